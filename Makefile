@@ -1,0 +1,50 @@
+# make report        environment, synthetic corpus, report executed, HTML beside it
+# make test          environment, unit tests, every notebook executed and compared
+# make presentation  Presentation.pdf from the report's results
+# make real FOLDER=… the five models on a folder of real recordings, five folds, three seeds
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NBCONVERT := $(BIN)/jupyter nbconvert --log-level WARN --ExecutePreprocessor.record_timing=False
+STAGES := $(sort $(wildcard notebooks/*.ipynb))
+
+# a report on another corpus leaves the committed one as it is
+ifdef HIPHOP_CORPUS
+REPORT := build/$(notdir $(patsubst %/,%,$(HIPHOP_CORPUS)))
+else
+REPORT := .
+endif
+
+.PHONY: report stages test presentation real clean
+
+report: $(VENV)/installed
+	$(NBCONVERT) --to notebook --execute --output-dir $(REPORT) HipHopPopularity.ipynb
+	$(NBCONVERT) --to html --output-dir $(REPORT) $(REPORT)/HipHopPopularity.ipynb
+
+stages: $(VENV)/installed
+	$(NBCONVERT) --to notebook --execute --inplace $(STAGES)
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest -q hiphoplib
+	HIPHOP_OUT=build/test $(BIN)/python -m pytest -q --nbval --nbval-cell-timeout 1200 \
+		HipHopPopularity.ipynb $(STAGES)
+
+presentation: $(VENV)/installed
+	$(BIN)/python -m hiphoplib.presentation
+
+real: $(VENV)/installed
+	$(BIN)/python -m hiphoplib gather folder $(FOLDER) --out data/$(notdir $(FOLDER))
+	$(BIN)/python -m hiphoplib mels data/$(notdir $(FOLDER))
+	$(BIN)/python -m hiphoplib train data/$(notdir $(FOLDER)) --folds 5 --seeds 3 \
+		--model mlp --model cnn1 --model cnn2 --model rnn
+	$(BIN)/python -m hiphoplib evaluate data/$(notdir $(FOLDER)) --folds 5 \
+		--json notebooks/results/$(notdir $(FOLDER)).json
+
+$(VENV)/installed: requirements.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements.txt -c constraints.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) build data

@@ -1,0 +1,190 @@
+"""``python -m hiphoplib``: the stages of the report, for long runs."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .errors import BadInput
+from .splits import FOLDS, SMALL, SPLITS
+
+PROGRAM = "python -m hiphoplib"
+MODEL_NAMES = ("mlp", "cnn1", "cnn2", "rnn")  # of `models.MODELS`, which takes seconds to import
+
+
+def main(arguments=None):
+    """Run one command; the exit status is 0, 1 for an error told in one line, 2 for wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments)
+    options.arguments = arguments
+    try:
+        options.run(options)
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def gather(options):
+    """Gather a corpus and say what came."""
+    from .corpus import gather as gather_corpus
+    from .tracks import clean_tracks, read_rejected
+
+    settings = {key: getattr(options, key) for key in ("n", "seed", "path") if key in options}
+    tracks = gather_corpus(options.source, options.out, jobs=options.jobs, **settings)
+    steps = clean_tracks(tracks)[1]
+    for step in steps.itertuples():
+        print(f"{step.left:7d}  {step.step}")
+    print(f"{len(read_rejected(options.out)):7d}  clips missing, see rejected.csv")
+
+
+def mels(options):
+    """Make the mel store of a corpus."""
+    from .mel import GRIDS, make_mels
+    from .tracks import clean_tracks, read_rejected, read_tracks
+
+    tracks, _ = clean_tracks(read_tracks(options.corpus))
+    store = make_mels(tracks, options.corpus, GRIDS[options.grid], jobs=options.jobs)
+    rejected = read_rejected(options.corpus)
+    print(f"{len(store):7d}  spectrograms of {store.grid.n_mels} bands x {store.grid.frames} frames")
+    print(f"{(rejected['stage'] == 'mels').sum():7d}  clips not usable, see rejected.csv")
+
+
+def train(options):
+    """Train the models on every seed and fold."""
+    from .experiment import train as train_model
+
+    task = _task(options)
+    for model in options.model:
+        folders = train_model(task, model, range(options.seeds), epochs=options.epochs)
+        print(f"{model}: {len(folders)} runs in {folders[0].parent}")
+
+
+def evaluate(options):
+    """Metrics of every trained model, to the screen and to a results file."""
+    from .evaluation import evaluate as evaluate_task
+    from .evaluation import write_results
+
+    task = _task(options)
+    command = f"{PROGRAM} {' '.join(options.arguments)}"
+    results, _ = evaluate_task(task, options.model, command=command)
+    protocol = results["protocol"]
+    print(f"{protocol['heldout']} held-out tracks, split by {protocol['split']}, "
+          + (f"{protocol['folds']} folds" if protocol["folds"] else "one holdout"))
+    for name, model in results["models"].items():
+        auc, accuracy = model["auc"], model["accuracy"]
+        print(f"{name:8s} AUC {auc['mean']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]   "
+              f"accuracy {accuracy['mean']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}]")
+    if options.json:
+        write_results(results, options.json)
+
+
+def explain(options):
+    """Explain one track by LIME and draw it."""
+    from .explain import claims, explain_track
+    from .plots import explanation, save, use_style
+
+    use_style()
+    task = _task(options)
+    found, S_db = explain_track(task, options.model, options.track)
+    title = f"{options.track}: what the {options.model} listens to"
+    save(explanation(S_db, found, title=title), options.out)
+    print(f"{options.track}: probability of being popular {found.probability:.2f}")
+    for sentence in claims(found) or ["No part of the clip can be claimed to speak for or against."]:
+        print(f"  {sentence}")
+
+
+def _task(options):
+    """The corpus that a command names, split as it says."""
+    from .experiment import prepare
+
+    return prepare(options.corpus, options.grid, options.split, options.folds)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=(
+        "Which unreleased tracks have a chance? The stages of the report as commands: gather, "
+        "mels, train, evaluate, explain. Each goes on where it was stopped."))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_gather(commands)
+    mels_parser = _add(commands, mels, "make the mel spectrograms of a corpus")
+    _add_corpus(mels_parser)
+    _add_jobs(mels_parser)
+    train_parser = _add(commands, train, "train networks on it")
+    _add_protocol(train_parser)
+    train_parser.add_argument("--model", action="append", choices=MODEL_NAMES, metavar="NAME",
+                              required=True, help=f"{', '.join(MODEL_NAMES)}; can be repeated")
+    train_parser.add_argument("--seeds", type=_positive, default=1, metavar="N",
+                              help="trainings a model, seeds 0 to N-1 (default 1)")
+    train_parser.add_argument("--epochs", type=_positive, default=30, metavar="N",
+                              help="at most so many; training stops early (default 30)")
+    evaluate_parser = _add(commands, evaluate, "measure them on the tracks held out")
+    _add_protocol(evaluate_parser)
+    evaluate_parser.add_argument("--model", action="append", choices=MODEL_NAMES, metavar="NAME",
+                                 help="only this one; can be repeated (default: all trained)")
+    evaluate_parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    explain_parser = _add(commands, explain, "explain one track by LIME, as a picture")
+    _add_protocol(explain_parser)
+    explain_parser.add_argument("track", metavar="TRACK_ID", help="id in the tracks table")
+    explain_parser.add_argument("--model", choices=MODEL_NAMES, default="rnn", metavar="NAME",
+                                help="which trained model (default rnn)")
+    explain_parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    return parser
+
+
+def _add(commands, run, what):
+    """A command named after the function that runs it."""
+    parser = commands.add_parser(run.__name__, help=what, description=f"{run.__doc__}")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_gather(commands):
+    """``gather SOURCE``, each source with its own options."""
+    parser = _add(commands, gather, "gather tracks and their clips into a corpus")
+    sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
+    synthetic = sources.add_parser("synthetic", help="hip-hop beats with a known truth")
+    synthetic.add_argument("--n", type=_positive, default=400, help="rows (default 400)")
+    synthetic.add_argument("--seed", type=int, default=0, help="another seed, another corpus")
+    folder = sources.add_parser("folder", help="a folder with tracks.csv and its audio")
+    folder.add_argument("path", type=Path, metavar="FOLDER")
+    for source in (synthetic, folder):
+        source.add_argument("--out", type=Path, required=True, metavar="data/NAME",
+                            help="the corpus to make or to finish")
+        _add_jobs(source)
+
+
+def _add_corpus(parser):
+    parser.add_argument("corpus", type=Path, metavar="data/NAME", help="a corpus of `gather`")
+    parser.add_argument("--grid", choices=("quick", "full"), default="quick",
+                        help="64 bands x 323 frames, or 128 x 1292 as in 2021 (default quick)")
+
+
+def _add_protocol(parser):
+    _add_corpus(parser)
+    parser.add_argument("--split", choices=SPLITS, default="artist",
+                        help="keep artists on one side, or not (default artist)")
+    parser.add_argument("--folds", type=int, metavar="K",
+                        help=f"0: one holdout of 10 %%; K: cross-validation (default {FOLDS} "
+                             f"below {SMALL} tracks, else 0)")
+
+
+def _add_jobs(parser):
+    parser.add_argument("--jobs", type=int, default=-1, metavar="N",
+                        help="processes (default: one a core)")
+
+
+def _positive(text):
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""A corpus on disk: gathered from a source, and found again by its name."""
+
+import json
+from pathlib import Path
+
+from .errors import BadInput
+from .previews import download_previews
+from .sources import open_source
+from .tracks import clean_tracks, get_tracks, write_tracks
+
+DATA = Path("data")
+QUICK_N = 400  # rows of the default synthetic corpus: the report runs on it in minutes
+
+
+def gather(source, folder, *, jobs=-1, **options):
+    """Make a corpus: the tracks table, its clips, and the truth where a source knows it.
+
+    Parameters
+    ----------
+    source : str or Source
+        As for `get_tracks`.
+    folder : path-like
+        The corpus to make, or to finish.
+    jobs : int
+        Clips at a time; -1 takes every core.
+    **options
+        Handed to the source that is named.
+
+    Returns
+    -------
+    tracks : pd.DataFrame
+        The table as gathered. Clips are fetched for one row a recording (`clean_tracks`).
+
+    Raises
+    ------
+    BadInput
+        If `folder` holds a corpus of another source or with other settings.
+    """
+    folder, source = Path(folder), open_source(source, **options)
+    made_by = {"source": source.name, **source.settings}
+    note = folder / "source.json"
+    if note.is_file() and json.loads(note.read_text()) != made_by:
+        raise BadInput(f"{folder}: holds a corpus made by {note.read_text().strip()}; "
+                       "choose another folder or delete it")
+    tracks = get_tracks(source)
+    write_tracks(tracks, folder)
+    note.write_text(json.dumps(made_by) + "\n")
+    if hasattr(source, "truth"):
+        (folder / "truth.json").write_text(json.dumps(source.truth()))
+    download_previews(clean_tracks(tracks)[0], source, folder, jobs=jobs)
+    return tracks
+
+
+def open_corpus(corpus="synthetic", data=DATA):
+    """Folder of a corpus, gathered first where that is needed.
+
+    Parameters
+    ----------
+    corpus : str or path-like
+        "synthetic" for the default one, else a folder: one that `gather` made is taken as it is,
+        any other one is read through the `folder` source.
+    data : path-like
+        Where corpora are kept.
+
+    Returns
+    -------
+    folder : Path
+
+    Raises
+    ------
+    BadInput
+        If there is no such corpus.
+    """
+    path, data = Path(corpus), Path(data)
+    if (path / "source.json").is_file():
+        return path
+    if str(corpus) == "synthetic":
+        gather("synthetic", data / "synthetic", n=QUICK_N)
+        return data / "synthetic"
+    if not path.is_dir():
+        raise BadInput(f"corpus {corpus}: no such folder; name one that holds tracks.csv, or "
+                       "\"synthetic\"")
+    folder = data / path.resolve().name
+    gather("folder", folder, path=path)
+    return folder

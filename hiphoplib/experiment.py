@@ -1,0 +1,169 @@
+"""A corpus made ready for a protocol, and the training of every model, seed and fold on it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from .errors import BadInput
+from .mel import GRIDS, MelGrid, MelStore
+from .models import MODELS
+from .splits import default_folds, label_popular, split_tracks
+from .tracks import clean_tracks, read_tracks
+from .training import EPOCHS, PATIENCE, fit, load_run, save_run
+
+SPLIT_SEED = 0  # one split for every model and seed, so that their scores compare
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a corpus is split and on which grid it is heard: runs of one protocol compare.
+
+    Parameters
+    ----------
+    grid : MelGrid
+    split : {"artist", "random"}
+    folds : int
+        0 for one holdout.
+    """
+
+    grid: MelGrid
+    split: str = "artist"
+    folds: int = 0
+
+    @property
+    def name(self):
+        """Name of the folder of its runs."""
+        return f"{self.grid.name}-{self.split}-" + (f"{self.folds}folds" if self.folds else "once")
+
+
+@dataclass
+class Task:
+    """A corpus made ready for a protocol.
+
+    Parameters
+    ----------
+    folder : Path
+    protocol : Protocol
+    store : MelStore
+    tracks : pd.DataFrame
+        The cleaned table, tracks with a usable clip only, indexed by ``id`` as well.
+    sides, labels : pd.DataFrame [shape=(tracks, folds)]
+        Side and label in every fold; labels by the median of the fold's training tracks.
+    thresholds : list of float
+        That median.
+    """
+
+    folder: Path
+    protocol: Protocol
+    store: MelStore
+    tracks: pd.DataFrame
+    sides: pd.DataFrame
+    labels: pd.DataFrame
+    thresholds: list
+
+    @property
+    def fingerprint(self):
+        """Hash of what was learnt from: ids, popularity, artists."""
+        table = self.tracks[["id", "popularity", "artists"]].to_json(orient="values")
+        return "sha256:" + hashlib.sha256(table.encode()).hexdigest()
+
+    def run_folder(self, model, seed, fold):
+        """Folder of one run."""
+        return self.folder / "runs" / self.protocol.name / model / f"seed{seed}-fold{fold}"
+
+
+def prepare(folder, grid="quick", split="artist", folds=None):
+    """Read a corpus and its mel store, split it, label it.
+
+    Parameters
+    ----------
+    folder : path-like
+        The corpus, for example ``data/synthetic``.
+    grid : {"quick", "full"}
+    split : {"artist", "random"}
+    folds : int, optional
+        What the size of the corpus asks for (`default_folds`) if not given.
+
+    Returns
+    -------
+    Task
+    """
+    folder = Path(folder)
+    tracks, _ = clean_tracks(read_tracks(folder))
+    store = MelStore(folder, GRIDS[grid])
+    tracks = tracks[tracks["id"].isin(store.ids)]
+    tracks.index = pd.Index(tracks["id"].to_list())
+    folds = default_folds(len(tracks)) if folds is None else folds
+    sides = split_tracks(tracks, split, folds, SPLIT_SEED).loc[tracks.index]
+    labelled = {fold: label_popular(tracks["popularity"], side == "train")
+                for fold, side in sides.items()}
+    labels = pd.DataFrame({fold: popular for fold, (popular, _) in labelled.items()})
+    return Task(folder, Protocol(store.grid, split, folds), store, tracks, sides, labels,
+                [threshold for _, threshold in labelled.values()])
+
+
+def train(task, model, seeds=(0,), *, epochs=EPOCHS, patience=PATIENCE):
+    """Train a network on every fold and seed; what stands from an earlier call is not repeated.
+
+    Parameters
+    ----------
+    task : Task
+    model : str
+        A name in `MODELS`.
+    seeds : sequence of int
+    epochs, patience : int
+        As for `fit`.
+
+    Returns
+    -------
+    folders : list of Path
+        One a run, seeds first; `load_run` opens them.
+    """
+    if model not in MODELS:
+        raise BadInput(f"model {model!r}: there is none of that name; there are {', '.join(MODELS)}")
+    wanted = {"corpus": task.folder.resolve().name, "fingerprint": task.fingerprint,
+              "split": task.protocol.split, "folds": task.protocol.folds,
+              "max_epochs": epochs, "patience": patience}
+    runs = [(seed, fold) for seed in seeds for fold in task.sides]
+    bar = tqdm(total=len(runs) * epochs, desc=model, unit="epoch", disable=None)
+    for number, (seed, fold) in enumerate(runs, start=1):
+        folder = task.run_folder(model, seed, fold)
+        if not _stands(folder, wanted):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in ("card.json", "scores.csv"):
+                (folder / name).unlink(missing_ok=True)
+            run = fit(model, task.store, task.labels[fold], task.sides[fold], seed=seed,
+                      epochs=epochs, patience=patience, folder=folder, progress=bar.update)
+            run.card |= {**wanted, "fold": int(fold), "threshold": task.thresholds[fold]}
+            save_run(run, folder)
+        bar.update(number * epochs - bar.n)
+    bar.close()
+    return [task.run_folder(model, seed, fold) for seed, fold in runs]
+
+
+def _stands(folder, wanted):
+    """Whether a finished run of the same corpus and settings lies in a folder."""
+    if not (folder / "card.json").is_file():
+        return False
+    card = json.loads((folder / "card.json").read_text())
+    return all(card.get(key) == value for key, value in wanted.items())
+
+
+def heldout_run(task, model, track_id, seed=0):
+    """The trained network that never saw a track, or with one split the only one of that seed.
+
+    Raises
+    ------
+    BadInput
+        If the corpus has no usable clip of that id, or the model is not trained.
+    """
+    if track_id not in task.sides.index:
+        raise BadInput(f"track {track_id!r}: no usable clip of that id in {task.folder}; "
+                       "see its tracks table and rejected.csv")
+    side = task.sides.loc[track_id]
+    fold = side.index[side == "holdout"][0] if (side == "holdout").any() else side.index[0]
+    return load_run(task.run_folder(model, seed, fold))

@@ -1,0 +1,104 @@
+"""The networks of 2021, and the registry that a new model enters as one function.
+
+On the `FULL` grid each has the parameters of the 2021 study, number for number; on another grid
+the pools shrink to what the input offers.
+"""
+
+from .backend import keras
+
+layers = keras.layers
+
+MODELS = {}
+
+
+def register(builder):
+    """Enter a builder, ``builder(input_shape) -> keras.Model``, in `MODELS` under its name."""
+    MODELS[builder.__name__] = builder
+    return builder
+
+
+def build_model(name, input_shape):
+    """A compiled network of the registry.
+
+    Parameters
+    ----------
+    name : str
+        A name in `MODELS`.
+    input_shape : tuple of int
+        ``(n_mels, frames)`` of standardised spectrograms.
+
+    Returns
+    -------
+    keras.Model
+        Gives the probability that a clip is popular, shape (n, 1).
+    """
+    model = MODELS[name](input_shape)
+    model.compile(optimizer=keras.optimizers.Adam(), loss="binary_crossentropy",
+                  metrics=["accuracy", keras.metrics.AUC(name="auc")])
+    return model
+
+
+@register
+def mlp(input_shape):
+    """Multilayer perceptron on every bin of the spectrogram."""
+    clip = keras.Input(input_shape)
+    x = layers.Flatten()(clip)
+    x = layers.Dense(128, activation="relu")(x)
+    x = layers.Dense(64, activation="relu")(x)
+    return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name="mlp")
+
+
+@register
+def cnn1(input_shape):
+    """CNN 1: square 3×3 filters, pools that shorten time faster than frequency."""
+    return _cnn("cnn1", input_shape, filters=(16, 32, 64, 128), kernels=[(3, 3)] * 4)
+
+
+@register
+def cnn2(input_shape):
+    """CNN 2: twice the filters and 2×3 kernels, which look further in time than in frequency."""
+    return _cnn("cnn2", input_shape, filters=(32, 64, 128, 128),
+                kernels=[(2, 3), (2, 3), (2, 3), (3, 3)])
+
+
+@register
+def rnn(input_shape):
+    """Recurrent network behind a convolutional front end, which reads the clip in time order.
+
+    The pools bring the frequency axis to 1, so that the two GRUs see 128 channels a step
+    (the convolutional recurrent network of Choi, Fazekas, Sandler & Cho, ICASSP 2017).
+    """
+    clip = keras.Input(input_shape)
+    x = layers.Reshape((*input_shape, 1))(clip)
+    for filters, pool in zip((64, 128, 128, 128), _pools_to_one(input_shape[0])):
+        x = layers.Conv2D(filters, 3, padding="same", activation="elu")(x)
+        x = layers.MaxPooling2D((pool, 2))(x)
+        x = layers.Dropout(0.1)(x)
+    x = layers.Reshape((-1, 128))(x)
+    x = layers.GRU(32, return_sequences=True)(x)
+    x = layers.GRU(32)(x)
+    x = layers.Dropout(0.3)(x)
+    return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name="rnn")
+
+
+def _cnn(name, input_shape, filters, kernels):
+    """Four convolutions with max pools, and two dense layers with dropout."""
+    clip = keras.Input(input_shape)
+    x = layers.Reshape((*input_shape, 1))(clip)
+    for n_filters, kernel, pool in zip(filters, kernels, ((2, 4), (2, 4), (2, 2), (2, 2))):
+        x = layers.Conv2D(n_filters, kernel, padding="same", activation="relu")(x)
+        x = layers.MaxPooling2D([min(pool[0], x.shape[1]), min(pool[1], x.shape[2])])(x)
+    x = layers.Flatten()(x)
+    for units in (128, 64):
+        x = layers.Dense(units, activation="relu")(x)
+        x = layers.Dropout(0.3)(x)
+    return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name=name)
+
+
+def _pools_to_one(n_mels):
+    """Four frequency pools whose product is `n_mels`, (2, 4, 4, 4) for 128 bands."""
+    pools = []
+    for pool in (2, 4, 4):
+        pools.append(min(pool, n_mels))
+        n_mels //= pools[-1]
+    return (*pools, n_mels)

@@ -1,0 +1,284 @@
+"""The tracks table: its schema, the one door to every source, one row a recording."""
+
+import json
+import re
+import unicodedata
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+
+from .errors import BadInput
+
+# text stays `object`, None where missing: the same on pandas 2 and 3
+_text = {"dtype": object, "nullable": True, "required": False}
+
+SCHEMA = pa.DataFrameSchema({
+    "id": pa.Column(object, unique=True),
+    "popularity": pa.Column(float, [pa.Check.in_range(0, 100)], nullable=True),
+    "track": pa.Column(object, nullable=True),
+    "artists": pa.Column(object, [pa.Check(lambda names: isinstance(names, list) and bool(names),
+                                           element_wise=True, name="a list of names")]),
+    "album_name": pa.Column(**_text),
+    "album_type": pa.Column(**_text),
+    "release_date": pa.Column("datetime64[ns]", nullable=True, required=False),
+    "image": pa.Column(**_text),
+    "duration_ms": pa.Column(float, [pa.Check.gt(0)], nullable=True, required=False),
+    "preview_url": pa.Column(object, nullable=True),
+    "artist_ids": pa.Column(object, nullable=True, required=False),
+    "isrc": pa.Column(**_text),
+    "explicit": pa.Column("boolean", nullable=True, required=False),
+    "source": pa.Column(**_text),
+    "popularity_kind": pa.Column(**_text),
+    "collected_at": pa.Column(**_text),
+    "licence": pa.Column(**_text),
+})
+COLUMNS = list(SCHEMA.columns)
+LISTS = ["artists", "artist_ids"]
+TEXTS = [name for name, column in SCHEMA.columns.items()
+         if str(column.dtype) == "object" and name not in LISTS]
+REQUIRED = [name for name, column in SCHEMA.columns.items() if column.required]
+SAME_DURATION_MS = 2000  # two releases of one recording differ by no more
+
+_WHAT_TO_DO = {
+    "field_uniqueness": "stands twice; an id names one row, delete or rename one of them",
+    "in_range": "is outside 0-100; correct it, or leave it empty if it is not known",
+    "a list of names": "holds no artist; name at least one",
+    "greater_than": "is no length; give it in ms, or leave it empty",
+    "not_nullable": "is empty; fill it in or delete the row",
+}
+
+
+def get_tracks(source, **options):
+    """Rows of the schema from a source.
+
+    Parameters
+    ----------
+    source : str or Source
+        A name in `hiphoplib.sources.SOURCES` ("synthetic", "folder"), or such an object.
+    **options
+        Handed to the source that is named: ``n`` and ``seed`` of the synthetic one, ``path`` of
+        a folder.
+
+    Returns
+    -------
+    tracks : pd.DataFrame
+        One row a track, `COLUMNS` first and in their order, the source's own columns behind them.
+
+    Raises
+    ------
+    BadInput
+        If there is no such source, or a row breaks the schema.
+    """
+    from .sources import open_source
+
+    source = open_source(source, **options)
+    return normalise(source.tracks(), where=f"source {source.name}")
+
+
+def normalise(tracks, where="tracks"):
+    """The same rows in the schema's types and order, checked.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+        Lists may be JSON, dates text of any precision ("2019", "2019-06", "2019-06-14").
+    where : str
+        The file or source that an error names.
+
+    Raises
+    ------
+    BadInput
+        Names the first row that breaks the schema, the reason and the next step.
+    """
+    missing = [name for name in REQUIRED if name not in tracks]
+    if missing:
+        raise BadInput(f"{where}: no column {', '.join(missing)}; a corpus needs "
+                       f"{', '.join(REQUIRED)}")
+    tracks = tracks.reset_index(drop=True).reindex(
+        columns=COLUMNS + [name for name in tracks if name not in COLUMNS])
+    for name in LISTS:
+        tracks[name] = pd.Series([_as_list(cell) for cell in tracks[name]], dtype=object)
+    for name in ("popularity", "duration_ms"):
+        tracks[name] = _as_numbers(tracks[name], where)
+    tracks["release_date"] = _as_dates(tracks["release_date"])
+    tracks["explicit"] = tracks["explicit"].astype(str).str.lower().map(
+        {"true": True, "false": False, "1": True, "0": False}).astype("boolean")
+    for name in TEXTS:
+        tracks[name] = pd.Series([_as_text(cell) for cell in tracks[name]], dtype=object)
+    try:
+        return SCHEMA.validate(tracks, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        raise BadInput(_first_failure(error.failure_cases, tracks, where)) from None
+
+
+def _as_list(cell):
+    """A list of names from a list, JSON, or plain text (one name); None when there is none."""
+    if isinstance(cell, str):
+        try:
+            cell = json.loads(cell) if cell.lstrip().startswith("[") else [cell]
+        except json.JSONDecodeError:
+            cell = [cell]
+    if cell is None or (isinstance(cell, float) and pd.isna(cell)):
+        return None
+    return [str(name).strip() for name in cell if str(name).strip()] or None
+
+
+def _as_text(cell):
+    """Text without blanks around it; None when nothing is left."""
+    return None if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell).strip() or None
+
+
+def _as_numbers(cells, where):
+    """A float column; text that is no number is an error that names its row."""
+    numbers = pd.to_numeric(cells, errors="coerce").astype(float)
+    bad = numbers.isna() & cells.notna() & (cells.astype(str).str.strip() != "")
+    if bad.any():
+        row = bad.idxmax()
+        raise BadInput(f"{where}, row {row + 1}: {cells.name} is {cells[row]!r}, not a number; "
+                       "correct it, or leave it empty")
+    return numbers
+
+
+def _as_dates(cells):
+    """Dates of every precision, the first day where month or day are not known."""
+    if pd.api.types.is_datetime64_any_dtype(cells):
+        return cells.dt.tz_localize(None).astype("datetime64[ns]")
+    text = cells.astype("object").where(cells.notna(), None)
+    dates = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+    return dates.dt.tz_localize(None).astype("datetime64[ns]")
+
+
+def _first_failure(cases, tracks, where):
+    """One line on the first row that breaks the schema."""
+    case = cases.iloc[0]
+    column, check = case["column"], str(case["check"])
+    advice = next((text for key, text in _WHAT_TO_DO.items() if check.startswith(key)),
+                  f"breaks the rule {check}")
+    more = f" ({len(cases) - 1} more like it)" if len(cases) > 1 else ""
+    if pd.isna(case["index"]):
+        return f"{where}: {column} {advice}{more}"
+    row = int(case["index"])
+    return (f"{where}, row {row + 1} (id {tracks['id'][row]!r}): {column} "
+            f"{case['failure_case']!r} {advice}{more}")
+
+
+def read_tracks(folder):
+    """The tracks table of a corpus, from ``tracks.parquet`` or ``tracks.csv``.
+
+    Raises
+    ------
+    BadInput
+        If there is no such corpus, or its table breaks the schema.
+    """
+    folder = Path(folder)
+    for path in (folder / "tracks.parquet", folder / "tracks.csv"):
+        if path.is_file():
+            break
+    else:
+        raise BadInput(f"{folder}: no corpus there (no tracks.parquet or tracks.csv); make one "
+                       f"with `python -m hiphoplib gather synthetic --out {folder}`")
+    try:
+        if path.suffix == ".csv":
+            tracks = pd.read_csv(path, dtype={"id": str, "isrc": str, "track": str})
+        else:
+            tracks = pd.read_parquet(path)
+    except (ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadInput(f"{path}: not a table that can be read ({reason}); gather again") from error
+    return normalise(tracks, where=str(path))
+
+
+def write_tracks(tracks, folder):
+    """Write the tracks table of a corpus to ``tracks.parquet``; a half-written one never counts."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    tracks.to_parquet(folder / "tracks.parquet.new", index=False)
+    (folder / "tracks.parquet.new").rename(folder / "tracks.parquet")
+
+
+def clean_tracks(tracks):
+    """One row a recording, labelled by its most popular release, with a preview to listen to.
+
+    Two rows are one recording if they share an ISRC, or if title (without what stands in
+    brackets), artists and duration within 2 s agree.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+        A tracks table.
+
+    Returns
+    -------
+    clean : pd.DataFrame
+        The same columns, and ``releases``: how many rows the recording had.
+    steps : pd.DataFrame
+        What went and why: ``step``, ``gone``, ``left``.
+    """
+    recording = recordings(tracks)
+    best = tracks.assign(
+        popularity=tracks["popularity"].groupby(recording).transform("max"),
+        releases=recording.map(recording.value_counts()),
+        heard=tracks["preview_url"].notna(), was=tracks["popularity"].fillna(-1))
+    best = best.sort_values(["heard", "was"], ascending=False, kind="stable")
+    best = best[~recording.loc[best.index].duplicated()].sort_index().drop(columns=["heard", "was"])
+    known = best[best["popularity"].notna()]
+    clean = known[known["preview_url"].notna()]
+    left = [len(tracks), len(best), len(known), len(clean)]
+    steps = pd.DataFrame({"step": ["rows gathered", "one row a recording", "popularity known",
+                                   "preview there"],
+                          "gone": [0, *(a - b for a, b in zip(left, left[1:]))], "left": left})
+    return clean.reset_index(drop=True), steps
+
+
+def recordings(tracks):
+    """Number of the recording that each row is a release of, pd.Series of int."""
+    title = tracks["track"].fillna("").map(_plain_title)
+    artists = tracks["artists"].map(lambda names: "|".join(sorted(_plain(name) for name in names)))
+    song = (title + "||" + artists).where(title != "", tracks["id"])
+    duration = tracks["duration_ms"].fillna(0)
+    order = pd.DataFrame({"song": song, "duration": duration}).sort_values(["song", "duration"])
+    new = (order["song"] != order["song"].shift()) | (order["duration"].diff() > SAME_DURATION_MS)
+    take = new.cumsum().reindex(tracks.index)
+    # an ISRC overrules: rows that share one are the recording of the first of them
+    first = take.groupby(tracks["isrc"]).transform("min")
+    merged = first.where(tracks["isrc"].notna(), take)
+    return merged.groupby(take).transform("min").astype(int)
+
+
+def _plain(text):
+    """Lower case without accents and punctuation, so that spellings of one name agree."""
+    text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or text
+    return re.sub(r"[^\w]+", " ", text.lower()).strip()
+
+
+def _plain_title(title):
+    """A title without "(feat. …)", "[Deluxe]", " - Remastered 2011"."""
+    return _plain(re.sub(r"\s*[\(\[].*?[\)\]]|\s+-\s+.*$|\s+feat\..*$", "", title)) or _plain(title)
+
+
+def record_rejected(folder, stage, reasons):
+    """Put down in ``rejected.csv`` what a stage could not use.
+
+    Parameters
+    ----------
+    folder : path-like
+        The corpus.
+    stage : str
+        "previews" or "mels"; the rows of the stage's earlier run are replaced.
+    reasons : dict of str to str
+        Reason by track id.
+    """
+    rejected = read_rejected(folder)
+    new = pd.DataFrame({"id": list(reasons), "stage": stage, "reason": list(reasons.values())})
+    kept = rejected[rejected["stage"] != stage]
+    table = pd.concat([kept, new.sort_values("id")]) if len(kept) else new.sort_values("id")
+    table.to_csv(Path(folder) / "rejected.csv", index=False)
+
+
+def read_rejected(folder):
+    """What could not be used and why: ``id``, ``stage``, ``reason``, one row a track and stage."""
+    path = Path(folder) / "rejected.csv"
+    if not path.is_file():
+        return pd.DataFrame({"id": [], "stage": [], "reason": []}, dtype=str)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
