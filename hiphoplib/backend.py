@@ -12,4 +12,6 @@ with silent_stderr():
     tf.config.list_physical_devices()  # looks for a GPU now, not in the middle of a notebook
 import keras
 
+tf.get_logger().setLevel("ERROR")  # a network a fold is no mistake, whatever "retracing" says
+
 __all__ = ["keras", "tf"]

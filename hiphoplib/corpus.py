@@ -1,6 +1,7 @@
 """A corpus on disk: gathered from a source, and found again by its name."""
 
 import json
+import os
 from pathlib import Path
 
 from .errors import BadInput
@@ -83,3 +84,27 @@ def open_corpus(corpus="synthetic", data=DATA):
     folder = data / path.resolve().name
     gather("folder", folder, path=path)
     return folder
+
+
+def report_folders(folder):
+    """Where a report puts its figures and its results file.
+
+    Parameters
+    ----------
+    folder : path-like
+        The corpus that it runs on.
+
+    Returns
+    -------
+    images, results : Path
+        ``images`` and ``notebooks/results`` for the default corpus, since README and presentation
+        show those; ``build/<corpus>`` for another one. ``HIPHOP_OUT`` overrules both.
+    """
+    name, out = Path(folder).resolve().name, os.environ.get("HIPHOP_OUT")
+    if out is None and name == "synthetic":
+        images, results = Path("images"), Path("notebooks/results")
+    else:
+        images = results = Path(out or f"build/{name}")
+    for made in (images, results):
+        made.mkdir(parents=True, exist_ok=True)
+    return images, results

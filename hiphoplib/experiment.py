@@ -106,8 +106,8 @@ def prepare(folder, grid="quick", split="artist", folds=None):
                 [threshold for _, threshold in labelled.values()])
 
 
-def train(task, model, seeds=(0,), *, epochs=EPOCHS, patience=PATIENCE):
-    """Train a network on every fold and seed; what stands from an earlier call is not repeated.
+def train(task, model, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIENCE):
+    """Train a network on folds and seeds; what stands from an earlier call is not repeated.
 
     Parameters
     ----------
@@ -115,6 +115,8 @@ def train(task, model, seeds=(0,), *, epochs=EPOCHS, patience=PATIENCE):
     model : str
         A name in `MODELS`.
     seeds : sequence of int
+    folds : sequence of int, optional
+        Every one of the protocol if not given.
     epochs, patience : int
         As for `fit`.
 
@@ -128,7 +130,7 @@ def train(task, model, seeds=(0,), *, epochs=EPOCHS, patience=PATIENCE):
     wanted = {"corpus": task.folder.resolve().name, "fingerprint": task.fingerprint,
               "split": task.protocol.split, "folds": task.protocol.folds,
               "max_epochs": epochs, "patience": patience}
-    runs = [(seed, fold) for seed in seeds for fold in task.sides]
+    runs = [(seed, fold) for seed in seeds for fold in (task.sides if folds is None else folds)]
     bar = tqdm(total=len(runs) * epochs, desc=model, unit="epoch", disable=None)
     for number, (seed, fold) in enumerate(runs, start=1):
         folder = task.run_folder(model, seed, fold)
@@ -147,9 +149,10 @@ def train(task, model, seeds=(0,), *, epochs=EPOCHS, patience=PATIENCE):
 
 def _stands(folder, wanted):
     """Whether a finished run of the same corpus and settings lies in a folder."""
-    if not (folder / "card.json").is_file():
+    try:
+        card = json.loads((folder / "card.json").read_text())
+    except (OSError, ValueError):  # none there, or a damaged one
         return False
-    card = json.loads((folder / "card.json").read_text())
     return all(card.get(key) == value for key, value in wanted.items())
 
 

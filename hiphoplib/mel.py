@@ -227,14 +227,21 @@ def make_mels(tracks, folder, grid=QUICK, *, jobs=-1):
     MelStore
     """
     folder = Path(folder)
-    tracks = tracks[tracks["preview_url"].notna()]
-    paths = [clip_path(folder, row) for row in tracks.itertuples()]
-    index = pd.DataFrame({"id": tracks["id"].to_numpy(), "bytes": [_size(path) for path in paths]})
+    found, rejected = {}, {}
+    for row in tracks[tracks["preview_url"].notna()].itertuples():
+        try:
+            found[row.id] = clip_path(folder, row)
+        except BadInput as error:
+            rejected[row.id] = str(error)
+    if not found:
+        raise BadInput(f"{folder}: no row of the tracks table names a clip; fill in preview_url")
+    paths = list(found.values())
+    index = pd.DataFrame([(track_id, *_version(path)) for track_id, path in found.items()],
+                         columns=["id", "bytes", "modified"])
     mels, state = _open_store(store_folder(folder, grid), index, grid)
     todo = np.flatnonzero(state != DONE)
     run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
     clips = run(joblib.delayed(_clip_to_mel)(row, paths[row], grid) for row in todo)
-    rejected = {}
     for row, S_db, reason in tqdm(clips, total=len(todo), desc="mels", unit="clip", disable=None):
         if reason:
             rejected[index["id"][row]] = reason
@@ -250,9 +257,10 @@ def make_mels(tracks, folder, grid=QUICK, *, jobs=-1):
     return MelStore(folder, grid)
 
 
-def _size(path):
-    """Size of a file in bytes, 0 if it is missing: a replaced clip is told by it."""
-    return path.stat().st_size if path.is_file() else 0
+def _version(path):
+    """Size and time of a file, 0 if it is missing: a replaced clip is told by them."""
+    # clips of one length and bit rate have one size, so that alone does not do
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path.is_file() else (0, 0)
 
 
 def _clip_to_mel(row, path, grid):
@@ -295,5 +303,7 @@ def _kept_rows(folder, index, grid):
     if json.loads((folder / "grid.json").read_text()) != asdict(grid):
         return None
     old = pd.read_csv(folder / "index.csv", dtype={"id": str}, keep_default_na=False)
+    if list(old) != list(index):
+        return None
     old_row = pd.Series(np.arange(len(old)), index=pd.MultiIndex.from_frame(old))
     return old_row.reindex(pd.MultiIndex.from_frame(index)).fillna(-1).to_numpy(dtype=int)

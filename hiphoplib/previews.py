@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from threading import get_ident
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -93,7 +94,7 @@ def _fetch(source, clip, path):
     except BadInput as error:
         return clip.id, str(error)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}.part")
     part.write_bytes(audio)
     part.rename(path)  # a clip is there whole or not at all
     return clip.id, None

@@ -1,5 +1,7 @@
 """Who is learnt from and who is judged on: splits by artist or at random, and the label."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_matrix
@@ -85,6 +87,9 @@ def split_tracks(tracks, by="artist", folds=0, seed=0):
         raise BadInput(f"split by {by}: {len(np.unique(groups))} separate groups of artists, at "
                        f"least {needed} are needed; gather more, or split at random")
     popular = (tracks["popularity"] >= tracks["popularity"].median()).to_numpy()
+    if folds > np.bincount(popular).max():
+        raise BadInput(f"folds {folds}: more than {len(tracks)} tracks can be divided into with "
+                       "popular and unpopular ones in each; take fewer, or gather more")
     index = pd.Index(tracks["id"], name="id")
     if not folds:
         return pd.DataFrame({0: _one_split(popular, groups, SHARES, seed)}, index=index)
@@ -107,14 +112,17 @@ def _parts(popular, groups, n_parts, seed):
         folds = StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed).split(
             groups, popular, groups)
     part = np.empty(len(groups), dtype=int)
-    for number, (_, members) in enumerate(folds):
-        part[members] = number
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")  # then not in every part
+        for number, (_, members) in enumerate(folds):
+            part[members] = number
     return part
 
 
 def _one_split(popular, groups, shares, seed):
     """Side of every track: small parts are dealt out, the largest first, to where most is open."""
-    part = _parts(popular, groups, min(CHUNKS, len(np.unique(groups))), seed)
+    chunks = min(CHUNKS, len(np.unique(groups)), np.bincount(popular).max())
+    part = _parts(popular, groups, chunks, seed) if chunks > 1 else np.zeros(len(groups), dtype=int)
     sizes = np.bincount(part)
     open_places = np.array(shares) * len(groups)
     side = np.empty(len(groups), dtype=object)

@@ -5,8 +5,11 @@ import re
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from .errors import BadInput
 
@@ -146,6 +149,7 @@ def _as_dates(cells):
         return cells.dt.tz_localize(None).astype("datetime64[ns]")
     text = cells.astype("object").where(cells.notna(), None)
     dates = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
+    dates = dates.where(dates.dt.year >= 1700)  # "0000" stands for "not known" in some catalogues
     return dates.dt.tz_localize(None).astype("datetime64[ns]")
 
 
@@ -180,7 +184,8 @@ def read_tracks(folder):
                        f"with `python -m hiphoplib gather synthetic --out {folder}`")
     try:
         if path.suffix == ".csv":
-            tracks = pd.read_csv(path, dtype={"id": str, "isrc": str, "track": str})
+            tracks = pd.read_csv(path, dtype=dict.fromkeys([*TEXTS, *LISTS, "release_date"], str),
+                                 keep_default_na=False, na_values=[""])  # "NA" may be a name
         else:
             tracks = pd.read_parquet(path)
     except (ValueError, OSError) as error:
@@ -220,7 +225,8 @@ def clean_tracks(tracks):
         popularity=tracks["popularity"].groupby(recording).transform("max"),
         releases=recording.map(recording.value_counts()),
         heard=tracks["preview_url"].notna(), was=tracks["popularity"].fillna(-1))
-    best = best.sort_values(["heard", "was"], ascending=False, kind="stable")
+    # the id decides between equals, so that the order of the table does not matter
+    best = best.sort_values(["heard", "was", "id"], ascending=[False, False, True])
     best = best[~recording.loc[best.index].duplicated()].sort_index().drop(columns=["heard", "was"])
     known = best[best["popularity"].notna()]
     clean = known[known["preview_url"].notna()]
@@ -239,16 +245,18 @@ def recordings(tracks):
     duration = tracks["duration_ms"].fillna(0)
     order = pd.DataFrame({"song": song, "duration": duration}).sort_values(["song", "duration"])
     new = (order["song"] != order["song"].shift()) | (order["duration"].diff() > SAME_DURATION_MS)
-    take = new.cumsum().reindex(tracks.index)
-    # an ISRC overrules: rows that share one are the recording of the first of them
-    first = take.groupby(tracks["isrc"]).transform("min")
-    merged = first.where(tracks["isrc"].notna(), take)
-    return merged.groupby(take).transform("min").astype(int)
+    take = new.cumsum().reindex(tracks.index).to_numpy(dtype=int)
+    # an ISRC joins takes, and what is joined to the same one is one recording as well
+    isrc = pd.factorize(tracks["isrc"])[0]
+    known, nodes = isrc >= 0, 2 * len(tracks) + 1
+    joined = coo_matrix((np.ones(known.sum()), (take[known], len(tracks) + 1 + isrc[known])),
+                        shape=(nodes, nodes))
+    return pd.Series(connected_components(joined, directed=False)[1][take], index=tracks.index)
 
 
 def _plain(text):
     """Lower case without accents and punctuation, so that spellings of one name agree."""
-    text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode() or text
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return re.sub(r"[^\w]+", " ", text.lower()).strip()
 
 

@@ -5,6 +5,7 @@ import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -188,7 +189,9 @@ def save_run(run, folder):
     run.model.save(folder / "model.keras")
     run.history.to_csv(folder / "history.csv", index=False)
     scaler = {"mean": run.scaler.mean.tolist(), "std": run.scaler.std.tolist()}
-    (folder / "card.json").write_text(json.dumps({**run.card, "scaler": scaler}, indent=1) + "\n")
+    card = json.dumps({**run.card, "scaler": scaler}, indent=1) + "\n"
+    (folder / "card.json.new").write_text(card)
+    (folder / "card.json.new").rename(folder / "card.json")
 
 
 def load_run(folder):
@@ -204,10 +207,10 @@ def load_run(folder):
         raise BadInput(f"{folder}: no trained model there; make one with `python -m hiphoplib train`")
     try:
         card = json.loads((folder / "card.json").read_text())
+        scaler = card.pop("scaler")
+        history = pd.read_csv(folder / "history.csv")
         model = keras.models.load_model(folder / "model.keras", safe_mode=True)
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, BadZipFile) as error:
         raise BadInput(f"{folder}: the model cannot be loaded "
                        f"({str(error).splitlines()[0]}); train it again") from error
-    scaler = card.pop("scaler")
-    return Run(model, Scaler(np.array(scaler["mean"]), np.array(scaler["std"])), card,
-               pd.read_csv(folder / "history.csv"))
+    return Run(model, Scaler(np.array(scaler["mean"]), np.array(scaler["std"])), card, history)

@@ -1,0 +1,106 @@
+"""A tiny real corpus: encoded clips of noise whose level follows their popularity."""
+
+import json
+import shutil
+from pathlib import Path
+
+import lameenc
+import numpy as np
+import pandas as pd
+import pytest
+
+N_TRACKS, SECONDS, SR = 40, 24, 22050
+
+
+@pytest.fixture(scope="session")
+def noise():
+    """Noise of a level in dB below full scale, float32 [shape=(samples,) or (samples, 2)]."""
+    def make(level_db, seconds=6, sr=SR, seed=0, channels=1):
+        shape = (int(seconds * sr), channels)
+        y = np.random.default_rng(seed).normal(0, 10 ** (level_db / 20), shape)
+        return np.clip(y, -1, 1).astype(np.float32).squeeze()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def mp3():
+    """Encode samples, bytes of an mp3 of 64 kbit/s."""
+    def encode(y, sr=SR):
+        encoder = lameenc.Encoder()
+        encoder.set_bit_rate(64)
+        encoder.set_in_sample_rate(sr)
+        encoder.set_out_sample_rate(sr)
+        encoder.set_channels(y.ndim)
+        encoder.set_quality(7)
+        encoder.silence()
+        samples = (np.clip(y, -1, 1) * 32_000).astype(np.int16).tobytes()
+        return bytes(encoder.encode(samples) + encoder.flush())
+
+    return encode
+
+
+@pytest.fixture(scope="session")
+def write_corpus():
+    """Write a folder that the `folder` source reads: ``tracks.csv`` and audio bytes by path."""
+    def write(folder, table, audio):
+        folder.mkdir(parents=True, exist_ok=True)
+        table = table.assign(artists=[json.dumps(names) for names in table["artists"]])
+        table.to_csv(folder / "tracks.csv", index=False)
+        for path, content in audio.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def source_folder(tmp_path_factory, noise, mp3, write_corpus):
+    """40 tracks as they lie on a disk, 4 of them with a guest: the louder, the more popular."""
+    popularity = np.random.default_rng(0).permutation(np.linspace(5, 95, N_TRACKS)).round(1)
+    ids = [f"{i:04d}" for i in range(N_TRACKS)]
+    table = pd.DataFrame({
+        "id": ids, "popularity": popularity, "track": [f"Song {i}" for i in ids],
+        "artists": [[f"Artist {i:04d}"] + ([f"Artist {i + 1:04d}"] if i % 10 == 0 else [])
+                    for i in range(N_TRACKS)],
+        "preview_url": [f"audio/{i}.mp3" for i in ids]})
+    audio = {f"audio/{i}.mp3": mp3(noise(-45 + 0.4 * p, SECONDS, seed=int(i)))
+             for i, p in zip(ids, popularity, strict=True)}
+    return write_corpus(tmp_path_factory.mktemp("source") / "tiny", table, audio)
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory, source_folder):
+    """The same, gathered, with its mel store on the quick grid; to be read only."""
+    from hiphoplib.corpus import gather
+    from hiphoplib.mel import make_mels
+
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    make_mels(gather("folder", folder, path=source_folder, jobs=1), folder, jobs=1)
+    return folder
+
+
+@pytest.fixture
+def own_corpus(corpus, tmp_path):
+    """A copy of it that a test may change."""
+    return Path(shutil.copytree(corpus, tmp_path / "tiny"))
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, corpus):
+    """A corpus with `mlp` trained in three folds; to be read only."""
+    from hiphoplib.experiment import prepare, train
+
+    folder = Path(shutil.copytree(corpus, tmp_path_factory.mktemp("trained") / "tiny"))
+    train(prepare(folder, folds=3), "mlp", epochs=3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def liked_songs():
+    """400 real recordings, where they are at hand."""
+    folder = Path(__file__).resolve().parents[3] / "shared" / "corpora" / "liked_songs"
+    if not (folder / "tracks.csv").is_file():
+        pytest.skip(f"no real corpus at {folder}; it is not part of the repository")
+    return folder

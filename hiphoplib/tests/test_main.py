@@ -1,0 +1,121 @@
+"""The command line: the stages in a row, and one line where something is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hiphoplib.errors
+from hiphoplib.__main__ import MODEL_NAMES, main
+
+ROOT = Path(hiphoplib.errors.__file__).parents[1]
+
+
+def run(*arguments):
+    """Run ``python -m hiphoplib`` as a process of its own."""
+    return subprocess.run([sys.executable, "-m", "hiphoplib", *map(str, arguments)], cwd=ROOT,
+                          capture_output=True, text=True, timeout=120)
+
+
+def one_line(text):
+    return text.startswith("error: ") and text.count("\n") == 1 and text.endswith("\n")
+
+
+def test_help_names_every_command():
+    shown = run("--help")
+    assert shown.returncode == 0 and shown.stderr == ""
+    for command in ("gather", "mels", "train", "evaluate", "explain"):
+        assert command in shown.stdout
+
+
+@pytest.mark.parametrize("command", ["gather", "mels", "train", "evaluate", "explain"])
+def test_every_command_has_its_help(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert "usage: python -m hiphoplib" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["sing"], ["gather"], ["gather", "tape", "--out", "x"], ["gather", "synthetic"],
+    ["gather", "synthetic", "--n", "0", "--out", "x"], ["mels"], ["mels", "x", "--grid", "huge"],
+    ["train", "x"], ["train", "x", "--model", "vgg"], ["train", "x", "--model", "mlp", "--folds",
+                                                       "many"],
+    ["train", "x", "--model", "mlp", "--epochs", "0"], ["evaluate", "x", "--split", "moon"],
+    ["explain", "x", "0001"]])
+def test_wrong_usage_ends_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage: " in capsys.readouterr().err
+
+
+def test_the_models_it_offers_are_those_of_the_registry():
+    from hiphoplib.models import MODELS
+
+    assert list(MODEL_NAMES) == list(MODELS)
+
+
+def test_an_error_is_one_line_and_ends_with_1():
+    ended = run("mels", "/nothing")
+    assert ended.returncode == 1 and ended.stdout == ""
+    assert one_line(ended.stderr)
+    assert "/nothing" in ended.stderr and "python -m hiphoplib gather" in ended.stderr
+
+
+def test_errors_of_every_command_are_one_line(corpus, source_folder, tmp_path, capsys):
+    picture = str(tmp_path / "a.png")
+    for arguments in [
+            ["gather", "folder", "/nothing", "--out", tmp_path / "new"],
+            ["gather", "synthetic", "--n", "2", "--out", corpus],
+            ["mels", tmp_path], ["train", tmp_path, "--model", "mlp"],
+            ["train", corpus, "--model", "mlp", "--grid", "full"],
+            ["train", corpus, "--model", "mlp", "--folds", "1"],
+            ["train", corpus, "--model", "mlp", "--folds", "39"],
+            ["evaluate", corpus, "--model", "rnn"],
+            ["explain", corpus, "nope", "--model", "mlp", "--out", picture],
+            ["explain", corpus, "0001", "--model", "mlp", "--out", picture]]:
+        assert main([str(argument) for argument in arguments]) == 1, arguments
+        shown = capsys.readouterr()
+        assert one_line(shown.err), arguments
+        assert shown.out == ""
+    assert not Path(picture).exists()
+
+
+def test_a_file_that_cannot_be_written_is_one_line(source_folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    out = str(tmp_path / "file" / "corpus")
+    assert main(["gather", "folder", str(source_folder), "--out", out]) == 1
+    assert one_line(capsys.readouterr().err)
+
+
+def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
+    folder, results = tmp_path / "tiny", tmp_path / "results" / "tiny.json"
+    protocol = ["--folds", "3"]
+    shown = []
+    for arguments in (["gather", "folder", source_folder, "--out", folder, "--jobs", "1"],
+                      ["mels", folder, "--jobs", "1"],
+                      ["train", folder, "--model", "mlp", "--epochs", "2", *protocol],
+                      ["evaluate", folder, "--json", results, *protocol]):
+        assert main([str(argument) for argument in arguments]) == 0
+        output = capsys.readouterr()
+        assert output.err == ""  # no bar where nobody watches
+        shown.append(output.out)
+    assert "40  preview there" in shown[0] and "0  clips missing" in shown[0]
+    assert "40  spectrograms of 64 bands x 323 frames" in shown[1]
+    assert "mlp: 3 runs" in shown[2]
+    assert "40 held-out tracks, split by artist, 3 folds" in shown[3]
+    written = json.loads(results.read_text())
+    assert f"AUC {written['models']['mlp']['auc']['mean']:.3f}" in shown[3]
+    assert written["command"].startswith("python -m hiphoplib evaluate ")
+    assert main(["explain", str(folder), "nope", "--model", "mlp", "--out", str(tmp_path / "a.png"),
+                 *protocol]) == 1
+    assert one_line(capsys.readouterr().err)
+
+
+def test_an_evaluation_in_a_process_of_its_own_says_nothing_else(trained):
+    ended = run("evaluate", trained, "--folds", "3")
+    assert ended.returncode == 0 and ended.stderr == ""
+    assert [line.split()[0] for line in ended.stdout.splitlines()] == ["40", "dummy", "mlp"]

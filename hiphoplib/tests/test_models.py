@@ -1,0 +1,71 @@
+"""The networks of 2021 on every grid, parameter for parameter on the full one."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from hiphoplib.backend import keras
+from hiphoplib.mel import FULL, QUICK
+from hiphoplib.models import MODELS, build_model
+
+NAMES = ["mlp", "cnn1", "cnn2", "rnn"]
+ODD = (40, 100)
+
+
+def dense_layers(units):
+    """Return the parameters of dense layers in a row, the input size first."""
+    return sum((n_in + 1) * n_out for n_in, n_out in pairwise(units))
+
+
+def convolutions(channels, kernel_sizes):
+    """Return the parameters of convolutions in a row, the input's channels first."""
+    return sum((size * n_in + 1) * n_out
+               for (n_in, n_out), size in zip(pairwise(channels), kernel_sizes, strict=True))
+
+
+# pools of (2,4) (2,4) (2,2) (2,2): 128 bands end at 8, 1292 frames at 323, 80, 40, 20
+CNN_FLAT = 8 * 20 * 128
+HEAD = dense_layers([CNN_FLAT, 128, 64, 1])
+PARAMETERS = {
+    "mlp": 21_176_577,
+    "cnn1": convolutions([1, 16, 32, 64, 128], [9] * 4) + HEAD,
+    "cnn2": convolutions([1, 32, 64, 128, 128], [6] * 3 + [9]) + HEAD,
+    "rnn": 391_585,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parameters_are_those_of_2021(name):
+    assert build_model(name, FULL.shape).count_params() == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("shape", [QUICK.shape, ODD], ids=["quick", "odd"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_gives_a_probability_on_every_grid(name, shape):
+    S = np.random.default_rng(0).normal(0, 1, (3, *shape)).astype(np.float32)
+    p = build_model(name, shape)(S).numpy()
+    assert p.shape == (3, 1)
+    assert ((p >= 0) & (p <= 1)).all()
+    assert len(np.unique(p)) == 3  # it looks at the clip
+
+
+@pytest.mark.parametrize("n_mels", [40, 64, 96, 128])
+def test_the_frequency_axis_of_the_rnn_ends_at_one_and_time_goes_on(n_mels):
+    model = build_model("rnn", (n_mels, 323))
+    pools = [layer for layer in model.layers if isinstance(layer, keras.layers.MaxPooling2D)]
+    assert pools[-1].output.shape[1:3] == (1, 323 // 16)
+    recurrent = [layer for layer in model.layers if isinstance(layer, keras.layers.GRU)]
+    assert recurrent[0].input.shape[1:] == (323 // 16, 128)
+
+
+def test_the_rnn_reads_80_steps_on_the_full_grid():
+    model = build_model("rnn", FULL.shape)
+    first = next(layer for layer in model.layers if isinstance(layer, keras.layers.GRU))
+    assert first.input.shape[1:] == (80, 128)
+
+
+def test_the_registry_holds_models_under_their_own_names():
+    assert set(NAMES) <= set(MODELS)
+    for name in NAMES:
+        assert build_model(name, ODD).name == name

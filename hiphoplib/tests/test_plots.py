@@ -1,0 +1,185 @@
+"""Every figure, also of awkward data: on the Axes it was given, named, and nothing left open."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from hiphoplib import plots
+from hiphoplib.explain import Explanation, Grid
+from hiphoplib.mel import FLOOR_DB, FULL, QUICK
+
+RNG = np.random.default_rng(0)
+LABELS = RNG.integers(0, 2, 50)
+SCORES = RNG.random(50)
+S_DB = RNG.normal(-20, 10, QUICK.shape)
+HISTORY = pd.DataFrame(RNG.random((5, 4)), columns=["loss", "val_loss", "auc", "val_auc"])
+HISTORY["epoch"] = np.arange(5)
+RELEASES = pd.DataFrame({"recording": ["a", "a", "b", "c", "c"], "label": ["A" * 80] * 5,
+                         "popularity": [10, 60, 3, 44, np.nan]})
+
+
+def value(mean, half=0.05):
+    return {"mean": mean, "low": mean - half, "high": mean + half, "by_seed": [mean]}
+
+
+RESULTS = {name: {"accuracy": value(mean), "auc": value(mean + 0.02), "parameters": 7}
+           for name, mean in [("oracle", 0.9), ("rnn", 0.7), ("transfer", 0.72), ("dummy", 0.5)]}
+
+
+def explained(strength=0.2):
+    """Return an Explanation that claims one cell, or nothing for a strength of 0."""
+    grid = Grid(QUICK)
+    runs = RNG.normal(0, strength / 100, (2, 3, *grid.shape))
+    runs[..., 3, 4] += strength
+    return Explanation(grid, runs, np.ones((2, 3)), 0.6)
+
+
+def spectra(difference):
+    return QUICK.mel_frequencies(), S_DB.mean(axis=1) + difference, S_DB.mean(axis=1)
+
+
+FIGURES = {
+    "popularity": (plots.popularity_histogram, pd.Series([0, 1, 50, 100, np.nan])),
+    "popularity with threshold": (plots.popularity_histogram, pd.Series([0, 50, 100.0]), 50),
+    "popularity, all missing": (plots.popularity_histogram, pd.Series([np.nan] * 3), 50),
+    "artists": (plots.tracks_per_artist, [1, 1, 2, 300]),
+    "no artists": (plots.tracks_per_artist, []),
+    "years": (plots.release_years, pd.to_datetime(["1999-01-01", None, "2021-12-31"])),
+    "no years": (plots.release_years, pd.Series([pd.NaT, pd.NaT])),
+    "missing": (plots.missing_values, RELEASES),
+    "missing nothing, lists": (plots.missing_values, pd.DataFrame({"artists": [["a"], ["b"]]})),
+    "versions": (plots.versions, RELEASES),
+    "no versions": (plots.versions, RELEASES[2:3]),
+    "waveform": (plots.waveform, RNG.normal(0, 0.1, 30000), 22050),
+    "waveform, short and silent": (plots.waveform, np.zeros(10), 22050),
+    "spectrogram": (plots.spectrogram, S_DB, QUICK),
+    "spectrogram, silent": (plots.spectrogram, np.full(FULL.shape, FLOOR_DB), FULL),
+    "spectra": (plots.mean_spectra, *spectra(np.sin(np.arange(QUICK.n_mels)))),
+    "spectra, equal": (plots.mean_spectra, *spectra(0)),
+    "curves": (plots.training_curves, {"rnn": HISTORY, "another": HISTORY}),
+    "curves of one epoch": (plots.training_curves, {"mlp": HISTORY[:1]}, "auc"),
+    "roc": (plots.roc, {"rnn": (LABELS, SCORES), "mlp": (LABELS, LABELS)}),
+    "roc, constant": (plots.roc, {"dummy": (LABELS, np.full(50, 0.5))}),
+    "roc, one class": (plots.roc, {"rnn": (np.ones(50, int), SCORES)}),
+    "confusion": (plots.confusion, LABELS, SCORES > 0.5),
+    "confusion, one class": (plots.confusion, np.ones(50), np.ones(50)),
+    "confusion, nothing": (plots.confusion, [], []),
+    "ladder": (plots.ladder, RESULTS),
+    "ladder of one": (plots.ladder, {"rnn": {"auc": value(0.4)}}),
+    "thresholds": (plots.threshold_sensitivity, [20, 40, 60], [0.9, 0.52, 0.1]),
+    "explanation": (plots.explanation, S_DB, explained()),
+    "explanation of nothing": (plots.explanation, S_DB, explained(0)),
+}
+
+
+@pytest.fixture(autouse=True)
+def style():
+    with matplotlib.rc_context():
+        plots.use_style()
+        yield
+    plt.close("all")
+
+
+@pytest.fixture
+def ax():
+    return plt.subplots()[1]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_is_drawn_where_asked(name, ax):
+    draw, *data = FIGURES[name]
+    before = plt.get_fignums()
+    assert draw(*data, ax=ax) is ax
+    assert plt.get_fignums() == before
+    assert ax.get_title(loc="left") and ax.get_xlabel() and ax.get_ylabel()
+    assert "nan" not in ax.get_title(loc="left")
+    ax.figure.canvas.draw()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_of_its_own_holds_its_title(name):
+    draw, *data = FIGURES[name]
+    figure = draw(*data).figure
+    figure.canvas.draw()
+    title = figure.axes[0].get_title(loc="left")
+    drawn = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text() == title][0]
+    assert drawn.get_window_extent().x1 <= figure.bbox.x1
+    sizes = [text.get_fontsize() for text in figure.findobj(matplotlib.text.Text)]
+    assert min(sizes) >= 10
+
+
+def test_data_stays_as_it_was(ax):
+    data = {name: [np.copy(part) for part in parts if isinstance(part, np.ndarray)]
+            for name, (_, *parts) in FIGURES.items()}
+    table = RELEASES.copy()
+    for draw, *parts in FIGURES.values():
+        draw(*parts)
+        plt.close("all")
+    for name, (_, *parts) in FIGURES.items():
+        arrays = [part for part in parts if isinstance(part, np.ndarray)]
+        assert all(map(np.array_equal, arrays, data[name]))
+    pd.testing.assert_frame_equal(RELEASES, table)
+
+
+def test_histogram_shows_every_known_track_on_its_side(ax):
+    popularity = pd.Series([0, 49, 50, 51, 100, np.nan])
+    plots.popularity_histogram(popularity, 50, ax)
+    sides = {}
+    for bar in ax.patches:
+        color = to_hex(bar.get_facecolor()).upper()
+        sides[color] = sides.get(color, 0) + bar.get_height()
+    assert sides == {plots.UNPOPULAR: 2, plots.POPULAR: 3}
+
+
+def test_ladder_climbs_from_the_dummy_and_hatches_the_oracle(ax):
+    plots.ladder(RESULTS, ax)
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    assert names == ["Dummy", "RNN", "transfer", "Oracle"]
+    heights = {round(bar.get_x(), 2): bar.get_height() for bar in ax.patches}
+    assert heights[min(heights)] == pytest.approx(0)  # the dummy's accuracy is the baseline
+    assert {bar.get_height() > 30 for bar in ax.patches if bar.get_hatch()} == {True}
+    assert sum(bool(bar.get_hatch()) for bar in ax.patches) == 2
+
+
+def test_confusion_counts(ax):
+    plots.confusion([0, 0, 1, 1, 1], [0, 1, 1, 1, 0], ax)
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == ["1\n50%", "1\n50%", "1\n33%", "2\n67%"]
+
+
+@pytest.mark.parametrize("strength, outlines", [(0.2, 1), (0, 0)])
+def test_only_claimed_cells_are_outlined(strength, outlines, ax):
+    expl = explained(strength)
+    plots.explanation(S_DB, expl, ax)
+    assert sum(not patch.get_fill() for patch in ax.patches) == outlines == expl.claimed.sum()
+    assert sum(patch.get_fill() for patch in ax.patches) == expl.grid.size
+
+
+def test_explanation_is_red_for_and_blue_against(ax):
+    expl = explained()
+    expl.runs[..., 0, 0] = -0.2
+    plots.explanation(S_DB, expl, ax)
+    (red, _, blue), (red_against, _, blue_against) = (
+        next(patch for patch in ax.patches if patch.get_fill()
+             and np.allclose(patch.get_xy(), corner)).get_facecolor()[:3]
+        for corner in ((12, _row_of(5000)), (0, -0.5)))
+    assert red > blue and blue_against > red_against
+
+
+def _row_of(hz):
+    """Return the lower edge of the first mel band at or above a frequency, in bands."""
+    return np.searchsorted(QUICK.mel_frequencies(), hz) - 0.5
+
+
+def test_save_writes_and_closes(ax, tmp_path):
+    plots.save(ax, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 0
+    assert plt.get_fignums() == []

@@ -1,0 +1,123 @@
+"""Clips are there whole or not at all, inside the corpus, and fetched once."""
+
+import pandas as pd
+import pytest
+
+from hiphoplib.errors import BadInput
+from hiphoplib.previews import Clip, clip_path, download_previews
+from hiphoplib.sources.folder import Folder
+from hiphoplib.tracks import read_rejected, read_tracks
+
+
+class Counted(Folder):
+    """The folder source, with a list of what was asked of it."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.asked = []
+
+    def preview(self, row):
+        self.asked.append(row.id)
+        return super().preview(row)
+
+
+@pytest.fixture
+def source(tmp_path, write_corpus, noise, mp3):
+    """Four rows on disk; the clip of the last one is missing."""
+    ids = ["0001", "0002", "0003", "0004"]
+    rows = pd.DataFrame({"id": ids, "popularity": 50, "track": ids, "artists": [[i] for i in ids],
+                         "preview_url": [f"audio/{i}.mp3" for i in ids]})
+    audio = {f"audio/{i}.mp3": mp3(noise(-20, 3.5, seed=int(i))) for i in ids[:3]}
+    return Counted(write_corpus(tmp_path / "source", rows, audio))
+
+
+@pytest.mark.parametrize("url", ["../out.mp3", "audio/../../out.mp3", "/etc/passwd", "~/../../x"])
+def test_a_path_that_leads_outside_is_refused(tmp_path, source, url):
+    with pytest.raises(BadInput, match="outside the corpus; put it inside"):
+        clip_path(tmp_path / "corpus", Clip("1", url))
+    with pytest.raises(BadInput):
+        source.preview(Clip("1", url))
+
+
+def test_a_link_that_leads_outside_is_refused(tmp_path):
+    (tmp_path / "secret.mp3").write_bytes(b"x")
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "a.mp3").symlink_to(tmp_path / "secret.mp3")
+    with pytest.raises(BadInput, match="outside"):
+        clip_path(tmp_path / "corpus", Clip("1", "a.mp3"))
+
+
+@pytest.mark.parametrize("track_id", ["0001", "../../x", "a/b", "spotify:track:4", "..", "ü ?"])
+def test_the_clip_of_an_address_is_named_after_the_id_and_inside(tmp_path, track_id):
+    path = clip_path(tmp_path, Clip(track_id, "https://p.scdn.co/mp3-preview/1?cid=2"))
+    assert path.parent == tmp_path / "audio"
+    assert path.resolve().parent == (tmp_path / "audio").resolve()
+
+
+def test_a_missing_file_costs_one_row(tmp_path, source):
+    tracks, folder = read_tracks(source.path), tmp_path / "corpus"
+    missing = download_previews(tracks, source, folder, jobs=2)
+    assert list(missing) == ["0004"]
+    rejected = read_rejected(folder)
+    assert rejected[["id", "stage"]].values.tolist() == [["0004", "previews"]]
+    assert rejected["reason"][0] == missing["0004"]
+    assert "no such file" in missing["0004"] and "\n" not in missing["0004"]
+    for track_id in ("0001", "0002", "0003"):
+        copy, original = (at / f"audio/{track_id}.mp3" for at in (folder, source.path))
+        assert copy.read_bytes() == original.read_bytes()
+
+
+def test_a_second_run_fetches_only_what_is_not_there(tmp_path, source):
+    tracks, folder = read_tracks(source.path), tmp_path / "corpus"
+    download_previews(tracks, source, folder, jobs=1)
+    source.asked.clear()
+    download_previews(tracks, source, folder, jobs=1)
+    assert source.asked == ["0004"]
+    (source.path / "audio/0004.mp3").write_bytes((source.path / "audio/0001.mp3").read_bytes())
+    assert download_previews(tracks, source, folder, jobs=1) == {}
+    assert len(read_rejected(folder)) == 0
+    source.asked.clear()
+    download_previews(tracks, source, folder, jobs=1)
+    assert source.asked == []
+
+
+def test_a_half_written_clip_never_counts(tmp_path, source):
+    tracks, folder = read_tracks(source.path), tmp_path / "corpus"
+    (folder / "audio").mkdir(parents=True)
+    (folder / "audio" / "0001.mp3.123.part").write_bytes(b"half")
+
+    class Stopped(Folder):
+        def preview(self, row):
+            if row.id == "0002":
+                raise KeyboardInterrupt
+            return super().preview(row)
+
+    with pytest.raises(KeyboardInterrupt):
+        download_previews(tracks, Stopped(source.path), folder, jobs=1)
+    assert [path.name for path in (folder / "audio").glob("*.mp3")] == ["0001.mp3"]
+    download_previews(tracks, source, folder, jobs=1)
+    for track_id in ("0001", "0002", "0003"):
+        copy, original = (at / f"audio/{track_id}.mp3" for at in (folder, source.path))
+        assert copy.read_bytes() == original.read_bytes()
+
+
+def test_a_row_that_leads_outside_costs_only_itself(tmp_path, source):
+    tracks = read_tracks(source.path)
+    tracks.loc[1, "preview_url"] = "../source/audio/0002.mp3"
+    missing = download_previews(tracks, source, tmp_path / "corpus", jobs=1)
+    assert sorted(missing) == ["0002", "0004"]
+    assert "outside" in missing["0002"]
+
+
+def test_rows_that_name_one_file_share_it(tmp_path, source):
+    tracks = pd.concat([read_tracks(source.path)[:1]] * 12, ignore_index=True)
+    tracks["id"] = [f"{i}" for i in range(12)]
+    for turn in range(5):
+        assert download_previews(tracks, source, tmp_path / f"corpus{turn}", jobs=4) == {}
+
+
+def test_rows_without_a_preview_are_left_out(tmp_path, source):
+    tracks = read_tracks(source.path)
+    tracks["preview_url"] = None
+    assert download_previews(tracks, source, tmp_path, jobs=1) == {}
+    assert source.asked == []

@@ -1,0 +1,232 @@
+"""A network learns, repeats itself, sees what it may see, and comes back from its folder."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from hiphoplib.backend import keras
+from hiphoplib.errors import BadInput
+from hiphoplib.experiment import heldout_run, prepare, train
+from hiphoplib.mel import MelStore
+from hiphoplib.training import Clips, Scaler, fit, load_run, save_run
+
+
+class Watched(MelStore):
+    """A mel store that knows which clips were read."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.read = set()
+
+    def __getitem__(self, track_id):
+        self.read.add(track_id)
+        return super().__getitem__(track_id)
+
+    def batch(self, ids):
+        self.read |= set(ids)
+        return super().batch(ids)
+
+
+@pytest.fixture(scope="module")
+def task(corpus):
+    return prepare(corpus, folds=3)
+
+
+@pytest.fixture(scope="module")
+def run(task):
+    """An mlp of the first fold."""
+    return fit("mlp", task.store, task.labels[0], task.sides[0], epochs=4)
+
+
+def ids_of(task, side, fold=0):
+    return task.sides.index[task.sides[fold] == side]
+
+
+def test_it_learns_a_difference_in_level(task, run):
+    ids = ids_of(task, "train")
+    assert roc_auc_score(task.labels[0][ids], run.predict(task.store.batch(ids))) > 0.95
+
+
+def test_predictions_are_probabilities_one_a_clip(task, run):
+    p = run.predict(task.store.batch(task.store.ids[:5]))
+    assert p.shape == (5,)
+    assert ((p >= 0) & (p <= 1)).all()
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(task):
+    some = task.labels[0][task.labels.index[:26]]
+
+    def weights(seed):
+        keras.utils.set_random_seed(99)  # what came before does not matter
+        fitted = fit("cnn1", task.store, some, task.sides[0], seed=seed, epochs=1)
+        return np.concatenate([w.ravel() for w in fitted.model.get_weights()])
+
+    first, again, other = weights(0), weights(0), weights(1)
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).mean() > 0.9
+
+
+def test_the_weights_are_those_of_the_best_epoch(task):
+    fitted = fit("mlp", task.store, task.labels[0], task.sides[0], epochs=6, patience=99)
+    ids = ids_of(task, "test")
+    p, y = fitted.predict(task.store.batch(ids)), task.labels[0][ids]
+    p = np.clip(p.astype(float), 1e-7, 1 - 1e-7)
+    loss = -np.mean(np.where(y == 1, np.log(p), np.log(1 - p)))
+    best = fitted.history["val_loss"].min()
+    assert loss == pytest.approx(best, rel=1e-3)
+    assert fitted.card["metrics"]["test_loss"] == best
+    assert fitted.card["best_epoch"] == fitted.history["val_loss"].idxmin()
+
+
+def test_training_stops_early(task):
+    fitted = fit("mlp", task.store, task.labels[0], task.sides[0], epochs=60, patience=1)
+    best = int(fitted.history["val_loss"].idxmin())
+    assert len(fitted.history) < 60
+    assert len(fitted.history) - 1 == best + 1
+
+
+def test_the_scaler_standardises_the_training_clips(task, run):
+    scaled = run.scaler(task.store.batch(ids_of(task, "train"))).astype(float)
+    np.testing.assert_allclose(scaled.mean(axis=(0, 2)), 0, atol=1e-4)
+    np.testing.assert_allclose(scaled.std(axis=(0, 2)), 1, atol=1e-3)
+
+
+def test_a_band_that_never_changes_is_no_division_by_zero(task, own_corpus):
+    mels = np.lib.format.open_memmap(own_corpus / "mels-quick" / "mels.npy", mode="r+")
+    mels[:, 3] = -42
+    mels.flush()
+    store = MelStore(own_corpus)
+    assert np.isfinite(Scaler.fit(store, store.ids)(store.batch(store.ids))).all()
+
+
+def test_the_holdout_is_not_read(task, corpus):
+    store = Watched(corpus)
+    fit("mlp", store, task.labels[0], task.sides[0], epochs=1)
+    assert store.read == set(ids_of(task, "train")) | set(ids_of(task, "test"))
+
+
+def test_the_scaler_knows_the_training_clips_only(task, run, own_corpus):
+    mels = np.lib.format.open_memmap(own_corpus / "mels-quick" / "mels.npy", mode="r+")
+    mels[(task.sides[0] != "train").to_numpy()] = 0
+    mels.flush()
+    scaler = fit("mlp", MelStore(own_corpus), task.labels[0], task.sides[0], epochs=1).scaler
+    np.testing.assert_array_equal(scaler.mean, run.scaler.mean)
+    np.testing.assert_array_equal(scaler.std, run.scaler.std)
+
+
+def test_batches_hold_every_clip_once_an_epoch_in_a_new_order(task):
+    labels = task.labels[0].iloc[:21]
+    clips = Clips(task.store, labels, Scaler(np.zeros(64), np.ones(64)), batch=4, seed=0)
+    orders = []
+    for _ in range(2):
+        batches = [clips[i] for i in range(len(clips))]
+        x, y = (np.concatenate(part) for part in zip(*batches, strict=True))
+        order = [int(np.flatnonzero((x == S_db).all(axis=(1, 2)))[0])
+                 for S_db in task.store.batch(labels.index)]
+        assert sorted(order) == list(range(21))
+        np.testing.assert_array_equal(y[order, 0], labels)
+        orders.append(order)
+        clips.on_epoch_end()
+    assert orders[0] != orders[1]
+
+
+def test_a_run_comes_back_from_its_folder(task, run, tmp_path):
+    save_run(run, tmp_path)
+    again, S_db = load_run(tmp_path), task.store.batch(task.store.ids)
+    np.testing.assert_array_equal(again.predict(S_db), run.predict(S_db))
+    assert again.card == json.loads(json.dumps(run.card))
+    assert again.history["val_loss"].tolist() == pytest.approx(run.history["val_loss"].tolist())
+    assert run.card["parameters"] == run.model.count_params()
+    assert run.card["tracks"] == task.sides[0].value_counts().to_dict()
+
+
+def test_a_model_of_another_grid_is_told(run):
+    with pytest.raises(BadInput, match="use the grid quick"):
+        run.predict(np.zeros((2, 128, 1292), np.float32))
+
+
+def test_no_model_names_the_command_that_makes_one(tmp_path):
+    with pytest.raises(BadInput, match="python -m hiphoplib train"):
+        load_run(tmp_path)
+
+
+def cut(content):
+    return content[:len(content) // 2]
+
+
+def bend(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes(255 - b for b in content[middle:middle + 50]) + (
+        content[middle + 50:])
+
+
+@pytest.mark.parametrize("name, damage", [
+    ("model.keras", cut), ("model.keras", bend), ("model.keras", lambda _: b""),
+    ("model.keras", None), ("card.json", cut), ("card.json", lambda _: b""),
+    ("card.json", lambda _: b"{}"), ("history.csv", None)])
+def test_a_damaged_model_is_told(trained, tmp_path, name, damage):
+    folder = shutil.copytree(next(trained.glob("runs/*/mlp/seed0-fold0")), tmp_path / "run")
+    content = (folder / name).read_bytes()
+    (folder / name).unlink()
+    if damage:
+        (folder / name).write_bytes(damage(content))
+    with pytest.raises(BadInput) as error:
+        load_run(folder)
+    assert "train" in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_a_side_of_one_class_is_told(task, side):
+    labels = task.labels[0].where(task.sides[0] != side, 1)
+    with pytest.raises(BadInput, match=f"the {side} side of .* has one class only"):
+        fit("mlp", task.store, labels, task.sides[0], epochs=1)
+
+
+# experiment: many runs
+
+
+def times(folders):
+    return {folder: (folder / "card.json").stat().st_mtime_ns for folder in folders}
+
+
+def test_train_skips_what_stands_and_repeats_what_does_not(trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "tiny")
+    task = prepare(folder, folds=3)
+    folders = train(task, "mlp", epochs=3)
+    assert len(folders) == len(set(folders)) == 3
+    before = times(folders)
+    (folders[1] / "card.json").write_text('{"half": ')
+    train(task, "mlp", epochs=3)
+    changed = [path for path, when in times(folders).items() if when != before[path]]
+    assert changed == folders[1:2]
+    for path in changed:
+        np.testing.assert_array_equal(
+            load_run(path).predict(task.store.batch(task.store.ids)),
+            load_run(trained / path.relative_to(folder)).predict(task.store.batch(task.store.ids)))
+
+
+def test_a_track_is_explained_by_the_network_that_did_not_see_it(trained):
+    task = prepare(trained, folds=3)
+    for track_id in task.tracks["id"][:5]:
+        card = heldout_run(task, "mlp", track_id).card
+        assert task.sides.loc[track_id, card["fold"]] == "holdout"
+    with pytest.raises(BadInput, match="'nope': no usable clip"):
+        heldout_run(task, "mlp", "nope")
+    with pytest.raises(BadInput, match="no trained model"):
+        heldout_run(task, "rnn", "0001")
+
+
+def test_a_model_that_is_not_in_the_registry_is_told(task):
+    with pytest.raises(BadInput, match="'vgg': there is none of that name; there are mlp"):
+        train(task, "vgg")
+
+
+def test_labels_are_by_the_median_of_each_folds_training_tracks(task):
+    for fold, threshold in zip(task.sides, task.thresholds, strict=True):
+        seen = task.tracks["popularity"][task.sides[fold] == "train"]
+        assert threshold == seen.median()
+        assert (task.labels[fold] == (task.tracks["popularity"] >= threshold)).all()
+    assert len(set(task.thresholds)) > 1

@@ -1,0 +1,127 @@
+"""Sentences and tables that follow from results, so that no number in prose is typed."""
+
+import pandas as pd
+
+from .plots import MODEL_LABELS as LABELS
+
+CAVEAT = ("A result on the synthetic corpus shows that the method works, "
+          "never what makes a hit.")
+
+
+def estimate(metric, digits=3):
+    """A metric with its 95 % interval, for example "0.646 [0.590, 0.700]"."""
+    return (f"{metric['mean']:.{digits}f} "
+            f"[{metric['low']:.{digits}f}, {metric['high']:.{digits}f}]")
+
+
+def what_ran(tracks, name):
+    """Which corpus a report is about and what that means for its findings, Markdown.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+        The tracks table.
+    name : str
+        Name of the corpus' folder.
+    """
+    kinds = ", ".join(tracks["popularity_kind"].dropna().unique()[:5])
+    head = (f"**This report ran on the corpus “{name}”: {len(tracks):,} rows, "
+            f"{tracks['artists'].explode().nunique():,} artists.** ")
+    if (tracks["source"] == "synthetic").all():
+        return head + ("Its tracks are beats that the project renders itself, by artists that it "
+                       "invents, and the causes of their popularity are known. That makes it a "
+                       f"test of the method: what can be found is there to be found. {CAVEAT}")
+    return head + (f"Popularity here is: {kinds or 'not said by the source'}. What is found holds "
+                   "for this collection and this judgement, and for nothing else.")
+
+
+def protocol(results):
+    """How the corpus was split and how many tracks were judged, one sentence."""
+    p, corpus = results["protocol"], results["corpus"]
+    how = (f"{p['folds']}-fold cross-validation: every track is scored once by models that saw "
+           "neither it nor " if p["folds"] else "one holdout of 10 %, never seen with ")
+    whom = "its artists" if p["split"] == "artist" else "its copies"
+    return (f"{corpus['tracks']:,} tracks by {corpus['artists']:,} artists, split by {p['split']}; "
+            f"{how}{whom}. {p['heldout']:,} held-out tracks, {p['positive_share']:.0%} of them "
+            f"popular (popularity of at least {p['threshold']:.4g}, the training median).")
+
+
+def against_chance(results, model="rnn"):
+    """Whether a model orders tracks better than chance, one sentence."""
+    auc, name = results["models"][model]["auc"], LABELS.get(model, model)
+    told = f"AUC {estimate(auc)}"
+    if auc["low"] > 0.5:
+        return f"The {name} orders unseen tracks better than chance: {told}."
+    if auc["high"] < 0.5:
+        return f"The {name} orders unseen tracks worse than chance: {told}."
+    return f"The {name} cannot be told from chance on this corpus: {told}, which includes 0.5."
+
+
+def against_rnn(results, metric="auc"):
+    """Which models differ from the RNN by their paired intervals, one sentence."""
+    better, worse, same = [], [], []
+    for pair, difference in results["paired"].items():
+        model = pair.removesuffix("-rnn")
+        if model in ("oracle", "dummy"):
+            continue
+        said = f"the {LABELS.get(model, model)} (difference {estimate(difference[metric])})"
+        (better if difference[metric]["low"] > 0 else
+         worse if difference[metric]["high"] < 0 else same).append(said)
+    parts = [f"{verdict} {' and '.join(models)}" for verdict, models in (
+        ("it is beaten by", better), ("it beats", worse), ("no difference shows against", same))
+        if models]
+    return f"The RNN against the other networks, {metric.upper()}: " + "; ".join(parts) + "."
+
+
+def recovered(results, model="rnn"):
+    """What share of the oracle's lift over chance a model recovers; empty without an oracle."""
+    if "oracle" not in results["models"]:
+        return ""
+    oracle = results["models"]["oracle"]["auc"]
+    share = (results["models"][model]["auc"]["mean"] - 0.5) / (oracle["mean"] - 0.5)
+    return (f"An oracle that knows every audible cause, and nothing else, reaches AUC "
+            f"{estimate(oracle)}: no model can hear more. The {LABELS.get(model, model)} recovers "
+            f"{share:.0%} of its lift over chance.")
+
+
+def best_model(results):
+    """The trained network with the highest mean AUC, its key."""
+    networks = {name: model for name, model in results["models"].items()
+                if name not in ("dummy", "oracle")}
+    return max(networks, key=lambda name: networks[name]["auc"]["mean"])
+
+
+def recommendation(results):
+    """What the client may do with such a model, Markdown."""
+    model = best_model(results)
+    auc, name = results["models"][model]["auc"], LABELS[model]
+    if auc["low"] <= 0.5:
+        return (f"**Do not rank songs with these models yet.** The best of them, the {name}, "
+                f"reaches AUC {estimate(auc)}; its interval includes 0.5, which is a coin toss. "
+                "Gather more tracks first.")
+    return (f"**Use the ranking as one vote among several.** The best network, the {name}, puts a "
+            f"popular track above an unpopular one in {auc['mean']:.0%} of pairs "
+            f"(95 % interval {auc['low']:.0%} to {auc['high']:.0%}), a coin toss in 50 %. That "
+            "helps to choose where to listen again; it decides about no single song.")
+
+
+def summary(results):
+    """The findings in one paragraph, Markdown."""
+    dummy = results["models"]["dummy"]["accuracy"]
+    lines = [protocol(results), against_chance(results),
+             f"Its accuracy is {estimate(results['models']['rnn']['accuracy'])}; always saying the "
+             f"more frequent class gives {estimate(dummy)}.",
+             against_rnn(results), recovered(results), recommendation(results)]
+    return "\n\n".join(line for line in lines if line)
+
+
+def results_table(results):
+    """The ladder as a table, pd.DataFrame with one row a model."""
+    rows = {LABELS.get(name, name): {
+        "AUC [95 % interval]": estimate(model["auc"]),
+        "accuracy [95 % interval]": estimate(model["accuracy"]),
+        "Brier": f"{model['brier']['mean']:.3f}",
+        "AUC by seed": ", ".join(f"{auc:.3f}" for auc in model["auc"]["by_seed"]),
+        "parameters": f"{model['parameters']:,}" if "parameters" in model else "–",
+    } for name, model in results["models"].items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
