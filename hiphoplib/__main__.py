@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from .errors import BadInput
-from .splits import FOLDS, SMALL, SPLITS
+from .splits import SPLITS
 
 PROGRAM = "python -m hiphoplib"
 MODEL_NAMES = ("mlp", "cnn1", "cnn2", "rnn")  # of `models.MODELS`, which takes seconds to import
@@ -51,7 +51,7 @@ def mels(options):
     tracks, _ = clean_tracks(read_tracks(options.corpus))
     store = make_mels(tracks, options.corpus, GRIDS[options.grid], jobs=options.jobs)
     rejected = read_rejected(options.corpus)
-    print(f"{len(store):7d}  spectrograms of {store.grid.n_mels} bands x {store.grid.frames} frames")
+    print(f"{len(store):7d}  spectrograms, {store.grid.n_mels} bands x {store.grid.frames} frames")
     print(f"{(rejected['stage'] == 'mels').sum():7d}  clips not usable, see rejected.csv")
 
 
@@ -60,8 +60,9 @@ def train(options):
     from .experiment import train as train_model
 
     task = _task(options)
+    epochs = {"epochs": options.epochs} if options.epochs else {}
     for model in options.model:
-        folders = train_model(task, model, range(options.seeds), epochs=options.epochs)
+        folders = train_model(task, model, range(options.seeds), **epochs)
         print(f"{model}: {len(folders)} runs in {folders[0].parent}")
 
 
@@ -95,7 +96,7 @@ def explain(options):
     title = f"{options.track}: what the {options.model} listens to"
     save(explanation(S_db, found, title=title), options.out)
     print(f"{options.track}: probability of being popular {found.probability:.2f}")
-    for sentence in claims(found) or ["No part of the clip can be claimed to speak for or against."]:
+    for sentence in claims(found) or ["No part of the clip can be claimed to speak either way."]:
         print(f"  {sentence}")
 
 
@@ -121,8 +122,8 @@ def _parser():
                               required=True, help=f"{', '.join(MODEL_NAMES)}; can be repeated")
     train_parser.add_argument("--seeds", type=_positive, default=1, metavar="N",
                               help="trainings a model, seeds 0 to N-1 (default 1)")
-    train_parser.add_argument("--epochs", type=_positive, default=30, metavar="N",
-                              help="at most so many; training stops early (default 30)")
+    train_parser.add_argument("--epochs", type=_positive, metavar="N",
+                              help="at most so many; training stops early (default 25)")
     evaluate_parser = _add(commands, evaluate, "measure them on the tracks held out")
     _add_protocol(evaluate_parser)
     evaluate_parser.add_argument("--model", action="append", choices=MODEL_NAMES, metavar="NAME",
@@ -149,7 +150,7 @@ def _add_gather(commands):
     parser = _add(commands, gather, "gather tracks and their clips into a corpus")
     sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
     synthetic = sources.add_parser("synthetic", help="hip-hop beats with a known truth")
-    synthetic.add_argument("--n", type=_positive, default=400, help="rows (default 400)")
+    synthetic.add_argument("--n", type=_positive, default=600, help="rows (default 600)")
     synthetic.add_argument("--seed", type=int, default=0, help="another seed, another corpus")
     folder = sources.add_parser("folder", help="a folder with tracks.csv and its audio")
     folder.add_argument("path", type=Path, metavar="FOLDER")
@@ -170,8 +171,8 @@ def _add_protocol(parser):
     parser.add_argument("--split", choices=SPLITS, default="artist",
                         help="keep artists on one side, or not (default artist)")
     parser.add_argument("--folds", type=int, metavar="K",
-                        help=f"0: one holdout of 10 %%; K: cross-validation (default {FOLDS} "
-                             f"below {SMALL} tracks, else 0)")
+                        help="0: one holdout of 10 %%; K: cross-validation (default 5 below "
+                             "500 tracks, 3 below 1000, else 0)")
 
 
 def _add_jobs(parser):

@@ -10,7 +10,7 @@ from .sources import open_source
 from .tracks import clean_tracks, get_tracks, write_tracks
 
 DATA = Path("data")
-QUICK_N = 400  # rows of the default synthetic corpus: the report runs on it in minutes
+QUICK_N = 600  # rows of the default synthetic corpus: the report runs on it in minutes
 
 
 def gather(source, folder, *, jobs=-1, **options):
@@ -38,6 +38,8 @@ def gather(source, folder, *, jobs=-1, **options):
         If `folder` holds a corpus of another source or with other settings.
     """
     folder, source = Path(folder), open_source(source, **options)
+    if getattr(source, "path", None) and Path(source.path).resolve() == folder.resolve():
+        raise BadInput(f"{folder}: is the source itself; choose another folder to gather into")
     made_by = {"source": source.name, **source.settings}
     note = folder / "source.json"
     if note.is_file() and json.loads(note.read_text()) != made_by:

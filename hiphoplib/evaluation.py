@@ -9,7 +9,7 @@ import pandas as pd
 
 from .errors import BadInput
 from .splits import artist_groups
-from .training import load_run, versions
+from .training import load_run, read_card, versions
 
 RESAMPLES = 2000
 METRICS = ("auc", "accuracy", "brier")
@@ -165,7 +165,8 @@ def _run_scores(task, model, seed, fold, ids):
     folder = task.run_folder(model, seed, fold)
     path = folder / "scores.csv"
     if path.is_file():
-        scores = pd.read_csv(path, dtype={"id": str}, keep_default_na=False).set_index("id")["score"]
+        table = pd.read_csv(path, dtype={"id": str}, keep_default_na=False)
+        scores = table.set_index("id")["score"]
         if scores.index.equals(pd.Index(ids, name="id")):
             return scores
     run = load_run(folder)
@@ -180,8 +181,8 @@ def trained_seeds(task, model):
     """Seeds of which every fold of a model is trained on this very corpus, list of int."""
     cards = {}
     for path in (task.folder / "runs" / task.protocol.name / model).glob("*/card.json"):
-        card = json.loads(path.read_text())
-        if card["fingerprint"] == task.fingerprint:
+        card = read_card(path.parent)
+        if card and card.get("fingerprint") == task.fingerprint:
             cards.setdefault(card["seed"], []).append(card["fold"])
     return sorted(seed for seed, folds in cards.items() if set(folds) >= set(task.sides))
 
@@ -261,7 +262,7 @@ def _describe_protocol(task, scores, y_true):
 
 def _describe_runs(task, model):
     """Parameters and mean training cost of a model's runs; empty for dummy and oracle."""
-    cards = [json.loads((task.run_folder(model, seed, fold) / "card.json").read_text())
+    cards = [read_card(task.run_folder(model, seed, fold))
              for seed in trained_seeds(task, model) for fold in task.sides]
     if not cards:
         return {}

@@ -1,8 +1,8 @@
 """A corpus made ready for a protocol, and the training of every model, seed and fold on it."""
 
 import hashlib
-import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,7 @@ from .mel import GRIDS, MelGrid, MelStore
 from .models import MODELS
 from .splits import default_folds, label_popular, split_tracks
 from .tracks import clean_tracks, read_tracks
-from .training import EPOCHS, PATIENCE, fit, load_run, save_run
+from .training import EPOCHS, PATIENCE, fit, load_run, read_card, save_run
 
 SPLIT_SEED = 0  # one split for every model and seed, so that their scores compare
 
@@ -65,11 +65,12 @@ class Task:
     labels: pd.DataFrame
     thresholds: list
 
-    @property
+    @cached_property
     def fingerprint(self):
-        """Hash of what was learnt from: ids, popularity, artists."""
+        """Hash of what was learnt from: ids, popularity, artists, spectrograms."""
         table = self.tracks[["id", "popularity", "artists"]].to_json(orient="values")
-        return "sha256:" + hashlib.sha256(table.encode()).hexdigest()
+        learnt_from = f"{table} {self.store.checksum(self.tracks.index)}"
+        return "sha256:" + hashlib.sha256(learnt_from.encode()).hexdigest()
 
     def run_folder(self, model, seed, fold):
         """Folder of one run."""
@@ -126,7 +127,8 @@ def train(task, model, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIEN
         One a run, seeds first; `load_run` opens them.
     """
     if model not in MODELS:
-        raise BadInput(f"model {model!r}: there is none of that name; there are {', '.join(MODELS)}")
+        raise BadInput(f"model {model!r}: there is none of that name; "
+                       f"there are {', '.join(MODELS)}")
     wanted = {"corpus": task.folder.resolve().name, "fingerprint": task.fingerprint,
               "split": task.protocol.split, "folds": task.protocol.folds,
               "max_epochs": epochs, "patience": patience}
@@ -149,11 +151,8 @@ def train(task, model, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIEN
 
 def _stands(folder, wanted):
     """Whether a finished run of the same corpus and settings lies in a folder."""
-    try:
-        card = json.loads((folder / "card.json").read_text())
-    except (OSError, ValueError):  # none there, or a damaged one
-        return False
-    return all(card.get(key) == value for key, value in wanted.items())
+    card = read_card(folder)
+    return card is not None and all(card.get(key) == value for key, value in wanted.items())
 
 
 def heldout_run(task, model, track_id, seed=0):

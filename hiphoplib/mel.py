@@ -1,6 +1,7 @@
 """From a clip to its mel spectrogram, and the store that holds those of a whole corpus."""
 
 import json
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -8,17 +9,15 @@ import joblib
 import librosa
 import numpy as np
 import pandas as pd
-import soundfile as sf
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from .audio import read_clip
 from .errors import BadInput
 from .previews import clip_path
-from .quiet import silent_stderr
 from .tracks import record_rejected
 
 FLOOR_DB = -100.0  # silence: 10 log10 of the smallest power that is told from none
-MIN_SECONDS = 3.0  # less than this is no clip
-SILENCE_PEAK = 1e-4  # -80 dBFS
 TODO, DONE, REJECTED = 0, 1, 2  # a row's state in the store
 
 
@@ -71,49 +70,6 @@ class MelGrid:
 FULL = MelGrid(128, 512, name="full")
 QUICK = MelGrid(64, 2048, name="quick")
 GRIDS = {grid.name: grid for grid in (QUICK, FULL)}
-
-
-def read_clip(path, seconds=30.0):
-    """Decode the beginning of an audio file to one channel.
-
-    Parameters
-    ----------
-    path : path-like
-        Anything that libsndfile reads: mp3, wav, flac, ogg.
-    seconds : float > 0
-        How much to read at most, in s.
-
-    Returns
-    -------
-    y : np.ndarray [shape=(samples,)], float32
-        The mean of the channels.
-    sr : int
-        The file's own sampling rate, in Hz.
-
-    Raises
-    ------
-    BadInput
-        If the file is missing, empty, no audio, shorter than 3 s, or silent.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInput(f"clip {path.name}: there is no such file; gather again to fetch it")
-    if path.stat().st_size == 0:
-        raise BadInput(f"clip {path.name}: the file is empty; delete it and gather again")
-    try:
-        with silent_stderr(), sf.SoundFile(path) as clip:
-            sr = clip.samplerate
-            y = clip.read(int(seconds * sr), dtype="float32", always_2d=True).mean(axis=1)
-    except (sf.LibsndfileError, RuntimeError, ValueError) as error:
-        raise BadInput(f"clip {path.name}: not audio that can be decoded; replace the file") from error
-    if len(y) < MIN_SECONDS * sr:
-        raise BadInput(f"clip {path.name}: {len(y) / sr:.1f} s of audio, "
-                       f"at least {MIN_SECONDS:.0f} s are needed")
-    if not np.isfinite(y).all():
-        raise BadInput(f"clip {path.name}: samples that are no numbers; export the file again")
-    if np.abs(y).max() < SILENCE_PEAK:
-        raise BadInput(f"clip {path.name}: only silence; replace the file")
-    return y, sr
 
 
 def mel_spectrogram(y, sr, grid=QUICK):
@@ -202,6 +158,13 @@ class MelStore:
         """Spectrograms of several tracks, np.ndarray [shape=(n, n_mels, frames)], float32, dB."""
         return self._mels[self._row.loc[list(ids)].to_numpy()].astype(np.float32)
 
+    def checksum(self, ids):
+        """CRC-32 of the spectrograms of some tracks in this order, int."""
+        crc = 0
+        for row in self._row.loc[list(ids)]:
+            crc = zlib.crc32(self._mels[row], crc)
+        return crc
+
 
 def store_folder(folder, grid):
     """Where the store of a corpus on a grid lies."""
@@ -253,7 +216,8 @@ def make_mels(tracks, folder, grid=QUICK, *, jobs=-1):
     state.flush()
     record_rejected(folder, "mels", rejected)
     if not (state == DONE).any():
-        raise BadInput(f"{folder}: none of {len(index)} clips could be used; see rejected.csv there")
+        raise BadInput(f"{folder}: none of {len(index)} clips could be used; "
+                       "see rejected.csv there")
     return MelStore(folder, grid)
 
 
@@ -267,7 +231,8 @@ def _clip_to_mel(row, path, grid):
     """Row, its spectrogram in the store's precision, and the reason if there is none."""
     try:
         y, sr = read_clip(path, grid.seconds)
-        return row, mel_spectrogram(y, sr, grid).astype(np.float16), None
+        with threadpool_limits(1):  # one sum order, so that every number of jobs agrees to the bit
+            return row, mel_spectrogram(y, sr, grid).astype(np.float16), None
     except BadInput as error:
         return row, None, str(error)
 

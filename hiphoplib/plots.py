@@ -10,6 +10,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from sklearn.metrics import auc, roc_curve
 
 PALETTE = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73",
@@ -194,14 +195,11 @@ def confusion(y_true, y_pred, ax=None):
     counts = np.bincount(pairs, minlength=4).reshape(2, 2)
     rows = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(rows, 1)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), share in np.ndenumerate(shares):
-        percent = f"{share:.0%}" if rows[row, 0] else "none"
-        ax.text(column, row, f"{counts[row, column]}\n{percent}", ha="center", va="center",
-                fontsize=15, color="white" if share > 0.55 else "black")
+    said = [[f"{count}\n{share:.0%}" if row else f"{count}\nnone"
+             for count, share in zip(*pair)] for row, *pair in zip(rows[:, 0], counts, shares)]
     names = ["unpopular", "popular"]
-    ax.set_xticks([0, 1], names)
-    ax.set_yticks([0, 1], names, rotation=90, va="center")
+    sns.heatmap(shares, annot=said, fmt="", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True,
+                annot_kws={"size": 15}, xticklabels=names, yticklabels=names, ax=ax)
     return _label(ax, f"{counts.trace()} of {counts.sum()} tracks are called what they are",
                   "called", "is")
 

@@ -1,5 +1,6 @@
 """The tracks table: its schema, the one door to every source, one row a recording."""
 
+import ast
 import json
 import re
 import unicodedata
@@ -118,13 +119,20 @@ def normalise(tracks, where="tracks"):
 def _as_list(cell):
     """A list of names from a list, JSON, or plain text (one name); None when there is none."""
     if isinstance(cell, str):
-        try:
-            cell = json.loads(cell) if cell.lstrip().startswith("[") else [cell]
-        except json.JSONDecodeError:
-            cell = [cell]
+        cell = _parsed(cell) if cell.lstrip().startswith("[") else [cell]
     if cell is None or (isinstance(cell, float) and pd.isna(cell)):
         return None
     return [str(name).strip() for name in cell if str(name).strip()] or None
+
+
+def _parsed(text):
+    """The list that JSON, or Python as `DataFrame.to_csv` writes it, stands for."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return list(parse(text))
+        except (ValueError, SyntaxError, TypeError):
+            continue
+    return [text]
 
 
 def _as_text(cell):

@@ -14,7 +14,7 @@ from .backend import keras, tf
 from .errors import BadInput
 from .models import build_model
 
-EPOCHS, PATIENCE, BATCH = 30, 5, 16
+EPOCHS, PATIENCE, BATCH = 25, 6, 8
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,8 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
         "grid": {**asdict(store.grid), "shape": list(store.grid.shape)},
         "tracks": {side: int((sides[labels.index] == side).sum()) for side in sides.unique()},
         "epochs": len(history), "best_epoch": int(best["epoch"]),
-        "metrics": {f"test_{key}": float(best[f"val_{key}"]) for key in ("loss", "accuracy", "auc")},
+        "metrics": {f"test_{key}": float(best[f"val_{key}"])
+                    for key in ("loss", "accuracy", "auc")},
         "seconds_per_clip_epoch": seconds / len(history) / len(parts["train"]),
         "versions": versions(),
     }
@@ -194,6 +195,14 @@ def save_run(run, folder):
     (folder / "card.json.new").rename(folder / "card.json")
 
 
+def read_card(folder):
+    """Card of a finished run, dict; None if there is none or it is damaged."""
+    try:
+        return json.loads((Path(folder) / "card.json").read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def load_run(folder):
     """A run from its folder; no code in the file is run.
 
@@ -204,7 +213,8 @@ def load_run(folder):
     """
     folder = Path(folder)
     if not (folder / "card.json").is_file():
-        raise BadInput(f"{folder}: no trained model there; make one with `python -m hiphoplib train`")
+        raise BadInput(f"{folder}: no trained model there; "
+                       "make one with `python -m hiphoplib train`")
     try:
         card = json.loads((folder / "card.json").read_text())
         scaler = card.pop("scaler")

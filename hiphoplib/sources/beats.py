@@ -15,7 +15,7 @@ from .instruments import SR, decibels, place
 
 SECONDS, N = 30, 30 * SR
 SECTIONS = ("intro", "verse", "gap", "hook", "bridge", "end")
-LOW_DB = 3.5  # what one standard deviation of the cause does to 808 and kick
+LOW_DB = 5.0  # what one standard deviation of the cause does to 808 and kick
 
 CAUSES = {
     "low_end": {

@@ -1,0 +1,50 @@
+"""What README and notebooks show is what the results files hold."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from hiphoplib import wording
+from hiphoplib.evaluation import read_results
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
+
+
+@pytest.mark.parametrize("name", ["synthetic", "synthetic-2000", "liked_songs"])
+def test_the_readme_shows_every_number_of_a_results_file(name):
+    results = read_results(ROOT / "notebooks" / "results" / f"{name}.json")
+    text = (ROOT / "README.md").read_text()
+    table = wording.results_table(results)
+    for column in ("AUC [95 % interval]", "accuracy [95 % interval]", "AUC by seed"):
+        for number in table[column]:
+            assert number in text, f"{name}: {number} is not in the README"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_are_executed_in_order_clean_and_small(path):
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert all(len(cell.source.splitlines()) <= 12 for cell in cells)
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert not [output for output in outputs
+                if output.output_type == "error" or output.get("name") == "stderr"]
+    assert path.stat().st_size < 3e6
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_warn_where_the_corpus_is_synthetic(path):
+    cells = nbformat.read(path, 4).cells
+    shown = [str(output.get("data", "")) for cell in cells for output in cell.get("outputs", [])]
+    text = " ".join(" ".join([cell.source for cell in cells] + shown).split())
+    assert "never what makes a hit" in text
+
+
+def test_results_name_what_made_them():
+    paths = (ROOT / "notebooks" / "results").glob("*.json")
+    for path in (path for path in paths if path.stem not in ("bench", "explanations")):
+        results = read_results(path)
+        assert {"corpus", "protocol", "models", "paired", "versions", "made", "command"} <= set(
+            results)
+        assert results["corpus"]["fingerprint"].startswith("sha256:") and results["command"]

@@ -1,0 +1,64 @@
+"""Sentences follow from the intervals, and from nothing else."""
+
+import pandas as pd
+import pytest
+
+from hiphoplib import wording
+
+
+def metric(low, mean, high):
+    return {"mean": mean, "low": low, "high": high, "by_seed": [mean]}
+
+
+def results(rnn, difference=(-0.01, 0.0, 0.01), oracle=None):
+    """A results file in which the RNN's AUC and CNN 1's difference to it are given."""
+    models = {name: {key: metric(0.45, 0.5, 0.55) for key in ("auc", "accuracy", "brier")}
+              for name in ("dummy", "cnn1", "rnn")}
+    models["rnn"]["auc"] = metric(*rnn)
+    if oracle:
+        models["oracle"] = {"auc": metric(*oracle)}
+    return {"models": models, "paired": {"cnn1-rnn": {"auc": metric(*difference)}},
+            "corpus": {"name": "x", "tracks": 400, "artists": 300},
+            "protocol": {"folds": 5, "split": "artist", "heldout": 400, "positive_share": 0.5,
+                         "threshold": 39.0}}
+
+
+@pytest.mark.parametrize("auc, said", [
+    ((0.51, 0.6, 0.7), "better than chance"), ((0.49, 0.6, 0.7), "cannot be told from chance"),
+    ((0.3, 0.4, 0.49), "worse than chance")])
+def test_chance_is_beaten_only_if_the_interval_says_so(auc, said):
+    assert said in wording.against_chance(results(auc))
+
+
+@pytest.mark.parametrize("difference, said", [
+    ((0.01, 0.05, 0.09), "it is beaten by the CNN 1"),
+    ((-0.09, -0.05, -0.01), "it beats the CNN 1"),
+    ((-0.01, 0.05, 0.09), "no difference shows against the CNN 1")])
+def test_a_model_is_better_only_if_the_paired_interval_says_so(difference, said):
+    assert said in wording.against_rnn(results((0.5, 0.6, 0.7), difference))
+
+
+@pytest.mark.parametrize("auc, said", [
+    ((0.52, 0.6, 0.7), "one vote"), ((0.48, 0.6, 0.7), "Do not rank")])
+def test_the_recommendation_follows_the_best_model(auc, said):
+    assert said in wording.recommendation(results(auc))
+
+
+def test_share_of_the_oracle_is_of_the_lift_over_chance():
+    assert "50%" in wording.recovered(results((0.5, 0.6, 0.7), oracle=(0.65, 0.7, 0.75)))
+    assert wording.recovered(results((0.5, 0.6, 0.7))) == ""
+
+
+def test_what_ran_warns_of_the_synthetic_corpus_and_names_another_ones_label():
+    tracks = pd.DataFrame({"source": ["synthetic"] * 2, "artists": [["a"], ["b"]],
+                           "popularity_kind": ["made up", "made up"]})
+    assert wording.CAVEAT in wording.what_ran(tracks, "synthetic")
+    real = wording.what_ran(tracks.assign(source="folder"), "mine")
+    assert wording.CAVEAT not in real and "made up" in real and "2 rows, 2 artists" in real
+
+
+def test_every_model_has_a_row_in_the_table():
+    models = results((0.5, 0.6, 0.7))["models"]
+    table = wording.results_table({"models": models})
+    assert list(table.index) == ["Dummy", "CNN 1", "RNN"]
+    assert table.loc["RNN"].iloc[0] == "0.600 [0.500, 0.700]"
