@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tqdm.auto import tqdm
 
 from .errors import BadInput
 from .splits import artist_groups
@@ -155,9 +156,11 @@ def heldout_scores(task, model):
         truth = json.loads((task.folder / "truth.json").read_text())["tracks"]
         ids = np.concatenate(list(heldout.values()))
         return pd.DataFrame({0: [truth[track_id]["oracle"] for track_id in ids]}, index=ids)
-    seeds = trained_seeds(task, model)
-    return pd.DataFrame({seed: pd.concat([_run_scores(task, model, seed, fold, ids)
-                                          for fold, ids in heldout.items()]) for seed in seeds})
+    parts = {seed: [] for seed in trained_seeds(task, model)}
+    runs = [(seed, fold) for seed in parts for fold in heldout]
+    for seed, fold in tqdm(runs, desc=f"score {model}", unit="run", disable=None):
+        parts[seed].append(_run_scores(task, model, seed, fold, heldout[fold]))
+    return pd.DataFrame({seed: pd.concat(scores) for seed, scores in parts.items()})
 
 
 def _run_scores(task, model, seed, fold, ids):

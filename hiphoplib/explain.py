@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 from lime import lime_image
+from tqdm.auto import tqdm
 
 from .errors import BadInput
 from .mel import FLOOR_DB, MelGrid
@@ -34,8 +35,13 @@ CLAIM_Z = 3.5  # standard errors; across 40 cells about one false claim in 50 ex
 class Grid:
     """What can be switched off: named frequency bands x equal stretches of time.
 
-    `bands` maps a name to (lowest, highest) frequency in Hz, from low to high, without gaps; the
-    outer two are open-ended. A cell lasts `cell_seconds` s, the last one what is left of the clip.
+    Parameters
+    ----------
+    mel_grid : MelGrid
+    bands : dict of str to (float, float)
+        Lowest and highest Hz by name, from low to high, no gaps; the outer two are open-ended.
+    cell_seconds : float > 0
+        Length of a cell in s; the last one is what is left of the clip.
     """
 
     mel_grid: MelGrid
@@ -53,7 +59,7 @@ class Grid:
         return int(np.prod(self.shape))
 
     def segments(self):
-        """Return each bin's cell number, int [shape=(n_mels, frames)], in 0..size-1."""
+        """Cell number of each bin, int [shape=(n_mels, frames)], in 0..size-1."""
         edges = list(self.bands.values())
         if any(below[1] != above[0] for below, above in pairwise(edges)):
             raise BadInput(f"bands {self.bands}: each must begin where the one below it ends")
@@ -82,7 +88,6 @@ class Grid:
 @dataclass(frozen=True)
 class Filling:
     """What stands in a cell that is off: a level in dB, or one per mel band [shape=(n_mels,)]."""
-
     name: str
     values: float | np.ndarray
 
@@ -151,7 +156,7 @@ class Explanation:
 
 
 def explain(predict, S_db, grid, fillings, *, seeds=(0, 1, 2), samples=400, batch_size=64):
-    """Return the Explanation of one clip, one LIME run for each filling and seed.
+    """Explain one clip, by one LIME run for each filling and seed.
 
     Parameters
     ----------
@@ -164,6 +169,15 @@ def explain(predict, S_db, grid, fillings, *, seeds=(0, 1, 2), samples=400, batc
         At least two, or nothing can be claimed.
     samples, batch_size : int
         Perturbed clips a run, at least 10 a cell; how many `predict` gets at once.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    BadInput
+        If the spectrogram is of another grid, or the samples are too few for the cells.
     """
     S_db = np.asarray(S_db, dtype=np.float32)
     if S_db.shape != grid.mel_grid.shape:
@@ -171,15 +185,28 @@ def explain(predict, S_db, grid, fillings, *, seeds=(0, 1, 2), samples=400, batc
     if samples < SAMPLES_PER_CELL * grid.size:
         raise BadInput(f"samples={samples} for {grid.size} cells: at least "
                        f"{SAMPLES_PER_CELL * grid.size} are needed, or larger cells")
-    results = [[_run(predict, S_db, grid, filling, (seed, number), samples, batch_size)
-                for seed in seeds] for number, filling in enumerate(fillings)]
-    runs = np.array([[weights for weights, _ in row] for row in results])
-    r2 = np.array([[r2 for _, r2 in row] for row in results])
+    asked = [(filling, (seed, number)) for number, filling in enumerate(fillings) for seed in seeds]
+    found = [_run(predict, S_db, grid, filling, seed, samples, batch_size)
+             for filling, seed in tqdm(asked, desc="explain", unit="run", disable=None)]
+    weights, r2 = map(np.array, zip(*found))
+    runs, r2 = weights.reshape(len(fillings), -1, *grid.shape), r2.reshape(len(fillings), -1)
     return Explanation(grid, runs, r2, float(_probabilities(predict, S_db[None])[0]))
 
 
 def explain_track(task, model, track_id, **options):
-    """Return (Explanation, S_db) of a track of a Task, by the trained network that never saw it."""
+    """Explain a track by the trained network that never saw it.
+
+    Parameters
+    ----------
+    task, model, track_id
+        As for `experiment.heldout_run`; further options are handed to `explain`.
+
+    Returns
+    -------
+    explanation : Explanation
+    S_db : np.ndarray [shape=(n_mels, frames)]
+        The spectrogram that was explained, in dB.
+    """
     from .experiment import heldout_run  # brings TensorFlow, which takes seconds
 
     run = heldout_run(task, model, track_id)
@@ -217,7 +244,7 @@ def _probabilities(predict, batch):
 
 
 def claims(explanation):
-    """Return a sentence for each stretch of claimed cells of a band, the strongest first."""
+    """What may be quoted: a sentence for each stretch of claimed cells, strongest first."""
     grid, runs, regions = explanation.grid, explanation.r2.size, []
     signs = np.sign(explanation.weights) * explanation.claimed
     for band, name in enumerate(grid.bands):
@@ -233,10 +260,21 @@ def claims(explanation):
 
 
 def deletion(predict, S_db, explanation, filling, *, top=4, draws=50, seed=0):
-    """Return how far the probability falls without the top cells, and without random ones.
+    """How far the probability falls without the top cells, and without random ones.
 
-    Top are the `top` cells that speak most for the model's own answer; a fall is towards the
-    other answer. Random is the mean over `draws`. Equal falls mean that the map says nothing.
+    Parameters
+    ----------
+    predict, S_db, explanation, filling
+        As for `explain`, and what it gave.
+    top : int
+        Cells to switch off: those that speak most for the model's own answer, or random ones.
+    draws, seed : int
+        Random choices to average over, and their seed.
+
+    Returns
+    -------
+    fall_top, fall_random : float
+        Towards the other answer. Equal falls mean that the map says nothing.
     """
     grid, rng = explanation.grid, np.random.default_rng(seed)
     side = 1 if explanation.probability >= 0.5 else -1

@@ -1,10 +1,11 @@
 """A corpus is gathered once, from one source, and found again."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from hiphoplib.corpus import gather, open_corpus
+from hiphoplib.corpus import gather, open_corpus, report_folders
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks import read_tracks
 
@@ -89,3 +90,19 @@ def test_what_is_no_corpus_is_told(tmp_path):
         gather("folder", tmp_path / "data", path=tmp_path / "nothing")
     with pytest.raises(BadInput, match="there is none of that name"):
         gather("tape", tmp_path / "data")
+
+
+def test_a_folder_is_not_gathered_into_itself(source_folder):
+    before = sorted(source_folder.rglob("*"))
+    with pytest.raises(BadInput, match="source itself"):
+        gather("folder", source_folder, path=source_folder)
+    assert sorted(source_folder.rglob("*")) == before
+
+
+def test_figures_of_another_corpus_leave_the_committed_ones_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HIPHOP_OUT", raising=False)
+    assert report_folders("data/synthetic") == (Path("images"), Path("notebooks/results"))
+    assert report_folders("data/mine") == (Path("build/mine"), Path("build/mine"))
+    monkeypatch.setenv("HIPHOP_OUT", "elsewhere")
+    assert report_folders("data/synthetic") == (Path("elsewhere"), Path("elsewhere"))

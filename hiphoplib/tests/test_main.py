@@ -104,7 +104,7 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
         assert output.err == ""  # no bar where nobody watches
         shown.append(output.out)
     assert "40  preview there" in shown[0] and "0  clips missing" in shown[0]
-    assert "40  spectrograms of 64 bands x 323 frames" in shown[1]
+    assert "40  spectrograms, 64 bands x 323 frames" in shown[1]
     assert "mlp: 3 runs" in shown[2]
     assert "40 held-out tracks, split by artist, 3 folds" in shown[3]
     written = json.loads(results.read_text())
@@ -119,3 +119,12 @@ def test_an_evaluation_in_a_process_of_its_own_says_nothing_else(trained):
     ended = run("evaluate", trained, "--folds", "3")
     assert ended.returncode == 0 and ended.stderr == ""
     assert [line.split()[0] for line in ended.stdout.splitlines()] == ["40", "dummy", "mlp"]
+
+
+def test_an_explanation_is_a_picture_and_sentences(trained, tmp_path, capsys):
+    picture = tmp_path / "why.png"
+    assert main(["explain", str(trained), "0001", "--model", "mlp", "--folds", "3",
+                 "--out", str(picture)]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("0001: probability of being popular 0.") and shown.err == ""
+    assert picture.read_bytes().startswith(b"\x89PNG")

@@ -8,7 +8,6 @@ from hiphoplib.errors import BadInput
 from hiphoplib.splits import (
     SHARES,
     SIDES,
-    SMALL,
     artist_groups,
     default_folds,
     label_popular,
@@ -176,5 +175,5 @@ def test_one_class_among_the_training_tracks_is_told(popularity):
 
 
 def test_small_corpora_get_folds():
-    assert default_folds(400) == default_folds(SMALL - 1) == 5
-    assert default_folds(SMALL) == default_folds(16_000) == 0
+    assert default_folds(400) == 5 and default_folds(999) == 3
+    assert default_folds(1000) == default_folds(16_000) == 0

@@ -272,3 +272,9 @@ def test_rejected_keeps_the_stages_apart_and_the_latest_reasons(tmp_path):
     record_rejected(tmp_path, "mels", {})
     record_rejected(tmp_path, "previews", {})
     assert len(read_rejected(tmp_path)) == 0
+
+
+def test_lists_as_pandas_writes_them_to_csv_are_lists():
+    table = pd.DataFrame({"id": ["1"], "popularity": [1.0], "track": ["a"], "preview_url": ["a"],
+                          "artists": ["['MC Ampere', 'DJ Ohm']"]})
+    assert normalise(table)["artists"][0] == ["MC Ampere", "DJ Ohm"]
