@@ -1,11 +1,12 @@
 # make report        environment, synthetic corpus, report executed, HTML beside it
 # make test          environment, unit tests, every notebook executed and compared
 # make presentation  Presentation.pdf from the report's results
-# make real FOLDER=… the five models on a folder of real recordings, five folds, three seeds
+# make real FOLDER=…  the five models on a folder of real recordings, five folds (SEEDS=3 for more)
 PYTHON ?= python3
+SEEDS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
-NBCONVERT := $(BIN)/jupyter nbconvert --log-level WARN --ExecutePreprocessor.record_timing=False
+NBCONVERT := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --log-level WARN --ExecutePreprocessor.record_timing=False
 STAGES := $(sort $(wildcard notebooks/*.ipynb))
 
 # a report on another corpus leaves the committed one as it is
@@ -26,7 +27,7 @@ stages: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -q hiphoplib
-	HIPHOP_OUT=build/test $(BIN)/python -m pytest -q --nbval --nbval-cell-timeout 1200 \
+	TQDM_DISABLE=1 HIPHOP_OUT=build/test $(BIN)/python -m pytest -q --nbval --nbval-cell-timeout 1200 \
 		HipHopPopularity.ipynb $(STAGES)
 
 presentation: $(VENV)/installed
@@ -35,7 +36,7 @@ presentation: $(VENV)/installed
 real: $(VENV)/installed
 	$(BIN)/python -m hiphoplib gather folder $(FOLDER) --out data/$(notdir $(FOLDER))
 	$(BIN)/python -m hiphoplib mels data/$(notdir $(FOLDER))
-	$(BIN)/python -m hiphoplib train data/$(notdir $(FOLDER)) --folds 5 --seeds 3 \
+	$(BIN)/python -m hiphoplib train data/$(notdir $(FOLDER)) --folds 5 --seeds $(SEEDS) \
 		--model mlp --model cnn1 --model cnn2 --model rnn
 	$(BIN)/python -m hiphoplib evaluate data/$(notdir $(FOLDER)) --folds 5 \
 		--json notebooks/results/$(notdir $(FOLDER)).json

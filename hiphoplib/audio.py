@@ -1,7 +1,8 @@
-"""Decoding: the beginning of an audio file as samples, or the reason why not."""
+"""Audio files: decoded to samples, or the reason why not; and samples encoded as mp3."""
 
 from pathlib import Path
 
+import lameenc
 import numpy as np
 import soundfile as sf
 
@@ -54,3 +55,38 @@ def read_clip(path, seconds=30.0):
     if np.abs(y).max() < SILENCE_PEAK:
         raise BadInput(f"clip {path.name}: only silence; replace the file")
     return y, sr
+
+
+def encode(y, sr, kbps=96, out_sr=None):
+    """An mp3.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(channels, samples)]
+        Within -1 and 1.
+    sr : int
+        In Hz.
+    kbps : int
+        Bit rate in kbit/s; previews have 96.
+    out_sr : int, optional
+        Sampling rate of the file, `sr` if not given.
+
+    Returns
+    -------
+    bytes
+    """
+    encoder = lameenc.Encoder()
+    encoder.set_bit_rate(kbps)
+    encoder.set_in_sample_rate(sr)
+    encoder.set_out_sample_rate(out_sr or sr)  # left alone, LAME goes down to 32 kHz
+    encoder.set_channels(len(y))
+    encoder.set_quality(7)  # the fastest that still sounds the same at this rate
+    encoder.silence()
+    samples = np.ascontiguousarray((y * 32_000).astype(np.int16).T)
+    return bytes(encoder.encode(samples.tobytes()) + encoder.flush())
+
+
+def small_mp3(path):
+    """A clip as a mono mp3 of 32 kbit/s, bytes: small enough for players in a notebook."""
+    y, sr = read_clip(path)
+    return encode(np.clip(y, -1, 1)[None], sr, kbps=32, out_sr=22_050)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from .errors import BadInput
+from .quiet import progress
 from .splits import artist_groups
 from .training import load_run, read_card, versions
 
@@ -158,7 +158,7 @@ def heldout_scores(task, model):
         return pd.DataFrame({0: [truth[track_id]["oracle"] for track_id in ids]}, index=ids)
     parts = {seed: [] for seed in trained_seeds(task, model)}
     runs = [(seed, fold) for seed in parts for fold in heldout]
-    for seed, fold in tqdm(runs, desc=f"score {model}", unit="run", disable=None):
+    for seed, fold in progress(runs, desc=f"score {model}", unit="run"):
         parts[seed].append(_run_scores(task, model, seed, fold, heldout[fold]))
     return pd.DataFrame({seed: pd.concat(scores) for seed, scores in parts.items()})
 

@@ -6,11 +6,11 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from .errors import BadInput
 from .mel import GRIDS, MelGrid, MelStore
 from .models import MODELS
+from .quiet import progress
 from .splits import default_folds, label_popular, split_tracks
 from .tracks import clean_tracks, read_tracks
 from .training import EPOCHS, PATIENCE, fit, load_run, read_card, save_run
@@ -133,7 +133,7 @@ def train(task, model, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIEN
               "split": task.protocol.split, "folds": task.protocol.folds,
               "max_epochs": epochs, "patience": patience}
     runs = [(seed, fold) for seed in seeds for fold in (task.sides if folds is None else folds)]
-    bar = tqdm(total=len(runs) * epochs, desc=model, unit="epoch", disable=None)
+    bar = progress(total=len(runs) * epochs, desc=model, unit="epoch")
     for number, (seed, fold) in enumerate(runs, start=1):
         folder = task.run_folder(model, seed, fold)
         if not _stands(folder, wanted):

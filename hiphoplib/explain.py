@@ -15,10 +15,10 @@ from itertools import pairwise
 
 import numpy as np
 from lime import lime_image
-from tqdm.auto import tqdm
 
 from .errors import BadInput
 from .mel import FLOOR_DB, MelGrid
+from .quiet import progress
 
 BANDS = {  # in Hz
     "sub and bass": (0, 250),  # 808s and kicks
@@ -187,7 +187,7 @@ def explain(predict, S_db, grid, fillings, *, seeds=(0, 1, 2), samples=400, batc
                        f"{SAMPLES_PER_CELL * grid.size} are needed, or larger cells")
     asked = [(filling, (seed, number)) for number, filling in enumerate(fillings) for seed in seeds]
     found = [_run(predict, S_db, grid, filling, seed, samples, batch_size)
-             for filling, seed in tqdm(asked, desc="explain", unit="run", disable=None)]
+             for filling, seed in progress(asked, desc="explain", unit="run")]
     weights, r2 = map(np.array, zip(*found))
     runs, r2 = weights.reshape(len(fillings), -1, *grid.shape), r2.reshape(len(fillings), -1)
     return Explanation(grid, runs, r2, float(_probabilities(predict, S_db[None])[0]))

@@ -10,11 +10,11 @@ import librosa
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from .audio import read_clip
 from .errors import BadInput
 from .previews import clip_path
+from .quiet import progress
 from .tracks import record_rejected
 
 FLOOR_DB = -100.0  # silence: 10 log10 of the smallest power that is told from none
@@ -205,7 +205,7 @@ def make_mels(tracks, folder, grid=QUICK, *, jobs=-1):
     todo = np.flatnonzero(state != DONE)
     run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
     clips = run(joblib.delayed(_clip_to_mel)(row, paths[row], grid) for row in todo)
-    for row, S_db, reason in tqdm(clips, total=len(todo), desc="mels", unit="clip", disable=None):
+    for row, S_db, reason in progress(clips, total=len(todo), desc="mels", unit="clip"):
         if reason:
             rejected[index["id"][row]] = reason
             state[row] = REJECTED

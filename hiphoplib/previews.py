@@ -7,9 +7,9 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 import joblib
-from tqdm.auto import tqdm
 
 from .errors import BadInput
+from .quiet import progress
 from .tracks import record_rejected
 
 
@@ -80,7 +80,7 @@ def download_previews(tracks, source, folder, *, jobs=-1):
     run = joblib.Parallel(n_jobs=jobs, prefer=getattr(source, "prefer", "threads"),
                           return_as="generator_unordered")
     fetched = run(joblib.delayed(_fetch)(source, clip, path) for clip, path in todo)
-    for track_id, reason in tqdm(fetched, total=len(todo), desc="clips", unit="clip", disable=None):
+    for track_id, reason in progress(fetched, total=len(todo), desc="clips", unit="clip"):
         if reason:
             missing[track_id] = reason
     record_rejected(folder, "previews", missing)

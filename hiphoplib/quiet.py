@@ -1,7 +1,9 @@
-"""Compiled libraries that chatter on standard error, kept quiet."""
+"""What is said on standard error: progress where somebody looks, no chatter of libraries."""
 
 import contextlib
 import os
+
+from tqdm.auto import tqdm
 
 
 @contextlib.contextmanager
@@ -15,3 +17,11 @@ def silent_stderr():
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def progress(iterable=None, **options):
+    """A progress bar; none where output is no terminal, nor with ``TQDM_DISABLE`` set.
+
+    Notebooks that are executed unseen set it: a bar that stopped is no output to keep.
+    """
+    return tqdm(iterable, disable=True if os.environ.get("TQDM_DISABLE") else None, **options)

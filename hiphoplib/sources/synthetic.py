@@ -7,12 +7,12 @@ depend on how many follow it: a larger corpus begins with the smaller one.
 
 from functools import lru_cache
 
-import lameenc
 import numpy as np
 import pandas as pd
 from scipy.signal import resample_poly
 from scipy.stats import norm
 
+from ..audio import encode
 from ..errors import BadInput
 from .artists import AUDIBLE, WEIGHTS, Artist, heard_value
 from .beats import CAUSES, SR, N, cause_times, render
@@ -62,31 +62,6 @@ def corpus(n, seed):
             rows[name] = {"id": name, **row}, behind
         made = made[BLOCK:]
     return dict(list(rows.items())[:n])
-
-
-def encode(y, sr):
-    """An mp3 of 96 kbit/s.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(channels, samples)]
-        Within -1 and 1.
-    sr : int
-        In Hz.
-
-    Returns
-    -------
-    bytes
-    """
-    encoder = lameenc.Encoder()
-    encoder.set_bit_rate(96)
-    encoder.set_in_sample_rate(sr)
-    encoder.set_out_sample_rate(sr)  # left alone, LAME goes down to 32 kHz
-    encoder.set_channels(len(y))
-    encoder.set_quality(7)  # the fastest that still sounds the same at this rate
-    encoder.silence()
-    samples = np.ascontiguousarray((y * 32_000).astype(np.int16).T)
-    return bytes(encoder.encode(samples.tobytes()) + encoder.flush())
 
 
 class Synthetic:
