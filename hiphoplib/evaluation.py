@@ -174,8 +174,9 @@ def _run_scores(task, model, seed, fold, ids):
             return scores
     run = load_run(folder)
     batches = (task.store.batch(ids[start: start + 64]) for start in range(0, len(ids), 64))
-    scores = pd.Series(np.concatenate([run.predict(S_db) for S_db in batches]),
-                       index=pd.Index(ids, name="id"), name="score")
+    answers = np.concatenate([run.predict(S_db) for S_db in batches]).astype(float)
+    # six decimals come back from the file as they are now: a second evaluation gives the same
+    scores = pd.Series(answers.round(6), index=pd.Index(ids, name="id"), name="score")
     scores.to_csv(path)
     return scores
 
