@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import BadInput
+from .models import MODELS
 from .quiet import progress
 from .splits import artist_groups
 from .training import load_run, read_card, versions
@@ -216,8 +217,6 @@ def evaluate(task, models=None, *, resamples=RESAMPLES, command=None):
     BadInput
         If a model is not trained, or the held-out tracks have one class only.
     """
-    from .models import MODELS
-
     trained = [model for model in MODELS if trained_seeds(task, model)]
     for model in models or []:
         if model not in trained:

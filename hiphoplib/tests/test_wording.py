@@ -44,6 +44,12 @@ def test_the_recommendation_follows_the_best_model(auc, said):
     assert said in wording.recommendation(results(auc))
 
 
+def test_a_recommendation_from_the_synthetic_corpus_says_that_it_is_of_no_song():
+    with_oracle = results((0.52, 0.6, 0.7), oracle=(0.65, 0.7, 0.75))
+    assert wording.CAVEAT in wording.recommendation(with_oracle)
+    assert wording.CAVEAT not in wording.recommendation(results((0.52, 0.6, 0.7)))
+
+
 def test_share_of_the_oracle_is_of_the_lift_over_chance():
     assert "50%" in wording.recovered(results((0.5, 0.6, 0.7), oracle=(0.65, 0.7, 0.75)))
     assert wording.recovered(results((0.5, 0.6, 0.7))) == ""
