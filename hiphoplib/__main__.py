@@ -1,6 +1,7 @@
 """``python -m hiphoplib``: the stages of the report, for long runs."""
 
 import argparse
+import errno
 import sys
 from pathlib import Path
 
@@ -22,7 +23,10 @@ def main(arguments=None):
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: {error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        print(f"error: {error.filename or 'file'}: {error.strerror or error}"
+              + ("; make room, the same command goes on from here" if full else ""),
+              file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
@@ -33,20 +37,46 @@ def main(arguments=None):
 def gather(options):
     """Gather a corpus and say what came."""
     from .corpus import gather as gather_corpus
-    from .tracks import clean_tracks, read_rejected
+    from .rejected import read_rejected
+    from .tracks import clean_tracks
 
-    settings = {key: getattr(options, key) for key in ("n", "seed", "path") if key in options}
-    tracks = gather_corpus(options.source, options.out, jobs=options.jobs, **settings)
-    steps = clean_tracks(tracks)[1]
+    settings = {name: getattr(options, name) for name in options.settings}
+    tracks = gather_corpus(options.source, options.out, jobs=options.jobs,
+                           retry_rejected=options.retry_rejected, **settings)
+    clean, steps = clean_tracks(tracks)
     for step in steps.itertuples():
-        print(f"{step.left:7d}  {step.step}")
-    print(f"{len(read_rejected(options.out)):7d}  clips missing, see rejected.csv")
+        print(f"{step.left:7d}  {step.step}" + (f"  (-{step.gone})" if step.gone else ""))
+    missing = (read_rejected(options.out)["stage"] == "previews").sum()
+    print(f"{missing:7d}  clips missing, see rejected.csv"
+          + ("; --retry-rejected asks again" if missing else ""))
+    for flag, count in clean["flag"].value_counts().items():
+        print(f"{count:7d}  flagged as {flag}, left in")
+
+
+def describe(options):
+    """Say what a corpus looks like, in numbers that name no track and no artist."""
+    from .shape import shape, write_shape, years_table
+    from .tracks import read_tracks
+
+    found = shape(read_tracks(options.corpus))
+    print(f"{found['tracks']:7d}  tracks with a popularity")
+    if found["tracks"]:
+        print(f"{found['zero']:7.1%}  of them at 0")
+        print(f"{sum(found['artists']):7d}  main artists, {found['artists'][0]} with one track")
+    if found["artist_share"] is not None:
+        print(f"{found['artist_share']:7.1%}  of the variance of popularity is the artist's")
+    for year, row in years_table(found).iterrows():
+        print(f"{year:7d}  {row['tracks']:5.0f} tracks, median {row['median']:.0f}")
+    if options.json:
+        write_shape(found, options.json, name=options.name or options.corpus.name,
+                    command=f"{PROGRAM} {' '.join(options.arguments)}")
 
 
 def mels(options):
     """Make the mel store of a corpus."""
     from .mel import GRIDS, make_mels
-    from .tracks import clean_tracks, read_rejected, read_tracks
+    from .rejected import read_rejected
+    from .tracks import clean_tracks, read_tracks
 
     tracks, _ = clean_tracks(read_tracks(options.corpus))
     store = make_mels(tracks, options.corpus, GRIDS[options.grid], jobs=options.jobs)
@@ -110,9 +140,14 @@ def _task(options):
 def _parser():
     parser = argparse.ArgumentParser(prog=PROGRAM, description=(
         "Which unreleased tracks have a chance? The stages of the report as commands: gather, "
-        "mels, train, evaluate, explain. Each goes on where it was stopped."))
+        "describe, mels, train, evaluate, explain. Each goes on where it was stopped."))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_gather(commands)
+    describe_parser = _add(commands, describe, "the shape of a corpus, in numbers")
+    describe_parser.add_argument("corpus", type=Path, metavar="data/NAME",
+                                 help="a corpus of `gather`")
+    describe_parser.add_argument("--json", type=Path, metavar="FILE", help="write them here")
+    describe_parser.add_argument("--name", help="what they are of (default: the folder's name)")
     mels_parser = _add(commands, mels, "make the mel spectrograms of a corpus")
     _add_corpus(mels_parser)
     _add_jobs(mels_parser)
@@ -149,15 +184,60 @@ def _add_gather(commands):
     """``gather SOURCE``, each source with its own options."""
     parser = _add(commands, gather, "gather tracks and their clips into a corpus")
     sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
-    synthetic = sources.add_parser("synthetic", help="hip-hop beats with a known truth")
-    synthetic.add_argument("--n", type=_positive, default=600, help="rows (default 600)")
-    synthetic.add_argument("--seed", type=int, default=0, help="another seed, another corpus")
-    folder = sources.add_parser("folder", help="a folder with tracks.csv and its audio")
+    synthetic = _add_source(sources, "synthetic", "hip-hop beats with a known truth", n=600)
+    folder = _add_source(sources, "folder", "a folder with tracks.csv and its audio")
     folder.add_argument("path", type=Path, metavar="FOLDER")
-    for source in (synthetic, folder):
-        source.add_argument("--out", type=Path, required=True, metavar="data/NAME",
-                            help="the corpus to make or to finish")
-        _add_jobs(source)
+    folder.add_argument("--allow-http", action="store_true",
+                        help="also take previews from addresses that are not https")
+    fma = _add_source(sources, "fma", "Creative Commons music and its listens, from the Free Music "
+                      "Archive; downloads 342 MiB of metadata once, then about 1 MB a clip", n=4000)
+    fma.add_argument("--genre", default="Hip-Hop", help="as the archive spells it "
+                     "(default Hip-Hop)")
+    fma.add_argument("--zip", type=Path, metavar="FILE",
+                     help="fma_large.zip (93 GiB), where you have it; else clips are read from "
+                          "the archive's server one by one")
+    fma.add_argument("--metadata", type=Path, metavar="FILE",
+                     help="fma_metadata.zip, where you have it")
+    fma.add_argument("--no-derivatives", action="store_true",
+                     help="train also on tracks whose licence forbids derivatives")
+    spotify = _add_source(sources, "spotify", "Spotify's search, for applications that still get "
+                          "popularity and previews; needs SPOTIPY_CLIENT_ID and "
+                          "SPOTIPY_CLIENT_SECRET in the environment", n=1000)
+    spotify.add_argument("--genre", default="hip-hop", help="as Spotify's search spells it "
+                         "(default hip-hop)")
+    spotify.add_argument("--i-have-permission", dest="permission", action="store_true",
+                         help="Spotify has allowed you to train on its content, which its terms "
+                              "forbid otherwise")
+    jamendo = _add_source(sources, "jamendo", "Creative Commons music and its listens, from "
+                          "Jamendo; needs JAMENDO_CLIENT_ID in the environment", n=1000)
+    jamendo.add_argument("--tag", default="hiphop", help="(default hiphop)")
+    for source in (spotify, jamendo):
+        source.add_argument("--years", type=_years, metavar="FIRST-LAST", help="of release "
+                            "(default: see --help of this source)")
+        source.add_argument("--offline", action="store_true", help="make the table again from the "
+                            "answers that are kept, and ask for none")
+    settings = {synthetic: "n seed", folder: "path allow_http", fma: "n seed genre zip metadata "
+                "no_derivatives", spotify: "n seed genre years permission offline",
+                jamendo: "n seed tag years offline"}
+    for source, names in settings.items():
+        source.set_defaults(settings=names.split())
+
+
+def _add_source(sources, name, what, n=None):
+    """``gather NAME`` with the options that all sources have; `n` is the default of those."""
+    source = sources.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+    source.add_argument("--out", type=Path, required=True, metavar="data/NAME",
+                        help="the corpus to make or to finish")
+    if n:
+        source.add_argument("--n", type=_positive, default=n,
+                            help=f"tracks (default {n})")
+        source.add_argument("--seed", type=int, default=0, help="another seed, other tracks "
+                            "(default 0)")
+    source.add_argument("--retry-rejected", action="store_true",
+                        help="ask once more for the clips that rejected.csv names")
+    source.add_argument("--jobs", type=int, metavar="N", help="clips at a time (default: one a "
+                        "core, four from a service)")
+    return source
 
 
 def _add_corpus(parser):
@@ -178,6 +258,18 @@ def _add_protocol(parser):
 def _add_jobs(parser):
     parser.add_argument("--jobs", type=int, default=-1, metavar="N",
                         help="processes (default: one a core)")
+
+
+def _years(text):
+    """First and last year of "1990-2020", or of "1999"."""
+    first, _, last = text.partition("-")
+    try:
+        years = int(first), int(last or first)
+    except ValueError:
+        years = 1, 0
+    if not 1900 <= years[0] <= years[1] <= 2100:
+        raise argparse.ArgumentTypeError(f"{text} is not like 1990-2020")
+    return years
 
 
 def _positive(text):

@@ -1,5 +1,6 @@
 """Audio files: decoded to samples, or the reason why not; and samples encoded as mp3."""
 
+from io import BytesIO
 from pathlib import Path
 
 import lameenc
@@ -11,6 +12,7 @@ from .quiet import silent_stderr
 
 MIN_SECONDS = 3.0  # less than this is no clip
 SILENCE_PEAK = 1e-4  # -80 dBFS
+MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz
 
 
 def read_clip(path, seconds=30.0):
@@ -55,6 +57,71 @@ def read_clip(path, seconds=30.0):
     if np.abs(y).max() < SILENCE_PEAK:
         raise BadInput(f"clip {path.name}: only silence; replace the file")
     return y, sr
+
+
+def check_audio(content, name):
+    """Raise where bytes are no audio, which the beginning of them tells.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a file.
+    name : str
+        What an error calls it.
+
+    Raises
+    ------
+    BadInput
+        If nothing can be decoded: an empty file, an HTML page, a damaged beginning.
+    """
+    try:
+        with silent_stderr(), sf.SoundFile(BytesIO(content)) as clip:
+            if len(clip.read(clip.samplerate, dtype="float32", always_2d=True)):
+                return
+    except (sf.LibsndfileError, RuntimeError, ValueError):
+        pass
+    beginning = content[:30].decode("ascii", "replace").split("\n")[0].strip()
+    shown = f", it begins with {beginning!r}" if beginning.isprintable() and beginning else ""
+    raise BadInput(f"{name}: {len(content):,} bytes that are not audio{shown}")
+
+
+def middle(content, seconds=30.0, name="recording"):
+    """The middle of a recording as an mp3 of 96 kbit/s; all of it if it is shorter.
+
+    Intro and end say little about a track, and the previews of services are no beginnings either.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a file that libsndfile reads, mono or stereo, of 8 to 48 kHz; only the part is decoded.
+    seconds : float > 0
+        In s.
+    name : str
+        What an error calls it.
+
+    Returns
+    -------
+    bytes
+        With the recording's own channels and sampling rate.
+
+    Raises
+    ------
+    BadInput
+        If it is no such audio.
+    """
+    try:
+        with silent_stderr(), sf.SoundFile(BytesIO(content)) as recording:
+            sr, n = recording.samplerate, int(seconds * recording.samplerate)
+            if sr not in MP3_RATES or recording.channels > 2:
+                raise ValueError("LAME does not encode it")
+            recording.seek(max(0, (len(recording) - n) // 2))
+            y = recording.read(n, dtype="float32", always_2d=True).T
+        if not (y.size and np.isfinite(y).all()):
+            raise ValueError("nothing to encode")
+    except (sf.LibsndfileError, RuntimeError, ValueError) as error:
+        raise BadInput(f"{name}: {len(content):,} bytes that are not audio of 8 to 48 kHz in one "
+                       "or two channels; left out") from error
+    return encode(np.clip(y, -1, 1), sr)
 
 
 def encode(y, sr, kbps=96, out_sr=None):

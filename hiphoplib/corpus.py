@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from .errors import BadInput
+from .files import write_whole
 from .previews import download_previews
 from .sources import open_source
 from .tracks import clean_tracks, get_tracks, write_tracks
@@ -13,17 +14,19 @@ DATA = Path("data")
 QUICK_N = 600  # rows of the default synthetic corpus: the report runs on it in minutes
 
 
-def gather(source, folder, *, jobs=-1, **options):
+def gather(source, folder, *, jobs=None, retry_rejected=False, **options):
     """Make a corpus: the tracks table, its clips, and the truth where a source knows it.
+
+    It can be stopped at any moment, and goes on where it was.
 
     Parameters
     ----------
     source : str or Source
         As for `get_tracks`.
     folder : path-like
-        The corpus to make, or to finish.
-    jobs : int
-        Clips at a time; -1 takes every core.
+        The corpus to make, or to finish; one of a service may grow, by a larger ``n``.
+    jobs, retry_rejected
+        As for `download_previews`.
     **options
         Handed to the source that is named.
 
@@ -36,21 +39,23 @@ def gather(source, folder, *, jobs=-1, **options):
     ------
     BadInput
         If `folder` holds a corpus of another source or with other settings.
+    TryLater
+        If a service asks to be left alone for a while; the same call goes on then.
     """
     folder, source = Path(folder), open_source(source, **options)
     if getattr(source, "path", None) and Path(source.path).resolve() == folder.resolve():
         raise BadInput(f"{folder}: is the source itself; choose another folder to gather into")
-    made_by = {"source": source.name, **source.settings}
-    note = folder / "source.json"
+    made_by, note = {"source": source.name, **source.settings}, folder / "source.json"
     if note.is_file() and json.loads(note.read_text()) != made_by:
         raise BadInput(f"{folder}: holds a corpus made by {note.read_text().strip()}; "
                        "choose another folder or delete it")
-    tracks = get_tracks(source)
+    tracks = get_tracks(source, keep=folder / "raw")
     write_tracks(tracks, folder)
-    note.write_text(json.dumps(made_by) + "\n")
+    write_whole(note, json.dumps(made_by) + "\n")  # not before there is something to protect
     if hasattr(source, "truth"):
-        (folder / "truth.json").write_text(json.dumps(source.truth()))
-    download_previews(clean_tracks(tracks)[0], source, folder, jobs=jobs)
+        write_whole(folder / "truth.json", json.dumps(source.truth()))
+    download_previews(clean_tracks(tracks)[0], source, folder, jobs=jobs,
+                      retry_rejected=retry_rejected)
     return tracks
 
 

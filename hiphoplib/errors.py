@@ -1,8 +1,13 @@
-"""The one exception that a user is meant to read."""
+"""What a user is meant to read: one line, and exit status 1 on the command line."""
 
 
 class BadInput(ValueError):
-    """Input that cannot be used; the message names the thing, the reason and the next step.
+    """Input that cannot be used; the message names the thing, the reason and the next step."""
 
-    The command line prints it as one line and ends with exit status 1.
-    """
+
+class Unreachable(BadInput):
+    """A service that did not answer properly however often it was asked; another time it may."""
+
+
+class TryLater(BadInput):
+    """A service that wants to be left alone for a while; what came so far is kept."""

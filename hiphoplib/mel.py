@@ -15,7 +15,7 @@ from .audio import read_clip
 from .errors import BadInput
 from .previews import clip_path
 from .quiet import progress
-from .tracks import record_rejected
+from .rejected import read_rejected, record_rejected
 
 FLOOR_DB = -100.0  # silence: 10 log10 of the smallest power that is told from none
 TODO, DONE, REJECTED = 0, 1, 2  # a row's state in the store
@@ -214,7 +214,10 @@ def make_mels(tracks, folder, grid=QUICK, *, jobs=-1):
             state[row] = DONE
     mels.flush()
     state.flush()
-    record_rejected(folder, "mels", rejected)
+    known = read_rejected(folder)  # a clip that never came has its reason already
+    known = set(known.loc[known["stage"] == "previews", "id"])
+    record_rejected(folder, "mels", {name: why for name, why in rejected.items()
+                                     if name not in known})
     if not (state == DONE).any():
         raise BadInput(f"{folder}: none of {len(index)} clips could be used; "
                        "see rejected.csv there")

@@ -1,21 +1,36 @@
 """Every figure. Each function takes data, draws on `ax` (a new figure's if None) and returns it.
 
-Red speaks for popular and blue against, in every figure. The colours are those of Okabe & Ito,
-"Color universal design" (2008), which colour-blind readers tell apart.
+Those of the data stand in `plots_data`, what all share in `plots_style`; both are found here.
 """
-
-import textwrap
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import seaborn as sns
 from sklearn.metrics import auc, roc_curve
 
-PALETTE = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73",
-           "yellow": "#F0E442", "blue": "#0072B2", "vermillion": "#D55E00", "purple": "#CC79A7"}
-POPULAR, UNPOPULAR, NEUTRAL = PALETTE["vermillion"], PALETTE["blue"], "#8C8C8C"
+from .plots_data import (  # noqa: F401
+    missing_values,
+    popularity_by_year,
+    popularity_histogram,
+    popularity_shapes,
+    release_years,
+    tracks_per_artist,
+    versions,
+    waterfall,
+)
+from .plots_style import (  # noqa: F401
+    NEUTRAL,
+    PALETTE,
+    POPULAR,
+    STYLE,
+    UNPOPULAR,
+    axes_for,
+    save,
+    titled,
+    use_style,
+)
+
 DIVERGING = "RdBu_r"  # above zero is red
 LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
 MEL_TICKS = (64, 512, 1024, 2048, 4096, 8192)  # Hz; between 64 and 512 labels would touch
@@ -26,120 +41,29 @@ MODEL_COLORS = {"dummy": NEUTRAL, "mlp": PALETTE["sky"], "cnn1": PALETTE["green"
 METRIC_COLORS = {"accuracy": PALETTE["sky"], "auc": PALETTE["green"]}
 METRIC_LABELS = {"accuracy": "accuracy", "auc": "AUC", "loss": "loss (binary cross-entropy)"}
 
-STYLE = {
-    "font.size": 12, "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlelocation": "left",
-    "axes.labelsize": 12, "xtick.labelsize": 11, "ytick.labelsize": 11, "legend.fontsize": 11,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=[PALETTE[name] for name in (
-        "blue", "vermillion", "green", "orange", "sky", "purple", "black")]),
-    "legend.frameon": False, "lines.linewidth": 2, "hatch.linewidth": 1.5,
-    "figure.constrained_layout.use": True, "figure.dpi": 80, "savefig.dpi": 150,
-}
-
-
-def use_style():
-    """Set the project's fonts, lines and colours for every figure from here on."""
-    mpl.rcParams.update(STYLE)
-
-
-def save(ax, path):
-    """Write the figure of an Axes to a file and close it."""
-    ax.figure.savefig(path)
-    plt.close(ax.figure)
-
-
-def popularity_histogram(popularity, threshold=None, ax=None):
-    """Tracks a popularity [shape=(tracks,)], 0-100, in bins of 2; popular from `threshold` on."""
-    ax, bins = _axes(ax), np.arange(0, 102, 2)
-    known = pd.Series(popularity, dtype=float).dropna()
-    if threshold is None:
-        ax.hist(known, bins, color=NEUTRAL)
-        title = f"Popularity of {len(known)} tracks"
-    else:
-        ax.hist([known[known < threshold], known[known >= threshold]], bins, stacked=True,
-                color=[UNPOPULAR, POPULAR], label=["unpopular", "popular"])
-        ax.axvline(threshold, color="black", linestyle="--", label=f"threshold {threshold:.4g}")
-        ax.legend()
-        title = f"{(known >= threshold).sum()} of {len(known)} tracks count as popular"
-    left_out = len(popularity) - len(known)
-    return _label(ax, title + (f" ({left_out} without a number)" if left_out else ""),
-                  "popularity (0-100)", "tracks", xlim=(0, 100))
-
-
-def tracks_per_artist(counts, ax=None):
-    """Artists with 1, 2, … tracks; `counts` [shape=(artists,)] is each one's number of tracks."""
-    ax, counts = _axes(ax), np.asarray(counts, dtype=int)
-    artists = np.bincount(np.minimum(counts, 12), minlength=13)[1:]
-    ax.bar([*map(str, range(1, 12)), "12+"], artists, color=PALETTE["blue"])
-    return _label(ax, f"{artists[0]} of {len(counts)} artists have one track, "
-                      f"the most have {counts.max(initial=0)}", "tracks of an artist", "artists")
-
-
-def release_years(dates, ax=None):
-    """Tracks a year of release; `dates` [shape=(tracks,)] may have gaps."""
-    ax = _axes(ax)
-    years = pd.to_datetime(pd.Series(dates)).dt.year
-    by_year = years.value_counts().sort_index()
-    ax.bar(by_year.index, by_year, color=PALETTE["blue"])
-    ax.locator_params(axis="x", integer=True)
-    title = f"Half are from {years.median():.0f} or later; " if len(by_year) else ""
-    return _label(ax, f"{title}{years.isna().sum()} have no date", "release (year)", "tracks")
-
-
-def missing_values(tracks, ax=None):
-    """Share of values missing in each column of a table."""
-    share = 100 * tracks.isna().mean().iloc[::-1]
-    ax = _axes(ax, (7, 1.4 + 0.28 * len(share)))
-    bars = ax.barh(share.index, share, color=PALETTE["orange"])
-    ax.bar_label(bars, [f"{value:.1f} %" if value else "" for value in share], padding=3)
-    return _label(ax, f"{(share > 0).sum()} of {len(share)} columns have gaps",
-                  f"missing values (% of {len(tracks)} rows)", "column", xlim=(0, 112))
-
-
-def versions(groups_popularity, ax=None, most=15):
-    """Recordings released more than once: a dot a release, the most unequal recordings on top.
-
-    A row of the table is a release: `recording` (id), `popularity` (0-100), `label` (its name).
-    """
-    known = groups_popularity.dropna(subset="popularity")
-    groups = known.groupby("recording").agg(
-        low=("popularity", "min"), high=("popularity", "max"), releases=("popularity", "size"),
-        label=("label", "first"))
-    groups["apart"] = groups["high"] - groups["low"]
-    groups = groups[groups["releases"] > 1].sort_values("apart").tail(most)
-    ax = _axes(ax, (9, 1.6 + 0.3 * len(groups)))
-    ax.hlines(range(len(groups)), groups["low"], groups["high"], color=NEUTRAL, zorder=1)
-    dots = known[known["recording"].isin(groups.index)]
-    ax.scatter(dots["popularity"], groups.index.get_indexer(dots["recording"]), s=60,
-               color=PALETTE["purple"], edgecolor="white", zorder=2)
-    apart = f"up to {groups['apart'].max():.0f} points apart" if len(groups) else "none"
-    ax.set_yticks(range(len(groups)), [textwrap.shorten(str(name), 34) for name in groups["label"]])
-    return _label(ax, f"Releases of one recording: {apart}", "popularity (0-100)", "recording",
-                  xlim=(-3, 103))
-
 
 def waveform(y, sr, ax=None, title="Waveform"):
     """Range of the samples y [shape=(samples,)] over time, at `sr` Hz."""
-    ax, y = _axes(ax, (7, 2.4)), np.asarray(y)
+    ax, y = axes_for(ax, (7, 2.4)), np.asarray(y)
     # a path of 660,000 points is slow to draw and no different to look at
     starts = np.linspace(0, len(y), min(len(y), 1500), endpoint=False).astype(int)
     low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
     ax.fill_between(starts / sr, low, high, color=PALETTE["blue"], linewidth=0.5)
-    return _label(ax, title, "time (s)", "amplitude", xlim=(0, len(y) / sr))
+    return titled(ax, title, "time (s)", "amplitude", xlim=(0, len(y) / sr))
 
 
 def spectrogram(S_db, grid, ax=None, title="Mel spectrogram", colorbar=True, levels=LEVELS):
     """Levels S_db [shape=(n_mels, frames)] of a MelGrid; `levels` are the scale's ends in dB."""
-    ax = _axes(ax)
+    ax = axes_for(ax)
     image = _mel_image(S_db, grid, ax, "magma", levels)
     if colorbar:
         ax.figure.colorbar(image, ax=ax, label="level (dB)")
-    return _label(ax, title, "time (s)", "frequency (Hz)")
+    return titled(ax, title, "time (s)", "frequency (Hz)")
 
 
 def mean_spectra(freqs, popular_db, unpopular_db, ax=None):
     """Mean level in dB of popular and unpopular tracks per mel band, at `freqs` Hz; all 1-D."""
-    ax = _axes(ax)
+    ax = axes_for(ax)
     difference = np.asarray(popular_db) - np.asarray(unpopular_db)
     for higher, color in ((difference > 0, POPULAR), (difference < 0, UNPOPULAR)):
         ax.fill_between(freqs, popular_db, unpopular_db, where=higher, interpolate=True,
@@ -150,13 +74,13 @@ def mean_spectra(freqs, popular_db, unpopular_db, ax=None):
     ax.set_xscale("log", base=2)
     ax.set_xticks([64 * 2**n for n in range(8)], [str(64 * 2**n) for n in range(8)])
     most = np.argmax(np.abs(difference))
-    return _label(ax, f"Popular tracks differ most at {freqs[most]:.0f} Hz: "
+    return titled(ax, f"Popular tracks differ most at {freqs[most]:.0f} Hz: "
                       f"{difference[most]:+.1f} dB", "frequency (Hz)", "mean level (dB)")
 
 
 def training_curves(histories, metric="loss", ax=None):
     """Validation (solid) and training (dashed) `metric`; `histories` maps a model to its epochs."""
-    ax = _axes(ax)
+    ax = axes_for(ax)
     for name, history in histories.items():
         color = MODEL_COLORS.get(name)
         solid, = ax.plot(history["epoch"], history[f"val_{metric}"], color=color, marker="o",
@@ -167,13 +91,13 @@ def training_curves(histories, metric="loss", ax=None):
     ax.legend(handles=[*ax.get_legend_handles_labels()[0], *proxies], loc="center left",
               bbox_to_anchor=(1, 0.5))
     ax.locator_params(axis="x", integer=True)
-    return _label(ax, "Where solid and dashed part, a network learns by heart", "epoch",
+    return titled(ax, "Where solid and dashed part, a network learns by heart", "epoch",
                   METRIC_LABELS[metric])
 
 
 def roc(curves, ax=None):
     """ROC curve of each model; `curves` maps a model to (y_true, score), both [shape=(tracks,)]."""
-    ax = _axes(ax, (6, 5.5))
+    ax = axes_for(ax, (6, 5.5))
     ax.plot([0, 1], [0, 1], ":", color=NEUTRAL, label="chance (AUC 0.50)")
     for name, (y_true, score) in curves.items():
         false_positive, true_positive, area = [], [], "one class only"
@@ -184,13 +108,13 @@ def roc(curves, ax=None):
                 label=f"{MODEL_LABELS.get(name, name)} ({area})")
     ax.legend(loc="lower right")
     ax.set_aspect("equal")
-    return _label(ax, "The further above the diagonal, the better",
+    return titled(ax, "The further above the diagonal, the better",
                   "share of unpopular tracks called popular", "share of popular tracks found")
 
 
 def confusion(y_true, y_pred, ax=None):
     """Tracks by what they are and what they are called, 0 or 1, with each row's shares."""
-    ax = _axes(ax, (5, 4.4))
+    ax = axes_for(ax, (5, 4.4))
     pairs = 2 * np.asarray(y_true, dtype=int) + np.asarray(y_pred, dtype=int)
     counts = np.bincount(pairs, minlength=4).reshape(2, 2)
     rows = counts.sum(axis=1, keepdims=True)
@@ -200,7 +124,7 @@ def confusion(y_true, y_pred, ax=None):
     names = ["unpopular", "popular"]
     sns.heatmap(shares, annot=said, fmt="", cmap="Blues", vmin=0, vmax=1, cbar=False, square=True,
                 annot_kws={"size": 15}, xticklabels=names, yticklabels=names, ax=ax)
-    return _label(ax, f"{counts.trace()} of {counts.sum()} tracks are called what they are",
+    return titled(ax, f"{counts.trace()} of {counts.sum()} tracks are called what they are",
                   "called", "is")
 
 
@@ -212,7 +136,7 @@ def ladder(results, ax=None, metrics=("accuracy", "auc")):
     rungs = list(MODEL_LABELS)[:-1]  # later models come after them, the oracle last
     order = sorted(results, key=lambda name: (
         name == "oracle", rungs.index(name) if name in rungs else len(rungs)))
-    ax = _axes(ax, (max(7, 1.4 * len(order)), 4.4))
+    ax = axes_for(ax, (max(7, 1.4 * len(order)), 4.4))
     guess = results.get("dummy", {}).get("accuracy", {}).get("mean", 0.5)
     baselines = {metric: guess if metric == "accuracy" else 0.5 for metric in metrics}
     width = 0.8 / len(metrics)
@@ -229,7 +153,7 @@ def ladder(results, ax=None, metrics=("accuracy", "auc")):
                       label=f"{METRIC_LABELS[metric]} above {baseline:.2f}")
         for metric, baseline in baselines.items()])
     ax.margins(y=0.12)
-    return _label(ax, "How far each model is above guessing (95 % intervals)", "model",
+    return titled(ax, "How far each model is above guessing (95 % intervals)", "model",
                   "above baseline (points)")
 
 
@@ -244,19 +168,19 @@ def _rung(ax, x, width, value, baseline, color, hatch):
 
 def threshold_sensitivity(thresholds, positive_share, ax=None):
     """Share of tracks that count as popular [0, 1] by the threshold (0-100), both 1-D."""
-    ax = _axes(ax)
+    ax = axes_for(ax)
     thresholds, share = np.asarray(thresholds), 100 * np.asarray(positive_share)
     ax.plot(thresholds, share, color=POPULAR)
     ax.axhline(50, color=NEUTRAL, linestyle=":")
     half = int(np.argmin(np.abs(share - 50)))
     ax.plot(thresholds[half], share[half], "o", color="black", markersize=8)
-    return _label(ax, f"From {thresholds[half]:.4g} on, {share[half]:.0f} % of tracks are popular",
+    return titled(ax, f"From {thresholds[half]:.4g} on, {share[half]:.0f} % of tracks are popular",
                   "threshold (popularity, 0-100)", "popular tracks (%)", ylim=(0, 100))
 
 
 def explanation(S_db, expl, ax=None, title="For popular (red), against (blue); claimed: outlined"):
     """An Explanation's weights over the spectrogram S_db [shape=(n_mels, frames)] in grey."""
-    ax, grid = _axes(ax, (9, 4.2)), expl.grid
+    ax, grid = axes_for(ax, (9, 4.2)), expl.grid
     _mel_image(S_db, grid.mel_grid, ax, "gray", LEVELS)
     strongest = max(np.abs(expl.weights).max(), 0.01)  # nearly nothing shall not look like much
     colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(-strongest, strongest), DIVERGING)
@@ -273,20 +197,7 @@ def explanation(S_db, expl, ax=None, title="For popular (red), against (blue); c
     names.set_yticks((edges[1:] + edges[:-1]) / 2, list(grid.bands))
     names.tick_params(length=0)
     ax.figure.colorbar(colors, ax=ax, label="weight (change in probability)")
-    return _label(ax, title, "time (s)", "frequency (Hz)")
-
-
-def _axes(ax, size=(7, 4)):
-    """Return `ax`, or the Axes of a new figure of `size` inches."""
-    return plt.subplots(figsize=size)[1] if ax is None else ax
-
-
-def _label(ax, title, xlabel, ylabel, **more):
-    """Return `ax` with its title and axis labels; counts get whole numbers."""
-    if ylabel in ("tracks", "artists"):
-        ax.locator_params(axis="y", integer=True)
-    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, **more)
-    return ax
+    return titled(ax, title, "time (s)", "frequency (Hz)")
 
 
 def _mel_image(S_db, grid, ax, cmap, levels):

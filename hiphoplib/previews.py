@@ -1,16 +1,19 @@
 """The clips of a corpus: fetched from its source, many at once, each one complete or not there."""
 
-import os
+from contextlib import closing
 from pathlib import Path
-from threading import get_ident
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 import joblib
 
-from .errors import BadInput
+from .audio import check_audio
+from .errors import BadInput, TryLater, Unreachable
+from .files import write_whole
 from .quiet import progress
-from .tracks import record_rejected
+from .rejected import read_rejected, record_rejected
+
+OUTAGE = 20  # clips in a row that find a service not answering: it is down, or the network is
 
 
 class Clip(NamedTuple):
@@ -48,7 +51,7 @@ def clip_path(folder, row):
     return path
 
 
-def download_previews(tracks, source, folder, *, jobs=-1):
+def download_previews(tracks, source, folder, *, jobs=None, retry_rejected=False):
     """Fetch the clips that are not there yet.
 
     Parameters
@@ -59,42 +62,89 @@ def download_previews(tracks, source, folder, *, jobs=-1):
         Where they come from.
     folder : path-like
         The corpus; clips go to where `clip_path` says, failures to ``rejected.csv``.
-    jobs : int
-        Clips at a time; -1 takes every core.
+    jobs : int, optional
+        Clips at a time; -1 takes every core. By default what the source says, else every core.
+    retry_rejected : bool
+        Ask a service once more for clips that it did not hand out to an earlier run. What lies on
+        this machine is looked for each time.
 
     Returns
     -------
     missing : dict of str to str
-        Reason by track id of every clip that could not be fetched.
+        Reason by track id of every clip that could not be fetched, now or earlier.
+
+    Raises
+    ------
+    TryLater
+        If the service asks for a pause, or `OUTAGE` clips in a row found it not answering. What
+        came is kept.
     """
-    missing, todo = {}, []
+    asked = {} if retry_rejected else _rejected(folder)
+    todo, missing = _todo(tracks, folder, asked, remote=getattr(source, "remote", False))
+    if todo and hasattr(source, "ready"):
+        source.ready()
+    # a source that computes its clips says so; the others wait for disk or network
+    run = joblib.Parallel(n_jobs=jobs or getattr(source, "at_once", -1),
+                          prefer=getattr(source, "prefer", "threads"), pre_dispatch="2*n_jobs",
+                          return_as="generator_unordered")
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    record_rejected(folder, "previews", missing)
+    fetched = run(joblib.delayed(_fetch)(source, clip, path) for path, (clip, _) in todo.items())
+    with closing(fetched):
+        _collect(progress(fetched, total=len(todo), desc="clips", unit="clip"), todo, missing,
+                 folder)
+    return missing
+
+
+def _collect(fetched, todo, missing, folder):
+    """Put down what failed as it comes, for a run may end at any moment."""
+    out = []  # ids that found the service not answering, since the last one that was answered
+    for path, error in fetched:
+        if isinstance(error, TryLater):
+            raise error
+        ids = todo[path][1]
+        out = [*out, *ids] if isinstance(error, Unreachable) else []
+        if len(out) >= OUTAGE:
+            record_rejected(folder, "previews", {name: why for name, why in missing.items()
+                                                 if name not in out})  # it is not their fault
+            raise TryLater(f"{len(out)} clips in a row were not to be had: {error}; "
+                           "what came is kept, the same command goes on")
+        if error:
+            missing.update(dict.fromkeys(ids, str(error)))
+            record_rejected(folder, "previews", missing)
+
+
+def _todo(tracks, folder, asked, remote):
+    """What to fetch, a clip and the ids that share it by path; and what cannot be, by id."""
+    todo, missing = {}, {}
     for clip in map(Clip._make, tracks.loc[tracks["preview_url"].notna(), Clip._fields].values):
         try:
             path = clip_path(folder, clip)
         except BadInput as error:
             missing[clip.id] = str(error)
             continue
-        if not path.is_file():
-            todo.append((clip, path))
-    # a source that computes its clips says so; the others wait for disk or network
-    run = joblib.Parallel(n_jobs=jobs, prefer=getattr(source, "prefer", "threads"),
-                          return_as="generator_unordered")
-    fetched = run(joblib.delayed(_fetch)(source, clip, path) for clip, path in todo)
-    for track_id, reason in progress(fetched, total=len(todo), desc="clips", unit="clip"):
-        if reason:
-            missing[track_id] = reason
-    record_rejected(folder, "previews", missing)
-    return missing
+        if path.is_file():
+            continue
+        if clip.id in asked and (remote or "://" in clip.preview_url):
+            missing[clip.id] = asked[clip.id]
+        else:
+            todo.setdefault(path, (clip, []))[1].append(clip.id)
+    return todo, missing
+
+
+def _rejected(folder):
+    """Reason by id of the clips that earlier runs could not get."""
+    rejected = read_rejected(folder)
+    rejected = rejected[rejected["stage"] == "previews"]
+    return dict(zip(rejected["id"], rejected["reason"]))
 
 
 def _fetch(source, clip, path):
-    """Fetch one clip; its id, and the reason if it is not to be had."""
+    """Fetch one clip; where it lies, and the error if it is not to be had."""
     try:
         audio = source.preview(clip)
+        check_audio(audio, f"clip {clip.id}")
     except BadInput as error:
-        return clip.id, str(error)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}-{get_ident()}.part")
-    part.write_bytes(audio)
-    part.rename(path)  # a clip is there whole or not at all
-    return clip.id, None
+        return path, error
+    write_whole(path, audio)
+    return path, None

@@ -2,17 +2,15 @@
 
 import ast
 import json
-import re
-import unicodedata
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pandera.pandas as pa
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+# `tracks` is the door to the tables: what moved to rooms of its own is still found here
+from .cleaning import clean_tracks, recordings  # noqa: F401
 from .errors import BadInput
+from .rejected import read_rejected, record_rejected  # noqa: F401
 
 # text stays `object`, None where missing: the same on pandas 2 and 3
 _text = {"dtype": object, "nullable": True, "required": False}
@@ -41,8 +39,8 @@ COLUMNS = list(SCHEMA.columns)
 LISTS = ["artists", "artist_ids"]
 TEXTS = [name for name, column in SCHEMA.columns.items()
          if str(column.dtype) == "object" and name not in LISTS]
+ADDED = ["flag", "withheld"]  # text as well, in the tables that have them
 REQUIRED = [name for name, column in SCHEMA.columns.items() if column.required]
-SAME_DURATION_MS = 2000  # two releases of one recording differ by no more
 
 _WHAT_TO_DO = {
     "field_uniqueness": "stands twice; an id names one row, delete or rename one of them",
@@ -53,16 +51,18 @@ _WHAT_TO_DO = {
 }
 
 
-def get_tracks(source, **options):
+def get_tracks(source, keep=None, **options):
     """Rows of the schema from a source.
 
     Parameters
     ----------
     source : str or Source
-        A name in `hiphoplib.sources.SOURCES` ("synthetic", "folder"), or such an object.
+        A name in `hiphoplib.sources.SOURCES` ("synthetic", "fma", …), or such an object.
+    keep : path-like, optional
+        Where a service's answers are kept, so that it need not be asked again.
     **options
         Handed to the source that is named: ``n`` and ``seed`` of the synthetic one, ``path`` of
-        a folder.
+        a folder, …
 
     Returns
     -------
@@ -73,11 +73,14 @@ def get_tracks(source, **options):
     ------
     BadInput
         If there is no such source, or a row breaks the schema.
+    TryLater
+        If a service asks to be left alone for a while.
     """
     from .sources import open_source
 
     source = open_source(source, **options)
-    return normalise(source.tracks(), where=f"source {source.name}")
+    rows = source.tracks(keep) if getattr(source, "remote", False) else source.tracks()
+    return normalise(rows, where=f"source {source.name}")
 
 
 def normalise(tracks, where="tracks"):
@@ -108,7 +111,7 @@ def normalise(tracks, where="tracks"):
     tracks["release_date"] = _as_dates(tracks["release_date"])
     tracks["explicit"] = tracks["explicit"].astype(str).str.lower().map(
         {"true": True, "false": False, "1": True, "0": False}).astype("boolean")
-    for name in TEXTS:
+    for name in TEXTS + [name for name in ADDED if name in tracks]:
         tracks[name] = pd.Series([_as_text(cell) for cell in tracks[name]], dtype=object)
     try:
         return SCHEMA.validate(tracks, lazy=True)
@@ -192,8 +195,9 @@ def read_tracks(folder):
                        f"with `python -m hiphoplib gather synthetic --out {folder}`")
     try:
         if path.suffix == ".csv":
-            tracks = pd.read_csv(path, dtype=dict.fromkeys([*TEXTS, *LISTS, "release_date"], str),
-                                 keep_default_na=False, na_values=[""])  # "NA" may be a name
+            as_text = dict.fromkeys([*TEXTS, *ADDED, *LISTS, "release_date"], str)
+            tracks = pd.read_csv(path, dtype=as_text, keep_default_na=False,
+                                 na_values=[""])  # "NA" may be a name
         else:
             tracks = pd.read_parquet(path)
     except (ValueError, OSError) as error:
@@ -208,93 +212,3 @@ def write_tracks(tracks, folder):
     folder.mkdir(parents=True, exist_ok=True)
     tracks.to_parquet(folder / "tracks.parquet.new", index=False)
     (folder / "tracks.parquet.new").rename(folder / "tracks.parquet")
-
-
-def clean_tracks(tracks):
-    """One row a recording, labelled by its most popular release, with a preview to listen to.
-
-    Two rows are one recording if they share an ISRC, or if title (without what stands in
-    brackets), artists and duration within 2 s agree.
-
-    Parameters
-    ----------
-    tracks : pd.DataFrame
-        A tracks table.
-
-    Returns
-    -------
-    clean : pd.DataFrame
-        The same columns, and ``releases``: how many rows the recording had.
-    steps : pd.DataFrame
-        What went and why: ``step``, ``gone``, ``left``.
-    """
-    recording = recordings(tracks)
-    best = tracks.assign(
-        popularity=tracks["popularity"].groupby(recording).transform("max"),
-        releases=recording.map(recording.value_counts()),
-        heard=tracks["preview_url"].notna(), was=tracks["popularity"].fillna(-1))
-    # the id decides between equals, so that the order of the table does not matter
-    best = best.sort_values(["heard", "was", "id"], ascending=[False, False, True])
-    best = best[~recording.loc[best.index].duplicated()].sort_index().drop(columns=["heard", "was"])
-    known = best[best["popularity"].notna()]
-    clean = known[known["preview_url"].notna()]
-    left = [len(tracks), len(best), len(known), len(clean)]
-    steps = pd.DataFrame({"step": ["rows gathered", "one row a recording", "popularity known",
-                                   "preview there"],
-                          "gone": [0, *(a - b for a, b in zip(left, left[1:]))], "left": left})
-    return clean.reset_index(drop=True), steps
-
-
-def recordings(tracks):
-    """Number of the recording that each row is a release of, pd.Series of int."""
-    title = tracks["track"].fillna("").map(_plain_title)
-    artists = tracks["artists"].map(lambda names: "|".join(sorted(_plain(name) for name in names)))
-    song = (title + "||" + artists).where(title != "", tracks["id"])
-    duration = tracks["duration_ms"].fillna(0)
-    order = pd.DataFrame({"song": song, "duration": duration}).sort_values(["song", "duration"])
-    new = (order["song"] != order["song"].shift()) | (order["duration"].diff() > SAME_DURATION_MS)
-    take = new.cumsum().reindex(tracks.index).to_numpy(dtype=int)
-    # an ISRC joins takes, and what is joined to the same one is one recording as well
-    isrc = pd.factorize(tracks["isrc"])[0]
-    known, nodes = isrc >= 0, 2 * len(tracks) + 1
-    joined = coo_matrix((np.ones(known.sum()), (take[known], len(tracks) + 1 + isrc[known])),
-                        shape=(nodes, nodes))
-    return pd.Series(connected_components(joined, directed=False)[1][take], index=tracks.index)
-
-
-def _plain(text):
-    """Lower case without accents and punctuation, so that spellings of one name agree."""
-    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return re.sub(r"[^\w]+", " ", text.lower()).strip()
-
-
-def _plain_title(title):
-    """A title without "(feat. …)", "[Deluxe]", " - Remastered 2011"."""
-    return _plain(re.sub(r"\s*[\(\[].*?[\)\]]|\s+-\s+.*$|\s+feat\..*$", "", title)) or _plain(title)
-
-
-def record_rejected(folder, stage, reasons):
-    """Put down in ``rejected.csv`` what a stage could not use.
-
-    Parameters
-    ----------
-    folder : path-like
-        The corpus.
-    stage : str
-        "previews" or "mels"; the rows of the stage's earlier run are replaced.
-    reasons : dict of str to str
-        Reason by track id.
-    """
-    rejected = read_rejected(folder)
-    new = pd.DataFrame({"id": list(reasons), "stage": stage, "reason": list(reasons.values())})
-    kept = rejected[rejected["stage"] != stage]
-    table = pd.concat([kept, new.sort_values("id")]) if len(kept) else new.sort_values("id")
-    table.to_csv(Path(folder) / "rejected.csv", index=False)
-
-
-def read_rejected(folder):
-    """What could not be used and why: ``id``, ``stage``, ``reason``, one row a track and stage."""
-    path = Path(folder) / "rejected.csv"
-    if not path.is_file():
-        return pd.DataFrame({"id": [], "stage": [], "reason": []}, dtype=str)
-    return pd.read_csv(path, dtype=str, keep_default_na=False)

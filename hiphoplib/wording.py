@@ -35,6 +35,33 @@ def what_ran(tracks, name):
                    "for this collection and this judgement, and for nothing else.")
 
 
+def what_went(steps):
+    """How many rows were gathered and what became of them, one sentence.
+
+    Parameters
+    ----------
+    steps : pd.DataFrame
+        As `clean_tracks` gives them.
+    """
+    gone = [f"{row.gone:,} at “{row.step}”" for row in steps.itertuples() if row.gone]
+    return (f"{steps['left'].iloc[0]:,} rows were gathered and {steps['left'].iloc[-1]:,} tracks "
+            f"are left; {', '.join(gone) or 'none'} went.")
+
+
+def artists_share(own, real):
+    """How much of popularity goes with the artist, here and in real data, two sentences.
+
+    Parameters
+    ----------
+    own, real : dict
+        Shapes of this corpus and of a real one.
+    """
+    here = ("cannot be told, since no artist has two tracks" if own["artist_share"] is None
+            else f"is {own['artist_share']:.0%}")
+    return (f"Of the variance of popularity, {real['artist_share']:.0%} lies between artists, not "
+            f"within them, in {real['name']}. In this corpus the share {here}.")
+
+
 def protocol(results):
     """How the corpus was split and how many tracks were judged, one sentence."""
     p, corpus = results["protocol"], results["corpus"]

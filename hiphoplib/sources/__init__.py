@@ -1,10 +1,13 @@
 """Where tracks come from: one file a source, each with ``tracks()`` and ``preview(row)``."""
 
-from ..errors import BadInput
-from .folder import Folder
-from .synthetic import Synthetic
+from importlib import import_module
 
-SOURCES = {source.name: source for source in (Synthetic, Folder)}
+from ..errors import BadInput
+
+# name: module and class; a service's client library is loaded only if that service is wanted
+SOURCES = {"synthetic": (".synthetic", "Synthetic"), "folder": (".folder", "Folder"),
+           "fma": (".fma", "FMA"), "spotify": (".spotify", "Spotify"),
+           "jamendo": (".jamendo", "Jamendo")}
 
 
 def open_source(source, **options):
@@ -15,9 +18,19 @@ def open_source(source, **options):
     BadInput
         If no source has that name.
     """
-    if not isinstance(source, str):
-        return source
-    if source not in SOURCES:
-        raise BadInput(f"source {source!r}: there is none of that name; "
+    return source_class(source)(**options) if isinstance(source, str) else source
+
+
+def source_class(name):
+    """The class of a source, by its name.
+
+    Raises
+    ------
+    BadInput
+        If no source has that name.
+    """
+    if name not in SOURCES:
+        raise BadInput(f"source {name!r}: there is none of that name; "
                        f"there are {', '.join(SOURCES)}")
-    return SOURCES[source](**options)
+    module, class_name = SOURCES[name]
+    return getattr(import_module(module, __name__), class_name)

@@ -1,9 +1,10 @@
-"""A corpus that lies on disk: a table and the audio that it names."""
+"""A corpus that lies on disk: a table and the audio that it names, or addresses of such."""
 
 from pathlib import Path
 
 from ..errors import BadInput
 from ..tracks import read_tracks
+from ..web import Web
 
 
 class Folder:
@@ -12,7 +13,11 @@ class Folder:
     Parameters
     ----------
     path : path-like
-        The folder. ``preview_url`` in its table is a path relative to it.
+        The folder. ``preview_url`` in its table is a path relative to it, or an https address.
+    allow_http : bool
+        Also take audio from addresses that are not https.
+    session : requests.Session, optional
+        For such addresses.
 
     Raises
     ------
@@ -22,8 +27,8 @@ class Folder:
 
     name = "folder"
 
-    def __init__(self, path):
-        self.path = Path(path)
+    def __init__(self, path, allow_http=False, session=None):
+        self.path, self.web = Path(path), Web(session, allow_http=allow_http)
         if not self.path.is_dir():
             raise BadInput(f"{path}: no such folder; give the one that holds tracks.csv")
 
@@ -44,8 +49,10 @@ class Folder:
         Raises
         ------
         BadInput
-            If the file is missing, or lies outside the folder.
+            If the file is missing, or lies outside the folder, or the address does not answer.
         """
+        if "://" in row.preview_url:
+            return self.web.get(row.preview_url)
         path = (self.path / row.preview_url).resolve()
         if not path.is_relative_to(self.path.resolve()):
             raise BadInput(f"clip {row.preview_url}: lies outside the corpus; put it inside")

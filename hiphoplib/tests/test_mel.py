@@ -30,7 +30,8 @@ from hiphoplib.mel import (
     mel_spectrogram,
     read_clip,
 )
-from hiphoplib.tracks import normalise, read_rejected, read_tracks
+from hiphoplib.rejected import read_rejected
+from hiphoplib.tracks import normalise, read_tracks
 
 FILES = ("mels.npy", "state.npy", "index.csv")
 

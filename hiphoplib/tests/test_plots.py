@@ -13,6 +13,7 @@ from matplotlib.colors import to_hex
 from hiphoplib import plots
 from hiphoplib.explain import Explanation, Grid
 from hiphoplib.mel import FLOOR_DB, FULL, QUICK
+from hiphoplib.shape import shape
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, 50)
@@ -24,12 +25,26 @@ RELEASES = pd.DataFrame({"recording": ["a", "a", "b", "c", "c"], "label": ["A" *
                          "popularity": [10, 60, 3, 44, np.nan]})
 
 
+def steps(*left):
+    """Return the steps of a cleaning that leave so many rows."""
+    names = ["rows gathered", "licence forbids derivatives", "one row a recording", "preview " * 20]
+    return pd.DataFrame({"step": names[:len(left)], "left": left,
+                         "gone": -np.diff(left, prepend=left[0])})
+
+
 def value(mean, half=0.05):
     return {"mean": mean, "low": mean - half, "high": mean + half, "by_seed": [mean]}
 
 
 RESULTS = {name: {"accuracy": value(mean), "auc": value(mean + 0.02), "parameters": 7}
            for name, mean in [("oracle", 0.9), ("rnn", 0.7), ("transfer", 0.72), ("dummy", 0.5)]}
+
+
+def shapes(*popularities):
+    """Return shapes of corpora of these popularities, all of one year and by one artist."""
+    return {f"corpus {i}": shape(pd.DataFrame({
+        "popularity": found, "artists": [["a"]] * len(found),
+        "release_date": pd.Timestamp("2001-02-03")})) for i, found in enumerate(popularities)}
 
 
 def explained(strength=0.2):
@@ -56,6 +71,13 @@ FIGURES = {
     "missing nothing, lists": (plots.missing_values, pd.DataFrame({"artists": [["a"], ["b"]]})),
     "versions": (plots.versions, RELEASES),
     "no versions": (plots.versions, RELEASES[2:3]),
+    "waterfall": (plots.waterfall, steps(1_023_100, 1_016_194, 16_168, 16_168)),
+    "waterfall, nothing gone": (plots.waterfall, steps(4, 4)),
+    "waterfall, nothing there": (plots.waterfall, steps(0, 0, 0)),
+    "shapes": (plots.popularity_shapes, shapes(np.full(30, 5.0), np.full(90, 7.0))),
+    "shape of nothing": (plots.popularity_shapes, shapes(np.array([np.nan]))),
+    "by year": (plots.popularity_by_year, shapes(np.full(30, 5.0), np.full(90, 7.0))),
+    "by year, too few": (plots.popularity_by_year, shapes(np.full(3, 5.0))),
     "waveform": (plots.waveform, RNG.normal(0, 0.1, 30000), 22050),
     "waveform, short and silent": (plots.waveform, np.zeros(10), 22050),
     "spectrogram": (plots.spectrogram, S_DB, QUICK),
@@ -116,6 +138,13 @@ def test_figure_of_its_own_holds_its_title(name):
     assert min(sizes) >= 10
 
 
+def test_numbers_and_names_at_a_waterfall_have_room():
+    ax = plots.waterfall(steps(1_023_100, 1_016_194, 16_168, 16_168))
+    ax.figure.canvas.draw()
+    assert max(text.get_window_extent().x1 for text in ax.texts) <= ax.bbox.x1
+    assert all(label.get_text().count("\n") < 3 for label in ax.get_yticklabels())
+
+
 def test_data_stays_as_it_was(ax):
     data = {name: [np.copy(part) for part in parts if isinstance(part, np.ndarray)]
             for name, (_, *parts) in FIGURES.items()}
@@ -137,6 +166,28 @@ def test_histogram_shows_every_known_track_on_its_side(ax):
         color = to_hex(bar.get_facecolor()).upper()
         sides[color] = sides.get(color, 0) + bar.get_height()
     assert sides == {plots.UNPOPULAR: 2, plots.POPULAR: 3}
+
+
+def test_waterfall_shows_what_is_left_and_what_went_top_down(ax):
+    plots.waterfall(steps(23_100, 16_194, 16_168, 16_168), ax)
+    solid, hatched = ax.containers
+    assert [bar.get_width() for bar in solid] == [23_100, 16_194, 16_168, 16_168]
+    assert [bar.get_width() for bar in hatched] == [0, 6_906, 26, 0]
+    assert [bar.get_x() for bar in hatched] == [bar.get_width() for bar in solid]
+    assert len({to_hex(bar.get_facecolor()) for bar in [*solid, *hatched]}) == 2
+    assert [text.get_text() for text in ax.texts] == [
+        "23,100", "16,194 (6,906 gone)", "16,168 (26 gone)", "16,168"]
+    tops = [label.get_window_extent().y0 for label in ax.get_yticklabels()]
+    assert ax.get_yticklabels()[0].get_text() == "rows gathered" and tops[0] == max(tops)
+    assert "16,168 of 23,100 rows" in ax.get_title(loc="left") and ax.get_xlabel() == "rows"
+
+
+def test_shapes_of_corpora_of_other_sizes_compare(ax):
+    plots.popularity_shapes(shapes(np.full(30, 5.0), np.r_[np.full(45, 1.0), np.full(45, 5.0)]), ax)
+    one, half = (patch.get_data().values for patch in ax.patches)
+    assert one.sum() == half.sum() == pytest.approx(100)
+    assert one[2] == 100 and half[2] == 50
+    assert "0% and 50%" in ax.get_title(loc="left")
 
 
 def test_ladder_climbs_from_the_dummy_and_hatches_the_oracle(ax):

@@ -1,6 +1,11 @@
 """Standard error: nothing of compiled code, and everything again afterwards."""
 
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from hiphoplib.quiet import progress, silent_stderr
 
@@ -8,6 +13,41 @@ from hiphoplib.quiet import progress, silent_stderr
 def test_file_descriptor_2_is_silent_inside_and_back_outside(capfd):
     with silent_stderr():
         os.write(2, b"chatter")
+    os.write(2, b"news")
+    assert capfd.readouterr().err == "news"
+
+
+def test_threads_that_overlap_leave_it_as_it_was(capfd):
+    one, other = silent_stderr(), silent_stderr()
+    one.__enter__()
+    other.__enter__()
+    one.__exit__(None, None, None)
+    os.write(2, b"chatter")  # of the other one, who is still inside
+    other.__exit__(None, None, None)
+    os.write(2, b"news")
+    assert capfd.readouterr().err == "news"
+
+
+def test_however_many_threads_come_and_go(capfd):
+    open_files, start = len(os.listdir("/dev/fd")), threading.Barrier(8)
+
+    def come_and_go(name):
+        start.wait()
+        for _ in range(100):
+            with silent_stderr():
+                os.write(2, b"chatter")
+                time.sleep(0)  # another one's turn
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(come_and_go, range(8)))
+    os.write(2, b"news")
+    assert capfd.readouterr().err == "news"
+    assert len(os.listdir("/dev/fd")) == open_files
+
+
+def test_an_error_inside_ends_the_silence(capfd):
+    with pytest.raises(ValueError), silent_stderr():
+        raise ValueError
     os.write(2, b"news")
     assert capfd.readouterr().err == "news"
 

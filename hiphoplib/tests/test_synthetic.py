@@ -12,10 +12,11 @@ import soundfile
 from scipy.signal import stft
 from sklearn.metrics import roc_auc_score
 
+from hiphoplib.cleaning import recordings
 from hiphoplib.errors import BadInput
 from hiphoplib.sources import artists, beats, synthetic
 from hiphoplib.sources.synthetic import Synthetic
-from hiphoplib.tracks import clean_tracks, get_tracks, recordings
+from hiphoplib.tracks import clean_tracks, get_tracks
 
 SR = beats.SR
 

@@ -68,3 +68,17 @@ def test_every_model_has_a_row_in_the_table():
     table = wording.results_table({"models": models})
     assert list(table.index) == ["Dummy", "CNN 1", "RNN"]
     assert table.loc["RNN"].iloc[0] == "0.600 [0.500, 0.700]"
+
+
+def test_what_went_names_every_step_that_took_something():
+    steps = pd.DataFrame({"step": ["rows gathered", "one row a recording", "popularity known"],
+                          "gone": [0, 6906, 0], "left": [23100, 16194, 16194]})
+    assert wording.what_went(steps) == ("23,100 rows were gathered and 16,194 tracks are left; "
+                                        "6,906 at “one row a recording” went.")
+    assert "none went" in wording.what_went(steps[:1])
+
+
+@pytest.mark.parametrize("share, said", [(0.294, "is 29%"), (None, "cannot be told")])
+def test_an_artists_share_that_is_not_known_is_not_invented(share, said):
+    real = {"name": "tracks of 2020", "artist_share": 0.3}
+    assert said in wording.artists_share({"artist_share": share}, real)

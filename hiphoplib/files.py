@@ -1,0 +1,30 @@
+"""Files that are there whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def write_whole(path, content):
+    """Write a file under a temporary name and rename it, so that a half-written one never counts.
+
+    Parameters
+    ----------
+    path : path-like
+        Its folder is made if it is not there.
+    content : bytes or str
+        Text is written as UTF-8.
+
+    Raises
+    ------
+    OSError
+        Names the file, for instance where the disk is full.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)  # a full disk is not made fuller
+        raise OSError(error.errno, error.strerror, str(path)) from error

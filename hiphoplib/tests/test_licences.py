@@ -1,0 +1,57 @@
+"""Licences: what forbids derivatives is held back, and so is what is not understood."""
+
+from itertools import product
+
+import pytest
+
+from hiphoplib.licences import NO_DERIVATIVES, NO_LICENCE, UNCLEAR, forbids_derivatives, withheld
+
+VERSIONS = "", " 3.0 United States", " 3.0 International", " 2.0 UK: England & Wales", " 4.0"
+ALLOWED = [
+    *(f"{cc}Attribution{nc}{sa}{version}" for cc, nc, sa, version in product(
+        ("", "Creative Commons "), ("", "-Noncommercial", "-NonCommercial"),
+        ("", "-ShareAlike", "-Share Alike"), VERSIONS)),
+    *(f"{start}{nc}{sa}{end}" for (start, end), nc, sa in product(
+        [("CC BY", " 4.0"), ("CC-BY", ""), ("by", "/3.0"),
+         ("https://creativecommons.org/licenses/by", "/3.0/"),
+         ("http://creativecommons.org/licenses/by", "/2.0/fr/")], ("", "-nc"), ("", "-sa"))),
+    "CC0", "CC0 1.0 Universal", "cc0-1.0", "Creative Commons Zero", "Public Domain",
+    "Public Domain Mark 1.0", "https://creativecommons.org/publicdomain/zero/1.0/",
+    "Free Art License", "Sampling+ 1.0", "NonCommercial Sampling Plus 1.0"]
+FORBIDDEN = [
+    "Attribution-Noncommercial-No Derivative Works 3.0 United States",
+    "Attribution-NonCommercial-NoDerivatives (aka Music Sharing) 3.0 International",
+    "Creative Commons Attribution-NonCommercial-NoDerivatives 4.0", "Attribution-NoDerivs 2.5",
+    "Attribution-NoDerivatives 4.0 International", "CC BY-ND 4.0", "CC-BY-NC-ND 3.0", "by-nc-nd",
+    "http://creativecommons.org/licenses/by-nc-nd/3.0/",
+    "https://creativecommons.org/licenses/by-nd/4.0/deed.fr", "CC Music Sharing"]
+NOT_UNDERSTOOD = [
+    "FMA-Limited: Download Only", "All Rights Reserved", "Orphan work", "Free Music Philosophy (FMP)",
+    "FMA Sound Recording Common Law", "by permission of the label", "attribution is required",
+    "Attribution 4.0, all rights reserved", "https://example.org/licenses/by/4.0/", "3", "© 2009"]
+MISSING = [None, "", "  ", "---", float("nan")]
+CASES = str, str.lower, str.upper, lambda text: f"  {text}\n"
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("licences, reason", [
+    (ALLOWED, None), (FORBIDDEN, NO_DERIVATIVES), (NOT_UNDERSTOOD, UNCLEAR)])
+def test_a_licence_is_read_in_every_spelling(licences, reason, case):
+    assert [text for text in licences if withheld(case(text)) != reason] == []
+    assert {forbids_derivatives(case(text)) for text in licences} == {reason == NO_DERIVATIVES}
+
+
+@pytest.mark.parametrize("text", MISSING)
+def test_a_missing_licence_is_no_licence(text):
+    assert withheld(text) == NO_LICENCE and not forbids_derivatives(text)
+
+
+def test_what_forbids_derivatives_can_be_taken_and_nothing_else_with_it():
+    assert {withheld(text, no_derivatives=True) for text in FORBIDDEN} == {None}
+    for text in [*ALLOWED, *NOT_UNDERSTOOD, *MISSING]:
+        assert withheld(text, no_derivatives=True) == withheld(text)
+
+
+def test_no_derivatives_is_seen_whatever_stands_before_it():
+    for allowed, forbidden in product(ALLOWED[:20], FORBIDDEN):
+        assert withheld(f"{allowed}; {forbidden}") == NO_DERIVATIVES

@@ -1,0 +1,88 @@
+"""The shape of a table: numbers that add up, and name nobody."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hiphoplib.shape import FEW, MOST, REAL, artist_share, read_shape, shape, write_shape, years_table
+from hiphoplib.tracks import get_tracks, normalise
+
+
+def table(popularity, artists, dates=None):
+    n = len(popularity)
+    return normalise(pd.DataFrame({
+        "id": [f"{i}" for i in range(n)], "popularity": popularity, "track": "Secret song",
+        "artists": artists, "preview_url": None, "release_date": dates}))
+
+
+def test_every_track_with_a_popularity_is_counted_once():
+    tracks = get_tracks("synthetic", n=400)
+    tracks.loc[3:9, "popularity"] = np.nan
+    found = shape(tracks)
+    known = tracks[tracks["popularity"].notna()]
+    assert found["tracks"] == sum(found["popularity"]) == len(known) == 393
+    assert sum(found["artists"]) == known["artists"].str[0].nunique()
+    assert found["zero"] == round((known["popularity"] == 0).mean(), 4)
+    assert found == shape(tracks.sample(frac=1, random_state=0, ignore_index=True))
+
+
+def test_it_names_no_track_and_no_artist():
+    text = json.dumps(shape(table([1, 2, 3], ["Nameless", "Nameless", "Other"])))
+    assert not [name for name in ("Secret", "Nameless", "Other") if name in text]
+
+
+def test_both_ends_of_the_scale_are_in_a_bin():
+    assert shape(table([0, 100], ["a", "b"]))["popularity"] == [1] + [0] * 48 + [1]
+
+
+def test_artists_with_many_tracks_are_counted_together():
+    found = shape(table([5] * (MOST + 6), ["a"] * (MOST + 3) + ["b", "b", "c"]))
+    assert found["artists"] == [1, 1] + [0] * (MOST - 3) + [1]
+
+
+def test_a_year_of_a_few_tracks_is_left_out():
+    dates = ["2001"] * FEW + ["2002-03"] * (FEW - 1) + [None]
+    found = shape(table(list(range(2 * FEW)), [f"{i}" for i in range(2 * FEW)], dates))
+    years = years_table(found)
+    assert years.index.tolist() == [2001]
+    assert years.loc[2001].tolist() == [FEW, *np.quantile(range(FEW), [.25, .5, .75]).round(1)]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
+def test_the_artists_share_is_found_again(share):
+    rng = np.random.default_rng(0)
+    artist = pd.Series(rng.integers(0, 1500, 6000))
+    popularity = pd.Series(share ** 0.5 * rng.normal(size=1500)[artist]
+                           + (1 - share) ** 0.5 * rng.normal(size=6000))
+    assert artist_share(popularity, artist) == pytest.approx(share, abs=0.03)
+    assert artist_share(50 + 7 * popularity, artist) == pytest.approx(
+        artist_share(popularity, artist))
+
+
+def test_the_artists_share_where_all_or_nothing_is_the_artists():
+    artist = pd.Series(["a", "a", "b", "b", "b", "c"])
+    assert artist_share(artist.map({"a": 1.0, "b": 5.0, "c": 9.0}), artist) == 1
+    assert artist_share(pd.Series([1.0, 2, 3]), pd.Series(["a", "b", "c"])) is None
+    assert artist_share(pd.Series([3.0] * 6), artist) is None
+    assert artist_share(pd.Series([1.0, 2, 3]), pd.Series(["a", "a", "a"])) is None
+
+
+def test_an_empty_table_has_a_shape():
+    found = shape(table([], []))
+    assert found["tracks"] == sum(found["artists"]) == sum(found["popularity"]) == 0
+    assert found["zero"] is None and len(years_table(found)) == 0
+
+
+def test_a_shape_is_read_as_it_was_written(tmp_path):
+    found = shape(get_tracks("synthetic", n=200))
+    write_shape(found, tmp_path / "a.json", name="beats")
+    assert read_shape(tmp_path / "a.json") == {"name": "beats", **found}
+
+
+def test_the_real_shape_is_whole():
+    real = read_shape(REAL)
+    assert real["tracks"] == sum(real["popularity"]) == 4877
+    assert 0 < real["artist_share"] < 1 and real["command"].startswith("python -m hiphoplib")
+    assert years_table(real)["tracks"].sum() <= real["tracks"]

@@ -1,0 +1,86 @@
+"""Answers on loopback as a test lists them, among them such as no good server gives."""
+
+import random
+import time
+from contextlib import ExitStack, contextmanager
+
+from hiphoplib.tests.loopback import Server, rerouted
+from hiphoplib.web import Web
+
+URL = "https://music.example/a/clip.mp3"
+CONTENT = random.Random(0).randbytes(300_000)
+
+
+class Answers:
+    """Replies in their order, the last one for ever; `asked` and `times` of the requests.
+
+    A reply may be a function of the request.
+    """
+
+    def __init__(self, *replies):
+        self.replies, self.asked, self.times = replies, [], []
+
+    def __call__(self, request):
+        self.asked.append(request)
+        self.times.append(time.monotonic())
+        reply = self.replies[min(len(self.asked), len(self.replies)) - 1]
+        return reply(request) if callable(reply) else reply
+
+
+class Pieces:
+    """A body of so many pieces, made as they are sent."""
+
+    def __init__(self, piece, count):
+        self.piece, self.count = piece, count
+
+    def __len__(self):
+        return self.count << 16
+
+    def __getitem__(self, part):
+        return self.piece
+
+
+ENDLESS = Pieces(bytes(1 << 16), 2_000_000_000 >> 16)  # 2 GB
+UNANNOUNCED = {"length": "?", "headers": {"Transfer-Encoding": "chunked"},
+               "body": Pieces(b"10000\r\n" + bytes(1 << 16) + b"\r\n", 2_000_000_000 >> 16)}
+
+
+@contextmanager
+def named_server():
+    """One server for the answers of many tests, each under a name of its own, see `session_for`."""
+    answers = {}
+    with Server(lambda request: answers[request.headers["x-name"]](request)) as server:
+        server._server.handle_error = lambda *of: None  # a client that goes away is no news
+        server.answers = answers
+        yield server
+
+
+def session_for(server, answers, *hosts):
+    """A session to which a `named_server` gives these answers."""
+    session = rerouted(server.url, *hosts)
+    session.headers["X-Name"] = name = str(len(server.answers))
+    server.answers[name] = answers
+    return session
+
+
+@contextmanager
+def reaching(server):
+    """What makes a `Web` that gets these answers, under whatever host is named; `log` of it."""
+    with ExitStack() as stack:
+        def make(answers, *hosts, **options):
+            session = stack.enter_context(
+                session_for(server, answers, *(hosts or ("music.example",))))
+            made = Web(session, **options)
+            made.log = lambda: [item for item in server.log
+                                if item[0].headers["x-name"] == session.headers["X-Name"]]
+            return made
+
+        yield make
+
+
+def sent(asking, count):
+    """How many bytes of a body left the server in each of its `count` answers."""
+    end = time.monotonic() + 5
+    while len(asking.log()) < count and time.monotonic() < end:
+        time.sleep(0.005)
+    return [sent for _, _, sent in asking.log()]
