@@ -198,8 +198,6 @@ def _add_gather(commands):
                           "the archive's server one by one")
     fma.add_argument("--metadata", type=Path, metavar="FILE",
                      help="fma_metadata.zip, where you have it")
-    fma.add_argument("--no-derivatives", action="store_true",
-                     help="train also on tracks whose licence forbids derivatives")
     spotify = _add_source(sources, "spotify", "Spotify's search, for applications that still get "
                           "popularity and previews; needs SPOTIPY_CLIENT_ID and "
                           "SPOTIPY_CLIENT_SECRET in the environment", n=1000)
@@ -211,14 +209,17 @@ def _add_gather(commands):
     jamendo = _add_source(sources, "jamendo", "Creative Commons music and its listens, from "
                           "Jamendo; needs JAMENDO_CLIENT_ID in the environment", n=1000)
     jamendo.add_argument("--tag", default="hiphop", help="(default hiphop)")
-    for source in (spotify, jamendo):
-        source.add_argument("--years", type=_years, metavar="FIRST-LAST", help="of release "
-                            "(default: see --help of this source)")
+    for source in (fma, jamendo):
+        source.add_argument("--no-derivatives", action="store_true",
+                            help="train also on tracks whose licence forbids derivatives")
+    for source, years in ((spotify, (1990, 2025)), (jamendo, (2005, 2025))):
+        source.add_argument("--years", type=_years, metavar="FIRST-LAST", default=years,
+                            help=f"of release (default {years[0]}-{years[1]})")
         source.add_argument("--offline", action="store_true", help="make the table again from the "
                             "answers that are kept, and ask for none")
     settings = {synthetic: "n seed", folder: "path allow_http", fma: "n seed genre zip metadata "
                 "no_derivatives", spotify: "n seed genre years permission offline",
-                jamendo: "n seed tag years offline"}
+                jamendo: "n seed tag years offline no_derivatives"}
     for source, names in settings.items():
         source.set_defaults(settings=names.split())
 

@@ -40,10 +40,14 @@ def clip_path(folder, row):
     Raises
     ------
     BadInput
-        If the path leads out of the corpus.
+        If the path leads out of the corpus, or the address is none.
     """
     folder = Path(folder)
-    if urlsplit(row.preview_url).scheme:
+    try:
+        is_address = bool(urlsplit(row.preview_url).scheme)
+    except ValueError:
+        raise BadInput(f"clip {row.id}: preview_url is no address; correct it") from None
+    if is_address:
         return folder / "audio" / f"{quote(row.id, safe='')}.mp3"
     path = folder / row.preview_url
     if not path.resolve().is_relative_to(folder.resolve()):

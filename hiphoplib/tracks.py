@@ -160,7 +160,8 @@ def _as_dates(cells):
         return cells.dt.tz_localize(None).astype("datetime64[ns]")
     text = cells.astype("object").where(cells.notna(), None)
     dates = pd.to_datetime(text, format="ISO8601", errors="coerce", utc=True)
-    dates = dates.where(dates.dt.year >= 1700)  # "0000" stands for "not known" in some catalogues
+    # "0000" stands for "not known" in some catalogues, and nanoseconds end in 2262
+    dates = dates.where(dates.dt.year.between(1700, 2200))
     return dates.dt.tz_localize(None).astype("datetime64[ns]")
 
 

@@ -15,6 +15,7 @@ import pooch
 
 from .. import licences
 from ..errors import BadInput
+from ..popularity import percentile_within
 from ..web import Web
 from .fma_clips import DAMAGED, Clips
 
@@ -99,7 +100,7 @@ class FMA:
         catalogue, genres = read_catalogue(self._metadata(keep))
         genre, mine = _of_genre(catalogue, genres, self.genre)
         mine = mine.sort_values("id", ignore_index=True)
-        mine["popularity"] = percentile(mine["listens"], mine["uploaded_at"].dt.year)
+        mine["popularity"] = percentile_within(mine["listens"], mine["uploaded_at"].dt.year)
         mine["withheld"] = pd.Series(
             [licences.withheld(text, no_derivatives=self.no_derivatives)
              for text in mine["licence"]], index=mine.index, dtype=object)
@@ -228,21 +229,3 @@ def _of_genre(tracks, genres, wanted):
         return title, tracks[tracks["genre_top"] == title]
     ids = "|".join(str(number) for number in genres.index[genres == title])
     return title, tracks[tracks["genres_all"].str.contains(rf"\b(?:{ids})\b", na=False)]
-
-
-def percentile(values, groups):
-    """Percentile 0-100 of each value among those of its group, the middle of equal ones.
-
-    Parameters
-    ----------
-    values, groups : pd.Series
-        The percentile is missing where one of the two is.
-
-    Returns
-    -------
-    pd.Series of float
-        ``(rank - 0.5) / count * 100``.
-    """
-    known = values.where(groups.notna())
-    ranks = known.groupby(groups)
-    return (ranks.rank() - 0.5) / ranks.transform("count") * 100

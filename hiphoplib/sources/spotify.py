@@ -102,9 +102,7 @@ class Spotify:
         Unreachable, TryLater
             As of `Web.patiently`; what came is kept.
         """
-        if self.offline:
-            self._tell()
-        else:
+        if not self.offline:
             self.ready()
         rows = {}
         with progress(total=self.n, desc="tracks", unit="track") as bar:

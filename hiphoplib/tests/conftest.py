@@ -1,6 +1,7 @@
 """A tiny real corpus: encoded clips of noise whose level follows their popularity."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,30 @@ import pandas as pd
 import pytest
 
 N_TRACKS, SECONDS, SR = 40, 24, 22050
+SAID = []  # what every test printed, logged and complained of, for test_secrets
+
+
+def pytest_runtest_logreport(report):
+    """Keep what a test said."""
+    SAID.extend([report.capstdout, report.capstderr, report.caplog, report.longreprtext])
+
+
+def pytest_collection_modifyitems(items):
+    """Look for secrets when all others have run."""
+    items.sort(key=lambda item: item.path.stem == "test_secrets")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def whole_log(tmp_path_factory):
+    """What the libraries that ask services log in the whole run, at DEBUG, in a file."""
+    path = tmp_path_factory.mktemp("log") / "whole_run.log"
+    handler = logging.FileHandler(path)
+    logging.getLogger().addHandler(handler)
+    for name in ("spotipy", "urllib3", "requests"):
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    yield path
+    logging.getLogger().removeHandler(handler)
+    handler.close()
 
 
 @pytest.fixture(scope="session")

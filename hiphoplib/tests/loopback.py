@@ -38,9 +38,9 @@ class Reply:
 
 
 class Server:
-    """Answers each request by ``answer(request) -> Reply``; `log` holds (request, reply, sent).
+    """Answers each request by ``answer(request) -> Reply``; `log` holds [request, reply, sent].
 
-    ``sent`` is the number of body bytes that were handed to the connection.
+    ``sent`` is the number of body bytes that were about to be handed to the connection.
     """
 
     def __init__(self, answer):
@@ -61,7 +61,9 @@ class Server:
                     {key: values[-1] for key, values in parse_qs(parts.query).items()},
                     {key.lower(): value for key, value in self.headers.items()},
                     self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-                reply, sent = server.answer(request), 0
+                reply = server.answer(request)
+                entry = [request, reply, 0]
+                server.log.append(entry)  # before the other side knows of the answer
                 time.sleep(reply.delay)
                 try:
                     self.send_response(reply.status)
@@ -73,12 +75,11 @@ class Server:
                     if self.command != "HEAD":
                         body = reply.body if reply.cut is None else reply.body[:reply.cut]
                         for at in range(0, len(body), reply.piece):
-                            sent += self.wfile.write(body[at:at + reply.piece])
+                            entry[2] += len(body[at:at + reply.piece])
+                            self.wfile.write(body[at:at + reply.piece])
                             time.sleep(reply.pause)
                 except OSError:  # the other side went away
                     self.close_connection = True
-                finally:
-                    server.log.append((request, reply, sent))
                 if reply.cut is not None:
                     self.close_connection = True
 

@@ -11,6 +11,7 @@ import string
 import time
 from dataclasses import replace
 from functools import lru_cache
+from secrets import token_hex
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from hiphoplib.tests.loopback import Reply
 
 ACCOUNTS, API, CLIPS = "accounts.spotify.com", "api.spotify.com", "p.scdn.co"
 HOSTS = ACCOUNTS, API, CLIPS
-CLIENT_ID, SECRET = "0c11e27000000000000000000000ab1e", "5ec7e70000000000000000000000d00d"
+CLIENT_ID, SECRET = token_hex(16), token_hex(16)  # new ones each run: test_secrets looks for them
 YEARS = 2015, 2020
 MARKETS = ["DE", "GB", "US"]
 ERAS = {2021: (50, ()), 2024: (50, ("preview_url",)), 2026: (10, ("popularity", "preview_url"))}

@@ -26,7 +26,8 @@ FORBIDDEN = [
     "http://creativecommons.org/licenses/by-nc-nd/3.0/",
     "https://creativecommons.org/licenses/by-nd/4.0/deed.fr", "CC Music Sharing"]
 NOT_UNDERSTOOD = [
-    "FMA-Limited: Download Only", "All Rights Reserved", "Orphan work", "Free Music Philosophy (FMP)",
+    "FMA-Limited: Download Only", "All Rights Reserved", "Orphan work",
+    "Free Music Philosophy (FMP)",
     "FMA Sound Recording Common Law", "by permission of the label", "attribution is required",
     "Attribution 4.0, all rights reserved", "https://example.org/licenses/by/4.0/", "3", "© 2009"]
 MISSING = [None, "", "  ", "---", float("nan")]

@@ -6,9 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 import hiphoplib.errors
 from hiphoplib.__main__ import MODEL_NAMES, main
+from hiphoplib.tests import spotify_server
+from hiphoplib.tests.loopback import Reroute, serving
+from hiphoplib.tracks import clean_tracks, read_tracks
 
 ROOT = Path(hiphoplib.errors.__file__).parents[1]
 
@@ -26,11 +30,12 @@ def one_line(text):
 def test_help_names_every_command():
     shown = run("--help")
     assert shown.returncode == 0 and shown.stderr == ""
-    for command in ("gather", "mels", "train", "evaluate", "explain"):
+    for command in ("gather", "describe", "mels", "train", "evaluate", "explain"):
         assert command in shown.stdout
 
 
-@pytest.mark.parametrize("command", ["gather", "mels", "train", "evaluate", "explain"])
+@pytest.mark.parametrize("command", ["gather", "describe", "mels", "train", "evaluate",
+                                     "explain"])
 def test_every_command_has_its_help(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
@@ -128,3 +133,53 @@ def test_an_explanation_is_a_picture_and_sentences(trained, tmp_path, capsys):
     shown = capsys.readouterr()
     assert shown.out.startswith("0001: probability of being popular 0.") and shown.err == ""
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def spotify(monkeypatch, noise, mp3):
+    """Function of an era: the command line's requests reach that Spotify from then on."""
+    clip, running = mp3(noise(-20, 3.5)), []
+
+    def start(era):
+        service = spotify_server.Spotify(era=era, clips=lambda track_id: clip)
+        running.append(serving(service, *spotify_server.HOSTS))
+        server, _ = running[-1].__enter__()
+        adapter = Reroute(server.url)
+        monkeypatch.setattr(requests.Session, "get_adapter", lambda session, url: adapter)
+        return server
+
+    monkeypatch.setenv("SPOTIPY_CLIENT_ID", spotify_server.CLIENT_ID)
+    monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", spotify_server.SECRET)
+    yield start
+    for one in running:
+        one.__exit__(None, None, None)
+
+
+SPOTIFY = ["gather", "spotify", "--n", "60", "--years", "2015-2020", "--out"]
+
+
+def test_spotify_as_it_was(spotify, tmp_path, capsys):
+    server = spotify(2021)
+    out = str(tmp_path / "spotify")
+    assert main([*SPOTIFY, out]) == 1
+    refused = capsys.readouterr()
+    assert one_line(refused.err) and "--i-have-permission" in refused.err and server.log == []
+    assert main([*SPOTIFY, out, "--i-have-permission"]) == 0
+    shown = capsys.readouterr()
+    assert "60  rows gathered" in shown.out and "0  clips missing" in shown.out
+    assert shown.err.count("\n") == 1 and "gather fma" in shown.err  # the terms, once
+    clean = clean_tracks(read_tracks(out))[0]
+    assert len(list((tmp_path / "spotify" / "audio").glob("*.mp3"))) == len(clean)
+    server.log.clear()
+    assert main([*SPOTIFY, out, "--i-have-permission"]) == 0
+    assert server.log == []
+
+
+def test_spotify_as_it_is_today(spotify, tmp_path, capsys):
+    spotify(2026)
+    assert main([*SPOTIFY, str(tmp_path / "spotify"), "--i-have-permission"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "" and "Traceback" not in shown.err
+    terms, error = shown.err.splitlines()
+    assert error.startswith("error: spotify: none of ") and "2026" in error and "2024" in error
+    assert "gather fma" in error and "terms" in terms

@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.shape import FEW, MOST, REAL, artist_share, read_shape, shape, write_shape, years_table
+from hiphoplib.shape import (
+    FEW,
+    MOST,
+    REAL,
+    artist_share,
+    read_shape,
+    shape,
+    write_shape,
+    years_table,
+)
 from hiphoplib.tracks import get_tracks, normalise
 
 

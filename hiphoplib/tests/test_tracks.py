@@ -102,7 +102,8 @@ def test_artists_may_be_a_list_json_or_plain_text(cell, names):
 
 @pytest.mark.parametrize("text, day", [
     ("2019", "2019-01-01"), ("2019-06", "2019-06-01"), ("2019-06-14", "2019-06-14"),
-    ("2019-06-14T23:30:00Z", "2019-06-14T23:30"), ("", None), ("0000", None), ("soon", None)])
+    ("2019-06-14T23:30:00Z", "2019-06-14T23:30"), ("", None), ("0000", None), ("soon", None),
+    ("9999-12-31", None)])
 def test_dates_of_every_precision(text, day):
     dates = normalise(table(release_date=[text, "2020-02-02"]))["release_date"]
     assert str(dates.dtype) == "datetime64[ns]"
