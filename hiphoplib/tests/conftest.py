@@ -10,6 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hiphoplib import web
+from hiphoplib.tests.web_server import named_server, reaching
+
 N_TRACKS, SECONDS, SR = 40, 24, 22050
 SAID = []  # what every test printed, logged and complained of, for test_secrets
 
@@ -129,3 +132,23 @@ def liked_songs():
     if not (folder / "tracks.csv").is_file():
         pytest.skip(f"no real corpus at {folder}; it is not part of the repository")
     return folder
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Pauses between tries that a test can wait for."""
+    monkeypatch.setattr(web, "PAUSE", 0.001)
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server that answers by the name of the host, see `web_server.named_server`."""
+    with named_server() as server:
+        yield server
+
+
+@pytest.fixture
+def reach(server):
+    """Function of answers: a `Web` that gets them."""
+    with reaching(server) as make:
+        yield make

@@ -19,19 +19,12 @@ from hiphoplib.tests.jamendo_server import (
     reaching,
     usable,
 )
-from hiphoplib.tests.web_server import named_server
 
 
 @pytest.fixture(autouse=True)
 def credential(monkeypatch):
     monkeypatch.setenv("JAMENDO_CLIENT_ID", CLIENT_ID)
     monkeypatch.setattr(web, "PAUSE", 0.001)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with named_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ from hiphoplib.tests.jamendo_server import (
     usable,
 )
 from hiphoplib.tests.loopback import Reply, serving
-from hiphoplib.tests.web_server import named_server
 from hiphoplib.tracks import get_tracks
 
 COUNTS = YEARS[1] - YEARS[0] + 1  # queries for the totals of the years
@@ -38,12 +37,6 @@ def credential(monkeypatch):
     monkeypatch.setenv("JAMENDO_CLIENT_ID", CLIENT_ID)
     monkeypatch.setattr(web, "PAUSE", 0.001)
     monkeypatch.setattr(jamendo, "SIZE", SIZE)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with named_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -3,19 +3,15 @@
 import subprocess
 import sys
 import textwrap
-import threading
-import time
 
 import pandas as pd
 import pytest
 
-from hiphoplib import previews, web
-from hiphoplib.errors import BadInput, TryLater
+from hiphoplib.errors import BadInput
 from hiphoplib.previews import Clip, clip_path, download_previews
 from hiphoplib.rejected import read_rejected
 from hiphoplib.sources.folder import Folder
-from hiphoplib.tests.loopback import Reply, serving
-from hiphoplib.tracks import normalise, read_tracks
+from hiphoplib.tracks import read_tracks
 
 
 class Counted(Folder):
@@ -137,152 +133,6 @@ def test_rows_without_a_preview_are_left_out(tmp_path, source):
     tracks["preview_url"] = None
     assert download_previews(tracks, source, tmp_path, jobs=1) == {}
     assert source.asked == []
-
-
-# clips that a service hands out
-
-
-HOST = "previews.test"
-
-
-class Service:
-    """Answers for clips: `faults` by id, a Reply or a list of them, else the clip."""
-
-    def __init__(self, clip, faults):
-        self.clip, self.faults, self.at_once, self.most = clip, faults, 0, 0
-        self.lock = threading.Lock()
-
-    def __call__(self, request):
-        with self.lock:
-            self.at_once += 1
-            self.most = max(self.most, self.at_once)
-        time.sleep(0.01)
-        with self.lock:
-            self.at_once -= 1
-            fault = self.faults.get(request.path.strip("/"))
-            if isinstance(fault, list):
-                fault = fault.pop(0) if fault else None
-        return fault or Reply(200, self.clip)
-
-
-@pytest.fixture
-def service(tmp_path, noise, mp3, monkeypatch):
-    """Function of a table size and faults: table, source, answers, and the server."""
-    monkeypatch.setattr(web, "PAUSE", 0.001)
-    clip, open_ones = mp3(noise(-20, 3.5)), []
-
-    def start(n, faults=(), scheme="https"):
-        answers = Service(clip, dict(faults))
-        running = serving(answers, HOST)
-        server, session = running.__enter__()
-        open_ones.append(running)
-        (tmp_path / "service").mkdir(exist_ok=True)
-        source = Folder(tmp_path / "service", session=session)
-        source.remote = True
-        tracks = normalise(pd.DataFrame({
-            "id": [f"{i}" for i in range(n)], "popularity": 50, "track": "t", "artists": "a",
-            "preview_url": [f"{scheme}://{HOST}/{i}" for i in range(n)]}))
-        return tracks, source, answers, server
-
-    yield start
-    for running in open_ones:
-        running.__exit__(None, None, None)
-
-
-def endless(clip):
-    return Reply(200, bytes(4_000_000), length=2_000_000_000)
-
-
-FAULTS = {
-    "0": (lambda clip: Reply(403, b"no"), "403", 1),
-    "1": (lambda clip: Reply(404, b"gone"), "404", 1),
-    "2": (lambda clip: Reply(200, clip, length=len(clip) + 1000, cut=len(clip)), "cut", web.TRIES),
-    "3": (lambda clip: Reply(200, b"<!DOCTYPE html>\n<html>"), "'<!DOCTYPE html>'", 1),
-    "4": (endless, "2000 MB, at most 20 MB", 1),
-    "5": (lambda clip: Reply(302, b"", {"Location": f"https://{HOST}/5"}), "redirects", 6),
-    "6": (lambda clip: Reply(302, b"", {"Location": f"http://{HOST}/7"}), "https is wanted", 1),
-    "7": (lambda clip: Reply(200, b""), "0 bytes that are not audio", 1),
-    "8": (lambda clip: Reply(503, b""), "503", web.TRIES),
-}
-
-
-def test_each_bad_preview_costs_its_row_and_says_why(tmp_path, service, noise, mp3):
-    clip = mp3(noise(-20, 3.5))
-    tracks, source, answers, server = service(
-        12, {name: fault(clip) for name, (fault, _, _) in FAULTS.items()})
-    missing = download_previews(tracks, source, tmp_path / "corpus")
-    assert sorted(missing) == sorted(FAULTS)
-    for name, (_, said, times) in FAULTS.items():
-        assert said in missing[name] and "\n" not in missing[name]
-        assert sum(request.path == f"/{name}" for request in server.requests) == times
-    there = sorted(path.name for path in (tmp_path / "corpus" / "audio").iterdir())
-    assert there == ["10.mp3", "11.mp3", "9.mp3"]
-    rejected = read_rejected(tmp_path / "corpus").set_index("id")
-    assert rejected["reason"].to_dict() == missing
-
-
-def test_a_passing_failure_is_met_with_patience(tmp_path, service):
-    tracks, source, answers, server = service(4, {
-        "0": [Reply(429, b"", {"Retry-After": "1"})], "1": [Reply(500), Reply(502), Reply(503)],
-        "2": [Reply(200, bytes(100), length=5000, cut=100)]})
-    started = time.monotonic()
-    assert download_previews(tracks, source, tmp_path / "corpus") == {}
-    assert time.monotonic() - started >= 1  # as the service asked
-    assert len(server.log) == 4 + 5
-
-
-def test_a_service_that_said_no_is_asked_again_only_if_told(tmp_path, service):
-    tracks, source, answers, server = service(3, {"1": Reply(404)})
-    first = download_previews(tracks, source, tmp_path / "corpus")
-    server.log.clear()
-    assert download_previews(tracks, source, tmp_path / "corpus") == first
-    assert server.log == []
-    answers.faults.clear()
-    assert download_previews(tracks, source, tmp_path / "corpus", retry_rejected=True) == {}
-    assert [request.path for request in server.requests] == ["/1"]
-    assert len(read_rejected(tmp_path / "corpus")) == 0
-
-
-def test_several_at_a_time_but_no_more_than_a_host_is_asked_for(tmp_path, service):
-    tracks, source, answers, server = service(24)
-    download_previews(tracks, source, tmp_path / "corpus", jobs=12)
-    assert 2 <= answers.most <= 4
-    assert len(server.log) == 24
-
-
-def test_a_long_pause_stops_the_run_and_keeps_what_came(tmp_path, service):
-    tracks, source, answers, server = service(30, {
-        "9": Reply(429, b"", {"Retry-After": "46000"})})
-    with pytest.raises(TryLater, match="go on with the same command after 20"):
-        download_previews(tracks, source, tmp_path / "corpus", jobs=1)
-    time.sleep(0.1)  # a clip may have been on its way
-    here = {path.stem for path in (tmp_path / "corpus" / "audio").glob("*.mp3")}
-    assert {f"{i}" for i in range(9)} <= here and len(here) < 29
-    answers.faults.clear()
-    server.log.clear()
-    assert download_previews(tracks, source, tmp_path / "corpus", jobs=1) == {}
-    assert sorted(request.path.strip("/") for request in server.requests) == sorted(
-        {f"{i}" for i in range(30)} - here)
-
-
-def test_a_service_that_is_down_stops_the_run_and_costs_no_row(tmp_path, service, monkeypatch):
-    monkeypatch.setattr(web, "TRIES", 2)
-    tracks, source, answers, server = service(40, {f"{i}": Reply(502) for i in range(3, 40)})
-    answers.faults["1"] = Reply(404)
-    with pytest.raises(TryLater, match=f"{previews.OUTAGE} clips in a row"):
-        download_previews(tracks, source, tmp_path / "corpus", jobs=1)
-    assert read_rejected(tmp_path / "corpus")["id"].tolist() == ["1"]
-    answers.faults.clear()
-    assert list(download_previews(tracks, source, tmp_path / "corpus")) == ["1"]
-
-
-def test_addresses_without_tls_are_taken_only_if_told(tmp_path, service):
-    tracks, source, answers, server = service(2, scheme="http")
-    missing = download_previews(tracks, source, tmp_path / "corpus")
-    assert len(missing) == 2 and server.log == []
-    assert "https is wanted" in missing["0"]
-    source.web.allow_http = True
-    assert download_previews(tracks, source, tmp_path / "corpus", retry_rejected=True) == {}
 
 
 def test_a_full_disk_stops_the_run_in_one_line_and_leaves_no_half_clip(tmp_path, source):

@@ -15,28 +15,10 @@ from hiphoplib.tests.web_server import (
     UNANNOUNCED,
     URL,
     Answers,
-    named_server,
-    reaching,
     sent,
 )
 
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch):
-    """Pauses between tries that a test can wait for."""
-    monkeypatch.setattr(web, "PAUSE", 0.001)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with named_server() as server:
-        yield server
-
-
-@pytest.fixture
-def reach(server):
-    with reaching(server) as make:
-        yield make
+pytestmark = pytest.mark.usefixtures("hasty")
 
 
 @pytest.fixture

@@ -15,26 +15,10 @@ from hiphoplib import web
 from hiphoplib.answers import retry_after
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tests.loopback import Reply, rerouted
-from hiphoplib.tests.web_server import CONTENT, URL, Answers, named_server, reaching
+from hiphoplib.tests.web_server import CONTENT, URL, Answers
 from hiphoplib.web import Transient, Web
 
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch):
-    """Pauses between tries that a test can wait for."""
-    monkeypatch.setattr(web, "PAUSE", 0.001)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with named_server() as server:
-        yield server
-
-
-@pytest.fixture
-def reach(server):
-    with reaching(server) as make:
-        yield make
+pytestmark = pytest.mark.usefixtures("hasty")
 
 
 @pytest.fixture
