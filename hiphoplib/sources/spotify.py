@@ -162,7 +162,7 @@ class Spotify:
 
     def _walk(self, pages):
         """The pages, kept ones and new ones, in an order that no interruption changes."""
-        totals, asked = {}, [] if self.offline else list(SIZES)
+        totals, said, asked = {}, {}, [] if self.offline else list(SIZES)
         cells = [(year, letter) for year in range(self.years[0], self.years[1] + 1)
                  for letter in string.ascii_lowercase]
         for size in SIZES:  # of the size that is not asked for, what is kept counts as well
@@ -171,13 +171,17 @@ class Spotify:
                 page = pages.get(query)
                 if page is None and asked[:1] == [size]:
                     try:
-                        page = pages.put(query, self.search(query, totals.get(cell, 0)))
+                        page = pages.put(query, self.search(query))
                     except LimitRefused:
                         asked.remove(size)
                         if not asked:
                             raise
                 if page is not None:
-                    totals[cell] = max(totals.get(cell, 0), total(page.answer))
+                    said[cell] = max(said.get(cell, 0), total(page.answer))
+                    if said[cell]:
+                        totals[cell] = said[cell]
+                    elif not items(page.answer):  # nothing here and behind, but perhaps before
+                        totals[cell] = min(totals.get(cell, END), offset)
                     yield page
 
     def _words(self, year, letter):

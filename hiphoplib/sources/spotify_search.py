@@ -45,15 +45,13 @@ class Search:
     def __init__(self, web):
         self.web = web
 
-    def __call__(self, query, known=0):
+    def __call__(self, query):
         """One page, dict as Spotify sends it; an empty one that should not be is asked for again.
 
         Parameters
         ----------
         query : dict
             ``q``, ``type``, ``limit``, ``offset``.
-        known : int
-            Tracks that the search is known to find.
 
         Raises
         ------
@@ -64,7 +62,7 @@ class Search:
         """
         for _ in range(2):
             answer = self.web.patiently(SEARCH, lambda: self._page(query))
-            if items(answer) or query["offset"] >= max(total(answer), known) > 0:
+            if items(answer) or query["offset"] >= total(answer) > 0:
                 break
         return answer
 

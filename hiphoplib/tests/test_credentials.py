@@ -93,6 +93,13 @@ def test_a_traceback_says_no_secret(log):
     assert said.getvalue().count("KeyError: '[hidden]'") == 2
 
 
+def test_a_stack_says_no_secret():
+    conceal(SECRET)
+    record = logging.getLogRecordFactory()("a", 10, "f", 1, "here", (), None,
+                                           sinfo=f'File "f.py"\n  ask("{SECRET}")')
+    assert record.stack_info == 'File "f.py"\n  ask("[hidden]")'
+
+
 def test_a_traceback_without_secrets_stays(log):
     logger, said = log
     conceal(SECRET)

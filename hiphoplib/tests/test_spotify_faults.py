@@ -1,0 +1,175 @@
+"""Spotify's faults: survived, or told in one line with the next step."""
+
+import json
+import time
+from collections import Counter
+
+import pytest
+from urllib3.util import Retry
+
+from hiphoplib import web
+from hiphoplib.errors import BadInput, TryLater, Unreachable
+from hiphoplib.sources import spotify_search
+from hiphoplib.sources.spotify import Spotify
+from hiphoplib.tests import spotify_server
+from hiphoplib.tests.loopback import Reply, serving
+from hiphoplib.tests.spotify_gathering import (
+    ALWAYS,
+    gather,
+    refused,
+    same,
+    searches,
+    surroundings,
+    undisturbed,
+)
+from hiphoplib.tests.spotify_server import ACCOUNTS, API, HOSTS, YEARS, after, at, error, page
+from hiphoplib.tracks import get_tracks
+
+
+@pytest.fixture(autouse=True)
+def its_surroundings(monkeypatch, tmp_path):
+    with surroundings(monkeypatch, tmp_path):
+        yield
+
+
+SURVIVED = [*((API, kind) for kind in ("429", "500", "502", "503", "cut", "slow", "html", "list",
+                                       "no page", "empty", "redirect", "401")),
+            *((ACCOUNTS, kind) for kind in ("500", "503", "cut", "slow", "html", "list",
+                                            "redirect", "no token"))]
+
+
+@pytest.mark.parametrize("host, kind", SURVIVED)
+def test_a_fault_is_survived(host, kind):
+    number = 3 if host == API else 0
+    fault = page({"access_token": "a\r\nb", "expires_in": 3600}) if kind == "no token" else kind
+    service = spotify_server.Spotify(faults={host: at({number: fault})})
+    started = time.monotonic()
+    tracks, _ = gather(service)
+    assert service.happened == [fault]
+    same(tracks, undisturbed(120))
+    assert kind != "429" or time.monotonic() - started >= 1  # what Retry-After asks for
+
+
+@pytest.mark.parametrize("promised", ["all", "nothing", "nothing any more"])
+def test_a_page_that_stays_empty_is_believed(promised):
+    """The search hands out less than it has; the walk goes on with the other pages."""
+    service, kept_back, told = spotify_server.Spotify(), {"items": []}, set()
+    kept_back |= {} if promised == "all" else {"total": 0}
+    service.max_limit = 10
+
+    def sparing(request):
+        reply, q = service(request), request.query.get("q")
+        if request.query.get("offset") == "20" and (promised != "nothing any more" or q in told):
+            return page({"tracks": json.loads(reply.body).get("tracks", {}) | kept_back})
+        told.add(q)
+        return reply
+
+    def ids(offsets):
+        return {track["id"] for found in service._found.values() for offset in offsets
+                for track in found[offset:offset + 10] if track}
+
+    tracks, server = gather(sparing, 2000, years=(2016, 2016))
+    assert ids([0, 10]) <= set(tracks["id"]) < ids(range(0, 1000, 10))
+    assert promised == "nothing" or set(tracks["id"]) >= ids({*range(0, 1000, 10)} - {20})
+    assert max(Counter(searches(server)).values()) == 2  # asked for once more, and then believed
+
+
+def test_what_is_empty_is_soon_left():
+    with pytest.raises(BadInput, match="no track of genre 'hip-hop' from 1950") as caught:
+        gather(spotify_server.Spotify(), years=(1950, 1950))
+    assert len(caught.value.server.log) < 26 * 10  # requests; a cell has 20 pages, asked for twice
+
+
+def test_nothing_behind_is_not_nothing_before():
+    """A search that tells no total behind the end hides nothing by that."""
+    service = spotify_server.Spotify()
+
+    def silent(request):
+        reply = service(request)
+        if request.host != API or json.loads(reply.body)["tracks"]["items"]:
+            return reply
+        return page({"tracks": {"items": [], "total": 0}})
+
+    tracks, server = gather(silent, 2000, years=(2016, 2016))
+    assert set(tracks["id"]) == {track["id"] for found in service._found.values()
+                                 for track in found if track}
+    assert len(server.log) < 26 * 2 * 8
+    assert {size for _, size, _ in searches(server)} == {50}
+
+
+REPLIES = {"words": page("no", 403), "list": page(["no"], 403), "error of words": page(
+    {"error": "no"}, 403), "null": page({"error": None}, 403), "no JSON": Reply(403, b"<p>no</p>"),
+    "no body": Reply(403), "long": error(403, "no\n\x1b[31m" + "x" * 9999)}
+STOPPED = [
+    (API, "premium", BadInput, ["HTTP 403", "Active premium subscription required", "Premium",
+                                "gather fma"]),
+    (API, "401", BadInput, ["HTTP 401", "Invalid access token", "SPOTIPY_CLIENT_SECRET"]),
+    (API, error(400, "Invalid limit"), BadInput, ["HTTP 400", "Invalid limit", "changed"]),
+    (API, error(400, "No search query"), BadInput, ["No search query", "genre", "years"]),
+    (API, error(404, "Service not found"), BadInput, ["HTTP 404", "Service not found"]),
+    *((API, reply, BadInput, ["HTTP 403", "dashboard"]) for reply in REPLIES.values()),
+    (API, "503", Unreachable, [f"{API}/v1/search", "HTTP 503", "try again later"]),
+    (API, "cut", Unreachable, [f"{API}/v1/search", "connection", "try again later"]),
+    (API, "html", Unreachable, ["no page of a search"]),
+    (API, "no page", Unreachable, ["no page of a search"]),
+    (API, "redirect", Unreachable, ["HTTP 302", "redirect"]),
+    (API, error(429, "slow down", **{"Retry-After": "3600"}), TryLater, ["HTTP 429", "go on"]),
+    (ACCOUNTS, page({"error": "invalid_client", "error_description": "Invalid client"}, 400),
+     BadInput, ["HTTP 400", "Invalid client", "SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET"]),
+    *((ACCOUNTS, reply, BadInput, ["HTTP 403", "access token", "SPOTIPY_CLIENT_SECRET"])
+      for reply in REPLIES.values()),
+    (ACCOUNTS, "503", Unreachable, [f"{ACCOUNTS}/api/token", "HTTP 503"]),
+    (ACCOUNTS, "cut", Unreachable, [f"{ACCOUNTS}/api/token", "connection"]),
+    (ACCOUNTS, "html", Unreachable, [f"{ACCOUNTS}/api/token", "no access token"]),
+    *((ACCOUNTS, page(answer), Unreachable, [f"{ACCOUNTS}/api/token", "no access token"])
+      for answer in (None, [], "token", {"access_token": "x"}, {"expires_in": 3600},
+                     {"access_token": None, "expires_in": 3600},
+                     {"access_token": "a\r\nb", "expires_in": 3600},
+                     {"access_token": "x", "expires_in": "soon"})),
+]
+
+
+@pytest.mark.parametrize("host, fault, kind, words", STOPPED)
+def test_what_cannot_be_survived_is_said_in_one_line(tmp_path, host, fault, kind, words):
+    service = spotify_server.Spotify(faults={host: after(ALWAYS, fault)})
+    said = refused(service, kind, keep=tmp_path / "raw")
+    assert all(word in said for word in words), said
+    assert len(service.happened) <= 6
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize("host", [API, ACCOUNTS])
+def test_a_service_that_does_not_answer_in_time_is_named(monkeypatch, host):
+    monkeypatch.setattr(spotify_search, "TIMEOUT", (0.05, 0.05))
+    monkeypatch.setattr(web, "TRIES", 2)
+    service = spotify_server.Spotify(faults={host: after(ALWAYS, Reply(200, b"", delay=0.15))})
+    assert refused(service, Unreachable).startswith(host)
+
+
+def test_an_endless_answer_is_not_taken(monkeypatch):
+    monkeypatch.setattr(spotify_search, "MAX_BYTES", 100_000)
+    service = spotify_server.Spotify(faults={API: after(ALWAYS, page(["x" * 200_000]))})
+    assert "too large" in refused(service, Unreachable)
+
+
+def test_a_quota_without_a_time_stops_as_well():
+    fault = error(429, "Quota exceeded", "QUOTA_EXCEEDED")
+    assert "QUOTA_EXCEEDED" in refused(
+        spotify_server.Spotify(faults={API: after(ALWAYS, fault)}), TryLater)
+
+
+def test_a_session_that_tries_again_itself_is_no_trouble():
+    service = spotify_server.Spotify(faults={API: after(ALWAYS, "503")})
+    with serving(service, *HOSTS) as (_, session):
+        session.get_adapter(f"https://{API}/").max_retries = Retry(
+            total=1, status_forcelist=[503], backoff_factor=0)
+        with pytest.raises(Unreachable, match=f"{API}/v1/search: the connection"):
+            get_tracks(Spotify(20, years=YEARS, permission=True, session=session))
+
+
+@pytest.mark.parametrize("tokens", [{"expires_in": 30}, {"uses": 4}])
+def test_a_token_that_ends_in_the_middle_is_renewed(tokens):
+    service = spotify_server.Spotify(**tokens)
+    tracks, _ = gather(service)
+    assert len(service.tokens) > 3
+    same(tracks, undisturbed(120))
