@@ -125,7 +125,7 @@ def _as_list(cell):
         cell = _parsed(cell) if cell.lstrip().startswith("[") else [cell]
     if cell is None or (isinstance(cell, float) and pd.isna(cell)):
         return None
-    return [str(name).strip() for name in cell if str(name).strip()] or None
+    return [_writable(name) for name in cell if _writable(name)] or None
 
 
 def _parsed(text):
@@ -140,7 +140,12 @@ def _parsed(text):
 
 def _as_text(cell):
     """Text without blanks around it; None when nothing is left."""
-    return None if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell).strip() or None
+    return None if pd.api.types.is_scalar(cell) and pd.isna(cell) else _writable(cell) or None
+
+
+def _writable(cell):
+    """Text without blanks around it that any file can hold: half a character becomes a "?"."""
+    return str(cell).strip().encode(errors="replace").decode()
 
 
 def _as_numbers(cells, where):

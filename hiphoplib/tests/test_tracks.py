@@ -187,3 +187,11 @@ def test_lists_as_pandas_writes_them_to_csv_are_lists():
     table = pd.DataFrame({"id": ["1"], "popularity": [1.0], "track": ["a"], "preview_url": ["a"],
                           "artists": ["['MC Ampere', 'DJ Ohm']"]})
     assert normalise(table)["artists"][0] == ["MC Ampere", "DJ Ohm"]
+
+
+def test_half_a_character_does_not_keep_a_table_from_being_written(tmp_path):
+    half = pd.Series(["a \ud83d b", "c"], dtype=object)
+    tracks = normalise(table(track=half, artists=['["\\ud83d x"]', '["y"]']))
+    write_tracks(tracks, tmp_path)
+    assert read_tracks(tmp_path)["track"].tolist() == ["a ? b", "c"]
+    assert read_tracks(tmp_path)["artists"].tolist() == [["? x"], ["y"]]
