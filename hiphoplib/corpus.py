@@ -33,7 +33,8 @@ def gather(source, folder, *, jobs=None, retry_rejected=False, **options):
     Returns
     -------
     tracks : pd.DataFrame
-        The table as gathered. Clips are fetched for one row a recording (`clean_tracks`).
+        The table as gathered. Clips are fetched for one row a recording (`clean_tracks`), and
+        none by a source that is offline.
 
     Raises
     ------
@@ -54,8 +55,9 @@ def gather(source, folder, *, jobs=None, retry_rejected=False, **options):
     write_whole(note, json.dumps(made_by) + "\n")  # not before there is something to protect
     if hasattr(source, "truth"):
         write_whole(folder / "truth.json", json.dumps(source.truth()))
-    download_previews(clean_tracks(tracks)[0], source, folder, jobs=jobs,
-                      retry_rejected=retry_rejected)
+    if not getattr(source, "offline", False):
+        download_previews(clean_tracks(tracks)[0], source, folder, jobs=jobs,
+                          retry_rejected=retry_rejected)
     return tracks
 
 

@@ -7,10 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 
-# `tracks` is the door to the tables: what moved to rooms of its own is still found here
-from .cleaning import clean_tracks, recordings  # noqa: F401
+from .cleaning import clean_tracks  # noqa: F401  (`tracks` is the door to it, as to the sources)
 from .errors import BadInput
-from .rejected import read_rejected, record_rejected  # noqa: F401
 
 # text stays `object`, None where missing: the same on pandas 2 and 3
 _text = {"dtype": object, "nullable": True, "required": False}

@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
+from hiphoplib import web
+from hiphoplib.sources import jamendo
 from hiphoplib.sources.artists import ARTIST_FORMS, TITLE_FORMS, invented
 from hiphoplib.sources.jamendo import Jamendo
 from hiphoplib.tests.loopback import Reply
@@ -19,6 +21,8 @@ from hiphoplib.tests.web_server import session_for
 HOSTS = API, STORE = "api.jamendo.com", "prod-1.storage.jamendo.com"
 CLIENT_ID = "0dec0de5"
 YEARS = 2010, 2013
+COUNTS = YEARS[1] - YEARS[0] + 1  # queries for the totals of the years
+SIZE = 40  # entries of a page, so that a year has three
 LICENCES = ["by/3.0", "by-sa/3.0", "by-nc-sa/3.0", "by-nc-nd/3.0"]
 
 
@@ -128,3 +132,10 @@ def same(one, other):
 
 def usable(tracks):
     return tracks["withheld"].isna() & tracks["preview_url"].notna() & tracks["popularity"].notna()
+
+
+def surroundings(monkeypatch):
+    """A client id, small pages, and pauses that a test can wait for."""
+    monkeypatch.setenv("JAMENDO_CLIENT_ID", CLIENT_ID)
+    monkeypatch.setattr(web, "PAUSE", 0.001)
+    monkeypatch.setattr(jamendo, "SIZE", SIZE)

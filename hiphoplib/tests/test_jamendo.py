@@ -5,30 +5,26 @@ import json
 import pandas as pd
 import pytest
 
-from hiphoplib import web
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.sources import jamendo
 from hiphoplib.tests.jamendo_server import (
     CLIENT_ID,
+    COUNTS,
+    SIZE,
     YEARS,
     Service,
     catalogue,
     failed,
     reaching,
     same,
+    surroundings,
     usable,
 )
 from hiphoplib.tracks import get_tracks
 
-COUNTS = YEARS[1] - YEARS[0] + 1  # queries for the totals of the years
-SIZE = 40  # entries of a page, so that a year has three
-
 
 @pytest.fixture(autouse=True)
 def credential(monkeypatch):
-    monkeypatch.setenv("JAMENDO_CLIENT_ID", CLIENT_ID)
-    monkeypatch.setattr(web, "PAUSE", 0.001)
-    monkeypatch.setattr(jamendo, "SIZE", SIZE)
+    surroundings(monkeypatch)
 
 
 @pytest.fixture

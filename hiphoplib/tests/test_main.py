@@ -173,6 +173,10 @@ def test_spotify_as_it_was(spotify, tmp_path, capsys):
     server.log.clear()
     assert main([*SPOTIFY, out, "--i-have-permission"]) == 0
     assert server.log == []
+    next((tmp_path / "spotify" / "audio").glob("*.mp3")).unlink()
+    (tmp_path / "spotify" / "tracks.parquet").unlink()
+    assert main([*SPOTIFY, out, "--offline"]) == 0
+    assert server.log == [] and len(read_tracks(out)) == 60
 
 
 def test_spotify_as_it_is_today(spotify, tmp_path, capsys):
