@@ -129,3 +129,11 @@ def test_a_corpus_has_clips_of_what_may_be_trained_on_and_grows(reach, tmp_path)
         assert set(got) <= set(want["id"]) and len(got) >= n - 1  # two may be one recording
     assert not set(seen[0]) & set(seen[1])
     assert len(set(itertools.chain(*seen))) == len(got)
+
+
+def test_offline_no_clip_is_asked_for_either(reach, tmp_path):
+    gather(reach(Service(audio=encode(tones(22_050, 1, (300, 4)), 22_050)), n=5), tmp_path)
+    next((tmp_path / "audio").iterdir()).unlink()
+    service = Service()
+    assert len(gather(reach(service, n=5, offline=True), tmp_path))
+    assert service.asked == [] and service.clips == []
