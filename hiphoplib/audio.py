@@ -45,18 +45,32 @@ def read_clip(path, seconds=30.0):
     try:
         with silent_stderr(), sf.SoundFile(path) as clip:
             sr = clip.samplerate
-            y = clip.read(int(seconds * sr), dtype="float32", always_2d=True).mean(axis=1)
+            samples = clip.read(int(seconds * sr), dtype="float32", always_2d=True)
     except (sf.LibsndfileError, RuntimeError, ValueError) as error:
         raise BadInput(f"clip {path.name}: not audio that can be decoded; "
                        "replace the file") from error
-    if len(y) < MIN_SECONDS * sr:
-        raise BadInput(f"clip {path.name}: {len(y) / sr:.1f} s of audio, "
+    if len(samples) < MIN_SECONDS * sr:
+        raise BadInput(f"clip {path.name}: {len(samples) / sr:.1f} s of audio, "
                        f"at least {MIN_SECONDS:.0f} s are needed")
-    if not np.isfinite(y).all():
+    with np.errstate(invalid="ignore", over="ignore"):  # told below
+        y = _mean_of_channels(samples)
+    peak = np.maximum(y.max(), -y.min())  # not a number where any sample is none
+    if not np.isfinite(peak):
         raise BadInput(f"clip {path.name}: samples that are no numbers; export the file again")
-    if np.abs(y).max() < SILENCE_PEAK:
+    if peak < SILENCE_PEAK:
         raise BadInput(f"clip {path.name}: only silence; replace the file")
     return y, sr
+
+
+def _mean_of_channels(samples):
+    """Mean of [shape=(samples, channels)] over the channels, np.ndarray [shape=(samples,)]."""
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    y = samples[:, 0] + samples[:, 1]
+    for channel in samples.T[2:]:
+        y += channel
+    y *= np.float32(1 / samples.shape[1])
+    return y
 
 
 def check_audio(content, name):

@@ -1,108 +1,32 @@
-"""The mel spectrogram is librosa's; the store is complete, resumable and never in memory."""
+"""The store of mel spectrograms is complete, resumable and never in memory."""
 
-import os
+import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
 
-import hiphoplib.mel
+import hiphoplib.store
+from hiphoplib.clip_to_mel import STORE_VERSION
 from hiphoplib.errors import BadInput
 from hiphoplib.mel import (
-    DONE,
     FLOOR_DB,
     FULL,
-    GRIDS,
-    QUICK,
     REJECTED,
     TODO,
-    MelGrid,
     MelStore,
     make_mels,
     mel_spectrogram,
     read_clip,
 )
 from hiphoplib.rejected import read_rejected
+from hiphoplib.tests.mel_runs import store_bytes
 from hiphoplib.tracks import normalise, read_tracks
-
-FILES = ("mels.npy", "state.npy", "index.csv")
-
-
-@pytest.mark.parametrize("grid, shape", [(FULL, (128, 1292)), (QUICK, (64, 323))])
-def test_the_presets_have_the_shape_of_the_design(grid, shape, noise):
-    assert grid.shape == shape
-    assert GRIDS[grid.name] is grid
-    for seconds in (3, 30, 31):
-        S_db = mel_spectrogram(noise(-20, seconds), grid.sr, grid)
-        assert S_db.shape == shape and S_db.dtype == np.float32
-    assert len(grid.times()) == shape[1] and grid.times()[-1] <= grid.seconds
-    assert len(grid.mel_frequencies()) == shape[0]
-    assert (np.diff(grid.mel_frequencies()) > 0).all()
-
-
-@pytest.mark.parametrize("sr", [22050, 44100, 48000])
-@pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("grid", [QUICK, FULL], ids=["quick", "full"])
-def test_it_agrees_with_plain_librosa(tmp_path, noise, mp3, sr, channels, grid):
-    path = tmp_path / "clip.mp3"
-    path.write_bytes(mp3(noise(-20, 5, sr, channels=channels), sr))
-    y, _ = librosa.load(path, sr=22050, mono=True)
-    plain = librosa.power_to_db(
-        librosa.feature.melspectrogram(y=y, sr=22050, n_fft=2048, hop_length=grid.hop_length,
-                                       n_mels=grid.n_mels), ref=1.0, amin=1e-10, top_db=None)
-    S_db = mel_spectrogram(*read_clip(path), grid)
-    np.testing.assert_allclose(S_db[:, :plain.shape[1]], plain, atol=1e-3)
-    assert (S_db[:, plain.shape[1]:] == FLOOR_DB).all()
-
-
-def test_it_agrees_with_plain_librosa_on_a_real_song(liked_songs):
-    path = sorted((liked_songs / "audio").iterdir())[0]
-    y, _ = librosa.load(path, sr=22050, mono=True, duration=30)
-    plain = librosa.power_to_db(
-        librosa.feature.melspectrogram(y=y, sr=22050, n_fft=2048, hop_length=512, n_mels=128),
-        ref=1.0, amin=1e-10, top_db=None)
-    np.testing.assert_allclose(mel_spectrogram(*read_clip(path), FULL), plain, atol=1e-3)
-
-
-@pytest.mark.parametrize("grid", [QUICK, FULL], ids=["quick", "full"])
-def test_a_clip_cut_short_keeps_its_frames_and_ends_in_silence(noise, grid):
-    whole, end = noise(-20, 30), int(12.3 * 22050)
-    long, short = (mel_spectrogram(y, 22050, grid) for y in (whole, whole[:end]))
-    first_silent = 1 + end // grid.hop_length
-    untouched = (end - grid.n_fft // 2) // grid.hop_length  # their windows end before the cut
-    np.testing.assert_array_equal(short[:, :untouched], long[:, :untouched])
-    assert (short[:, first_silent:] == FLOOR_DB).all()
-    assert (short[:, :untouched] > FLOOR_DB).all()
-    assert (long > FLOOR_DB).all()
-
-
-def test_what_comes_after_the_grid_ends_does_not_matter(noise):
-    y = noise(-20, 33)
-    np.testing.assert_array_equal(mel_spectrogram(y, 22050), mel_spectrogram(y[:30 * 22050], 22050))
-
-
-def test_a_quieter_clip_is_as_much_lower(noise):
-    y = noise(-10, 30)
-    loud, quiet = mel_spectrogram(y, 22050), mel_spectrogram(y * 10 ** (-10 / 20), 22050)
-    np.testing.assert_allclose(loud - quiet, 10, atol=1e-3)
-
-
-def test_a_tone_lies_in_the_band_of_its_frequency():
-    for grid in (QUICK, FULL):
-        for band in (20, 40, 60):
-            hz = grid.mel_frequencies()[band]
-            y = 0.5 * np.sin(2 * np.pi * hz * np.arange(5 * 22050) / 22050)
-            S_db = mel_spectrogram(y.astype(np.float32), 22050, grid)
-            assert S_db[:, 3].argmax() == band
-
 
 # clips as they come
 
@@ -173,11 +97,6 @@ def test_no_usable_clip_at_all_is_told(tmp_path, url):
 # the store
 
 
-def files(folder, grid=QUICK):
-    """Return the bytes of the store's files."""
-    return [(folder / f"mels-{grid.name}" / name).read_bytes() for name in FILES]
-
-
 def test_the_store_holds_the_spectrogram_of_every_clip(corpus):
     store = MelStore(corpus)
     tracks = read_tracks(corpus)
@@ -196,15 +115,35 @@ def test_float16_is_exact_to_a_sixteenth_of_a_decibel(corpus):
     assert np.abs(MelStore(corpus)["0000"] - S_db).max() <= 1 / 16
 
 
-def test_the_store_is_mapped_not_loaded(corpus):
-    mels = MelStore(corpus)._mels
-    assert isinstance(mels, np.memmap)
-    assert not mels.flags.writeable
+def test_the_store_is_mapped_and_what_was_read_does_not_stay(corpus):
+    store = MelStore(corpus)
+    assert isinstance(store._mels, np.memmap) and not store._mels.flags.writeable
+    batch, one = store.batch(store.ids), store["0003"]
+    store.checksum(store.ids)
+    assert "mels.npy" not in Path("/proc/self/maps").read_text()
+    np.testing.assert_array_equal(batch[3], one)
+
+
+def test_a_checksum_is_that_of_the_rows_in_their_order(corpus, monkeypatch):
+    store, ids = MelStore(corpus), ["0030", "0002", "0011", "0004", "0020"]
+    whole = zlib.crc32(store.batch(ids).astype(np.float16).tobytes())
+    for block in (1, 2, 5, 64):
+        monkeypatch.setattr(hiphoplib.store, "BLOCK", block)
+        assert store.checksum(ids) == whole
+    assert store.checksum(ids[::-1]) != whole
+
+
+def test_threads_read_one_store_at_a_time_of_their_own(corpus):
+    store = MelStore(corpus)
+    expected = store.batch(store.ids)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            np.testing.assert_array_equal(list(pool.map(store.__getitem__, store.ids)), expected)
 
 
 def test_a_second_call_computes_nothing(own_corpus):
     tracks, mels = read_tracks(own_corpus), own_corpus / "mels-quick" / "mels.npy"
-    before = files(own_corpus)
+    before = store_bytes(own_corpus)
     with np.errstate(all="ignore"):
         stored = np.lib.format.open_memmap(mels, mode="r+")
         stored[7] = -50  # told from what would be computed
@@ -213,26 +152,7 @@ def test_a_second_call_computes_nothing(own_corpus):
     assert (MelStore(own_corpus)["0007"] == -50).all()
     np.lib.format.open_memmap(own_corpus / "mels-quick" / "state.npy", mode="r+")[7] = TODO
     make_mels(tracks, own_corpus, jobs=1)
-    assert files(own_corpus) == before
-
-
-def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(own_corpus):
-    tracks, undisturbed = read_tracks(own_corpus), files(own_corpus)
-    index, state = (own_corpus / "mels-quick" / name for name in ("index.csv", "state.npy"))
-    shutil.rmtree(own_corpus / "mels-quick")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hiphoplib", "mels", str(own_corpus), "--jobs", "1"],
-        cwd=Path(hiphoplib.mel.__file__).parents[1], stdout=subprocess.DEVNULL)
-    done, until = 0, time.monotonic() + 60
-    while done < 2 and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.001)
-        if index.is_file():
-            done = (np.load(state) == DONE).sum()
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert 0 < (np.load(state) == DONE).sum() < len(tracks)
-    make_mels(tracks, own_corpus, jobs=1)
-    assert files(own_corpus) == undisturbed
+    assert store_bytes(own_corpus) == before
 
 
 def test_a_grown_or_shrunk_table_keeps_its_rows(own_corpus, tmp_path, noise, mp3):
@@ -249,6 +169,13 @@ def test_a_grown_or_shrunk_table_keeps_its_rows(own_corpus, tmp_path, noise, mp3
     S_db = mel_spectrogram(*read_clip(own_corpus / "audio" / "new.mp3"))
     np.testing.assert_array_equal(store["new"], S_db.astype(np.float16))
     assert "0006" not in store
+
+
+def test_a_table_that_grew_has_the_bytes_of_one_that_was_whole(own_corpus, corpus):
+    tracks = read_tracks(own_corpus)
+    make_mels(tracks[::-3], own_corpus, jobs=1)
+    make_mels(tracks, own_corpus, jobs=1)
+    assert store_bytes(own_corpus) == store_bytes(corpus)
 
 
 @pytest.mark.parametrize("seconds", [6, 15], ids=["another length", "the same length"])
@@ -273,11 +200,35 @@ def test_a_clip_that_is_gone_or_comes_back_is_noticed(own_corpus):
     assert len(read_rejected(own_corpus)) == 0
 
 
-def test_a_store_on_another_grid_is_told(corpus, own_corpus):
-    with pytest.raises(BadInput, match="made on another grid"):
-        MelStore(corpus, MelGrid(32, 2048, name="quick"))
+@pytest.mark.parametrize("settings, reason", [
+    ({"n_mels": 32}, r"made on another grid \(32 bands, hop 2048\)"),
+    ({"hop_length": 4096}, r"made on another grid \(64 bands, hop 4096\)"),
+    ({"version": STORE_VERSION + 1}, f"version {STORE_VERSION + 1} .* this is"),
+    ({"version": None}, "version 1 .* this is"), (None, "grid.json is damaged")])
+def test_a_store_of_another_grid_or_version_is_told_and_stays(own_corpus, settings, reason):
+    path = own_corpus / "mels-quick" / "grid.json"
+    changed = json.loads(path.read_text()) | (settings or {})
+    if changed["version"] is None:
+        del changed["version"]  # there was none in the first
+    path.write_text(json.dumps(changed) if settings else "")
+    before = store_bytes(own_corpus), path.read_bytes()
+    for use in (lambda: MelStore(own_corpus),
+                lambda: make_mels(read_tracks(own_corpus)[5:], own_corpus, jobs=1)):
+        with pytest.raises(BadInput, match=reason) as error:
+            use()
+        said = str(error.value)
+        assert said.startswith(f"{path.parent}: ") and "\n" not in said
+        assert said.endswith("; delete the folder and run `mels` again")
+        assert (store_bytes(own_corpus), path.read_bytes()) == before
+
+
+def test_a_store_that_is_not_there_is_told(corpus):
     with pytest.raises(BadInput, match="python -m hiphoplib mels"):
         MelStore(corpus, FULL)
-    small = MelGrid(32, 4096, name="quick")
-    store = make_mels(read_tracks(own_corpus), own_corpus, small, jobs=1)
-    assert store["0000"].shape == small.shape
+
+
+def test_rows_without_a_spectrogram_are_zeros(own_corpus):
+    (own_corpus / "audio" / "0003.mp3").write_bytes(b"")
+    make_mels(read_tracks(own_corpus), own_corpus, jobs=1)
+    mels = np.load(own_corpus / "mels-quick" / "mels.npy")
+    assert [row for row in range(40) if not mels[row].any()] == [3]

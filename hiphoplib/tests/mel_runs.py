@@ -1,0 +1,92 @@
+"""Runs of ``mels`` in processes of their own, and what they leave on the disk."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from hiphoplib import workers
+from hiphoplib.clip_to_mel import clip_to_mel
+from hiphoplib.store import DONE
+
+ROOT = Path(workers.__file__).parents[1]
+CRASHES = "0017"
+
+
+def crashing_work(task):
+    """What a worker does with a clip, but for one that ends it as a bad decoder would."""
+    if task[0].stem == CRASHES:
+        signal.raise_signal(signal.SIGSEGV)
+    return clip_to_mel(task)
+
+
+def store_bytes(folder):
+    """Bytes of the files of a corpus' quick store, by name."""
+    return {name: (folder / "mels-quick" / name).read_bytes()
+            for name in ("mels.npy", "state.npy", "index.csv")}
+
+
+def start(folder, *arguments, code="import sys; from hiphoplib.__main__ import main; "
+                                   "sys.exit(main(sys.argv[1:]))"):
+    """Start ``mels`` in a process group of its own, as a terminal does."""
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "mels", str(folder), *map(str, arguments)], cwd=ROOT,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        # a shell that runs the tests in the background makes its children deaf to Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+
+
+def rows_done(folder):
+    """How many clips a store has; it may just be made."""
+    try:
+        return int((np.load(folder / "mels-quick" / "state.npy") == DONE).sum())
+    except (OSError, ValueError):
+        return 0
+
+
+def wait_for_rows(process, folder, n):
+    """Wait until a process has put some clips into a store."""
+    until = time.monotonic() + 60
+    while rows_done(folder) < n and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.001)
+    assert process.poll() is None, process.communicate()
+
+
+def children(pid):
+    """Ids of the processes that a process has started."""
+    tasks = Path(f"/proc/{pid}/task")
+    return [int(child) for task in tasks.iterdir()
+            for child in (task / "children").read_text().split()]
+
+
+def alive(pid):
+    """Whether a process runs; one that ended and was not asked for its status does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def gone(pids, seconds=10):
+    """Wait for processes to end; whether they did."""
+    until = time.monotonic() + seconds
+    while any(map(alive, pids)) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not any(map(alive, pids))
+
+
+def limit_code(n):
+    """Program like the command line's that can write no file beyond `n` bytes."""
+    return (f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({n}, {n})); "
+            "from hiphoplib.__main__ import main; sys.exit(main(sys.argv[1:]))")
+
+
+def kill(process):
+    """End a process at once, as the system does where memory runs out."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL

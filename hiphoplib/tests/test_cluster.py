@@ -1,0 +1,192 @@
+"""A Dask cluster writes the store of one machine, whatever happens to its workers."""
+
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from operator import call
+
+import dask
+import pytest
+from distributed import Client, LocalCluster
+
+from hiphoplib import workers
+from hiphoplib.errors import BadInput
+from hiphoplib.mel import MelStore, make_mels
+from hiphoplib.rejected import read_rejected
+from hiphoplib.tests.mel_runs import start, store_bytes, wait_for_rows
+from hiphoplib.tracks import read_tracks
+from hiphoplib.workers import DIED, unordered
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two workers, each a process of its own that is replaced when it dies."""
+    # by default it gives up a task after four dead workers, and each takes seconds to come back
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
+            silence_logs=logging.CRITICAL) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def bare(own_corpus):
+    """The corpus without its store."""
+    shutil.rmtree(own_corpus / "mels-quick")
+    return own_corpus
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Patience that a test can wait for."""
+    for name in ("ANSWER", "LOOK", "ABSENT"):
+        monkeypatch.setattr(workers, name, 0.5)
+
+
+def test_a_cluster_writes_the_bytes_of_one_machine(cluster, bare, corpus):
+    (bare / "audio" / "0000.mp3").rename(bare / "away.mp3")
+    store = make_mels(read_tracks(bare), bare, cluster=cluster.scheduler_address)
+    assert len(store) == 39 and read_rejected(bare)["id"].tolist() == ["0000"]
+    shutil.move(bare / "away.mp3", bare / "audio" / "0000.mp3")
+    make_mels(read_tracks(bare), bare, cluster=cluster.scheduler_address)
+    assert store_bytes(bare) == store_bytes(corpus) and len(read_rejected(bare)) == 0
+
+
+def test_a_worker_killed_in_the_middle_costs_no_clip(cluster, bare, corpus):
+    process = start(bare, "--dask", cluster.scheduler_address)
+    wait_for_rows(process, bare, 2)
+    with Client(cluster.scheduler_address, set_as_default=False) as client:
+        os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+    output, said = process.communicate(timeout=60)
+    assert process.returncode == 0 and said == ""
+    assert "40  spectrograms" in output and "0  clips not usable" in output
+    assert store_bytes(bare) == store_bytes(corpus)
+
+
+def test_a_task_that_ends_its_workers_costs_only_itself(cluster):
+    tasks = [partial(os._exit, 1) if n == 2 else partial(abs, -n) for n in range(8)]
+    results = dict(unordered(call, tasks, cluster=cluster.scheduler_address))
+    assert results == {n: DIED if n == 2 else n for n in range(8)}
+
+
+def test_ctrl_c_is_one_line_and_the_cluster_stays(cluster, bare, corpus):
+    process = start(bare, "--dask", cluster.scheduler_address)
+    wait_for_rows(process, bare, 2)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=60) == ("", "stopped; the same command goes on from here\n")
+    assert process.returncode == 130
+    make_mels(read_tracks(bare), bare, cluster=cluster.scheduler_address)
+    assert store_bytes(bare) == store_bytes(corpus)
+
+
+def test_workers_that_do_not_see_the_clips_are_told(cluster, bare, monkeypatch):
+    monkeypatch.chdir(bare)
+    tracks = read_tracks(".")
+    with pytest.raises(BadInput, match="do not see it; put the corpus on a disk") as error:
+        make_mels(tracks, "/proc/self/cwd", cluster=cluster.scheduler_address)
+    assert "/proc/self/cwd/audio/" in str(error.value) and "\n" not in str(error.value)
+    assert len(read_rejected(bare)) == 0
+
+
+def test_workers_without_the_project_are_told(cluster, tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("def work(task):\n    return task\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import only_here
+
+    with pytest.raises(BadInput, match="lack this project .*only_here.*install it there"):
+        list(unordered(only_here.work, [1], cluster=cluster.scheduler_address))
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nothing", "who://knows"])
+def test_an_address_that_nobody_answers_is_told(address, hasty):
+    with pytest.raises(BadInput) as error:
+        list(unordered(call, [os.getpid], cluster=address))
+    said = str(error.value)
+    assert said == (f"{address}: no Dask scheduler answers there; start one with `dask scheduler`, "
+                    "or leave out --dask")
+
+
+@pytest.fixture
+def lonely(tmp_path):
+    """Address of a scheduler that has no workers, and its process."""
+    script = ("import asyncio\n"
+              "from distributed import Scheduler\n"
+              "async def serve():\n"
+              "    async with Scheduler(host='127.0.0.1', dashboard_address=':0') as scheduler:\n"
+              "        print(scheduler.address, flush=True)\n"
+              "        await scheduler.finished()\n"
+              "asyncio.run(serve())\n")
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    yield process.stdout.readline().strip(), process
+    process.kill()
+    process.communicate()
+
+
+def test_a_scheduler_without_workers_is_told(lonely, hasty):
+    with pytest.raises(BadInput, match="there are no workers; start some with `dask worker`"):
+        list(unordered(call, [os.getpid], cluster=lonely[0]))
+
+
+@pytest.fixture
+def worker(lonely):
+    """Function that starts a worker there, which nobody replaces."""
+    started = []
+
+    def start():
+        started.append(subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_worker", lonely[0], "--nthreads", "1",
+             "--no-dashboard", "--no-nanny"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_workers_that_do_not_come_back_are_told(lonely, worker, hasty, monkeypatch):
+    monkeypatch.setattr(workers, "ANSWER", 20)  # there has to be one first
+    only = worker()
+    results = unordered(call, [partial(time.sleep, 0.1)] * 1000, cluster=lonely[0])
+    next(results)
+    only.kill()
+    with pytest.raises(BadInput, match="no workers for 0.5 s; .* the same command goes on from"):
+        list(results)
+
+
+def test_a_scheduler_that_ends_in_the_middle_is_one_line(lonely, worker, bare):
+    address, scheduler = lonely
+    worker()
+    process = start(bare, "--dask", address)
+    wait_for_rows(process, bare, 2)
+    scheduler.kill()
+    assert process.communicate(timeout=60) == ("", (
+        f"error: {address}: the scheduler is gone; start it again, the same command goes on from "
+        "here\n"))
+    assert process.returncode == 1 and 0 < len(MelStore(bare)) < 40
+
+
+def test_workers_that_come_later_go_on_where_all_others_went(lonely, worker, hasty, monkeypatch):
+    for name in ("ANSWER", "ABSENT"):
+        monkeypatch.setattr(workers, name, 20)
+    first = worker()
+    results = unordered(call, [partial(abs, -n) for n in range(9)], cluster=lonely[0])
+    done = [next(results)]
+    time.sleep(0.5)  # what was handed out is done, and waits here
+    first.kill()
+    with Client(lonely[0], set_as_default=False) as client:
+        while client.nthreads():
+            time.sleep(0.05)
+    worker()
+    assert sorted([*done, *results]) == [(n, n) for n in range(9)]
+
+
+def test_without_dask_it_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)  # as if it were not installed
+    with pytest.raises(BadInput, match=r"pip install 'dask\[distributed\]'"):
+        list(unordered(call, [os.getpid], cluster="tcp://127.0.0.1:1"))

@@ -1,0 +1,134 @@
+"""Whatever ends a run or its workers: the store opens, and ends as an undisturbed one."""
+
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+
+from hiphoplib import mel
+from hiphoplib.mel import DONE, REJECTED, TODO, MelStore, make_mels
+from hiphoplib.rejected import read_rejected
+from hiphoplib.tests.mel_runs import (
+    CRASHES,
+    children,
+    crashing_work,
+    gone,
+    kill,
+    limit_code,
+    rows_done,
+    start,
+    store_bytes,
+    wait_for_rows,
+)
+from hiphoplib.tracks import read_tracks
+
+
+@pytest.fixture
+def bare(own_corpus):
+    """The corpus without its store."""
+    shutil.rmtree(own_corpus / "mels-quick")
+    return own_corpus
+
+
+def finished(folder, jobs=2):
+    """Bytes of the store when the same call has gone on to the end."""
+    make_mels(read_tracks(folder), folder, jobs=jobs)
+    return store_bytes(folder)
+
+
+def test_two_workers_write_the_bytes_of_one(bare, corpus):
+    assert finished(bare) == store_bytes(corpus)
+
+
+def test_a_killed_run_goes_on_and_ends_as_an_undisturbed_one(bare, corpus):
+    clip, state = bare / "audio" / "0039.mp3", bare / "mels-quick" / "state.npy"
+    clip.rename(bare / "away.mp3")
+    finished(bare)
+    np.save(state, np.where(np.arange(40) == 39, REJECTED, TODO).astype(np.uint8))
+    process = start(bare, "--jobs", 1)
+    wait_for_rows(process, bare, 2)
+    workers = children(process.pid)
+    kill(process)
+    assert 0 < rows_done(bare) < 39
+    assert len(MelStore(bare)) == rows_done(bare)
+    assert read_rejected(bare)["id"].tolist() == ["0039"]  # it is not its turn yet
+    (bare / "away.mp3").rename(clip)
+    assert finished(bare) == store_bytes(corpus)
+    assert len(read_rejected(bare)) == 0 and gone(workers)
+
+
+def test_ctrl_c_is_one_line_and_leaves_no_process(bare, corpus):
+    (bare / "audio" / "0000.mp3").rename(bare / "away.mp3")
+    process = start(bare, "--jobs", 2)
+    wait_for_rows(process, bare, 2)
+    workers = children(process.pid)
+    os.killpg(process.pid, signal.SIGINT)  # to the workers as well, as a terminal does
+    shown = process.communicate(timeout=60)
+    assert shown == ("", "stopped; the same command goes on from here\n")
+    assert process.returncode == 130 and workers and gone(workers)
+    assert 0 < len(MelStore(bare)) < 39
+    assert read_rejected(bare)["id"].tolist() == ["0000"]
+    shutil.move(bare / "away.mp3", bare / "audio" / "0000.mp3")
+    assert finished(bare) == store_bytes(corpus)
+    assert len(read_rejected(bare)) == 0
+
+
+def test_workers_that_are_killed_cost_no_clip(bare, corpus):
+    process = start(bare, "--jobs", 2)
+    wait_for_rows(process, bare, 1)
+    for pid in children(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    output, said = process.communicate(timeout=60)
+    assert process.returncode == 0 and "40  spectrograms" in output, said
+    assert "0  clips not usable" in output
+    assert store_bytes(bare) == store_bytes(corpus)
+
+
+def test_a_clip_that_crashes_the_decoder_costs_only_itself(bare, corpus, monkeypatch):
+    monkeypatch.setattr(mel, "clip_to_mel", crashing_work)
+    store = make_mels(read_tracks(bare), bare, jobs=2)
+    assert store.ids.tolist() == [i for i in MelStore(corpus).ids if i != CRASHES]
+    rejected = read_rejected(bare)
+    assert rejected.values.tolist() == [
+        [CRASHES, "mels", f"clip {CRASHES}.mp3: decoding it ended the worker; replace the file"]]
+    state = np.load(bare / "mels-quick" / "state.npy")
+    assert (state == REJECTED).nonzero()[0].tolist() == [int(CRASHES)]
+    monkeypatch.undo()
+    assert finished(bare) == store_bytes(corpus)  # tried again, as every rejected clip is
+    assert len(read_rejected(bare)) == 0
+
+
+def test_a_full_disk_is_one_line_and_what_was_done_counts(bare, corpus):
+    finished(bare)
+    path, state = (bare / "mels-quick" / name for name in ("mels.npy", "state.npy"))
+    np.save(state, np.zeros(40, np.uint8))
+    size = path.stat().st_size
+    with path.open("r+b") as file:  # a store just begun
+        file.truncate(128)
+        file.truncate(size)
+    process = start(bare, "--jobs", 2, code=limit_code(size // 2 + 100))
+    output, said = process.communicate(timeout=60)
+    assert process.returncode == 1 and output == ""
+    assert said == (f"error: {path}: File too large; make room, the same command goes on from "
+                    "here\n")
+    done = np.flatnonzero(np.load(state) == DONE)
+    assert 0 < len(done) < 21 and len(MelStore(bare)) == len(done)
+    row = MelStore(corpus).ids[done[0]]
+    np.testing.assert_array_equal(MelStore(bare)[row], MelStore(corpus)[row])
+    assert finished(bare) == store_bytes(corpus)
+
+
+def test_a_disk_too_full_for_the_store_leaves_an_earlier_one(own_corpus):
+    tracks = read_tracks(own_corpus)
+    make_mels(tracks[:10], own_corpus, jobs=1)
+    before = store_bytes(own_corpus)
+    process = start(own_corpus, "--jobs", 1, code=limit_code(len(before["mels.npy"]) * 2))
+    output, said = process.communicate(timeout=60)
+    assert process.returncode == 1 and output == ""
+    assert said.startswith(f"error: {own_corpus}/mels-quick/mels.npy.new: File too large; make ")
+    assert said.count("\n") == 1
+    assert store_bytes(own_corpus) == before and len(MelStore(own_corpus)) == 10
+    assert sorted(path.name for path in (own_corpus / "mels-quick").iterdir()) == [
+        "grid.json", "index.csv", "mels.npy", "state.npy"]

@@ -1,0 +1,133 @@
+"""Work in other processes: every task once, whatever happens to the process that does it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from functools import partial
+from operator import call
+
+import pytest
+
+from hiphoplib.errors import BadInput
+from hiphoplib.tests.mel_runs import ROOT, gone
+from hiphoplib.workers import AHEAD, DIED, unordered
+
+PAUSE = partial(time.sleep, 0.02)
+WHO = partial(os.getpid)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_every_task_has_its_result_once_and_is_done_elsewhere(jobs):
+    tasks = [partial(call, WHO) if n % 3 == 0 else partial(abs, -n) for n in range(40)]
+    results = list(unordered(call, tasks, jobs=jobs))
+    assert sorted(number for number, _ in results) == list(range(40))
+    assert all(result == n for n, result in results if n % 3)
+    workers = {result for n, result in results if n % 3 == 0}
+    assert os.getpid() not in workers and 1 <= len(workers) <= jobs
+
+
+def test_two_work_at_the_same_time(tmp_path):
+    def meet(here, there):
+        command = f"touch {here}; until [ -e {there} ]; do sleep 0.01; done"
+        return partial(subprocess.run, ["sh", "-c", command], timeout=20)
+
+    here, there = tmp_path / "here", tmp_path / "there"
+    met = list(unordered(call, [meet(here, there), meet(there, here)], jobs=2))
+    assert sorted(number for number, _ in met) == [0, 1]
+
+
+def test_a_worker_has_one_thread():
+    assert list(unordered(os.getenv, ["OMP_NUM_THREADS"], jobs=2)) == [(0, "1")]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_task_that_ends_its_worker_costs_only_itself(jobs):
+    deadly = {3: partial(os._exit, 1), 8: partial(signal.raise_signal, signal.SIGSEGV)}
+    tasks = [deadly.get(n, PAUSE) for n in range(12)]
+    results = list(unordered(call, tasks, jobs=jobs))
+    assert Counter(number for number, _ in results) == Counter(range(12))
+    assert {number for number, result in results if result is DIED} == set(deadly)
+
+
+def test_a_worker_that_is_killed_from_outside_costs_no_task():
+    results = unordered(call, [WHO, *[PAUSE] * 20], jobs=2)
+    first = next(results)
+    os.kill(first[1], signal.SIGKILL)
+    rest = list(results)
+    assert sorted(number for number, _ in [first, *rest]) == list(range(21))
+    assert all(result is not DIED for _, result in rest)
+
+
+def test_tasks_are_taken_no_faster_than_results_are_used():
+    taken = 0
+
+    def tasks():
+        nonlocal taken
+        for _ in range(30):
+            taken += 1
+            yield partial(abs, -1)
+
+    for used, _ in enumerate(unordered(call, tasks(), jobs=2)):
+        time.sleep(0.01)  # much slower than the workers
+        assert taken <= used + 1 + AHEAD * 2
+
+
+def test_an_error_of_the_work_is_raised_and_nobody_works_on():
+    results = unordered(call, [WHO, partial(int, "x"), *[PAUSE] * 50], jobs=1)
+    _, worker = next(results)
+    with pytest.raises(ValueError, match="invalid literal"):
+        list(results)
+    assert gone([worker])
+
+
+def test_who_stops_listening_leaves_nobody_at_work():
+    results = unordered(call, [WHO, *[partial(time.sleep, 60)] * 2], jobs=1)
+    _, worker = next(results)
+    results.close()
+    assert gone([worker])
+
+
+SCRIPT = """
+import os, time
+from functools import partial
+from operator import call
+from hiphoplib.workers import unordered
+
+try:
+    for _, pid in unordered(call, [partial(os.getpid), partial(time.sleep, 60)], jobs=2):
+        print(pid, flush=True)
+except KeyboardInterrupt:
+    pass
+"""
+
+
+@pytest.fixture
+def parent():
+    """A process whose one worker is at work, and the other idle."""
+    with subprocess.Popen(
+            [sys.executable, "-c", SCRIPT], cwd=ROOT, start_new_session=True, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)) as parent:
+        yield parent
+        parent.kill()
+
+
+def test_workers_end_with_a_parent_that_is_killed(parent):
+    worker = int(parent.stdout.readline())
+    parent.kill()
+    assert gone([worker])
+
+
+def test_ctrl_c_is_for_the_parent_alone_which_ends_its_workers(parent):
+    worker = int(parent.stdout.readline())
+    os.killpg(parent.pid, signal.SIGINT)
+    assert parent.communicate(timeout=60) == ("", "") and parent.returncode == 0
+    assert gone([worker])
+
+
+def test_no_processes_at_all_are_refused():
+    with pytest.raises(BadInput, match="jobs: 0"):
+        list(unordered(call, [WHO], jobs=0))
