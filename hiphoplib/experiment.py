@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -141,12 +141,18 @@ def train(task, model, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIEN
             for name in ("card.json", "scores.csv"):
                 (folder / name).unlink(missing_ok=True)
             run = fit(model, task.store, task.labels[fold], task.sides[fold], seed=seed,
-                      epochs=epochs, patience=patience, folder=folder, progress=bar.update)
+                      epochs=epochs, patience=patience, folder=folder,
+                      progress=partial(_show, bar, (number - 1) * epochs))
             run.card |= {**wanted, "fold": int(fold), "threshold": task.thresholds[fold]}
             save_run(run, folder)
         bar.update(number * epochs - bar.n)
     bar.close()
     return [task.run_folder(model, seed, fold) for seed, fold in runs]
+
+
+def _show(bar, before, done):
+    """Bring a bar to `done` epochs after those of the runs before; resumed ones count at once."""
+    bar.update(before + done - bar.n)
 
 
 def _stands(folder, wanted):

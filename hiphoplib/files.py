@@ -11,8 +11,8 @@ def write_whole(path, content):
     ----------
     path : path-like
         Its folder is made if it is not there.
-    content : bytes or str
-        Text is written as UTF-8.
+    content : bytes, str or callable
+        Text is written as UTF-8; a function gets the open file and writes to it.
 
     Raises
     ------
@@ -23,7 +23,11 @@ def write_whole(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     try:
-        part.write_bytes(content.encode() if isinstance(content, str) else content)
+        with part.open("wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode() if isinstance(content, str) else content)
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)  # a full disk is not made fuller

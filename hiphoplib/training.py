@@ -1,5 +1,6 @@
 """Fitting a network from the mel store, and the folder that a finished run leaves behind."""
 
+import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -11,10 +12,13 @@ import numpy as np
 import pandas as pd
 
 from .backend import keras, tf
+from .checkpoint import CHECKPOINT, Checkpoint
 from .errors import BadInput
-from .models import build_model
+from .files import write_whole
+from .models import LEARNING_RATE, build_model
 
 EPOCHS, PATIENCE, BATCH = 25, 6, 8
+PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte
 
 
 @dataclass(frozen=True)
@@ -31,22 +35,25 @@ class Scaler:
     std: np.ndarray
 
     @classmethod
-    def fit(cls, store, ids):
-        """Mean and deviation of every band over the clips `ids` of a store, clip by clip."""
+    def fit(cls, store, ids, block=32):
+        """Mean and deviation of every band over the clips `ids` of a store, a block at a time."""
         total = np.zeros((2, store.grid.n_mels))
-        for track_id in ids:
-            S_db = store[track_id].astype(float)
-            total += S_db.mean(axis=1), (S_db**2).mean(axis=1)
+        for start in range(0, len(ids), block):
+            S_db = store.batch(ids[start: start + block]).astype(float)
+            total += S_db.mean(axis=2).sum(axis=0), (S_db**2).mean(axis=2).sum(axis=0)
         mean, square = total / len(ids)
         return cls(mean, np.sqrt(np.maximum(square - mean**2, 1e-6)))
 
     def __call__(self, S_db):
         """Standardised spectrograms, np.ndarray [shape=(n, n_mels, frames)], float32."""
-        return ((S_db - self.mean[:, None]) / self.std[:, None]).astype(np.float32)
+        mean, std = (band.astype(np.float32)[:, None] for band in (self.mean, self.std))
+        return (S_db - mean) / std
 
 
 class Clips(keras.utils.PyDataset):
     """Batches of standardised spectrograms and labels, read from the store as they are needed.
+
+    Keras reads ahead while it trains (`tf.data.Dataset.prefetch`); no more than that is in memory.
 
     Parameters
     ----------
@@ -61,10 +68,15 @@ class Clips(keras.utils.PyDataset):
 
     def __init__(self, store, labels, scaler, batch=BATCH, seed=None):
         super().__init__()
-        self.store, self.labels, self.scaler, self.batch = store, labels, scaler, batch
-        self.rng = None if seed is None else np.random.default_rng(seed)
-        self.order = np.arange(len(labels))
-        self.on_epoch_end()
+        self.store, self.labels, self.scaler = store, labels, scaler
+        self.batch, self.seed = batch, seed
+        self.begin(0)
+
+    def begin(self, epoch):
+        """Put the clips into the order of an epoch, whatever was read before."""
+        self.order = np.arange(len(self.labels))
+        if self.seed is not None:
+            np.random.default_rng([self.seed, epoch]).shuffle(self.order)
 
     def __len__(self):
         return -(-len(self.labels) // self.batch)
@@ -73,10 +85,6 @@ class Clips(keras.utils.PyDataset):
         rows = np.sort(self.order[number * self.batch: (number + 1) * self.batch])
         labels = self.labels.iloc[rows]
         return self.scaler(self.store.batch(labels.index)), labels.to_numpy(np.float32)[:, None]
-
-    def on_epoch_end(self):
-        if self.rng is not None:
-            self.rng.shuffle(self.order)
 
 
 @dataclass
@@ -104,7 +112,8 @@ class Run:
             raise BadInput(f"model {self.card['model']}: trained on spectrograms of "
                            f"{self.card['grid']['shape']}, not {list(S_db.shape[1:])}; use the "
                            f"grid {self.card['grid']['name']}")
-        return self.model.predict(self.scaler(S_db), batch_size=64, verbose=0)[:, 0]
+        batch = max(1, PREDICT_BINS // S_db[0].size)
+        return self.model.predict(self.scaler(S_db), batch_size=batch, verbose=0)[:, 0]
 
 
 def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE, folder=None,
@@ -126,9 +135,10 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
         At most so many epochs, and so many without a better loss on the test split. The weights
         of the best epoch are kept.
     folder : path-like, optional
-        Gets the network of the best epoch so far as ``model.keras`` while it trains.
+        Keeps the state after every epoch (`Checkpoint`): the same call goes on from there, with
+        the result of an uninterrupted one.
     progress : callable, optional
-        Called without arguments after each epoch.
+        Called with the number of epochs that are done.
 
     Returns
     -------
@@ -150,19 +160,13 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
     train = Clips(store, parts["train"], scaler, seed=seed)
     test = Clips(store, parts["test"], scaler)
     model = build_model(name, store.grid.shape)
-    callbacks = [keras.callbacks.EarlyStopping(monitor="val_loss", patience=patience,
-                                               restore_best_weights=True)]
-    if folder:
-        callbacks.append(keras.callbacks.ModelCheckpoint(Path(folder) / "model.keras",
-                                                         save_best_only=True))
-    if progress:
-        callbacks.append(keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs: progress()))
-    begin = time.perf_counter()
-    fitted = model.fit(train, validation_data=test, epochs=epochs, shuffle=False,
-                       callbacks=callbacks, verbose=0)
-    seconds = time.perf_counter() - begin
-    history = pd.DataFrame(fitted.history).rename_axis("epoch").reset_index()
+    checkpoint = Checkpoint(folder, model, begun_as(name, seed, train, test))
+    if not finished(checkpoint.history, epochs, patience):
+        model.fit(train, validation_data=test, initial_epoch=len(checkpoint.history), epochs=epochs,
+                  shuffle=False, verbose=0,
+                  callbacks=[_EpochByEpoch(train, checkpoint, epochs, patience, progress)])
+    model.set_weights(checkpoint.best)
+    history = pd.DataFrame(checkpoint.history)
     best = history.loc[history["val_loss"].idxmin()]
     card = {
         "model": name, "seed": seed, "parameters": model.count_params(),
@@ -171,10 +175,45 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
         "epochs": len(history), "best_epoch": int(best["epoch"]),
         "metrics": {f"test_{key}": float(best[f"val_{key}"])
                     for key in ("loss", "accuracy", "auc")},
-        "seconds_per_clip_epoch": seconds / len(history) / len(parts["train"]),
+        "seconds_per_clip_epoch": history["seconds"].sum() / len(history) / len(parts["train"]),
         "versions": versions(),
     }
     return Run(model, scaler, card, history)
+
+
+class _EpochByEpoch(keras.callbacks.Callback):
+    """Gives every epoch its order, keeps what it came to, and stops when it is time."""
+
+    def __init__(self, clips, checkpoint, epochs, patience, progress):
+        super().__init__()
+        self.clips, self.checkpoint, self.progress = clips, checkpoint, progress
+        self.limits = epochs, patience
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.clips.begin(epoch)
+        self.began = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self.began
+        self.checkpoint.keep({"epoch": epoch, **logs, "seconds": seconds})
+        self.model.stop_training = finished(self.checkpoint.history, *self.limits)
+        if self.progress:
+            self.progress(epoch + 1)
+
+
+def finished(history, epochs, patience):
+    """Whether a training is at its end: enough epochs, or too many without a better loss."""
+    losses = [row["val_loss"] for row in history]
+    return len(losses) >= epochs or len(losses) - 1 - int(np.argmin(losses or [0])) >= patience
+
+
+def begun_as(name, seed, train, test):
+    """What a training depends on, dict: a checkpoint of another one is no beginning of it."""
+    learnt_from = [*train.labels.items(), *test.labels.items(), *train.scaler.mean,
+                   *train.scaler.std]
+    return {"model": name, "seed": seed, "batch": train.batch, "versions": versions(),
+            "learning_rate": LEARNING_RATE.get(name, 1e-3),
+            "data": hashlib.sha256(repr(learnt_from).encode()).hexdigest()}
 
 
 def versions():
@@ -191,8 +230,8 @@ def save_run(run, folder):
     run.history.to_csv(folder / "history.csv", index=False)
     scaler = {"mean": run.scaler.mean.tolist(), "std": run.scaler.std.tolist()}
     card = json.dumps({**run.card, "scaler": scaler}, indent=1) + "\n"
-    (folder / "card.json.new").write_text(card)
-    (folder / "card.json.new").rename(folder / "card.json")
+    write_whole(folder / "card.json", card)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
 def read_card(folder):

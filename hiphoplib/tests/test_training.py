@@ -2,16 +2,24 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+import hiphoplib.training
 from hiphoplib.backend import keras
+from hiphoplib.checkpoint import CHECKPOINT
 from hiphoplib.errors import BadInput
 from hiphoplib.experiment import heldout_run, prepare, train
 from hiphoplib.mel import MelStore
-from hiphoplib.training import Clips, Scaler, fit, load_run, save_run
+from hiphoplib.training import Clips, Scaler, finished, fit, load_run, save_run
 
 
 class Watched(MelStore):
@@ -70,15 +78,17 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(task):
 
 
 def test_the_weights_are_those_of_the_best_epoch(task):
-    fitted = fit("mlp", task.store, task.labels[0], task.sides[0], epochs=6, patience=99)
+    # the more it learns, the worse it is on the test side
+    some = task.labels[0].where(task.sides[0] != "test", 1 - task.labels[0])
+    fitted = fit("mlp", task.store, some, task.sides[0], epochs=6, patience=99)
+    losses = fitted.history["val_loss"]
+    assert losses.idxmin() < 5 and losses.iloc[-1] > 1.1 * losses.min()
     ids = ids_of(task, "test")
-    p, y = fitted.predict(task.store.batch(ids)), task.labels[0][ids]
-    p = np.clip(p.astype(float), 1e-7, 1 - 1e-7)
+    p, y = fitted.predict(task.store.batch(ids)).astype(float), some[ids]
     loss = -np.mean(np.where(y == 1, np.log(p), np.log(1 - p)))
-    best = fitted.history["val_loss"].min()
-    assert loss == pytest.approx(best, rel=1e-3)
-    assert fitted.card["metrics"]["test_loss"] == best
-    assert fitted.card["best_epoch"] == fitted.history["val_loss"].idxmin()
+    assert loss == pytest.approx(losses.min(), rel=1e-3)
+    assert fitted.card["metrics"]["test_loss"] == losses.min()
+    assert fitted.card["best_epoch"] == losses.idxmin()
 
 
 def test_training_stops_early(task):
@@ -117,11 +127,12 @@ def test_the_scaler_knows_the_training_clips_only(task, run, own_corpus):
     np.testing.assert_array_equal(scaler.std, run.scaler.std)
 
 
-def test_batches_hold_every_clip_once_an_epoch_in_a_new_order(task):
+def test_batches_hold_every_clip_once_an_epoch_in_an_order_of_its_own(task):
     labels = task.labels[0].iloc[:21]
     clips = Clips(task.store, labels, Scaler(np.zeros(64), np.ones(64)), batch=4, seed=0)
     orders = []
-    for _ in range(2):
+    for epoch in (0, 1, 0):
+        clips.begin(epoch)
         batches = [clips[i] for i in range(len(clips))]
         x, y = (np.concatenate(part) for part in zip(*batches, strict=True))
         order = [int(np.flatnonzero((x == S_db).all(axis=(1, 2)))[0])
@@ -129,8 +140,8 @@ def test_batches_hold_every_clip_once_an_epoch_in_a_new_order(task):
         assert sorted(order) == list(range(21))
         np.testing.assert_array_equal(y[order, 0], labels)
         orders.append(order)
-        clips.on_epoch_end()
     assert orders[0] != orders[1]
+    assert orders[0] == orders[2]  # whatever was read in between
 
 
 def test_a_run_comes_back_from_its_folder(task, run, tmp_path):
@@ -183,6 +194,89 @@ def test_a_side_of_one_class_is_told(task, side):
     labels = task.labels[0].where(task.sides[0] != side, 1)
     with pytest.raises(BadInput, match=f"the {side} side of .* has one class only"):
         fit("mlp", task.store, labels, task.sides[0], epochs=1)
+
+
+# interrupted
+
+
+def weights_of(run):
+    return np.concatenate([weight.ravel() for weight in run.model.get_weights()])
+
+
+class Interrupted(Exception):
+    """A training that was stopped."""
+
+
+def interrupt_after(epochs):
+    def progress(done):
+        if done == epochs:
+            raise Interrupted
+    return progress
+
+
+@pytest.fixture(scope="module")
+def undisturbed(task):
+    """Runs of four epochs: dropout keeps random numbers, batch normalisation moving means."""
+    return {name: fit(name, task.store, task.labels[0], task.sides[0], epochs=4)
+            for name in ("cnn1", "crnn")}
+
+
+@pytest.mark.parametrize("name, after", [("cnn1", 1), ("cnn1", 3), ("crnn", 2)])
+def test_an_interrupted_training_ends_as_an_undisturbed_one(task, undisturbed, tmp_path, name,
+                                                            after):
+    def go_on(progress=None):
+        return fit(name, task.store, task.labels[0], task.sides[0], epochs=4, folder=tmp_path,
+                   progress=progress)
+
+    with pytest.raises(Interrupted):
+        go_on(interrupt_after(after))
+    seen = []
+    resumed = go_on(seen.append)
+    assert seen == list(range(after + 1, 5))
+    np.testing.assert_array_equal(weights_of(resumed), weights_of(undisturbed[name]))
+    pd.testing.assert_frame_equal(resumed.history.drop(columns="seconds"),
+                                  undisturbed[name].history.drop(columns="seconds"))
+
+
+def test_a_killed_training_ends_as_an_undisturbed_one(task, undisturbed, own_corpus):
+    command = [sys.executable, "-m", "hiphoplib", "train", str(own_corpus), "--folds", "3",
+               "--model", "cnn1", "--epochs", "4"]
+    process = subprocess.Popen(command, cwd=Path(hiphoplib.training.__file__).parents[1],
+                               stdout=subprocess.DEVNULL)
+    checkpoint = prepare(own_corpus, folds=3).run_folder("cnn1", 0, 0) / CHECKPOINT
+    until = time.monotonic() + 90
+    while not checkpoint.is_file() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert 1 <= len(json.loads(str(np.load(checkpoint)["note"]))["history"]) < 4
+    run = load_run(train(prepare(own_corpus, folds=3), "cnn1", folds=[0], epochs=4)[0])
+    np.testing.assert_array_equal(weights_of(run), weights_of(undisturbed["cnn1"]))
+    assert not checkpoint.is_file()
+
+
+@pytest.mark.parametrize("change", ["seed", "labels", "damage"])
+def test_a_checkpoint_of_another_training_is_no_beginning(task, tmp_path, change):
+    def begin(folder, labels=task.labels[0], seed=0):
+        seen = []
+        fit("mlp", task.store, labels, task.sides[0], seed=seed, epochs=2, folder=folder,
+            progress=seen.append)
+        return seen
+
+    assert begin(tmp_path) == [1, 2] and begin(tmp_path) == []
+    other = {"labels": 1 - task.labels[0]} if change == "labels" else {"seed": change == "seed"}
+    if change == "damage":
+        content = (tmp_path / CHECKPOINT).read_bytes()
+        (tmp_path / CHECKPOINT).write_bytes(content[:len(content) // 2])
+    assert begin(tmp_path, **other) == [1, 2]
+
+
+def test_a_training_is_finished_by_epochs_or_patience():
+    def after(*losses, epochs=5, patience=2):
+        return finished([{"val_loss": loss} for loss in losses], epochs, patience)
+
+    assert not after() and not after(3, 2, 1) and not after(1, 2)
+    assert after(1, 2, 3) and after(3, 1, 2, 2) and after(5, 4, 3, 2, 1)
 
 
 # experiment: many runs
