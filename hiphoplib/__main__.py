@@ -9,7 +9,8 @@ from .errors import BadInput
 from .splits import SPLITS
 
 PROGRAM = "python -m hiphoplib"
-MODEL_NAMES = ("mlp", "cnn1", "cnn2", "rnn")  # of `models.MODELS`, which takes seconds to import
+# of `models.MODELS`, which takes seconds to import
+MODEL_NAMES = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
 
 
 def main(arguments=None):
@@ -79,7 +80,8 @@ def mels(options):
     from .tracks import clean_tracks, read_tracks
 
     tracks, _ = clean_tracks(read_tracks(options.corpus))
-    store = make_mels(tracks, options.corpus, GRIDS[options.grid], jobs=options.jobs)
+    store = make_mels(tracks, options.corpus, GRIDS[options.grid], jobs=options.jobs,
+                      cluster=options.dask)
     rejected = read_rejected(options.corpus)
     print(f"{len(store):7d}  spectrograms, {store.grid.n_mels} bands x {store.grid.frames} frames")
     print(f"{(rejected['stage'] == 'mels').sum():7d}  clips not usable, see rejected.csv")
@@ -151,6 +153,9 @@ def _parser():
     mels_parser = _add(commands, mels, "make the mel spectrograms of a corpus")
     _add_corpus(mels_parser)
     _add_jobs(mels_parser)
+    mels_parser.add_argument("--dask", metavar="tcp://HOST:PORT",
+                             help="let the workers of this Dask scheduler read the clips; they "
+                                  "see the corpus under the same path and have this project")
     train_parser = _add(commands, train, "train networks on it")
     _add_protocol(train_parser)
     train_parser.add_argument("--model", action="append", choices=MODEL_NAMES, metavar="NAME",

@@ -83,6 +83,40 @@ def rnn(input_shape):
     return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name="rnn")
 
 
+@register
+def crnn(input_shape, *, dropout=0.3, recurrent=True, summary="mean"):
+    """Recurrent network that a laptop can train: the bands of a frame are channels, not an axis.
+
+    Convolutions run over time only, so that a layer is a product of matrices; the pools leave a
+    thirty-second of the frames to the GRU, whose answers are averaged over the clip. What the
+    other settings are worth is in `crnn_search`.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        ``(n_mels, frames)``.
+    dropout : float in [0, 1)
+        Of what the last layer sees.
+    recurrent : bool
+        Whether the GRU is there.
+    summary : {"mean", "mean and max"}
+        Of its answers over the clip.
+    """
+    clip = keras.Input(input_shape)
+    x = layers.Permute((2, 1))(clip)
+    for filters, pool in ((64, 4), (64, 4), (128, 2)):
+        x = layers.Conv1D(filters, 5, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization()(x)
+        x = layers.ReLU()(x)
+        x = layers.MaxPooling1D(pool)(x)
+    if recurrent:
+        x = layers.Bidirectional(layers.GRU(32, return_sequences=True))(x)
+    mean = layers.GlobalAveragePooling1D()(x)
+    x = mean if summary == "mean" else layers.Concatenate()([mean, layers.GlobalMaxPooling1D()(x)])
+    x = layers.Dropout(dropout)(x)
+    return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name="crnn")
+
+
 def _cnn(name, input_shape, filters, kernels):
     """Four convolutions with max pools, and two dense layers with dropout."""
     clip = keras.Input(input_shape)

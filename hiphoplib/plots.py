@@ -35,9 +35,10 @@ DIVERGING = "RdBu_r"  # above zero is red
 LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
 MEL_TICKS = (64, 512, 1024, 2048, 4096, 8192)  # Hz; between 64 and 512 labels would touch
 MODEL_LABELS = {"dummy": "Dummy", "mlp": "MLP", "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN",
-                "oracle": "Oracle"}  # in the order of the ladder
+                "crnn": "CRNN", "oracle": "Oracle"}  # in the order of the ladder
 MODEL_COLORS = {"dummy": NEUTRAL, "mlp": PALETTE["sky"], "cnn1": PALETTE["green"],
-                "cnn2": PALETTE["orange"], "rnn": PALETTE["purple"], "oracle": PALETTE["black"]}
+                "cnn2": PALETTE["orange"], "rnn": PALETTE["purple"], "crnn": PALETTE["blue"],
+                "oracle": PALETTE["black"]}
 METRIC_COLORS = {"accuracy": PALETTE["sky"], "auc": PALETTE["green"]}
 METRIC_LABELS = {"accuracy": "accuracy", "auc": "AUC", "loss": "loss (binary cross-entropy)"}
 
