@@ -2,6 +2,7 @@
 # make test          environment, unit tests, every notebook executed and compared
 # make presentation  Presentation.pdf from the report's results
 # make real FOLDER=…  the five models on a folder of real recordings, five folds (SEEDS=3 for more)
+# make bench         speed and peak memory here: tables, notebooks/results/bench.json; 20 minutes
 PYTHON ?= python3
 SEEDS ?= 1
 VENV := .venv
@@ -16,7 +17,7 @@ else
 REPORT := .
 endif
 
-.PHONY: report stages test presentation real clean
+.PHONY: report stages test presentation real bench clean
 
 report: $(VENV)/installed
 	$(NBCONVERT) --to notebook --execute --output-dir $(REPORT) HipHopPopularity.ipynb
@@ -40,6 +41,9 @@ real: $(VENV)/installed
 		--model mlp --model cnn1 --model cnn2 --model rnn
 	$(BIN)/python -m hiphoplib evaluate data/$(notdir $(FOLDER)) --folds 5 \
 		--json notebooks/results/$(notdir $(FOLDER)).json
+
+bench: $(VENV)/installed
+	$(BIN)/python -m hiphoplib.bench
 
 $(VENV)/installed: requirements.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)

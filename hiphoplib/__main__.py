@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 from .errors import BadInput
-from .splits import SPLITS
 
 PROGRAM = "python -m hiphoplib"
-# of `models.MODELS`, which takes seconds to import
+# those of `models.MODELS` and `splits.SPLITS`, which take seconds to import
 MODEL_NAMES = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
+SPLITS = ("artist", "random")
 
 
 def main(arguments=None):

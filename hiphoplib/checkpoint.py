@@ -60,15 +60,18 @@ class Checkpoint:
     def _take_up(self):
         """Bring the model to the state on disk, if there is one of the same settings."""
         self.model.optimizer.build(self.model.trainable_variables)
+        if not self.path or not self.path.is_file():
+            return
         try:
-            with open(self.path or "", "rb") as file, np.load(file, allow_pickle=False) as kept:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                 note = json.loads(str(kept["note"]))
-                if note["settings"] != self.settings:
-                    return
                 state = [kept[f"state{i}"] for i in range(len(self._variables))]
                 best = [kept[f"best{i}"] for i in range(len(self.model.weights))]
-        except (OSError, ValueError, KeyError, BadZipFile):
-            return  # none, or damaged: the training begins anew
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+            return  # damaged: the training begins anew
+        shapes = [tuple(variable.shape) for variable in self._variables]
+        if note["settings"] != self.settings or [value.shape for value in state] != shapes:
+            return
         for variable, value in zip(self._variables, state, strict=True):
             variable.assign(value)
         self.history, self.best = note["history"], best

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 
 from .errors import BadInput
+from .files import write_whole
 from .models import MODELS
 from .quiet import progress
 from .splits import artist_groups
 from .training import load_run, read_card, versions
 
 RESAMPLES = 2000
+BLOCK = 100  # resamples that are measured at a time: of a million clips they fit into memory
 METRICS = ("auc", "accuracy", "brier")
 
 
@@ -36,7 +38,7 @@ def weighted_auc(y_true, score, weights):
     order = np.argsort(score, kind="stable")
     ranked, positive = score[order], y_true[order].astype(bool)
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    weights = weights[:, order]
+    weights = _floats(weights[:, order])
     pos = np.add.reduceat(weights * positive, starts, axis=1)
     neg = np.add.reduceat(weights * ~positive, starts, axis=1)
     below = np.cumsum(neg, axis=1) - neg / 2
@@ -50,10 +52,21 @@ def measure(y_true, score, weights):
     ``accuracy`` calls a track popular from a probability of 0.5 on; ``brier`` is the mean squared
     error of the probability.
     """
+    blocks = [_measure(y_true, score, _floats(weights[first: first + BLOCK]))
+              for first in range(0, len(weights), BLOCK)]
+    return {metric: np.concatenate([block[metric] for block in blocks]) for metric in METRICS}
+
+
+def _measure(y_true, score, weights):
     total = weights.sum(axis=1)
     return {"auc": weighted_auc(y_true, score, weights),
             "accuracy": weights @ ((score >= 0.5) == y_true) / total,
             "brier": weights @ (score - y_true) ** 2 / total}
+
+
+def _floats(weights):
+    """Weights that can be added up: single precision for those of `resample_artists`."""
+    return weights.astype(np.promote_types(weights.dtype, np.float32))
 
 
 def resample_artists(groups, resamples=RESAMPLES, seed=0):
@@ -63,13 +76,15 @@ def resample_artists(groups, resamples=RESAMPLES, seed=0):
 
     Returns
     -------
-    np.ndarray [shape=(resamples, n)], float
+    np.ndarray [shape=(resamples, n)], uint8
     """
     member = pd.factorize(np.asarray(groups))[0]
     n_groups = member.max() + 1
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=resamples)
-    return drawn[:, member].astype(np.float32)
+    rng, chance = np.random.default_rng(seed), np.full(n_groups, 1 / n_groups)
+    weights = np.empty((resamples, len(member)), np.uint8)
+    for drawn in weights:
+        drawn[:] = rng.multinomial(n_groups, chance)[member]
+    return weights
 
 
 def interval(draws):
@@ -178,7 +193,7 @@ def _run_scores(task, model, seed, fold, ids):
     answers = np.concatenate([run.predict(S_db) for S_db in batches]).astype(float)
     # six decimals come back from the file as they are now: a second evaluation gives the same
     scores = pd.Series(answers.round(6), index=pd.Index(ids, name="id"), name="score")
-    scores.to_csv(path)
+    write_whole(path, scores.to_csv())
     return scores
 
 
@@ -276,9 +291,7 @@ def _describe_runs(task, model):
 
 def write_results(results, path):
     """Write a results file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n")
+    write_whole(path, json.dumps(results, indent=1) + "\n")
 
 
 def read_results(path):

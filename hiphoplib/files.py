@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -23,12 +24,22 @@ def write_whole(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
-            if callable(content):
-                content(file)
-            else:
-                file.write(content.encode() if isinstance(content, str) else content)
-        os.replace(part, path)
-    except OSError as error:
+        with naming(path):
+            with part.open("wb") as file:
+                if callable(content):
+                    content(file)
+                else:
+                    file.write(content.encode() if isinstance(content, str) else content)
+            os.replace(part, path)
+    except OSError:
         part.unlink(missing_ok=True)  # a full disk is not made fuller
+        raise
+
+
+@contextmanager
+def naming(path):
+    """Put a file's name into errors of the system, many of which have none."""
+    try:
+        yield
+    except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error

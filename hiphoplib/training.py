@@ -14,7 +14,7 @@ import pandas as pd
 from .backend import keras, tf
 from .checkpoint import CHECKPOINT, Checkpoint
 from .errors import BadInput
-from .files import write_whole
+from .files import naming, write_whole
 from .models import LEARNING_RATE, build_model
 
 EPOCHS, PATIENCE, BATCH = 25, 6, 8
@@ -160,7 +160,7 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
     train = Clips(store, parts["train"], scaler, seed=seed)
     test = Clips(store, parts["test"], scaler)
     model = build_model(name, store.grid.shape)
-    checkpoint = Checkpoint(folder, model, begun_as(name, seed, train, test))
+    checkpoint = Checkpoint(folder, model, begun_as(name, seed, train, test, epochs, patience))
     if not finished(checkpoint.history, epochs, patience):
         model.fit(train, validation_data=test, initial_epoch=len(checkpoint.history), epochs=epochs,
                   shuffle=False, verbose=0,
@@ -207,18 +207,20 @@ def finished(history, epochs, patience):
     return len(losses) >= epochs or len(losses) - 1 - int(np.argmin(losses or [0])) >= patience
 
 
-def begun_as(name, seed, train, test):
+def begun_as(name, seed, train, test, epochs, patience):
     """What a training depends on, dict: a checkpoint of another one is no beginning of it."""
     learnt_from = [*train.labels.items(), *test.labels.items(), *train.scaler.mean,
                    *train.scaler.std]
-    return {"model": name, "seed": seed, "batch": train.batch, "versions": versions(),
+    return {"model": name, "seed": seed, "epochs": epochs, "patience": patience,
+            "batch": train.batch, "versions": versions(),
             "learning_rate": LEARNING_RATE.get(name, 1e-3),
             "data": hashlib.sha256(repr(learnt_from).encode()).hexdigest()}
 
 
 def versions():
     """Versions of what a result depends on, dict of str."""
-    return {name: version(name) for name in ("keras", "librosa", "lime", "numpy", "scikit-learn")
+    return {name: version(name) for name in ("keras", "librosa", "lime", "numpy", "scikit-learn",
+                                             "scipy", "soundfile", "soxr")
             } | {"tensorflow": tf.__version__}
 
 
@@ -226,8 +228,9 @@ def save_run(run, folder):
     """Write ``model.keras``, ``history.csv`` and, last, ``card.json``: with it the run counts."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    run.model.save(folder / "model.keras")
-    run.history.to_csv(folder / "history.csv", index=False)
+    with naming(folder / "model.keras"):
+        run.model.save(folder / "model.keras")
+    write_whole(folder / "history.csv", run.history.to_csv(index=False))
     scaler = {"mean": run.scaler.mean.tolist(), "std": run.scaler.std.tolist()}
     card = json.dumps({**run.card, "scaler": scaler}, indent=1) + "\n"
     write_whole(folder / "card.json", card)

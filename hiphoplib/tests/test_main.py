@@ -9,7 +9,8 @@ import pytest
 import requests
 
 import hiphoplib.errors
-from hiphoplib.__main__ import MODEL_NAMES, main
+from hiphoplib import __main__ as program
+from hiphoplib.__main__ import main
 from hiphoplib.tests import spotify_server
 from hiphoplib.tests.loopback import Reroute, serving
 from hiphoplib.tracks import clean_tracks, read_tracks
@@ -57,10 +58,12 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
     assert "usage: " in capsys.readouterr().err
 
 
-def test_the_models_it_offers_are_those_of_the_registry():
+def test_the_models_and_splits_it_offers_are_those_that_there_are():
     from hiphoplib.models import MODELS
+    from hiphoplib.splits import SPLITS
 
-    assert list(MODEL_NAMES) == list(MODELS)
+    assert program.MODEL_NAMES == tuple(MODELS)
+    assert program.SPLITS == SPLITS
 
 
 def test_an_error_is_one_line_and_ends_with_1():

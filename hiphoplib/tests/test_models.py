@@ -5,11 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from hiphoplib import models
 from hiphoplib.backend import keras
+from hiphoplib.crnn_search import VARIANTS, enter
 from hiphoplib.mel import FULL, QUICK
 from hiphoplib.models import MODELS, build_model
 
-NAMES = ["mlp", "cnn1", "cnn2", "rnn"]
+NAMES = ["mlp", "cnn1", "cnn2", "rnn", "crnn"]
 ODD = (40, 100)
 
 
@@ -27,16 +29,21 @@ def convolutions(channels, kernel_sizes):
 # pools of (2,4) (2,4) (2,2) (2,2): 128 bands end at 8, 1292 frames at 323, 80, 40, 20
 CNN_FLAT = 8 * 20 * 128
 HEAD = dense_layers([CNN_FLAT, 128, 64, 1])
+# a convolution without bias and four numbers a filter of batch normalisation; a GRU of 32 each way
+# has three gates with two biases each
+CRNN = (sum(5 * n_in * n_out + 4 * n_out for n_in, n_out in pairwise([128, 64, 64, 128]))
+        + 2 * 3 * 32 * (128 + 32 + 2) + dense_layers([64, 1]))
 PARAMETERS = {
     "mlp": 21_176_577,
     "cnn1": convolutions([1, 16, 32, 64, 128], [9] * 4) + HEAD,
     "cnn2": convolutions([1, 32, 64, 128, 128], [6] * 3 + [9]) + HEAD,
     "rnn": 391_585,
+    "crnn": CRNN,
 }
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_parameters_are_those_of_2021(name):
+def test_parameters_are_those_of_2021_and_of_the_crnn(name):
     assert build_model(name, FULL.shape).count_params() == PARAMETERS[name]
 
 
@@ -63,6 +70,23 @@ def test_the_rnn_reads_80_steps_on_the_full_grid():
     model = build_model("rnn", FULL.shape)
     first = next(layer for layer in model.layers if isinstance(layer, keras.layers.GRU))
     assert first.input.shape[1:] == (80, 128)
+
+
+def test_the_crnn_has_a_third_of_the_rnns_parameters_and_reads_40_steps():
+    model = build_model("crnn", FULL.shape)
+    assert 0.3 < model.count_params() / PARAMETERS["rnn"] < 0.37
+    recurrent = next(layer for layer in model.layers if "bidirectional" in layer.name)
+    assert recurrent.input.shape[1:] == (1292 // 32, 128)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_variants_of_the_search_are_networks_of_the_same_kind(monkeypatch, name):
+    monkeypatch.setattr("hiphoplib.models.MODELS", MODELS.copy())
+    monkeypatch.setattr("hiphoplib.crnn_search.MODELS", models.MODELS)
+    enter()
+    model = build_model(name, ODD)
+    assert model(np.zeros((2, *ODD), np.float32)).shape == (2, 1)
+    assert ("bidirectional" in str([layer.name for layer in model.layers])) == (name != "crnn-conv")
 
 
 def test_the_registry_holds_models_under_their_own_names():

@@ -2,24 +2,16 @@
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-import hiphoplib.training
 from hiphoplib.backend import keras
-from hiphoplib.checkpoint import CHECKPOINT
 from hiphoplib.errors import BadInput
 from hiphoplib.experiment import heldout_run, prepare, train
 from hiphoplib.mel import MelStore
-from hiphoplib.training import Clips, Scaler, finished, fit, load_run, save_run
+from hiphoplib.training import Clips, Scaler, fit, load_run, save_run
 
 
 class Watched(MelStore):
@@ -194,89 +186,6 @@ def test_a_side_of_one_class_is_told(task, side):
     labels = task.labels[0].where(task.sides[0] != side, 1)
     with pytest.raises(BadInput, match=f"the {side} side of .* has one class only"):
         fit("mlp", task.store, labels, task.sides[0], epochs=1)
-
-
-# interrupted
-
-
-def weights_of(run):
-    return np.concatenate([weight.ravel() for weight in run.model.get_weights()])
-
-
-class Interrupted(Exception):
-    """A training that was stopped."""
-
-
-def interrupt_after(epochs):
-    def progress(done):
-        if done == epochs:
-            raise Interrupted
-    return progress
-
-
-@pytest.fixture(scope="module")
-def undisturbed(task):
-    """Runs of four epochs: dropout keeps random numbers, batch normalisation moving means."""
-    return {name: fit(name, task.store, task.labels[0], task.sides[0], epochs=4)
-            for name in ("cnn1", "crnn")}
-
-
-@pytest.mark.parametrize("name, after", [("cnn1", 1), ("cnn1", 3), ("crnn", 2)])
-def test_an_interrupted_training_ends_as_an_undisturbed_one(task, undisturbed, tmp_path, name,
-                                                            after):
-    def go_on(progress=None):
-        return fit(name, task.store, task.labels[0], task.sides[0], epochs=4, folder=tmp_path,
-                   progress=progress)
-
-    with pytest.raises(Interrupted):
-        go_on(interrupt_after(after))
-    seen = []
-    resumed = go_on(seen.append)
-    assert seen == list(range(after + 1, 5))
-    np.testing.assert_array_equal(weights_of(resumed), weights_of(undisturbed[name]))
-    pd.testing.assert_frame_equal(resumed.history.drop(columns="seconds"),
-                                  undisturbed[name].history.drop(columns="seconds"))
-
-
-def test_a_killed_training_ends_as_an_undisturbed_one(task, undisturbed, own_corpus):
-    command = [sys.executable, "-m", "hiphoplib", "train", str(own_corpus), "--folds", "3",
-               "--model", "cnn1", "--epochs", "4"]
-    process = subprocess.Popen(command, cwd=Path(hiphoplib.training.__file__).parents[1],
-                               stdout=subprocess.DEVNULL)
-    checkpoint = prepare(own_corpus, folds=3).run_folder("cnn1", 0, 0) / CHECKPOINT
-    until = time.monotonic() + 90
-    while not checkpoint.is_file() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.01)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    assert 1 <= len(json.loads(str(np.load(checkpoint)["note"]))["history"]) < 4
-    run = load_run(train(prepare(own_corpus, folds=3), "cnn1", folds=[0], epochs=4)[0])
-    np.testing.assert_array_equal(weights_of(run), weights_of(undisturbed["cnn1"]))
-    assert not checkpoint.is_file()
-
-
-@pytest.mark.parametrize("change", ["seed", "labels", "damage"])
-def test_a_checkpoint_of_another_training_is_no_beginning(task, tmp_path, change):
-    def begin(folder, labels=task.labels[0], seed=0):
-        seen = []
-        fit("mlp", task.store, labels, task.sides[0], seed=seed, epochs=2, folder=folder,
-            progress=seen.append)
-        return seen
-
-    assert begin(tmp_path) == [1, 2] and begin(tmp_path) == []
-    other = {"labels": 1 - task.labels[0]} if change == "labels" else {"seed": change == "seed"}
-    if change == "damage":
-        content = (tmp_path / CHECKPOINT).read_bytes()
-        (tmp_path / CHECKPOINT).write_bytes(content[:len(content) // 2])
-    assert begin(tmp_path, **other) == [1, 2]
-
-
-def test_a_training_is_finished_by_epochs_or_patience():
-    def after(*losses, epochs=5, patience=2):
-        return finished([{"val_loss": loss} for loss in losses], epochs, patience)
-
-    assert not after() and not after(3, 2, 1) and not after(1, 2)
-    assert after(1, 2, 3) and after(3, 1, 2, 2) and after(5, 4, 3, 2, 1)
 
 
 # experiment: many runs

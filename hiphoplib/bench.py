@@ -1,0 +1,264 @@
+"""``python -m hiphoplib.bench``: how fast all of it is here, and how much memory it takes.
+
+Ratios are of runs that alternate, so that what else the machine does falls on both sides alike.
+The other figures hold for the machine that they were measured on.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+from .errors import BadInput
+from .files import write_whole
+from .resources import machine, seconds
+
+PROGRAM = "python -m hiphoplib.bench"
+RESULTS = Path("notebooks/results/bench.json")
+SCRATCH = Path("build")  # on the disk of the corpora: the system's temporary folder may be memory
+AUDIO = {".mp3", ".wav", ".flac", ".ogg"}
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = {  # where each is: a function of a `Bench` that gives its tables and its ratios, two dicts
+    "startup": ("bench", "startup", "starts of the command line"),
+    "mel": ("bench_mel", "mel_throughput", "from a file to its mel spectrogram, on one core"),
+    "workers": ("bench_mel", "workers", "the same by one process, by two, by two of Dask"),
+    "training": ("bench_training", "training_cost", "every model on both grids, a clip and epoch"),
+    "explain": ("bench_training", "explaining", "explaining one track, scoring one"),
+    "memory": ("bench_memory", "peak_memory", "peak memory of the stages, at two sizes of corpus"),
+}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured.
+
+    Parameters
+    ----------
+    clips, rounds : int
+        Different clips at most, which larger tables repeat, and measurements of each.
+    rows, warm_rows : int
+        Rows of the table that workers are compared on, and of the one that gets them going.
+    pairs : int
+        Runs of each kind that alternate.
+    models : tuple of str
+        Empty for every one of the registry.
+    seconds : float
+        About so long is a measurement of training, in s.
+    sizes : tuple of (int, int)
+        Clips of the two corpora that peak memory is compared on.
+    training_seconds : float
+        How long each model is trained on each of them, in s, or an epoch if that is shorter.
+    startups, scored, seeds : int
+        Starts of the command line, tracks that are scored, LIME's runs for each filling.
+    """
+
+    clips: int = 40
+    rounds: int = 3
+    rows: int = 320
+    warm_rows: int = 120
+    pairs: int = 3
+    models: tuple = ()
+    seconds: float = 2.0
+    sizes: tuple = (2000, 16_000)
+    training_seconds: float = 10.0
+    startups: int = 5
+    scored: int = 10
+    seeds: int = 3
+
+
+SHORT = Effort(clips=4, rounds=1, rows=48, warm_rows=16, pairs=1, models=("mlp", "rnn", "crnn"),
+               seconds=0.1, sizes=(24, 48), training_seconds=1.0, startups=1, scored=2, seeds=1)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the parts of a bench share.
+
+    Parameters
+    ----------
+    folder : Path
+        What is written there is not kept.
+    clips : list of Path
+        Encoded audio.
+    effort : Effort
+    """
+
+    folder: Path
+    clips: list
+    effort: Effort = Effort()
+
+    def say(self, text):
+        """Tell how far it is, on standard error."""
+        print(f"{datetime.datetime.now():%H:%M:%S}  {text}", file=sys.stderr, flush=True)
+
+    def corpus(self, name, rows):
+        """Folder of a corpus whose rows repeat the clips, each with an id and artist of its own."""
+        import pandas as pd
+
+        from .tracks import normalise, write_tracks
+
+        folder = self.folder / name
+        (folder / "audio").mkdir(parents=True)
+        for number, clip in enumerate(self.clips):
+            shutil.copy(clip, folder / "audio" / f"{number}{clip.suffix}")
+        ids = [f"{row:06d}" for row in range(rows)]
+        names = [f"audio/{number}{clip.suffix}" for number, clip in enumerate(self.clips)]
+        write_tracks(normalise(pd.DataFrame({
+            "id": ids, "popularity": [row * 37 % 101 for row in range(rows)], "track": ids,
+            "artists": [[f"Artist {row}"] for row in ids],
+            "preview_url": [names[row % len(names)] for row in range(rows)]})), folder)
+        return folder
+
+
+def startup(bench):
+    """Time until the command line has told what it can do."""
+    taken = {}
+    for arguments in (["--help"], ["mels", "--help"]):
+        start = partial(subprocess.run, [sys.executable, "-m", "hiphoplib", *arguments], cwd=ROOT,
+                        stdout=subprocess.DEVNULL, check=True)
+        taken[" ".join(["python -m hiphoplib", *arguments])] = statistics.median(
+            seconds(start) for _ in range(bench.effort.startups))
+    return {"starts": bench.effort.startups, "seconds": taken}, {}
+
+
+def run(names, bench, results, save):
+    """Measure some parts, one after the other; one that fails costs the others nothing.
+
+    Parameters
+    ----------
+    names : list of str
+        Of `PARTS`.
+    bench : Bench
+    results : dict
+        Gets what is found.
+    save : callable
+        Of the results, after each part.
+    """
+    for name in names:
+        module, function, what = PARTS[name]
+        bench.say(f"{name}: {what}")
+        try:
+            measure = getattr(import_module(f"hiphoplib.{module}"), function)
+            results[name], ratios = measure(bench)
+            results["ratios"] |= ratios
+        except Exception as error:  # of any kind: minutes of other figures stay
+            traceback.print_exc()
+            results["failed"][name] = f"{type(error).__name__}: {error}"
+        save(results)
+
+
+def find_clips(folder, effort, scratch):
+    """Encoded clips to measure on, and what they are called.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Audio files in it and below; of a folder that has more, some from everywhere. None for
+        the project's own: of the default corpus where that is gathered, else rendered now.
+    effort : Effort
+    scratch : Path
+        Where they are rendered.
+
+    Returns
+    -------
+    clips : list of Path
+    name : str
+
+    Raises
+    ------
+    BadInput
+        If the folder holds none.
+    """
+    name = folder.resolve().name if folder else "synthetic"
+    folder = folder or Path("data/synthetic/audio")
+    if folder == Path("data/synthetic/audio") and not folder.is_dir():
+        from .corpus import gather
+
+        gather("synthetic", scratch / "synthetic", n=effort.clips)
+        folder = scratch / "synthetic" / "audio"
+    clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO)
+    if not clips:
+        raise BadInput(f"{folder}: no audio there; name a folder with "
+                       f"{', '.join(sorted(AUDIO))} files")
+    n = min(effort.clips, len(clips))
+    return [clips[number * len(clips) // n] for number in range(n)], name
+
+
+def main(arguments=None):
+    """Run the bench; the exit status is 0, or 1 where something could not be measured."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments)
+    try:
+        results = _measure(options, " ".join([PROGRAM, *arguments]))
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what was measured is in the results file", file=sys.stderr)
+        return 130
+    from .bench_table import bench_markdown
+
+    print(bench_markdown(results))
+    for name, why in results["failed"].items():
+        print(f"error: {name} could not be measured: {why}", file=sys.stderr)
+    return 1 if results["failed"] else 0
+
+
+def _measure(options, command):
+    """The results of the parts that are asked for, dict; they are in the file as well."""
+    os.environ["TQDM_DISABLE"] = "1"
+    partly, names = options.short or options.only, options.only or PARTS
+    path = options.json or (SCRATCH / RESULTS.name if partly else RESULTS)
+    effort, begin = SHORT if options.short else Effort(), time.perf_counter()
+    SCRATCH.mkdir(exist_ok=True)
+    if "memory" in names:  # now, and not when all other parts are done
+        from .bench_memory import check_disk
+
+        check_disk(SCRATCH, max(effort.sizes))
+    with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="bench-") as scratch:
+        scratch = Path(scratch).resolve()
+        clips, name = find_clips(options.clips, effort, scratch)
+        results = {"machine": machine(), "short": options.short,
+                   "corpus": {"name": name, "clips": len(clips)}, "ratios": {}, "failed": {},
+                   "made": datetime.date.today().isoformat(), "command": command}
+
+        def save(results):
+            results["minutes"] = (time.perf_counter() - begin) / 60
+            write_whole(path, json.dumps(results, indent=1) + "\n")
+
+        run(names, Bench(scratch, clips, effort), results, save)
+    return results
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Measure speed and peak memory on this machine, about 20 minutes on two "
+                    "cores;\nthe table goes to standard output, progress to standard error.",
+        epilog="parts:\n" + "\n".join(f"  {name:9s} {what}" for name, (*_, what) in PARTS.items())
+               + "\n\nIt takes 6.5 GB of disk in build/ while it runs.")
+    parser.add_argument("--json", type=Path, metavar="FILE",
+                        help=f"write the results here (default {RESULTS}, or "
+                             f"{SCRATCH / RESULTS.name} of a run that is short or of some parts)")
+    parser.add_argument("--clips", type=Path, metavar="FOLDER",
+                        help="measure on these recordings (default: clips of the synthetic corpus)")
+    parser.add_argument("--only", action="append", choices=list(PARTS), metavar="PART",
+                        help="only this part; can be repeated")
+    parser.add_argument("--short", action="store_true",
+                        help="a try of a few minutes whose figures mean little")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Speed of the way from audio to mel spectrograms: on one core, on two, and under Dask."""
+
+import logging
+import math
+import shutil
+from statistics import median
+
+import librosa
+import numpy as np
+import soundfile as sf
+from threadpoolctl import threadpool_limits
+
+from .audio import read_clip
+from .mel import make_mels
+from .resources import seconds, times_as_fast
+from .spectrogram import FULL, QUICK, mel_spectrogram
+from .store import store_folder
+from .tracks import read_tracks
+
+
+def decoding(path):
+    """Decode a clip and do nothing with it."""
+    with sf.SoundFile(path) as clip:
+        return clip.read(int(FULL.seconds * clip.samplerate), dtype="float32")
+
+
+def with_librosa(path):
+    """The plain way to the spectrogram of a clip."""
+    y, sr = librosa.load(path, sr=FULL.sr, duration=FULL.seconds)
+    S = librosa.feature.melspectrogram(y=y, sr=sr, n_fft=FULL.n_fft, hop_length=FULL.hop_length,
+                                       n_mels=FULL.n_mels)
+    return librosa.power_to_db(S)
+
+
+def ours(path, grid=FULL):
+    """This project's way to the same."""
+    return mel_spectrogram(*read_clip(path, grid.seconds), grid)
+
+
+def ours_quick(path):
+    """The same on the small grid."""
+    return ours(path, QUICK)
+
+
+WAYS = {"decode": decoding, "full": ours, "quick": ours_quick, "librosa": with_librosa}
+
+
+def mel_throughput(bench):
+    """From a file to its mel spectrogram, one thread: ours, the librosa way, decoding alone."""
+    taken = {name: [] for name in WAYS}
+    with threadpool_limits(1):
+        for way in WAYS.values():
+            way(bench.clips[0])  # imports and tables are made once a process
+        for turn in range(bench.effort.rounds * len(bench.clips)):
+            path = bench.clips[turn % len(bench.clips)]
+            order = np.roll(list(WAYS), turn)  # nobody always comes after the same one
+            for name in order:
+                taken[name].append(seconds(WAYS[name], path))
+    first = sf.info(bench.clips[0])
+    figures = {"clips": len(bench.clips), "measurements": len(taken["full"]),
+               "kind": f"{first.format}, {first.samplerate} Hz, channels: {first.channels}",
+               "ms_per_clip": {name: 1000 * median(times) for name, times in taken.items()},
+               "pairs": {"mel_vs_librosa": times_as_fast(taken["librosa"], taken["full"]),
+                         "mel_vs_decode": times_as_fast(taken["decode"], taken["full"]),
+                         "mel_quick_vs_decode": times_as_fast(taken["decode"], taken["quick"])}}
+    return figures, {name: spread["median"] for name, spread in figures["pairs"].items()}
+
+
+def workers(bench):
+    """The same table by one process, by two, and by two workers of a Dask cluster."""
+    from distributed import LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    folder, few = (bench.corpus(f"workers-{rows}", rows)
+                   for rows in (bench.effort.rows, bench.effort.warm_rows))
+    taken = {"1": [], "2": [], "dask 2": []}
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True,
+                      dashboard_address=":0") as cluster:
+        how = {"1": {"jobs": 1}, "2": {"jobs": 2},
+               "dask 2": {"cluster": cluster.scheduler_address}}
+        for pair in range(bench.effort.pairs):
+            for name, options in how.items():
+                _make(few, options)  # a worker takes a second or two to start and to import
+                taken[name].append(seconds(_make, folder, options))
+            bench.say(f"workers: {pair + 1} of {bench.effort.pairs}")
+    rates = {name: bench.effort.rows / median(times) for name, times in taken.items()}
+    each = rates["dask 2"] / 2
+    figures = {"clips": bench.effort.rows, "clips_per_second": rates,
+               "dask_clips_per_second_and_worker": each,
+               "workers_for_a_million_in_an_hour": math.ceil(1e6 / 3600 / each),
+               "pairs": {"workers_2_vs_1": times_as_fast(taken["1"], taken["2"]),
+                         "dask_2_vs_workers_2": times_as_fast(taken["2"], taken["dask 2"])}}
+    return figures, {name: spread["median"] for name, spread in figures["pairs"].items()}
+
+
+def _make(folder, options):
+    """The whole store of a corpus, from nothing."""
+    shutil.rmtree(store_folder(folder, FULL), ignore_errors=True)
+    make_mels(read_tracks(folder), folder, FULL, **options)

@@ -1,0 +1,133 @@
+"""Peak memory of each stage on a small corpus and on a large one, each in a process of its own."""
+
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from .errors import BadInput
+from .resources import watch
+from .spectrogram import FULL
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDS = 3  # every clip is scored once
+SCORED = "crnn"
+SPARE = 1e9  # bytes of disk beside the store
+
+
+def peak_memory(bench):
+    """Peak memory of mels, of training each model, of evaluation, at two sizes of corpus."""
+    from .models import MODELS
+
+    sizes, models = bench.effort.sizes, bench.effort.models or tuple(MODELS)
+    figures = {"sizes": list(sizes), "training_seconds": bench.effort.training_seconds,
+               "mels": {}, "training": {name: {} for name in models}, "evaluate": {}}
+    for size in sizes:
+        folder, key = bench.corpus(f"memory-{size}", size), str(size)
+        figures["mels"][key] = _stage(["hiphoplib", "mels", folder, "--grid", "full",
+                                       "--jobs", "2"])
+        bench.say(f"memory: mels of {size:,} clips done")
+        for name in models:
+            figures["training"][name][key] = _stage(
+                [__spec__.name, "train", folder, name, bench.effort.training_seconds])
+            bench.say(f"memory: training {name} on {size:,} clips done")
+        figures["evaluate"][key] = _stage([__spec__.name, "evaluate", folder])
+        bench.say(f"memory: evaluation of {size:,} clips done")
+        shutil.rmtree(folder)
+    return figures, _ratios(figures)
+
+
+def _ratios(figures):
+    """Large corpus against the small one, dict."""
+    small, large = map(str, figures["sizes"])
+    mels = {who: figures["mels"][large][f"{who}_mb"] / figures["mels"][small][f"{who}_mb"]
+            for who in ("parent", "worker")}
+    return {"memory_16000_vs_2000": max(mels.values()),
+            **{f"memory_{who}_16000_vs_2000": ratio for who, ratio in mels.items()},
+            "memory_training_16000_vs_2000": max(
+                of[large]["parent_mb"] / of[small]["parent_mb"]
+                for of in figures["training"].values())}
+
+
+def check_disk(folder, clips):
+    """Raise `BadInput` where a store of so many clips would not fit on the disk of a folder."""
+    needed = 2 * FULL.n_mels * FULL.frames * clips + (SPARE if clips > 1000 else 0)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise BadInput(f"{folder.name}/: {free / 1e9:.1f} GB free on its disk, "
+                       f"{needed / 1e9:.1f} GB are needed for a store of {clips:,} clips; make "
+                       "room, or leave out the part memory")
+
+
+def _stage(arguments):
+    """What a stage took as a command of Python, dict."""
+    use = watch([sys.executable, "-m", *map(str, arguments)], cwd=ROOT)
+    if use.status:
+        last = (use.errors.strip().splitlines() or ["it says nothing"])[-1]
+        raise BadInput(f"{' '.join(map(str, arguments[:2]))}: ended with status {use.status} "
+                       f"({last})")
+    if use.parent_mb is None:
+        raise BadInput("peak memory: told by Linux only; measure it there")
+    told = {"parent_mb": use.parent_mb, "seconds": use.seconds}
+    if use.worker_mb is not None:
+        told["worker_mb"] = use.worker_mb
+    return told | (json.loads(use.output) if use.output.startswith("{") else {})
+
+
+def train_stage(folder, name, seconds):
+    """Train a model on the whole store for a while; what was trained on, dict.
+
+    An epoch of the slowest would take an hour. Before the first step all clips are read for the
+    scaler, and the steps take clips from all over the store.
+    """
+    from .backend import keras
+    from .bench_training import deterministic, some_clips
+    from .checkpoint import Checkpoint
+    from .models import build_model
+    from .store import MelStore
+
+    class Stop(keras.callbacks.Callback):
+        """End the epoch after so many seconds of steps, the first one, which compiles, left out."""
+
+        steps, begin = 0, None
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps += 1
+            self.begin = self.begin or time.monotonic()
+            if time.monotonic() - self.begin > seconds:
+                self.model.stop_training = True
+
+    deterministic()
+    store = MelStore(folder, FULL)
+    clips, stop = some_clips(store), Stop()
+    model = build_model(name, FULL.shape)
+    model.fit(clips, shuffle=False, verbose=0, callbacks=[stop])
+    Checkpoint(folder, model, {}).keep({"val_loss": 0.0})  # as `training.fit` after an epoch
+    n = len(clips.labels)
+    return {"in_training_set": n, "trained_on": min(stop.steps * clips.batch, n)}
+
+
+def evaluate_stage(folder):
+    """Score every clip of a corpus by untrained networks and evaluate that; how many, dict."""
+    from .bench_training import untrained
+    from .evaluation import evaluate
+    from .experiment import prepare
+    from .training import save_run
+
+    task = prepare(folder, FULL.name, folds=FOLDS)
+    run = untrained(task, SCORED)
+    for fold in range(FOLDS):
+        run.card |= {"fold": fold, "fingerprint": task.fingerprint}
+        save_run(run, task.run_folder(SCORED, 0, fold))
+    results, _ = evaluate(task, [SCORED])
+    return {"scored": results["protocol"]["heldout"]}
+
+
+if __name__ == "__main__":
+    stage, folder, *options = sys.argv[1:]
+    if stage == "train":
+        told = train_stage(Path(folder), options[0], float(options[1]))
+    else:
+        told = evaluate_stage(Path(folder))
+    print(json.dumps(told))

@@ -1,0 +1,118 @@
+"""What a clip costs the networks: to learn from, to score, to explain."""
+
+from dataclasses import asdict
+from functools import partial
+from statistics import median
+
+import numpy as np
+import pandas as pd
+
+from .audio import read_clip
+from .backend import keras, tf
+from .experiment import prepare
+from .explain import explain_track
+from .mel import make_mels
+from .models import MODELS, build_model
+from .resources import seconds, times_as_fast
+from .spectrogram import FULL, QUICK, mel_spectrogram
+from .tracks import read_tracks
+from .training import BATCH, Clips, Run, Scaler, save_run
+
+EXPLAINED = ("rnn", "crnn")
+FEWEST = 2 * BATCH  # clips of a measurement
+
+
+def training_cost(bench):
+    """Training a clip and epoch, each model on both grids; the models take turns."""
+    deterministic()
+    folder, figures = bench.corpus("training", bench.effort.rows), {"pairs": {}}
+    names = bench.effort.models or tuple(MODELS)
+    for grid in (QUICK, FULL):
+        store = make_mels(read_tracks(folder), folder, grid)
+        begun = {name: _begin(name, store, bench.effort.seconds) for name in names}
+        taken = {name: [] for name in names}
+        for _ in range(bench.effort.pairs):
+            for name, (model, clips) in begun.items():
+                taken[name].append(_epoch(model, clips) / len(clips.labels))
+        figures[grid.name] = {
+            name: {"ms_per_clip_epoch": 1000 * median(taken[name]), "clips": len(clips.labels),
+                   "parameters": model.count_params()} for name, (model, clips) in begun.items()}
+        if {"rnn", "crnn"} <= set(names):
+            ratio = "rnn_vs_crnn_cost" if grid is FULL else f"rnn_vs_crnn_cost_{grid.name}"
+            figures["pairs"][ratio] = times_as_fast(taken["rnn"], taken["crnn"])
+        bench.say(f"training: {grid.name} done")
+    return figures, {name: spread["median"] for name, spread in figures["pairs"].items()}
+
+
+def deterministic():
+    """Train as `training.fit` does: the same numbers every time, which costs some speed."""
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(0)
+
+
+def some_clips(store, n=None):
+    """Batches of the first clips of a store in random order, every second one popular."""
+    ids = store.ids[:n]
+    labels = pd.Series(np.arange(len(ids)) % 2, index=ids)
+    return Clips(store, labels, Scaler.fit(store, ids), seed=0)
+
+
+def _begin(name, store, wanted):
+    """A compiled model that has trained once, and clips for about so many seconds an epoch."""
+    model = build_model(name, store.grid.shape)
+    _epoch(model, some_clips(store, BATCH))
+    cost = _epoch(model, some_clips(store, BATCH)) / BATCH
+    return model, some_clips(store, BATCH * round(max(FEWEST, wanted / cost) / BATCH))
+
+
+def _epoch(model, clips):
+    """Seconds of one epoch."""
+    return seconds(lambda: model.fit(clips, shuffle=False, verbose=0))
+
+
+def explaining(bench):
+    """Explaining one track, and scoring one from its file on, by models that are on disk."""
+    folder = bench.corpus("explain", 24)
+    make_mels(read_tracks(folder), folder, QUICK)
+    task, figures = prepare(folder, QUICK.name, folds=0), {}
+    for model in EXPLAINED:
+        run = untrained(task, model)
+        save_run(run, task.run_folder(model, 0, 0))
+        asked = partial(explain_track, task, model, task.tracks["id"].iloc[0],
+                        seeds=range(bench.effort.seeds))
+        figures[model] = {"explain_seconds": seconds(asked),
+                          "score_ms": 1000 * _scoring(run, bench)}
+        bench.say(f"explain: {model} done")
+    return figures, {}
+
+
+def untrained(task, model):
+    """A run of a new network: scoring takes as long and as much memory whatever was learnt.
+
+    Parameters
+    ----------
+    task : Task
+    model : str
+
+    Returns
+    -------
+    Run
+    """
+    grid, n_mels = task.protocol.grid, task.protocol.grid.n_mels
+    network = build_model(model, grid.shape)
+    network.optimizer.build(network.trainable_variables)  # its state is saved as well
+    card = {"model": model, "seed": 0, "parameters": network.count_params(), "epochs": 0,
+            "grid": {**asdict(grid), "shape": list(grid.shape)}, "seconds_per_clip_epoch": 0.0}
+    scaler = Scaler(np.full(n_mels, -40.0), np.full(n_mels, 20.0))
+    return Run(network, scaler, card, pd.DataFrame({"epoch": []}))
+
+
+def _scoring(run, bench):
+    """Seconds to read, transform and score a file, the first one left out."""
+    def score(path):
+        y, sr = read_clip(path, QUICK.seconds)
+        run.predict(mel_spectrogram(y, sr, QUICK)[None])
+
+    taken = [seconds(score, bench.clips[number % len(bench.clips)])
+             for number in range(bench.effort.scored + 1)]
+    return median(taken[1:])

@@ -1,0 +1,104 @@
+"""A training that was interrupted ends as one that was not."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hiphoplib.training
+from hiphoplib.checkpoint import CHECKPOINT
+from hiphoplib.experiment import prepare, train
+from hiphoplib.training import Clips, Scaler, begun_as, finished, fit, load_run
+
+
+@pytest.fixture(scope="module")
+def task(corpus):
+    return prepare(corpus, folds=3)
+
+
+def weights_of(run):
+    return np.concatenate([weight.ravel() for weight in run.model.get_weights()])
+
+
+class Interrupted(Exception):
+    """A training that was stopped."""
+
+
+def interrupt_after(epochs):
+    def progress(done):
+        if done == epochs:
+            raise Interrupted
+    return progress
+
+
+@pytest.fixture(scope="module")
+def undisturbed(task):
+    """Runs of four epochs: dropout keeps random numbers, batch normalisation moving means."""
+    return {name: fit(name, task.store, task.labels[0], task.sides[0], epochs=4)
+            for name in ("cnn1", "crnn")}
+
+
+@pytest.mark.parametrize("name, after", [("cnn1", 1), ("cnn1", 3), ("crnn", 2)])
+def test_an_interrupted_training_ends_as_an_undisturbed_one(task, undisturbed, tmp_path, name,
+                                                            after):
+    def go_on(progress=None):
+        return fit(name, task.store, task.labels[0], task.sides[0], epochs=4, folder=tmp_path,
+                   progress=progress)
+
+    with pytest.raises(Interrupted):
+        go_on(interrupt_after(after))
+    seen = []
+    resumed = go_on(seen.append)
+    assert seen == list(range(after + 1, 5))
+    np.testing.assert_array_equal(weights_of(resumed), weights_of(undisturbed[name]))
+    pd.testing.assert_frame_equal(resumed.history.drop(columns="seconds"),
+                                  undisturbed[name].history.drop(columns="seconds"))
+
+
+@pytest.mark.parametrize("how, status, said", [
+    (signal.SIGKILL, -signal.SIGKILL, ""),
+    (signal.SIGINT, 130, "stopped; the same command goes on from here\n")], ids=["kill", "Ctrl-C"])
+def test_a_stopped_training_ends_as_an_undisturbed_one(task, undisturbed, own_corpus, how, status,
+                                                       said):
+    command = [sys.executable, "-m", "hiphoplib", "train", str(own_corpus), "--folds", "3",
+               "--model", "cnn1", "--epochs", "4"]
+    process = subprocess.Popen(command, cwd=Path(hiphoplib.training.__file__).parents[1],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    checkpoint = prepare(own_corpus, folds=3).run_folder("cnn1", 0, 0) / CHECKPOINT
+    until = time.monotonic() + 90
+    while not checkpoint.is_file() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    process.send_signal(how)
+    assert process.communicate()[1] == said
+    assert process.returncode == status
+    assert 1 <= len(json.loads(str(np.load(checkpoint)["note"]))["history"]) < 4
+    run = load_run(train(prepare(own_corpus, folds=3), "cnn1", folds=[0], epochs=4)[0])
+    np.testing.assert_array_equal(weights_of(run), weights_of(undisturbed["cnn1"]))
+    assert not checkpoint.is_file()
+
+
+def test_a_training_begun_on_anything_else_is_another_one(task):
+    def begun(labels=task.labels[0], name="mlp", seed=0, epochs=25, patience=6, level=0.0):
+        scaler = Scaler(np.full(64, level), np.ones(64))
+        sides = [Clips(task.store, labels, scaler) for _ in range(2)]
+        return json.loads(json.dumps(begun_as(name, seed, *sides, epochs, patience)))
+
+    same = begun()
+    assert same == begun()
+    for other in ({"labels": 1 - task.labels[0]}, {"labels": task.labels[0][:-1]}, {"seed": 1},
+                  {"name": "rnn"}, {"epochs": 5}, {"patience": 1}, {"level": 1e-9}):
+        assert begun(**other) != same
+
+
+def test_a_training_is_finished_by_epochs_or_patience():
+    def after(*losses, epochs=5, patience=2):
+        return finished([{"val_loss": loss} for loss in losses], epochs, patience)
+
+    assert not after() and not after(3, 2, 1) and not after(1, 2)
+    assert after(1, 2, 3) and after(3, 1, 2, 2) and after(5, 4, 3, 2, 1)
