@@ -76,7 +76,8 @@ def main(arguments=None):
     try:
         for folder in options.corpora:
             table = compare(folder, options.seeds, options.variant or tuple(VARIANTS))
-            print(f"{folder.name}\n{table.sort_values('auc', ascending=False).round(4)}")
+            best_first = table.drop(columns="by_seed").sort_values("auc", ascending=False)
+            print(f"{folder.name}\n{best_first.round(4).to_string()}")
             results[folder.resolve().name] = table.to_dict("index")
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)

@@ -59,7 +59,7 @@ def make_mels(tracks, folder, grid=QUICK, *, jobs=-1, cluster=None):
     ------
     BadInput
         If no clip can be used, if there is a store on another grid or of another version (it
-        stays as it is), or if the cluster cannot do the work.
+        stays as it is), or if the workers or the cluster cannot do the work.
     OSError
         Names the file that could not be written, for instance where the disk is full. What is
         done stays done.

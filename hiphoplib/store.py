@@ -13,11 +13,12 @@ import pandas as pd
 
 from .clip_to_mel import STORE_VERSION
 from .errors import BadInput
+from .folders import recover, replacing, standing
 from .spectrogram import QUICK
 
 TODO, DONE, REJECTED = 0, 1, 2  # a row's state
 BLOCK = 64  # rows that are mapped at a time
-PARTS = ("mels.npy", "state.npy", "grid.json", "index.csv")  # the last makes them a store
+AGAIN = "delete the folder and run `mels` again"
 
 
 class MelStore:
@@ -42,18 +43,20 @@ class MelStore:
     Raises
     ------
     BadInput
-        If there is no such store, or it was made on another grid or by another version.
+        If there is no such store, if it is damaged, or if it was made on another grid or by
+        another version; and of every reading, if `mels` has made the store anew meanwhile.
     """
 
     def __init__(self, folder, grid=QUICK):
-        self.folder = store_folder(folder, grid)
+        self.folder = standing(store_folder(folder, grid))
         self.grid = grid
         if not (self.folder / "index.csv").is_file():
             raise BadInput(f"{self.folder}: there are no mel spectrograms; make them with "
                            f"`python -m hiphoplib mels {folder} --grid {grid.name}`")
+        self._opened = _identity(self.folder / "mels.npy")  # before the rest, which is of this one
         _check_settings(self.folder, grid)
-        index = pd.read_csv(self.folder / "index.csv", dtype={"id": str}, keep_default_na=False)
-        usable = np.flatnonzero(np.load(self.folder / "state.npy") == DONE)
+        index, state = _read_rows(self.folder)
+        usable = np.flatnonzero(state == DONE)
         self.ids = pd.Index(index["id"].iloc[usable], name="id")
         self._row = pd.Series(usable, index=self.ids)
 
@@ -65,7 +68,12 @@ class MelStore:
 
     @property
     def _mels(self):
-        return np.load(self.folder / "mels.npy", mmap_mode="r", allow_pickle=False)
+        path = self.folder / "mels.npy"
+        try:
+            return _load(path, mmap_mode="r")
+        finally:  # looked at before, it might be exchanged until it is loaded
+            if _identity(path) != self._opened:
+                raise BadInput(f"{self.folder}: the store was made anew meanwhile; start again")
 
     def __getitem__(self, track_id):
         """Spectrogram of one track, np.ndarray [shape=(n_mels, frames)], float32, dB."""
@@ -90,6 +98,35 @@ def store_folder(folder, grid):
     return Path(folder) / f"mels-{grid.name}"
 
 
+def _identity(path):
+    """What tells a file from another one that takes its name; None where there is none."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size  # numbers are given again, sizes seldom
+
+
+def _load(path, **options):
+    """Array of a part of a store."""
+    try:
+        return np.load(path, allow_pickle=False, **options)
+    except (FileNotFoundError, EOFError, ValueError):  # gone, empty, cut short
+        raise BadInput(f"{path.parent}: {path.name} is damaged; {AGAIN}") from None
+
+
+def _read_rows(folder):
+    """The clips of a store, pd.DataFrame, and their states, np.ndarray [shape=(clips,)]."""
+    try:
+        index = pd.read_csv(folder / "index.csv", dtype={"id": str}, keep_default_na=False)
+    except ValueError:
+        raise BadInput(f"{folder}: index.csv is damaged; {AGAIN}") from None
+    state = _load(folder / "state.npy")
+    if state.shape != (len(index),):
+        raise BadInput(f"{folder}: state.npy is damaged; {AGAIN}")
+    return index, state
+
+
 class StoreWriter:
     """Writes rows into a store that `open_store` has made, as a context manager.
 
@@ -108,8 +145,8 @@ class StoreWriter:
     """
 
     def __init__(self, folder):
-        self._paths = [Path(folder) / name for name in PARTS[:2]]
-        mels, state = (np.load(path, mmap_mode="r", allow_pickle=False) for path in self._paths)
+        self._paths = [Path(folder) / name for name in ("mels.npy", "state.npy")]
+        mels, state = (_load(path, mmap_mode="r") for path in self._paths)
         self._starts, self._row_bytes = (mels.offset, state.offset), mels[:1].nbytes
 
     def __enter__(self):
@@ -176,46 +213,37 @@ def open_store(folder, index, grid):
     Raises
     ------
     BadInput
-        If there is a store on another grid or of another version; it stays as it is.
+        If there is a store that is damaged, on another grid or of another version; it stays as
+        it is.
     OSError
         Names the file that could not be written. An earlier store stays as it is.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    recover(folder)
     kept = np.full(len(index), -1)
+    state = np.zeros(len(index), np.uint8)
     if (folder / "index.csv").is_file():
         _check_settings(folder, grid)
-        old = pd.read_csv(folder / "index.csv", dtype={"id": str}, keep_default_na=False)
+        old, old_state = _read_rows(folder)
         kept = _kept_rows(old, index)
         if len(old) == len(index) and (kept == np.arange(len(index))).all():
-            return np.load(folder / "state.npy")
-    new = {name: folder / f"{name}.new" for name in PARTS}
-    try:
-        state = _write_parts(folder, new, kept, index, grid)
-    except BaseException:
-        for path in new.values():
-            path.unlink(missing_ok=True)  # a full disk is not made fuller
-        raise
-    (folder / "index.csv").unlink(missing_ok=True)  # no store while its parts are exchanged
-    for name, path in new.items():
-        os.replace(path, folder / name)
+            return old_state
+        state[kept >= 0] = old_state[kept[kept >= 0]]
+    with replacing(folder) as new:
+        _write_parts(new, folder, state, kept, index, grid)
     return state
 
 
-def _write_parts(folder, new, kept, index, grid):
-    """Write the parts of a store under their new names; its states."""
-    state = np.zeros(len(index), np.uint8)
-    had = np.flatnonzero(kept >= 0)
-    if had.size:
-        state[had] = np.load(folder / "state.npy")[kept[had]]
-    with naming(new["mels.npy"]), new["mels.npy"].open("wb") as file:
+def _write_parts(new, folder, state, kept, index, grid):
+    """Write the parts of a store, with the rows that are done from an old one."""
+    with naming(new / "mels.npy"), (new / "mels.npy").open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": "<f2", "fortran_order": False, "shape": (len(index), *grid.shape)})
         start, row_bytes = file.tell(), 2 * grid.n_mels * grid.frames
         file.truncate(start + len(index) * row_bytes)
         done = np.flatnonzero(state == DONE)
         for first in range(0, len(done), BLOCK):
-            mels = np.load(folder / "mels.npy", mmap_mode="r", allow_pickle=False)
+            mels = _load(folder / "mels.npy", mmap_mode="r")
             for row in done[first:first + BLOCK]:
                 file.seek(start + int(row) * row_bytes)
                 file.write(mels[kept[row]])
@@ -224,9 +252,8 @@ def _write_parts(folder, new, kept, index, grid):
     settings = json.dumps({**asdict(grid), "version": STORE_VERSION}) + "\n"
     for name, part in {"state.npy": content.getvalue(), "grid.json": settings.encode(),
                        "index.csv": index.to_csv(index=False).encode()}.items():
-        with naming(new[name]):
-            new[name].write_bytes(part)
-    return state
+        with naming(new / name):
+            (new / name).write_bytes(part)
 
 
 def _kept_rows(old, index):
@@ -239,15 +266,14 @@ def _kept_rows(old, index):
 
 def _check_settings(folder, grid):
     """Raise where a store was made on another grid or by another version."""
-    again = "delete the folder and run `mels` again"
     try:
         stored = json.loads((folder / "grid.json").read_text())
         version = stored.pop("version", 1)
     except (OSError, ValueError, AttributeError):
-        raise BadInput(f"{folder}: grid.json is damaged; {again}") from None
+        raise BadInput(f"{folder}: grid.json is damaged; {AGAIN}") from None
     if stored != asdict(grid):
         raise BadInput(f"{folder}: made on another grid ({stored.get('n_mels')} bands, hop "
-                       f"{stored.get('hop_length')}); {again}")
+                       f"{stored.get('hop_length')}); {AGAIN}")
     if version != STORE_VERSION:
         raise BadInput(f"{folder}: made by version {version} of the way to compute spectrograms, "
-                       f"this is version {STORE_VERSION}; {again}")
+                       f"this is version {STORE_VERSION}; {AGAIN}")

@@ -17,6 +17,7 @@ from collections import deque
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from itertools import chain
 from queue import Empty, SimpleQueue
 
 import joblib
@@ -26,6 +27,7 @@ from joblib.externals.loky.backend import resource_tracker as loky_tracker
 from .errors import BadInput
 
 DIED = "died"  # instead of a result: the task ends its worker, even when it runs alone
+LONE = 5  # of them in a row are the fault of the workers
 AHEAD = 2  # tasks handed out for each worker: one that it works on, and the next
 IDLE = 30  # s after which a process without work ends; calls soon after each other share them
 ANSWER = 10  # s in which a scheduler has to answer, and to have a worker
@@ -64,11 +66,16 @@ def unordered(work, tasks, *, jobs=-1, cluster=None):
     Raises
     ------
     BadInput
-        If the cluster does not answer, has no workers, or lacks this project.
+        If the cluster does not answer, has no workers, or lacks this project; or if the workers
+        end whatever they are given.
     """
+    waiting = enumerate(tasks)
+    first = next(waiting, None)
+    if first is None:
+        return  # nothing to do needs nobody
     pool = _Cluster(cluster) if cluster else _Processes(jobs)
     try:
-        yield from _unordered(pool, work, enumerate(tasks))
+        yield from _unordered(pool, work, chain([first], waiting))
     except BaseException:  # also where the caller stops listening
         pool.stop()
         raise
@@ -78,6 +85,7 @@ def unordered(work, tasks, *, jobs=-1, cluster=None):
 def _unordered(pool, work, waiting):
     """Hand out and collect, on any pool."""
     suspects, alone, flying, done = deque(), None, {}, SimpleQueue()
+    deaths = 0  # of workers with one task and nothing else, since the last result
 
     def hand_out(task):
         future = pool.submit(work, task[1])
@@ -108,6 +116,11 @@ def _unordered(pool, work, waiting):
             suspects.append(task)
             continue
         alone = None
+        deaths = deaths + 1 if result is DIED else 0
+        if deaths == LONE:
+            raise BadInput(f"the workers end whatever they are given, {LONE} tasks in a row, for "
+                           "too little memory perhaps, or a broken library; free memory or install "
+                           "the requirements anew, the same command goes on from here")
         yield task[0], result
 
 
@@ -118,7 +131,7 @@ class _Processes:
         if jobs == 0:
             raise BadInput("jobs: 0 processes cannot work; give at least 1")
         self._jobs = joblib.effective_n_jobs(jobs)
-        self._executor = None
+        self._executor = self._last = None
 
     def room(self):
         return AHEAD * self._jobs
@@ -127,10 +140,11 @@ class _Processes:
         with _deaf_children():
             while True:
                 self._executor = get_reusable_executor(self._jobs, timeout=IDLE, env=ONE_THREAD,
-                                                       initializer=_end_with,
+                                                       initializer=_prepare,
                                                        initargs=(os.getpid(),))
                 try:
-                    return self._executor.submit(work, task)
+                    self._last = self._executor.submit(work, task)
+                    return self._last
                 except BrokenProcessPool:
                     pass  # a worker died just now; the next executor is a new one
 
@@ -142,14 +156,25 @@ class _Processes:
 
     def stop(self):
         if self._executor:
+            until = time.monotonic() + 1  # loky takes a task in milliseconds
+            while self._last and not (self._last.running() or self._last.done()):
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.001)  # it stumbles over one that it has not taken when it is stopped
             self._executor.shutdown(kill_workers=True)
 
     def release(self):
         """Keep the processes for the next call, which then need not start."""
 
 
-def _end_with(parent):
-    """End this process when its parent is gone, which may be killed and then ends nobody."""
+def _prepare(parent):
+    """Make this process deaf to Ctrl-C, and end it when its parent is gone.
+
+    A parent that is killed ends nobody. On Windows `os.getppid` does not change then: there a
+    process ends when it has had no work for a while.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     def watch():
         while os.getppid() == parent:
             time.sleep(0.5)
@@ -160,11 +185,12 @@ def _end_with(parent):
 
 @contextmanager
 def _deaf_children():
-    """Processes that are started inside do not hear Ctrl-C; the one that started them ends them.
+    """Processes that are started inside do not hear Ctrl-C even before they can say so.
 
-    A terminal sends it to all of them, and each would write where it was just then.
+    A terminal sends it to all of them, and each would write where it was just then; the one that
+    started them ends them.
     """
-    if not hasattr(signal, "pthread_sigmask"):
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     for tracker in (multiprocessing.resource_tracker, loky_tracker):
@@ -205,18 +231,21 @@ class _Cluster:
         self._address, self._killed = address, KilledWorker
         self._silenced = [log for name, log in logging.root.manager.loggerDict.items()
                           if isinstance(log, logging.Logger) and not log.disabled
-                          and f"{name}.".startswith("distributed.")]
-        for log in self._silenced:
-            log.disabled = True  # what goes wrong is told here, in one line
+                          and f"{name}.".startswith(("distributed.", "tornado.application."))]
         self._client = Client.__new__(Client)  # one that cannot connect has to be closed as well
         found = "no Dask scheduler answers there; start one with `dask scheduler`"
         try:
+            for log in self._silenced:
+                log.disabled = True  # what goes wrong is told here, in one line
             self._client.__init__(address, timeout=ANSWER, set_as_default=False)
             found = "there are no workers; start some with `dask worker`"
             self._client.wait_for_workers(1, timeout=ANSWER)
         except (OSError, ValueError) as error:
             self.stop()
             raise BadInput(f"{address}: {found}, or leave out --dask") from error
+        except BaseException:  # Ctrl-C
+            self.stop()
+            raise
         self._executor = self._client.get_executor(pure=False)
         self._room, self._looked, self._seen = 0, -LOOK, time.monotonic()
 
@@ -227,7 +256,7 @@ class _Cluster:
             self._looked = now
             try:
                 self._room = AHEAD * sum(self._client.nthreads().values())
-            except (OSError, CancelledError, RuntimeError) as error:
+            except Exception as error:  # of classes that differ with Dask's version
                 raise self._gone() from error
             self._seen = now if self._room else self._seen
             if now - self._seen > ABSENT:
@@ -236,7 +265,11 @@ class _Cluster:
         return self._room
 
     def submit(self, work, task):
-        return self._executor.submit(_unpack(), pickle.dumps((work, task)))
+        packed = pickle.dumps((work, task))
+        try:
+            return self._executor.submit(_unpack(), packed)
+        except Exception as error:
+            raise self._gone() from error
 
     def result(self, future):
         try:

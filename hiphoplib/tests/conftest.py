@@ -115,6 +115,13 @@ def own_corpus(corpus, tmp_path):
     return Path(shutil.copytree(corpus, tmp_path / "tiny"))
 
 
+@pytest.fixture
+def bare(own_corpus):
+    """Such a copy without its store."""
+    shutil.rmtree(own_corpus / "mels-quick")
+    return own_corpus
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, corpus):
     """A corpus with `mlp` trained in three folds; to be read only."""

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from hiphoplib import workers
 from hiphoplib.clip_to_mel import clip_to_mel
@@ -15,6 +16,8 @@ from hiphoplib.store import DONE
 
 ROOT = Path(workers.__file__).parents[1]
 CRASHES = "0017"
+posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that this system lacks")
+linux = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks into /proc")
 
 
 def crashing_work(task):

@@ -6,42 +6,47 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
+import threading
 import time
 from functools import partial
 from operator import call
+from pathlib import Path
 
 import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from hiphoplib import workers
+from hiphoplib import mel, workers
 from hiphoplib.errors import BadInput
 from hiphoplib.mel import MelStore, make_mels
 from hiphoplib.rejected import read_rejected
-from hiphoplib.tests.mel_runs import start, store_bytes, wait_for_rows
+from hiphoplib.tests.mel_runs import (
+    CRASHES,
+    ROOT,
+    crashing_work,
+    linux,
+    posix,
+    start,
+    store_bytes,
+    wait_for_rows,
+)
 from hiphoplib.tracks import read_tracks
-from hiphoplib.workers import DIED, unordered
+from hiphoplib.workers import unordered
 
 
 @pytest.fixture(scope="module")
 def cluster():
     """Two workers, each a process of its own that is replaced when it dies."""
     # by default it gives up a task after four dead workers, and each takes seconds to come back
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), LocalCluster(
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
             silence_logs=logging.CRITICAL) as cluster:
         yield cluster
 
 
 @pytest.fixture
-def bare(own_corpus):
-    """The corpus without its store."""
-    shutil.rmtree(own_corpus / "mels-quick")
-    return own_corpus
-
-
-@pytest.fixture
-def hasty(monkeypatch):
+def impatient(monkeypatch):
     """Patience that a test can wait for."""
     for name in ("ANSWER", "LOOK", "ABSENT"):
         monkeypatch.setattr(workers, name, 0.5)
@@ -56,6 +61,7 @@ def test_a_cluster_writes_the_bytes_of_one_machine(cluster, bare, corpus):
     assert store_bytes(bare) == store_bytes(corpus) and len(read_rejected(bare)) == 0
 
 
+@posix
 def test_a_worker_killed_in_the_middle_costs_no_clip(cluster, bare, corpus):
     process = start(bare, "--dask", cluster.scheduler_address)
     wait_for_rows(process, bare, 2)
@@ -67,12 +73,32 @@ def test_a_worker_killed_in_the_middle_costs_no_clip(cluster, bare, corpus):
     assert store_bytes(bare) == store_bytes(corpus)
 
 
-def test_a_task_that_ends_its_workers_costs_only_itself(cluster):
-    tasks = [partial(os._exit, 1) if n == 2 else partial(abs, -n) for n in range(8)]
-    results = dict(unordered(call, tasks, cluster=cluster.scheduler_address))
-    assert results == {n: DIED if n == 2 else n for n in range(8)}
+@posix
+def test_a_clip_that_ends_its_workers_costs_only_itself(cluster, bare, corpus, monkeypatch):
+    monkeypatch.setattr(mel, "clip_to_mel", crashing_work)
+    store = make_mels(read_tracks(bare), bare, cluster=cluster.scheduler_address)
+    assert store.ids.tolist() == [i for i in MelStore(corpus).ids if i != CRASHES]
+    assert store.checksum(store.ids) == MelStore(corpus).checksum(store.ids)
+    assert read_rejected(bare).values.tolist() == [
+        [CRASHES, "mels", f"clip {CRASHES}.mp3: decoding it ended the worker; replace the file"]]
 
 
+def test_nothing_to_do_needs_no_cluster(own_corpus):
+    assert len(make_mels(read_tracks(own_corpus), own_corpus, cluster="tcp://127.0.0.1:1")) == 40
+
+
+def test_a_client_that_was_closed_is_told(cluster):
+    pool = workers._Cluster(cluster.scheduler_address)
+    try:
+        pool._client.close()  # as it does itself when it has not reached the scheduler for a while
+        for use in (pool.room, partial(pool.submit, abs, -1)):
+            with pytest.raises(BadInput, match="the scheduler is gone; start it again"):
+                use()
+    finally:
+        pool.stop()
+
+
+@posix
 def test_ctrl_c_is_one_line_and_the_cluster_stays(cluster, bare, corpus):
     process = start(bare, "--dask", cluster.scheduler_address)
     wait_for_rows(process, bare, 2)
@@ -83,6 +109,7 @@ def test_ctrl_c_is_one_line_and_the_cluster_stays(cluster, bare, corpus):
     assert store_bytes(bare) == store_bytes(corpus)
 
 
+@linux
 def test_workers_that_do_not_see_the_clips_are_told(cluster, bare, monkeypatch):
     monkeypatch.chdir(bare)
     tracks = read_tracks(".")
@@ -102,7 +129,7 @@ def test_workers_without_the_project_are_told(cluster, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nothing", "who://knows"])
-def test_an_address_that_nobody_answers_is_told(address, hasty):
+def test_an_address_that_nobody_answers_is_told(address, impatient):
     with pytest.raises(BadInput) as error:
         list(unordered(call, [os.getpid], cluster=address))
     said = str(error.value)
@@ -127,20 +154,39 @@ def lonely(tmp_path):
     process.communicate()
 
 
-def test_a_scheduler_without_workers_is_told(lonely, hasty):
+def test_a_scheduler_without_workers_is_told(lonely, impatient):
     with pytest.raises(BadInput, match="there are no workers; start some with `dask worker`"):
         list(unordered(call, [os.getpid], cluster=lonely[0]))
 
 
+@posix
+def test_ctrl_c_while_the_cluster_is_waited_for_leaves_nothing(lonely):
+    logs = [logging.getLogger(f"distributed.{name}") for name in ("client", "comm.core")]
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            list(unordered(call, [os.getpid], cluster=lonely[0]))
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, heard)
+    assert not any(log.disabled for log in logs)
+    with Client(lonely[0], set_as_default=False) as client:
+        clients = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.clients))
+        assert {*clients} == {client.id, "fire-and-forget"}
+
+
 @pytest.fixture
-def worker(lonely):
-    """Function that starts a worker there, which nobody replaces."""
+def worker(lonely, tmp_path):
+    """Function that starts a worker there as the README does, in a folder of no meaning."""
     started = []
 
-    def start():
+    def start(*options):
         started.append(subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_worker", lonely[0], "--nthreads", "1",
-             "--no-dashboard", "--no-nanny"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            [Path(sysconfig.get_path("scripts"), "dask"), "worker", lonely[0], "--nthreads", "1",
+             "--no-dashboard", *options], env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         return started[-1]
 
     yield start
@@ -149,9 +195,9 @@ def worker(lonely):
         process.wait()
 
 
-def test_workers_that_do_not_come_back_are_told(lonely, worker, hasty, monkeypatch):
+def test_workers_that_do_not_come_back_are_told(lonely, worker, impatient, monkeypatch):
     monkeypatch.setattr(workers, "ANSWER", 20)  # there has to be one first
-    only = worker()
+    only = worker("--no-nanny")  # which would replace it
     results = unordered(call, [partial(time.sleep, 0.1)] * 1000, cluster=lonely[0])
     next(results)
     only.kill()
@@ -159,6 +205,7 @@ def test_workers_that_do_not_come_back_are_told(lonely, worker, hasty, monkeypat
         list(results)
 
 
+@posix
 def test_a_scheduler_that_ends_in_the_middle_is_one_line(lonely, worker, bare):
     address, scheduler = lonely
     worker()
@@ -171,10 +218,11 @@ def test_a_scheduler_that_ends_in_the_middle_is_one_line(lonely, worker, bare):
     assert process.returncode == 1 and 0 < len(MelStore(bare)) < 40
 
 
-def test_workers_that_come_later_go_on_where_all_others_went(lonely, worker, hasty, monkeypatch):
+def test_workers_that_come_later_go_on_where_all_others_went(lonely, worker, impatient,
+                                                              monkeypatch):
     for name in ("ANSWER", "ABSENT"):
         monkeypatch.setattr(workers, name, 20)
-    first = worker()
+    first = worker("--no-nanny")
     results = unordered(call, [partial(abs, -n) for n in range(9)], cluster=lonely[0])
     done = [next(results)]
     time.sleep(0.5)  # what was handed out is done, and waits here

@@ -25,7 +25,8 @@ from hiphoplib.mel import (
     read_clip,
 )
 from hiphoplib.rejected import read_rejected
-from hiphoplib.tests.mel_runs import store_bytes
+from hiphoplib.store import StoreWriter
+from hiphoplib.tests.mel_runs import linux, store_bytes
 from hiphoplib.tracks import normalise, read_tracks
 
 # clips as they come
@@ -115,6 +116,7 @@ def test_float16_is_exact_to_a_sixteenth_of_a_decibel(corpus):
     assert np.abs(MelStore(corpus)["0000"] - S_db).max() <= 1 / 16
 
 
+@linux
 def test_the_store_is_mapped_and_what_was_read_does_not_stay(corpus):
     store = MelStore(corpus)
     assert isinstance(store._mels, np.memmap) and not store._mels.flags.writeable
@@ -220,6 +222,39 @@ def test_a_store_of_another_grid_or_version_is_told_and_stays(own_corpus, settin
         assert said.startswith(f"{path.parent}: ") and "\n" not in said
         assert said.endswith("; delete the folder and run `mels` again")
         assert (store_bytes(own_corpus), path.read_bytes()) == before
+
+
+@pytest.mark.parametrize("name", ["mels.npy", "state.npy", "index.csv"])
+@pytest.mark.parametrize("left", [0, 0.5])
+def test_a_damaged_store_is_told_and_stays(own_corpus, name, left):
+    path = own_corpus / "mels-quick" / name
+    path.write_bytes(path.read_bytes()[:int(left * path.stat().st_size)])
+    before, tracks = store_bytes(own_corpus), read_tracks(own_corpus)
+    for use in (lambda: MelStore(own_corpus)["0030"],
+                lambda: make_mels(tracks[5:], own_corpus, jobs=1),
+                lambda: make_mels(tracks, own_corpus, jobs=1)):
+        with pytest.raises(BadInput) as error:
+            use()
+        damaged = f"{'state.npy' if (name, left) == ('index.csv', 0.5) else name} is damaged"
+        assert str(error.value) == (f"{path.parent}: {damaged}; delete the folder and run `mels` "
+                                    "again")
+        assert store_bytes(own_corpus) == before
+
+
+def test_an_open_store_reads_on_while_rows_come_but_no_other_store(own_corpus):
+    store = MelStore(own_corpus)
+    before = store["0003"]
+    with StoreWriter(own_corpus / "mels-quick") as writer:
+        writer.done(4, before)
+    np.testing.assert_array_equal(store.batch(["0003", "0004"]), [before, before])
+    make_mels(read_tracks(own_corpus)[::-1], own_corpus, jobs=1)
+    for read in (lambda: store["0003"], lambda: store.batch(["0003"]),
+                 lambda: store.checksum(["0003"])):
+        with pytest.raises(BadInput, match="mels-quick: the store was made anew meanwhile; start"):
+            read()
+    shutil.rmtree(own_corpus / "mels-quick")
+    with pytest.raises(BadInput, match="made anew meanwhile"):
+        store["0003"]
 
 
 def test_a_store_that_is_not_there_is_told(corpus):

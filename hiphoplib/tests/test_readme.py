@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 
-@pytest.mark.parametrize("name", ["synthetic", "synthetic-2000", "liked_songs"])
+@pytest.mark.parametrize("name", ["synthetic", "synthetic-2000", "synthetic-16168", "liked_songs"])
 def test_the_readme_shows_every_number_of_a_results_file(name):
     results = read_results(ROOT / "notebooks" / "results" / f"{name}.json")
     text = (ROOT / "README.md").read_text()
@@ -20,6 +20,14 @@ def test_the_readme_shows_every_number_of_a_results_file(name):
     for column in ("AUC [95 % interval]", "accuracy [95 % interval]", "AUC by seed"):
         for number in table[column]:
             assert number in text, f"{name}: {number} is not in the README"
+
+
+def test_the_readme_shows_the_search_of_the_crnn_and_the_kept_one_is_the_best():
+    text = (ROOT / "README.md").read_text()
+    for variants in read_results(ROOT / "notebooks/results/crnn_search.json")["corpora"].values():
+        for found in variants.values():
+            assert f"| {found['auc']:.3f} |" in text
+        assert max(variants, key=lambda name: variants[name]["auc"]) == "crnn-dropout"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -44,7 +52,7 @@ def test_notebooks_warn_where_the_corpus_is_synthetic(path):
 def test_results_name_what_made_them():
     paths = (ROOT / "notebooks" / "results").glob("*.json")
     for path in (path for path in paths if path.stem not in (
-            "bench", "explanations", "shape_rap_2020")):
+            "bench", "crnn_search", "explanations", "shape_rap_2020")):
         results = read_results(path)
         assert {"corpus", "protocol", "models", "paired", "versions", "made", "command"} <= set(
             results)
