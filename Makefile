@@ -2,7 +2,7 @@
 # make test          environment, unit tests, every notebook executed and compared
 # make presentation  Presentation.pdf from the report's results
 # make real FOLDER=…  the five models on a folder of real recordings, five folds (SEEDS=3 for more)
-# make bench         speed and peak memory here: tables, notebooks/results/bench.json; 20 minutes
+# make bench         speed and peak memory here: README, notebooks/results/bench.json; 20 minutes
 PYTHON ?= python3
 SEEDS ?= 1
 VENV := .venv
@@ -44,6 +44,7 @@ real: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python -m hiphoplib.bench
+	$(BIN)/python -m hiphoplib.bench_table README.md notebooks/results/bench.json
 
 $(VENV)/installed: requirements.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -22,13 +22,13 @@ from pathlib import Path
 
 from .errors import BadInput
 from .files import write_whole
-from .resources import machine, seconds
+from .resources import ROOT, machine, seconds
 
 PROGRAM = "python -m hiphoplib.bench"
 RESULTS = Path("notebooks/results/bench.json")
 SCRATCH = Path("build")  # on the disk of the corpora: the system's temporary folder may be memory
+SO_FAR = SCRATCH / RESULTS.name  # results while it runs: a stopped bench leaves `RESULTS` as it is
 AUDIO = {".mp3", ".wav", ".flac", ".ogg"}
-ROOT = Path(__file__).resolve().parents[1]
 PARTS = {  # where each is: a function of a `Bench` that gives its tables and its ratios, two dicts
     "startup": ("bench", "startup", "starts of the command line"),
     "mel": ("bench_mel", "mel_throughput", "from a file to its mel spectrogram, on one core"),
@@ -59,6 +59,8 @@ class Effort:
         Clips of the two corpora that peak memory is compared on.
     training_seconds : float
         How long each model is trained on each of them, in s, or an epoch if that is shorter.
+    disk_gb : float
+        Free disk that all of it needs, in GB of 10⁹ bytes.
     startups, scored, seeds : int
         Starts of the command line, tracks that are scored, LIME's runs for each filling.
     """
@@ -72,13 +74,15 @@ class Effort:
     seconds: float = 2.0
     sizes: tuple = (2000, 16_000)
     training_seconds: float = 10.0
+    disk_gb: float = 7
     startups: int = 5
     scored: int = 10
     seeds: int = 3
 
 
 SHORT = Effort(clips=4, rounds=1, rows=48, warm_rows=16, pairs=1, models=("mlp", "rnn", "crnn"),
-               seconds=0.1, sizes=(24, 48), training_seconds=1.0, startups=1, scored=2, seeds=1)
+               seconds=0.1, sizes=(24, 48), training_seconds=1.0, disk_gb=1, startups=1, scored=2,
+               seeds=1)
 
 
 @dataclass(frozen=True)
@@ -205,27 +209,30 @@ def main(arguments=None):
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("stopped; what was measured is in the results file", file=sys.stderr)
+        print("stopped" + (f"; what was measured is in {SO_FAR}" if SO_FAR.is_file() else ""),
+              file=sys.stderr)
         return 130
     from .bench_table import bench_markdown
 
     print(bench_markdown(results))
     for name, why in results["failed"].items():
-        print(f"error: {name} could not be measured: {why}", file=sys.stderr)
+        print(f"error: {name} could not be measured: {why}; the rest is in {SO_FAR}",
+              file=sys.stderr)
     return 1 if results["failed"] else 0
 
 
 def _measure(options, command):
-    """The results of the parts that are asked for, dict; they are in the file as well."""
+    """The results of the parts that are asked for, dict; if none failed, in their file as well."""
     os.environ["TQDM_DISABLE"] = "1"
     partly, names = options.short or options.only, options.only or PARTS
-    path = options.json or (SCRATCH / RESULTS.name if partly else RESULTS)
+    path = options.json or (SO_FAR if partly else RESULTS)
     effort, begin = SHORT if options.short else Effort(), time.perf_counter()
     SCRATCH.mkdir(exist_ok=True)
+    SO_FAR.unlink(missing_ok=True)
     if "memory" in names:  # now, and not when all other parts are done
         from .bench_memory import check_disk
 
-        check_disk(SCRATCH, max(effort.sizes))
+        check_disk(SCRATCH, effort.disk_gb)
     with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="bench-") as scratch:
         scratch = Path(scratch).resolve()
         clips, name = find_clips(options.clips, effort, scratch)
@@ -235,9 +242,11 @@ def _measure(options, command):
 
         def save(results):
             results["minutes"] = (time.perf_counter() - begin) / 60
-            write_whole(path, json.dumps(results, indent=1) + "\n")
+            write_whole(SO_FAR, json.dumps(results, indent=1) + "\n")
 
         run(names, Bench(scratch, clips, effort), results, save)
+    if not results["failed"]:
+        write_whole(path, SO_FAR.read_bytes())
     return results
 
 
@@ -247,10 +256,11 @@ def _parser():
         description="Measure speed and peak memory on this machine, about 20 minutes on two "
                     "cores;\nthe table goes to standard output, progress to standard error.",
         epilog="parts:\n" + "\n".join(f"  {name:9s} {what}" for name, (*_, what) in PARTS.items())
-               + "\n\nIt takes 6.5 GB of disk in build/ while it runs.")
+               + f"\n\nIt takes {Effort.disk_gb} GB of disk in {SCRATCH}/ while it runs.")
     parser.add_argument("--json", type=Path, metavar="FILE",
-                        help=f"write the results here (default {RESULTS}, or "
-                             f"{SCRATCH / RESULTS.name} of a run that is short or of some parts)")
+                        help=f"write the results here when all is measured (default {RESULTS}, or "
+                             f"{SO_FAR} of a run that is short or of some parts); while it runs "
+                             f"they are in {SO_FAR}")
     parser.add_argument("--clips", type=Path, metavar="FOLDER",
                         help="measure on these recordings (default: clips of the synthetic corpus)")
     parser.add_argument("--only", action="append", choices=list(PARTS), metavar="PART",

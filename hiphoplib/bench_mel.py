@@ -3,6 +3,7 @@
 import logging
 import math
 import shutil
+import time
 from statistics import median
 
 import librosa
@@ -73,7 +74,7 @@ def workers(bench):
     logging.getLogger("distributed").setLevel(logging.ERROR)
     folder, few = (bench.corpus(f"workers-{rows}", rows)
                    for rows in (bench.effort.rows, bench.effort.warm_rows))
-    taken = {"1": [], "2": [], "dask 2": []}
+    taken, own = ({"1": [], "2": [], "dask 2": []} for _ in range(2))
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True,
                       dashboard_address=":0") as cluster:
         how = {"1": {"jobs": 1}, "2": {"jobs": 2},
@@ -81,16 +82,32 @@ def workers(bench):
         for pair in range(bench.effort.pairs):
             for name, options in how.items():
                 _make(few, options)  # a worker takes a second or two to start and to import
+                begin = time.process_time()
                 taken[name].append(seconds(_make, folder, options))
+                own[name].append(time.process_time() - begin)
             bench.say(f"workers: {pair + 1} of {bench.effort.pairs}")
-    rates = {name: bench.effort.rows / median(times) for name, times in taken.items()}
-    each = rates["dask 2"] / 2
-    figures = {"clips": bench.effort.rows, "clips_per_second": rates,
-               "dask_clips_per_second_and_worker": each,
-               "workers_for_a_million_in_an_hour": math.ceil(1e6 / 3600 / each),
+    rows = bench.effort.rows
+    rates = {name: rows / median(times) for name, times in taken.items()}
+    cpu = {name: 1000 * median(times) / rows for name, times in own.items()}
+    figures = {"clips": rows, "clips_per_second": rates, "parent_cpu_ms_per_clip": cpu,
+               **_many_workers(rates["dask 2"] / 2, 1000 / cpu["dask 2"]),
                "pairs": {"workers_2_vs_1": times_as_fast(taken["1"], taken["2"]),
                          "dask_2_vs_workers_2": times_as_fast(taken["2"], taken["dask 2"])}}
     return figures, {name: spread["median"] for name, spread in figures["pairs"].items()}
+
+
+def _many_workers(each, most):
+    """How many workers a million clips an hour want, and how many one writer can feed, dict.
+
+    Parameters
+    ----------
+    each, most : float > 0
+        Clips a second of one worker, and at most of the process that writes the store, which takes
+        a core for that. Here it runs the scheduler as well.
+    """
+    return {"dask_clips_per_second_and_worker": each,
+            "workers_for_a_million_in_an_hour": math.ceil(1e6 / 3600 / each),
+            "writer_clips_per_second": most, "workers_that_one_writer_feeds": int(most / each)}
 
 
 def _make(folder, options):

@@ -7,17 +7,16 @@ import time
 from pathlib import Path
 
 from .errors import BadInput
-from .resources import watch
+from .resources import ROOT, watch
 from .spectrogram import FULL
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDS = 3  # every clip is scored once
 SCORED = "crnn"
-SPARE = 1e9  # bytes of disk beside the store
+EXPLAINED = "rnn"
 
 
 def peak_memory(bench):
-    """Peak memory of mels, of training each model, of evaluation, at two sizes of corpus."""
+    """Peak memory of mels, training each model, evaluation at two sizes; of explaining a track."""
     from .models import MODELS
 
     sizes, models = bench.effort.sizes, bench.effort.models or tuple(MODELS)
@@ -35,7 +34,19 @@ def peak_memory(bench):
         figures["evaluate"][key] = _stage([__spec__.name, "evaluate", folder])
         bench.say(f"memory: evaluation of {size:,} clips done")
         shutil.rmtree(folder)
+    figures["explain"] = _explaining(bench)
     return figures, _ratios(figures)
+
+
+def _explaining(bench):
+    """What the command takes that explains one track, dict."""
+    from .bench_training import explainable
+
+    task = explainable(bench, "memory-explain", [EXPLAINED])
+    track = task.tracks["id"].iloc[0]
+    return {"clips": len(task.tracks), "model": EXPLAINED} | _stage(
+        ["hiphoplib", "explain", task.folder, track, "--model", EXPLAINED, "--folds", "0",
+         "--out", task.folder / "why.png"])
 
 
 def _ratios(figures):
@@ -50,14 +61,12 @@ def _ratios(figures):
                 for of in figures["training"].values())}
 
 
-def check_disk(folder, clips):
-    """Raise `BadInput` where a store of so many clips would not fit on the disk of a folder."""
-    needed = 2 * FULL.n_mels * FULL.frames * clips + (SPARE if clips > 1000 else 0)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise BadInput(f"{folder.name}/: {free / 1e9:.1f} GB free on its disk, "
-                       f"{needed / 1e9:.1f} GB are needed for a store of {clips:,} clips; make "
-                       "room, or leave out the part memory")
+def check_disk(folder, needed_gb):
+    """Raise `BadInput` where the disk of a folder has not so many GB of 10⁹ bytes free."""
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    if free_gb < needed_gb:
+        raise BadInput(f"{folder.name}/: {free_gb:.1f} GB free on its disk, {needed_gb:,} GB are "
+                       "needed; make room, or leave out the part memory")
 
 
 def _stage(arguments):
@@ -79,10 +88,11 @@ def train_stage(folder, name, seconds):
     """Train a model on the whole store for a while; what was trained on, dict.
 
     An epoch of the slowest would take an hour. Before the first step all clips are read for the
-    scaler, and the steps take clips from all over the store.
+    scaler, and the steps take clips from all over the store. The rest is as in `training.fit`:
+    validation, a checkpoint after the epoch, the best weights at the end.
     """
     from .backend import keras
-    from .bench_training import deterministic, some_clips
+    from .bench_training import FEWEST, deterministic, some_clips
     from .checkpoint import Checkpoint
     from .models import build_model
     from .store import MelStore
@@ -98,12 +108,17 @@ def train_stage(folder, name, seconds):
             if time.monotonic() - self.begin > seconds:
                 self.model.stop_training = True
 
+        def on_epoch_end(self, epoch, logs=None):
+            checkpoint.keep({"epoch": epoch, **logs})
+
     deterministic()
     store = MelStore(folder, FULL)
     clips, stop = some_clips(store), Stop()
     model = build_model(name, FULL.shape)
-    model.fit(clips, shuffle=False, verbose=0, callbacks=[stop])
-    Checkpoint(folder, model, {}).keep({"val_loss": 0.0})  # as `training.fit` after an epoch
+    checkpoint = Checkpoint(folder / name, model, {})
+    model.fit(clips, validation_data=some_clips(store, FEWEST), shuffle=False, verbose=0,
+              callbacks=[stop])
+    model.set_weights(checkpoint.best)
     n = len(clips.labels)
     return {"in_training_set": n, "trained_on": min(stop.steps * clips.batch, n)}
 

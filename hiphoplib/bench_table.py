@@ -72,7 +72,7 @@ def _ratios(results):
         bar = f"at least {least:g}" if least else f"at most {most:g}" if most else "–"
         spread = _spread(results, name)
         rows.append([said.format(*sizes), f"{results['ratios'][name]:.2f}{spread}", bar])
-    return rows and _table(["ratio", "measured", "bar"], rows)
+    return _table(["ratio", "measured", "bar"], rows) if rows else ""
 
 
 def _spread(results, name):
@@ -96,14 +96,19 @@ def _mel(part):
 
 def _workers(part):
     rates, each = part["clips_per_second"], part["dask_clips_per_second_and_worker"]
-    rows = [[said, f"{rates[name]:.1f}"] for name, said in (
+    cpu, most = part["parent_cpu_ms_per_clip"], part["writer_clips_per_second"]
+    wanted, fed = (part["workers_for_a_million_in_an_hour"], part["workers_that_one_writer_feeds"])
+    rows = [[said, f"{rates[name]:.1f}", f"{cpu[name]:.1f}"] for name, said in (
         ("1", "1 process"), ("2", "2 processes"), ("dask 2", "2 Dask workers"))]
+    said = (f"A Dask worker makes {each:.1f} clips a second here; a million clips in one hour want "
+            f"**{wanted} such workers** (computed, not run). The process that writes the store, "
+            "and here schedules too, decodes nothing; by its own CPU time it keeps up with at most "
+            f"{most:.0f} clips a second, which is **{fed} such workers**")
+    said += (f": more have to wait for it, and a million clips take {1e6 / most / 3600:.1f} hours."
+             if wanted > fed else ".")
     return (f"`mels --grid full` of {part['clips']} clips, absolute:\n\n"
-            + _table(["workers", "clips/s"], rows)
-            + "\n\n" + _wrapped(
-                f"A Dask worker makes {each:.1f} clips a second here; a million clips in one hour "
-                f"want **{part['workers_for_a_million_in_an_hour']} such workers** (computed, not "
-                "run)."))
+            + _table(["workers", "clips/s", "writer's CPU, ms a clip"], rows)
+            + "\n\n" + _wrapped(said))
 
 
 def _training(part):
@@ -134,8 +139,12 @@ def _memory(part):
                 "MB of 10⁶ bytes resident in the process, pages of mapped files included, "
                 f"absolute. A training was stopped after {part['training_seconds']:g} s of steps "
                 "or one epoch: all clips were in the training set and were read for the scaler, "
-                f"steps were made on so many of the {int(large):,}: {trained}. `mels` of them "
-                f"took {part['mels'][large]['seconds']:.0f} s."))
+                f"steps were made on so many of the {int(large):,}: {trained}. What is read ahead "
+                "of the steps can grow over a whole epoch. `mels` of them took "
+                f"{part['mels'][large]['seconds']:.0f} s. Explaining one track by the "
+                f"{MODEL_LABELS[part['explain']['model']]} takes "
+                f"{part['explain']['parent_mb']:,.0f} MB (quick grid, {part['explain']['clips']} "
+                "clips). Gathering is not measured."))
 
 
 def _peaks(sizes, who, small, large):

@@ -16,7 +16,7 @@ from .models import MODELS, build_model
 from .resources import seconds, times_as_fast
 from .spectrogram import FULL, QUICK, mel_spectrogram
 from .tracks import read_tracks
-from .training import BATCH, Clips, Run, Scaler, save_run
+from .training import BATCH, Clips, Run, Scaler, load_run, save_run
 
 EXPLAINED = ("rnn", "crnn")
 FEWEST = 2 * BATCH  # clips of a measurement
@@ -72,18 +72,25 @@ def _epoch(model, clips):
 
 def explaining(bench):
     """Explaining one track, and scoring one from its file on, by models that are on disk."""
-    folder = bench.corpus("explain", 24)
-    make_mels(read_tracks(folder), folder, QUICK)
-    task, figures = prepare(folder, QUICK.name, folds=0), {}
+    task, figures = explainable(bench, "explain", EXPLAINED), {}
     for model in EXPLAINED:
-        run = untrained(task, model)
-        save_run(run, task.run_folder(model, 0, 0))
+        run = load_run(task.run_folder(model, 0, 0))
         asked = partial(explain_track, task, model, task.tracks["id"].iloc[0],
                         seeds=range(bench.effort.seeds))
         figures[model] = {"explain_seconds": seconds(asked),
                           "score_ms": 1000 * _scoring(run, bench)}
         bench.say(f"explain: {model} done")
     return figures, {}
+
+
+def explainable(bench, name, models):
+    """A small corpus on the quick grid with untrained runs of some models on disk, as a `Task`."""
+    folder = bench.corpus(name, 24)
+    make_mels(read_tracks(folder), folder, QUICK)
+    task = prepare(folder, QUICK.name, folds=0)
+    for model in models:
+        save_run(untrained(task, model), task.run_folder(model, 0, 0))
+    return task
 
 
 def untrained(task, model):
