@@ -2,8 +2,10 @@
 
 import logging
 import math
+import os
 import shutil
 import time
+from contextlib import contextmanager, nullcontext
 from statistics import median
 
 import librosa
@@ -17,6 +19,9 @@ from .resources import seconds, times_as_fast
 from .spectrogram import FULL, QUICK, mel_spectrogram
 from .store import store_folder
 from .tracks import read_tracks
+
+# Dask would have its workers give memory back at once, and take it anew for the next clip
+KEEP_FREED = {"MALLOC_TRIM_THRESHOLD_": "134217728", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 
 
 def decoding(path):
@@ -69,23 +74,18 @@ def mel_throughput(bench):
 
 def workers(bench):
     """The same table by one process, by two, and by two workers of a Dask cluster."""
-    from distributed import LocalCluster
-
-    logging.getLogger("distributed").setLevel(logging.ERROR)
     folder, few = (bench.corpus(f"workers-{rows}", rows)
                    for rows in (bench.effort.rows, bench.effort.warm_rows))
     taken, own = ({"1": [], "2": [], "dask 2": []} for _ in range(2))
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True,
-                      dashboard_address=":0") as cluster:
-        how = {"1": {"jobs": 1}, "2": {"jobs": 2},
-               "dask 2": {"cluster": cluster.scheduler_address}}
-        for pair in range(bench.effort.pairs):
-            for name, options in how.items():
+    how = {"1": nullcontext({"jobs": 1}), "2": nullcontext({"jobs": 2})}
+    for pair in range(bench.effort.pairs):
+        for name, workers in (how | {"dask 2": _local_cluster()}).items():
+            with workers as options:
                 _make(few, options)  # a worker takes a second or two to start and to import
                 begin = time.process_time()
                 taken[name].append(seconds(_make, folder, options))
                 own[name].append(time.process_time() - begin)
-            bench.say(f"workers: {pair + 1} of {bench.effort.pairs}")
+        bench.say(f"workers: {pair + 1} of {bench.effort.pairs}")
     rows = bench.effort.rows
     rates = {name: rows / median(times) for name, times in taken.items()}
     cpu = {name: 1000 * median(times) / rows for name, times in own.items()}
@@ -94,6 +94,27 @@ def workers(bench):
                "pairs": {"workers_2_vs_1": times_as_fast(taken["1"], taken["2"]),
                          "dask_2_vs_workers_2": times_as_fast(taken["2"], taken["dask 2"])}}
     return figures, {name: spread["median"] for name, spread in figures["pairs"].items()}
+
+
+@contextmanager
+def _local_cluster():
+    """Two Dask workers, as options of `make_mels`.
+
+    They are gone when others are measured, and so are the settings that Dask puts into the
+    environment of this process for theirs, which slow down all processes that are started later.
+    """
+    from distributed import LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    before = dict(os.environ)
+    os.environ.update(KEEP_FREED)
+    try:
+        with LocalCluster(n_workers=2, threads_per_worker=1, processes=True,
+                          dashboard_address=":0") as cluster:
+            yield {"cluster": cluster.scheduler_address}
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _many_workers(each, most):
