@@ -69,7 +69,7 @@ class Effort:
     rounds: int = 3
     rows: int = 320
     warm_rows: int = 120
-    pairs: int = 3
+    pairs: int = 5
     models: tuple = ()
     seconds: float = 2.0
     sizes: tuple = (2000, 16_000)

@@ -60,8 +60,9 @@ def some_clips(store, n=None):
 def _begin(name, store, wanted):
     """A compiled model that has trained once, and clips for about so many seconds an epoch."""
     model = build_model(name, store.grid.shape)
-    _epoch(model, some_clips(store, BATCH))
-    cost = _epoch(model, some_clips(store, BATCH)) / BATCH
+    _epoch(model, some_clips(store, BATCH))  # compiles
+    few, more = (_epoch(model, some_clips(store, BATCH * batches)) for batches in (1, 4))
+    cost = max(more - few, few / 4) / (3 * BATCH)  # the beginning of an epoch left out
     return model, some_clips(store, BATCH * round(max(FEWEST, wanted / cost) / BATCH))
 
 

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import zlib
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pandas as pd
 
 from .clip_to_mel import STORE_VERSION
 from .errors import BadInput
+from .files import naming
 from .folders import recover, replacing, standing
 from .spectrogram import QUICK
 
@@ -183,15 +183,6 @@ def _write_all(file, content):
     left = memoryview(content).cast("B")
     while left:
         left = left[file.write(left):]
-
-
-@contextmanager
-def naming(path):
-    """Put a file's name into errors of the system that have none."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def open_store(folder, index, grid):

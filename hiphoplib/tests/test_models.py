@@ -1,5 +1,6 @@
 """The networks of 2021 on every grid, parameter for parameter on the full one."""
 
+from inspect import signature
 from itertools import pairwise
 
 import numpy as np
@@ -45,6 +46,13 @@ PARAMETERS = {
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_are_those_of_2021_and_of_the_crnn(name):
     assert build_model(name, FULL.shape).count_params() == PARAMETERS[name]
+
+
+def test_the_crnn_is_the_variant_that_its_search_kept():
+    plain = {name: argument.default for name, argument in signature(models.crnn).parameters.items()
+             if argument.default is not argument.empty}
+    same = [name for name, settings in VARIANTS.items() if plain | settings == plain]
+    assert same == ["crnn-dropout"]
 
 
 @pytest.mark.parametrize("shape", [QUICK.shape, ODD], ids=["quick", "odd"])
