@@ -113,10 +113,10 @@ def train_stage(folder, name, seconds):
 
     deterministic()
     store = MelStore(folder, FULL)
-    clips, stop = some_clips(store), Stop()
     model = build_model(name, FULL.shape)
+    clips, stop = some_clips(store, model), Stop()
     checkpoint = Checkpoint(folder / name, model, {})
-    model.fit(clips, validation_data=some_clips(store, FEWEST), shuffle=False, verbose=0,
+    model.fit(clips, validation_data=some_clips(store, model, FEWEST), shuffle=False, verbose=0,
               callbacks=[stop])
     model.set_weights(checkpoint.best)
     n = len(clips.labels)

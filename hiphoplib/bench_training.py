@@ -12,11 +12,11 @@ from .backend import keras, tf
 from .experiment import prepare
 from .explain import explain_track
 from .mel import make_mels
-from .models import MODELS, build_model
+from .models import BATCH, MODELS, build_model, clips_a_step
 from .resources import seconds, times_as_fast
 from .spectrogram import FULL, QUICK, mel_spectrogram
 from .tracks import read_tracks
-from .training import BATCH, Clips, Run, Scaler, load_run, save_run
+from .training import Clips, Run, Scaler, load_run, save_run
 
 EXPLAINED = ("rnn", "crnn")
 FEWEST = 2 * BATCH  # clips of a measurement
@@ -50,20 +50,20 @@ def deterministic():
     keras.utils.set_random_seed(0)
 
 
-def some_clips(store, n=None):
-    """Batches of the first clips of a store in random order, every second one popular."""
+def some_clips(store, model, n=None):
+    """The first clips of a store, for a model, in random order, every second one popular."""
     ids = store.ids[:n]
     labels = pd.Series(np.arange(len(ids)) % 2, index=ids)
-    return Clips(store, labels, Scaler.fit(store, ids), seed=0)
+    return Clips(store, labels, Scaler.fit(store, ids), clips_a_step(model), seed=0)
 
 
 def _begin(name, store, wanted):
     """A compiled model that has trained once, and clips for about so many seconds an epoch."""
     model = build_model(name, store.grid.shape)
-    _epoch(model, some_clips(store, BATCH))  # compiles
-    few, more = (_epoch(model, some_clips(store, BATCH * batches)) for batches in (1, 4))
+    _epoch(model, some_clips(store, model, BATCH))  # compiles
+    few, more = (_epoch(model, some_clips(store, model, BATCH * batches)) for batches in (1, 4))
     cost = max(more - few, few / 4) / (3 * BATCH)  # the beginning of an epoch left out
-    return model, some_clips(store, BATCH * round(max(FEWEST, wanted / cost) / BATCH))
+    return model, some_clips(store, model, BATCH * round(max(FEWEST, wanted / cost) / BATCH))
 
 
 def _epoch(model, clips):

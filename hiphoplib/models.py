@@ -4,12 +4,16 @@ On the `FULL` grid each has the parameters of the 2021 study, number for number;
 the pools shrink to what the input offers.
 """
 
+import math
+
 from .backend import keras
 
 layers = keras.layers
 
 MODELS = {}
 LEARNING_RATE = {"rnn": 3e-4}  # at Adam's 1e-3 its loss on the test side jumps and it stops early
+BATCH = 8  # clips that a change of the weights is learnt from
+AT_ONCE = {"rnn": 4 * 128 * 1292}  # bins of them that are in memory at once, where not all are
 
 
 def register(builder):
@@ -34,10 +38,23 @@ def build_model(name, input_shape):
         Gives the probability that a clip is popular, shape (n, 1).
     """
     model = MODELS[name](input_shape)
-    model.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE.get(name, 1e-3)),
-                  loss="binary_crossentropy",
+    parts = 1
+    while BATCH // parts * math.prod(input_shape) > AT_ONCE.get(name, math.inf) and parts < BATCH:
+        parts *= 2
+    optimizer = keras.optimizers.Adam(LEARNING_RATE.get(name, 1e-3),
+                                      gradient_accumulation_steps=parts if parts > 1 else None)
+    model.compile(optimizer=optimizer, loss="binary_crossentropy",
                   metrics=["accuracy", keras.metrics.AUC(name="auc")])
     return model
+
+
+def clips_a_step(model):
+    """Clips that go through a compiled network at once: a batch, or a part of one.
+
+    The gradients of the parts are added up, so that the network learns the same from them, and
+    the activations of a large network on a large grid take a part of the memory.
+    """
+    return BATCH // (model.optimizer.gradient_accumulation_steps or 1)
 
 
 @register

@@ -15,9 +15,9 @@ from .backend import keras, tf
 from .checkpoint import CHECKPOINT, Checkpoint
 from .errors import BadInput
 from .files import naming, write_whole
-from .models import LEARNING_RATE, build_model
+from .models import BATCH, LEARNING_RATE, build_model, clips_a_step
 
-EPOCHS, PATIENCE, BATCH = 25, 6, 8
+EPOCHS, PATIENCE = 25, 6
 PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte
 
 
@@ -157,9 +157,9 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
             raise BadInput(f"split: the {side} side of {len(part)} tracks has one class only; "
                            "gather more tracks, or split at random")
     scaler = Scaler.fit(store, parts["train"].index)
-    train = Clips(store, parts["train"], scaler, seed=seed)
-    test = Clips(store, parts["test"], scaler)
     model = build_model(name, store.grid.shape)
+    train, test = (Clips(store, parts[side], scaler, clips_a_step(model), order) for side, order in
+                   (("train", seed), ("test", None)))
     checkpoint = Checkpoint(folder, model, begun_as(name, seed, train, test, epochs, patience))
     if not finished(checkpoint.history, epochs, patience):
         model.fit(train, validation_data=test, initial_epoch=len(checkpoint.history), epochs=epochs,

@@ -101,3 +101,33 @@ def test_the_registry_holds_models_under_their_own_names():
     assert set(NAMES) <= set(MODELS)
     for name in NAMES:
         assert build_model(name, ODD).name == name
+
+
+def test_the_rnn_learns_the_full_grid_in_halves_of_a_batch_and_all_else_in_whole_ones():
+    at_once = {(name, grid.name): models.clips_a_step(build_model(name, grid.shape))
+               for name in NAMES for grid in (QUICK, FULL)}
+    assert at_once.pop(("rnn", "full")) == models.BATCH // 2
+    assert set(at_once.values()) == {models.BATCH}
+
+
+def test_parts_of_a_batch_teach_what_the_whole_batch_does(monkeypatch):
+    rng = np.random.default_rng(0)
+    S = rng.normal(0, 1, (2 * models.BATCH, *ODD)).astype(np.float32)
+    popular = rng.integers(0, 2, (len(S), 1)).astype(np.float32)
+
+    def learnt():
+        keras.utils.set_random_seed(0)
+        model = build_model("mlp", ODD)
+        before = model.get_weights()
+        step = models.clips_a_step(model)
+        model.fit(S, popular, batch_size=step, shuffle=False, verbose=0)
+        return step, before, model.get_weights()
+
+    whole, before, weights = learnt()
+    monkeypatch.setitem(models.AT_ONCE, "mlp", 2 * ODD[0] * ODD[1])
+    part, same_before, others = learnt()
+    assert (whole, part) == (8, 2)
+    for first, second, begin, same in zip(weights, others, before, same_before, strict=True):
+        np.testing.assert_array_equal(begin, same)
+        assert np.abs(first - begin).max() > 1e-4
+        np.testing.assert_allclose(first, second, atol=1e-5)

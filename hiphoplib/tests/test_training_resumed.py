@@ -1,6 +1,7 @@
 """A training that was interrupted ends as one that was not."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 import hiphoplib.training
 from hiphoplib.checkpoint import CHECKPOINT
 from hiphoplib.experiment import prepare, train
+from hiphoplib.models import AT_ONCE
+from hiphoplib.spectrogram import QUICK
 from hiphoplib.training import Clips, Scaler, begun_as, finished, fit, load_run
 
 
@@ -24,6 +27,12 @@ def task(corpus):
 
 def weights_of(run):
     return np.concatenate([weight.ravel() for weight in run.model.get_weights()])
+
+
+@pytest.fixture
+def in_parts(monkeypatch):
+    """The MLP learns from a quarter of a batch at a time."""
+    monkeypatch.setitem(AT_ONCE, "mlp", 2 * math.prod(QUICK.shape))
 
 
 class Interrupted(Exception):
@@ -59,6 +68,19 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(task, undisturbed, t
     np.testing.assert_array_equal(weights_of(resumed), weights_of(undisturbed[name]))
     pd.testing.assert_frame_equal(resumed.history.drop(columns="seconds"),
                                   undisturbed[name].history.drop(columns="seconds"))
+
+
+def test_an_interrupted_training_in_parts_goes_on_with_the_gradients_that_wait(task, tmp_path,
+                                                                               in_parts):
+    def train_mlp(folder, progress=None):
+        return fit("mlp", task.store, task.labels[0], task.sides[0], epochs=2, folder=folder,
+                   progress=progress)
+
+    clips = (task.sides[0] == "train").sum()
+    assert -(-clips // 2) % 4  # the first epoch ends between two changes of the weights
+    with pytest.raises(Interrupted):
+        train_mlp(tmp_path, interrupt_after(1))
+    np.testing.assert_array_equal(weights_of(train_mlp(tmp_path)), weights_of(train_mlp(None)))
 
 
 @pytest.mark.parametrize("how, status, said", [
