@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+import signal
 from pathlib import Path
 
 import lameenc
@@ -15,6 +16,10 @@ from hiphoplib.tests.web_server import named_server, reaching
 
 N_TRACKS, SECONDS, SR = 40, 24, 22050
 SAID = []  # what every test printed, logged and complained of, for test_secrets
+
+
+# what a shell starts in the background is deaf to Ctrl-C, and so is what that starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_logreport(report):

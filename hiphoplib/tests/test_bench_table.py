@@ -112,7 +112,8 @@ def test_the_readme_shows_the_committed_bench():
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
 def test_make_bench_puts_the_tables_into_the_readme_when_all_is_measured():
-    steps = subprocess.run(["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True,
-                           check=True).stdout.splitlines()
-    assert steps[-2].endswith("-m hiphoplib.bench")
-    assert steps[-1].endswith("-m hiphoplib.bench_table README.md notebooks/results/bench.json")
+    said = subprocess.run(["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True,
+                          check=True).stdout.splitlines()
+    measure, tables = (step for step in said if "-m hiphoplib" in step)
+    assert measure.endswith("-m hiphoplib.bench")
+    assert tables.endswith("-m hiphoplib.bench_table README.md notebooks/results/bench.json")

@@ -31,7 +31,7 @@ def test_where_all_is_there_nothing_is_installed():
 def test_every_requirement_has_a_lower_bound_and_a_constraint():
     needs = [line for line in (ROOT / "requirements.txt").read_text().splitlines()
              if line and not line.startswith("#")]
-    assert all(re.match(r"[\w-]+>=[\d.]+(; .*)?$", need) for need in needs)
+    assert all(re.match(r"[\w-]+(\[\w+\])?>=[\d.]+(; .*)?$", need) for need in needs)
     held = {canonicalize_name(line.split("==")[0])
             for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
     names = {canonicalize_name(re.match(r"[\w-]+", need)[0]) for need in needs}
