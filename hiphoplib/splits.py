@@ -1,4 +1,4 @@
-"""Who is learnt from and who is judged on: splits by artist or at random, and the label."""
+"""Who is learnt from and who is judged on: splits by artist, time or chance, and the label."""
 
 import warnings
 
@@ -14,7 +14,8 @@ SIDES = ("train", "test", "holdout")
 SHARES = (0.75, 0.15, 0.10)  # of the 2021 study
 CHUNKS = 20  # 5 % each: 15, 3 and 2 of them make the shares
 FOLDS = {500: 5, 1000: 3}  # folds of a corpus of fewer tracks than so many; a larger one has none
-SPLITS = ("artist", "random")
+SPLITS = ("artist", "time", "random")
+LATER, MOST_FOLDS = "later", 5  # of a split by time; what came later than its holdout is not used
 
 
 def artist_groups(tracks):
@@ -57,11 +58,13 @@ def split_tracks(tracks, by="artist", folds=0, seed=0):
     ----------
     tracks : pd.DataFrame
         A cleaned tracks table, one row a recording.
-    by : {"artist", "random"}
-        Whether artists are kept whole.
+    by : {"artist", "time", "random"}
+        Artists kept whole; the newest tracks held out, and those before them on the test side; or
+        neither.
     folds : int
         0 for one split into train, test and holdout. K for K of them, such that every track is
-        held out exactly once; a test part is cut out of each training part.
+        held out exactly once; a test part is cut out of each training part. By time, each of the
+        newest K tenths is held out once, and what came after it is on no side ("later").
     seed : int
         Another seed, another split. The order of the table does not matter.
 
@@ -80,6 +83,8 @@ def split_tracks(tracks, by="artist", folds=0, seed=0):
     if folds == 1 or folds < 0:
         raise BadInput(f"folds {folds}: 0 for one split, or at least 2")
     tracks = tracks.sort_values("id").reset_index(drop=True)
+    if by == "time":
+        return _by_time(tracks, folds)
     groups = artist_groups(tracks).to_numpy() if by == "artist" else np.arange(len(tracks))
     needed = max(folds, 3)
     if len(np.unique(groups)) < needed:
@@ -99,6 +104,29 @@ def split_tracks(tracks, by="artist", folds=0, seed=0):
         side = np.full(len(tracks), "holdout", dtype=object)
         shares = (SHARES[0] / (SHARES[0] + SHARES[1]), SHARES[1] / (SHARES[0] + SHARES[1]))
         side[rest] = _one_split(popular[rest], groups[rest], shares, seed + fold)
+        sides[fold] = side
+    return pd.DataFrame(sides, index=index)
+
+
+def _by_time(tracks, folds):
+    """Sides by release date: each fold holds out a tenth and learns from what came before it."""
+    dates = tracks["release_date"]
+    if dates.notna().sum() < len(tracks) / 2 or dates.nunique() < 3:
+        raise BadInput(f"split by time: {dates.notna().sum()} of {len(tracks)} tracks have a "
+                       "release date; fill in release_date, or split by artist")
+    if folds > MOST_FOLDS:
+        raise BadInput(f"folds {folds}: a split by time has {MOST_FOLDS} at most, each of them a "
+                       "tenth, so that there is a past to learn from")
+    order = tracks.sort_values(["release_date", "id"], na_position="first").index
+    index, sides = pd.Index(tracks["id"], name="id"), {}
+    for fold in range(folds or 1):
+        end = 1 - SHARES[2] * ((folds or 1) - 1 - fold)
+        past = end - SHARES[2]
+        ends = [past * SHARES[0] / (SHARES[0] + SHARES[1]), past, end]
+        parts = np.split(order, np.round(np.multiply(ends, len(tracks))).astype(int))
+        side = np.empty(len(tracks), dtype=object)
+        for name, rows in zip((*SIDES, LATER), parts):
+            side[rows] = name
         sides[fold] = side
     return pd.DataFrame(sides, index=index)
 

@@ -103,7 +103,7 @@ def test_small_corpora_with_shared_artists_can_be_split(n, artists, folds):
 
 
 @pytest.mark.parametrize("options, said", [
-    ({"by": "moon"}, "none of that name; there are artist, random"),
+    ({"by": "moon"}, "none of that name; there are artist, time, random"),
     ({"folds": 1}, "at least 2"), ({"folds": -3}, "at least 2"), ({"folds": 11}, "at least 11")])
 def test_a_split_that_cannot_be_is_told(options, said):
     tracks = pd.DataFrame({"id": [f"{i}" for i in range(40)], "popularity": np.arange(40.0),
@@ -177,3 +177,40 @@ def test_one_class_among_the_training_tracks_is_told(popularity):
 def test_small_corpora_get_folds():
     assert default_folds(400) == 5 and default_folds(999) == 3
     assert default_folds(1000) == default_folds(16_000) == 0
+
+
+# by time
+
+
+def dated(n=200, unknown=0):
+    """Tracks of a table with release dates, one a week and in no order."""
+    tracks = table(n)
+    weeks = np.random.default_rng(1).permutation(n)
+    dates = pd.Timestamp("2015-01-02") + pd.to_timedelta(7 * weeks, unit="D")
+    return tracks.assign(release_date=pd.Series(dates).where(np.arange(n) >= unknown))
+
+
+@pytest.mark.parametrize("folds", [0, 3])
+def test_by_time_nothing_is_learnt_from_the_future(folds):
+    tracks = dated(unknown=20)
+    dates = tracks.set_index("id")["release_date"]
+    sides = split_tracks(tracks, "time", folds)
+    for side in map(sides.get, sides):
+        days = {name: dates[side.index[side == name]] for name in (*SIDES, "later")}
+        assert days["train"].max() < days["test"].min() <= days["test"].max() < (
+            days["holdout"].min())
+        assert days["later"].empty or days["later"].min() > days["holdout"].max()
+        assert len(days["holdout"]) == 20
+        assert len(days["test"]) / len(days["train"]) == pytest.approx(0.2, abs=0.02)
+    held = (sides == "holdout").sum(axis=1)
+    assert held.max() == 1
+    newest = dates.sort_values(na_position="first").index[-20 * max(folds, 1):]
+    assert set(held.index[held == 1]) == set(newest)
+
+
+def test_by_time_without_dates_is_told():
+    for tracks in (dated(unknown=150), dated().assign(release_date=pd.Timestamp("2020-01-01"))):
+        with pytest.raises(BadInput, match="by time: .* release date"):
+            split_tracks(tracks, "time")
+    with pytest.raises(BadInput, match="folds 6: a split by time has 5 at most"):
+        split_tracks(dated(), "time", 6)
