@@ -1,0 +1,81 @@
+"""From scores to probabilities one can take at their word, and how far they can be."""
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+LEAST_SLOPE = 0.01  # a calibration turns no ranking around, whatever a small test side says
+BINS = 10
+
+
+def platt(y_true, score):
+    """Fit a calibration on tracks that the model was not trained on.
+
+    Platt, "Probabilistic outputs for support vector machines", 1999: a logistic curve over the
+    scores' log odds, towards targets that are drawn in from 0 and 1 by the number of tracks.
+
+    Parameters
+    ----------
+    y_true : np.ndarray of 0 and 1 [shape=(n,)]
+    score : np.ndarray [shape=(n,)]
+        Between 0 and 1.
+
+    Returns
+    -------
+    slope, offset : float
+        For `calibrated`.
+    """
+    x, popular = log_odds(score), np.asarray(y_true, dtype=float)
+    positive, negative = popular.sum(), (1 - popular).sum()
+    target = np.where(popular == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
+
+    def loss(parameters):
+        z = parameters[0] * x + parameters[1]
+        error = expit(z) - target
+        return (np.logaddexp(0, z) - target * z).sum(), np.array([(error * x).sum(), error.sum()])
+
+    found = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B",
+                     bounds=[(LEAST_SLOPE, None), (None, None)])
+    return float(found.x[0]), float(found.x[1])
+
+
+def calibrated(score, slope, offset):
+    """Probabilities of a fitted calibration, np.ndarray, in the order of the scores."""
+    return expit(slope * log_odds(score) + offset)
+
+
+def log_odds(score):
+    """Logarithm of score : (1 - score), finite."""
+    return logit(np.clip(np.asarray(score, dtype=float), 1e-6, 1 - 1e-6))
+
+
+def reliability(y_true, probability, bins=BINS):
+    """What was said and what came true, in bins of as many tracks each.
+
+    Returns
+    -------
+    pd.DataFrame
+        ``said``, the mean probability; ``came``, the share of popular tracks; ``tracks``.
+    """
+    order = np.argsort(probability, kind="stable")
+    parts = np.array_split(order, min(bins, len(order)))
+    return pd.DataFrame([{"said": probability[part].mean(), "came": y_true[part].mean(),
+                          "tracks": len(part)} for part in parts])
+
+
+def brier_skill(y_true, probability, weights):
+    """Share of the squared error of always saying the base rate that a model takes away.
+
+    Parameters
+    ----------
+    weights : np.ndarray [shape=(resamples, n)]
+
+    Returns
+    -------
+    np.ndarray [shape=(resamples,)]
+        1 is perfect, 0 no better than the base rate.
+    """
+    total = weights.sum(axis=1)
+    base = weights @ y_true / total
+    return 1 - (weights @ (probability - y_true) ** 2 / total) / (base * (1 - base))

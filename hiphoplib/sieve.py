@@ -1,0 +1,129 @@
+"""What the client does with a ranking: of n songs the best k are picked, perhaps of one artist."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binom
+
+from .metrics import BLOCK, interval, weighted_auc
+
+FEWEST = 5  # tracks of an artist within which a ranking is judged
+
+
+def hit_share(y_true, score, weights, n=10, k=3, base=None):
+    """Share of popular songs among the k that a model puts first of n.
+
+    The n songs are drawn one by one, each popular with probability `base`, its score one of the
+    tracks of its class. Whether a song is among the first k depends on how many of the n - 1
+    others are above it, a binomial number, so that no songs need be drawn: of ties, which are
+    broken at random, the mean over their places is an integral with a closed form.
+
+    Parameters
+    ----------
+    y_true : np.ndarray of 0 and 1 [shape=(tracks,)]
+    score : np.ndarray [shape=(tracks,)]
+    weights : np.ndarray [shape=(resamples, tracks)]
+        How often each track stands in each resample.
+    n, k : int
+    base : float in (0, 1), optional
+        Share of popular songs among those that are drawn from; that of the resample if not given.
+
+    Returns
+    -------
+    share, lift : np.ndarray [shape=(resamples,)]
+        Lift is the share over `base`: how many times as many hits as a blind pick has. NaN where a
+        resample has one class only.
+    """
+    blocks = [_hit_share(y_true, score, weights[first: first + BLOCK].astype(float), n, k, base)
+              for first in range(0, len(weights), BLOCK)]
+    share, lift = (np.concatenate(part) for part in zip(*blocks))
+    return share, lift
+
+
+def _hit_share(y_true, score, weights, n, k, base):
+    order = np.argsort(-score, kind="stable")
+    ranked, popular = score[order], y_true[order].astype(bool)
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    weights = weights[:, order]
+    pos, neg = (np.add.reduceat(weights * of, starts, axis=1) for of in (popular, ~popular))
+    base = (pos.sum(axis=1) / weights.sum(axis=1) if base is None
+            else np.full(len(weights), float(base)))[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pos, neg = (of / of.sum(axis=1, keepdims=True) for of in (pos, neg))
+        drawn = base * pos + (1 - base) * neg  # of a song: that it has this score
+        above = np.clip(np.cumsum(drawn, axis=1), 0, 1)
+        first = np.diff(_expected_first(above, n, k), prepend=0, axis=1)
+        share = n / k * (base * pos * np.where(drawn > 0, first / drawn, 0)).sum(axis=1)
+    return share, share / base[:, 0]
+
+
+def _expected_first(above, n, k):
+    """Integral, from 0, of the probability that a song with so many above it is among the first k.
+
+    The probability is that at most k - 1 of n - 1 are above; its integral is the mean of
+    min(k, how many of n are above), divided by n.
+    """
+    return sum(binom.sf(j, n, above) for j in range(k)) / n
+
+
+def sieve(y_true, scores, weights, cases, base_rates=(None, 0.2)):
+    """Hit shares and lifts of a model over its seeds, with intervals.
+
+    Parameters
+    ----------
+    scores : np.ndarray [shape=(tracks, seeds)]
+    cases : sequence of (n, k)
+    base_rates : sequence of float or None
+        None is the observed one.
+
+    Returns
+    -------
+    list of dict
+        ``n``, ``k``, ``base`` (None: observed), ``hit_share`` and ``lift``, each with ``mean``,
+        ``low`` and ``high``.
+    """
+    once, rows = np.ones((1, len(y_true))), []
+    for (n, k), base in ((case, base) for case in cases for base in base_rates):
+        points = [hit_share(y_true, score, once, n, k, base) for score in scores.T]
+        draws = [hit_share(y_true, score, weights, n, k, base) for score in scores.T]
+        rows.append({"n": n, "k": k, "base": base} | {
+            name: {"mean": float(np.mean([point[i][0] for point in points])),
+                   **interval(np.mean([draw[i] for draw in draws], axis=0))}
+            for i, name in enumerate(("hit_share", "lift"))})
+    return rows
+
+
+def within_artist_auc(y_true, score, artists, weights):
+    """AUC among the tracks of one artist, over all artists that have enough of them.
+
+    A rapper compares his own songs, and fame is the same in each of these pairs.
+
+    Parameters
+    ----------
+    y_true : np.ndarray of 0 and 1 [shape=(tracks,)]
+    score : np.ndarray [shape=(tracks,)]
+    artists : np.ndarray [shape=(tracks,)]
+        The main artist of each.
+    weights : np.ndarray [shape=(resamples, tracks)]
+        From `resample_artists`: one number for all tracks of an artist.
+
+    Returns
+    -------
+    auc : np.ndarray [shape=(resamples,)]
+        Share of the pairs of a popular and an unpopular track by one artist, of artists with at
+        least five tracks and both classes, that are in the right order. NaN where there are none.
+    n_artists : int
+    """
+    right = np.zeros(len(weights))
+    pairs = np.zeros(len(weights))
+    n_artists = 0
+    for rows in pd.Series(np.arange(len(y_true))).groupby(np.asarray(artists)).indices.values():
+        popular = int(y_true[rows].sum())
+        if len(rows) < FEWEST or popular in (0, len(rows)):
+            continue
+        n_artists += 1
+        n_pairs = popular * (len(rows) - popular)
+        times = weights[:, rows[0]].astype(float) * n_pairs
+        right += times * weighted_auc(y_true[rows], score[rows], np.ones((1, len(rows))))[0]
+        pairs += times
+    with np.errstate(invalid="ignore"):
+        return right / pairs, n_artists

@@ -1,0 +1,73 @@
+"""The sieve does what picking songs does, and within an artist nothing but his own songs counts."""
+
+import numpy as np
+import pytest
+
+from hiphoplib.metrics import resample_artists
+from hiphoplib.sieve import FEWEST, hit_share, sieve, within_artist_auc
+
+RNG = np.random.default_rng(0)
+Y = RNG.integers(0, 2, 300)
+SCORE = Y + RNG.normal(0, 1.5, 300)
+ONCE = np.ones((1, 300))
+
+
+def picked(score, n, k, base, draws=40_000):
+    """Share of popular songs among the first k of n, by drawing them."""
+    popular = RNG.random((draws, n)) < base
+    scores = np.where(popular, RNG.choice(score[Y == 1], (draws, n)),
+                      RNG.choice(score[Y == 0], (draws, n)))
+    first = np.argsort(-scores - 1e-9 * RNG.random((draws, n)), axis=1)[:, :k]
+    return np.take_along_axis(popular, first, 1).mean()
+
+
+@pytest.mark.parametrize("n, k", [(10, 1), (10, 3), (5, 5)])
+@pytest.mark.parametrize("base", [None, 0.2])
+@pytest.mark.parametrize("decimals", [9, 0], ids=["all differ", "ties"])
+def test_hit_share_is_that_of_songs_that_are_drawn(n, k, base, decimals):
+    score = SCORE.round(decimals)
+    share, lift = hit_share(Y, score, ONCE, n, k, base)
+    rate = Y.mean() if base is None else base
+    assert share[0] == pytest.approx(picked(score, n, k, rate), abs=0.01)
+    assert lift[0] == pytest.approx(share[0] / rate)
+
+
+def test_a_constant_picks_blindly_and_a_perfect_model_finds_all():
+    assert hit_share(Y, np.zeros(300), ONCE, 10, 3, 0.2)[0][0] == pytest.approx(0.2)
+    none_there = 0.8**10
+    assert hit_share(Y, Y, ONCE, 10, 1, 0.2)[0][0] == pytest.approx(1 - none_there)
+
+
+def test_a_resample_counts_its_tracks_as_often_as_it_has_them():
+    weights = RNG.integers(0, 3, (4, 300))
+    shares, _ = hit_share(Y, SCORE, weights)
+    for times, share in zip(weights, shares, strict=True):
+        rows = np.repeat(np.arange(300), times)
+        assert share == pytest.approx(
+            hit_share(Y[rows], SCORE[rows], np.ones((1, len(rows))))[0][0])
+
+
+def test_the_sieve_tells_every_case_with_its_interval():
+    rows = sieve(Y, np.stack([SCORE, -SCORE], axis=1), resample_artists(np.arange(300), 200),
+                 [(10, 1), (10, 3)])
+    assert [(row["k"], row["base"]) for row in rows] == [(1, None), (1, 0.2), (3, None), (3, 0.2)]
+    for row in rows:
+        for name in ("hit_share", "lift"):
+            assert row[name]["low"] < row[name]["mean"] < row[name]["high"]
+
+
+def test_within_artists_only_pairs_of_one_artist_count():
+    artists = np.array(["A"] * 6 + ["B"] * 5 + ["few"] * (FEWEST - 1) + ["hits"] * 7)
+    y = np.array([1, 1, 0, 0, 0, 0] + [1, 0, 0, 0, 0] + [1, 0, 0, 0] + [1] * 7)
+    score = np.array([6, 3, 5, 4, 2, 1] + [19, 18, 17, 16, 20] + [0, 1, 1, 1] + [50] * 7)
+    auc, n_artists = within_artist_auc(y, score, artists, np.ones((1, len(y))))
+    assert n_artists == 2
+    assert auc[0] == (4 + 2 + 3) / (2 * 4 + 1 * 4)
+
+
+def test_within_artists_a_resample_weighs_artists():
+    artists = np.repeat(["A", "B"], 5)
+    y, score = np.tile([1, 0, 0, 0, 0], 2), np.r_[[9, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
+    weights = np.repeat([[1, 1], [2, 0], [0, 2], [0, 0]], 5, axis=1)
+    auc, _ = within_artist_auc(y, score, artists, weights)
+    np.testing.assert_array_equal(auc, [0.5, 1, 0, np.nan])
