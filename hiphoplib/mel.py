@@ -1,7 +1,5 @@
 """From the clips of a corpus to the store of their mel spectrograms."""
 
-import os
-import stat
 import time
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +9,7 @@ import pandas as pd
 from .audio import read_clip
 from .clip_to_mel import STORE_VERSION, clip_to_mel
 from .errors import BadInput
-from .previews import clip_path
+from .previews import clip_paths, file_version
 from .quiet import progress
 from .rejected import read_rejected, record_rejected
 from .spectrogram import FLOOR_DB, FULL, GRIDS, QUICK, MelGrid, mel_spectrogram
@@ -65,10 +63,10 @@ def make_mels(tracks, folder, grid=QUICK, *, jobs=-1, cluster=None):
         done stays done.
     """
     folder = Path(folder)
-    found, outside = _paths(tracks, folder)
+    found, outside = clip_paths(tracks, folder)
     if not found:
         raise BadInput(f"{folder}: no row of the tracks table names a clip; fill in preview_url")
-    index = pd.DataFrame([(track_id, *_version(path)) for track_id, path in found.items()],
+    index = pd.DataFrame([(track_id, *file_version(path)) for track_id, path in found.items()],
                          columns=["id", "bytes", "modified"])
     state = open_store(store_folder(folder, grid), index, grid)
     todo = {track_id: row for row, track_id in enumerate(found) if state[row] != DONE}
@@ -91,27 +89,6 @@ def make_mels(tracks, folder, grid=QUICK, *, jobs=-1, cluster=None):
         raise BadInput(f"{folder}: none of {len(index)} clips could be used; "
                        "see rejected.csv there")
     return made
-
-
-def _paths(tracks, folder):
-    """Path of the clip by id, and the reason by id where a row's path leads outside."""
-    found, outside = {}, {}
-    for row in tracks[tracks["preview_url"].notna()].itertuples():
-        try:
-            found[row.id] = str(clip_path(folder, row))  # a Path takes ten times the memory
-        except BadInput as error:
-            outside[row.id] = str(error)
-    return found, outside
-
-
-def _version(path):
-    """Size and time of a file, 0 if it is missing: a replaced clip is told by them."""
-    # clips of one length and bit rate have one size, so that alone does not do
-    try:
-        status = os.stat(path)
-    except OSError:
-        return 0, 0
-    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (0, 0)
 
 
 def _usable(result, path, cluster):

@@ -1,5 +1,7 @@
 """The clips of a corpus: fetched from its source, many at once, each one complete or not there."""
 
+import os
+import stat
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -152,3 +154,24 @@ def _fetch(source, clip, path):
         return path, error
     write_whole(path, audio)
     return path, None
+
+
+def clip_paths(tracks, folder):
+    """Path of the clip by id, and the reason by id where a row's path leads outside."""
+    found, outside = {}, {}
+    for row in tracks[tracks["preview_url"].notna()].itertuples():
+        try:
+            found[row.id] = str(clip_path(folder, row))  # a Path takes ten times the memory
+        except BadInput as error:
+            outside[row.id] = str(error)
+    return found, outside
+
+
+def file_version(path):
+    """Size and time of a file, 0 if it is missing: a replaced clip is told by them."""
+    # clips of one length and bit rate have one size, so that alone does not do
+    try:
+        status = os.stat(path)
+    except OSError:
+        return 0, 0
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (0, 0)

@@ -1,0 +1,69 @@
+"""A clip as statistics of timbre, harmony, loudness and rhythm, as classifiers had before networks.
+
+Tzanetakis & Cook, "Musical genre classification of audio signals", IEEE Transactions on Speech and
+Audio Processing 10(5), 2002; here with the features of librosa.
+"""
+
+import librosa
+import numpy as np
+
+SR, N_FFT, HOP = 22_050, 2048, 512
+N_MFCC = 20
+PULSE = (60, 200)  # beats a minute in which a pulse is looked for
+CURVES = [*(f"mfcc{n}" for n in range(N_MFCC)), *(f"chroma{n}" for n in range(12)), "centroid",
+          "bandwidth", "rolloff", "flatness", "crossings"]
+CHANGES = [f"mfcc{n}_change" for n in range(N_MFCC)]
+LOUDNESS = ["loudness", "loudness_range", "crest"]
+RHYTHM = ["tempo", "pulse", "onset_mean", "onset_std"]
+NAMES = [*(f"{curve}_mean" for curve in CURVES), *(f"{curve}_std" for curve in CURVES), *CHANGES,
+         *LOUDNESS, *RHYTHM]
+
+
+def clip_statistics(y, sr):
+    """Statistics of a clip.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(samples,)]
+        One channel.
+    sr : int
+        In Hz.
+
+    Returns
+    -------
+    np.ndarray [shape=(len(NAMES),)], float32
+        Mean and standard deviation over time of 20 MFCC, 12 pitch classes and the shape of the
+        spectrum, that of the MFCC's steps, loudness (dB), tempo (beats a minute), strength of the
+        pulse and of the onsets.
+    """
+    y = librosa.resample(y, orig_sr=sr, target_sr=SR, res_type="soxr_hq")
+    S = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP))
+    mel_db = librosa.power_to_db(librosa.feature.melspectrogram(S=S**2, sr=SR))
+    mfcc = librosa.feature.mfcc(S=mel_db, n_mfcc=N_MFCC)
+    curves = np.vstack([
+        mfcc, librosa.feature.chroma_stft(S=S**2, sr=SR, tuning=0),
+        librosa.feature.spectral_centroid(S=S, sr=SR),
+        librosa.feature.spectral_bandwidth(S=S, sr=SR),
+        librosa.feature.spectral_rolloff(S=S, sr=SR), librosa.feature.spectral_flatness(S=S),
+        librosa.feature.zero_crossing_rate(y, frame_length=N_FFT, hop_length=HOP)])
+    return np.concatenate([curves.mean(axis=1), curves.std(axis=1), np.diff(mfcc).std(axis=1),
+                           loudness(y, S), rhythm(mel_db)]).astype(np.float32)
+
+
+def loudness(y, S):
+    """Mean level in dB, spread of the frames' levels in dB, peak above the mean level in dB."""
+    level = librosa.amplitude_to_db(librosa.feature.rms(S=S, frame_length=N_FFT)[0], amin=1e-5)
+    rms = librosa.amplitude_to_db(np.array([np.sqrt(np.mean(y**2))]), amin=1e-5)[0]
+    peak = librosa.amplitude_to_db(np.array([np.abs(y).max()]), amin=1e-5)[0]
+    return np.array([rms, np.percentile(level, 95) - np.percentile(level, 10), peak - rms])
+
+
+def rhythm(mel_db):
+    """Beats a minute, how regular they are (0 to 1), mean and deviation of the onsets' strength."""
+    onsets = librosa.onset.onset_strength(S=mel_db, sr=SR, hop_length=HOP)
+    lags = librosa.autocorrelate(onsets - onsets.mean())
+    slowest, fastest = (round(60 / beats * SR / HOP) for beats in PULSE)
+    within = lags[fastest: slowest + 1]
+    lag = fastest + int(within.argmax()) if within.size else fastest
+    pulse = max(within.max(initial=0), 0) / lags[0] if lags[0] > 0 else 0
+    return np.array([60 * SR / HOP / lag, pulse, onsets.mean(), onsets.std()])

@@ -1,0 +1,148 @@
+"""Features of clips that need no training here, in a table on disk: statistics, a tagger's view."""
+
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from .audio import read_clip
+from .clip_statistics import NAMES, clip_statistics
+from .errors import BadInput
+from .files import write_whole
+from .musicnn import SUMMARIES, summaries, windows
+from .previews import clip_paths, file_version
+from .quiet import progress
+from .workers import DIED, unordered
+
+SAVE = 200  # clips between two writings of the table
+SECONDS = 30.0
+INDEX = ["id", "bytes", "modified"]  # a replaced clip is told by the last two
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to describe a clip by numbers.
+
+    Parameters
+    ----------
+    version : int
+        Of that way: a table of another one is made anew.
+    names : list of str
+        Of the features.
+    heard : callable
+        From samples and their rate to what `told` takes; a worker runs it.
+    told : callable
+        From that to the features, np.ndarray [shape=(len(names),)]; run here, where networks are.
+    """
+
+    version: int
+    names: list
+    heard: callable
+    told: callable = np.asarray
+
+
+KINDS = {"statistics": Kind(1, NAMES, clip_statistics),
+         "musicnn": Kind(1, SUMMARIES, windows, summaries)}
+
+
+def make_features(tracks, folder, kind, *, jobs=-1):
+    """Features of the clips of a corpus; what an earlier call found is read.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+        The tracks table.
+    folder : path-like
+        The corpus; the table is kept in ``features-<kind>.npz`` there, after every 200 clips.
+    kind : {"statistics", "musicnn"}
+    jobs : int
+        Processes that read the clips; -1 takes every core.
+
+    Returns
+    -------
+    pd.DataFrame [shape=(tracks, features)], float32, indexed by track id
+        NaN where a clip cannot be read.
+
+    Raises
+    ------
+    BadInput
+        If no clip can be read, or the weights of musicnn are not installed.
+    """
+    folder, way = Path(folder), KINDS[kind]
+    found, _ = clip_paths(tracks, folder)
+    index = pd.DataFrame([(track_id, *file_version(path)) for track_id, path in found.items()],
+                         columns=INDEX)
+    path = folder / f"features-{kind}.npz"
+    values = _read(path, way, index)
+    todo = np.flatnonzero(np.isnan(values[:, 0]))
+    paths = list(found.values())
+    heard = unordered(partial(_heard, way.heard), (paths[row] for row in todo), jobs=jobs)
+    with closing(heard):
+        for done, (number, answer) in enumerate(
+                progress(heard, total=len(todo), desc=kind, unit="clip"), start=1):
+            if answer is not DIED and answer is not None:
+                values[todo[number]] = way.told(answer)
+            if done % SAVE == 0 or done == len(todo):
+                _write(path, way, index, values)
+    if np.isnan(values[:, 0]).all():
+        raise BadInput(f"{folder}: none of {len(index)} clips could be read; "
+                       "see rejected.csv there")
+    return pd.DataFrame(values, index=pd.Index(index["id"], name="id"), columns=way.names)
+
+
+def read_features(folder, kind):
+    """Features that `make_features` has found, pd.DataFrame indexed by track id.
+
+    Raises
+    ------
+    BadInput
+        If there is no such table, or one of an older version.
+    """
+    path, way = Path(folder) / f"features-{kind}.npz", KINDS[kind]
+    table = _table(path, way)
+    if table is None:
+        raise BadInput(f"{path}: there are no such features; make them with "
+                       f"`python -m hiphoplib features {folder} --kind {kind}`")
+    index, values = table
+    return pd.DataFrame(values, index=pd.Index(index["id"], name="id"), columns=way.names)
+
+
+def _heard(function, path):
+    """What a worker makes of a clip; None if it cannot be read, which `mels` tells."""
+    try:
+        return function(*read_clip(path, SECONDS))
+    except BadInput:
+        return None
+
+
+def _table(path, way):
+    """Clips of a table, pd.DataFrame, and their features; None if there is none of this way."""
+    try:
+        with np.load(path, allow_pickle=False) as table:
+            if table["version"] == way.version and table["values"].shape[1] == len(way.names):
+                return pd.DataFrame({name: table[name] for name in INDEX}), table["values"]
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none, or a damaged one
+        pass
+    return None
+
+
+def _read(path, way, index):
+    """Features of an index' clips that a table holds, np.ndarray; NaN where it does not."""
+    values = np.full((len(index), len(way.names)), np.nan, np.float32)
+    table = _table(path, way)
+    if table is not None:
+        old, old_values = table
+        places = pd.Series(np.arange(len(old)), index=pd.MultiIndex.from_frame(old))
+        kept = places.reindex(pd.MultiIndex.from_frame(index)).fillna(-1).to_numpy(dtype=int)
+        values[kept >= 0] = old_values[kept[kept >= 0]]
+    return values
+
+
+def _write(path, way, index, values):
+    columns = {"id": index["id"].to_numpy(str), "bytes": index["bytes"].to_numpy(),
+               "modified": index["modified"].to_numpy()}
+    write_whole(path, partial(np.savez, version=way.version, values=values, **columns))

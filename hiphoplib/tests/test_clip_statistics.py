@@ -1,0 +1,60 @@
+"""Statistics of a clip hear what they are named after."""
+
+import numpy as np
+import pytest
+
+from hiphoplib.clip_statistics import NAMES, clip_statistics
+
+SR = 22_050
+TIME = np.arange(20 * SR) / SR
+
+
+def heard(y, sr=SR):
+    told = clip_statistics(y.astype(np.float32), sr)
+    assert told.dtype == np.float32 and np.isfinite(told).all()
+    return dict(zip(NAMES, told, strict=True))
+
+
+def clicks(beats_a_minute, jitter=0.0):
+    """A decaying noise at every beat."""
+    rng = np.random.default_rng(0)
+    y, burst = np.zeros(len(TIME)), rng.normal(size=2000) * np.exp(-np.arange(2000) / 300)
+    beats = np.arange(0.1, 19.5, 60 / beats_a_minute)
+    for beat in beats + rng.normal(0, jitter, len(beats)):
+        y[int(beat * SR): int(beat * SR) + 2000] += burst[: len(y) - int(beat * SR)]
+    return 0.3 * y
+
+
+@pytest.mark.parametrize("tempo", [75, 90, 120, 150])
+def test_tempo_is_that_of_the_beats_or_its_half_or_double(tempo):
+    found = heard(clicks(tempo))["tempo"]
+    assert min(abs(found / tempo - ratio) for ratio in (0.5, 1, 2)) < 0.05
+
+
+def test_a_steady_pulse_is_stronger_than_an_unsteady_one():
+    assert heard(clicks(90))["pulse"] > 1.5 * heard(clicks(90, jitter=0.15))["pulse"]
+
+
+def test_loudness_follows_the_level_and_nothing_else_does():
+    loud = heard(clicks(90))
+    soft = heard(clicks(90) / 10)
+    assert loud["loudness"] - soft["loudness"] == pytest.approx(20, abs=0.1)
+    for name in ("crest", "tempo", "centroid_mean", "chroma3_mean"):
+        assert soft[name] == pytest.approx(loud[name], rel=0.02)
+
+
+def test_the_pitch_class_of_a_tone_is_the_strongest():
+    tone = heard(0.3 * np.sin(2 * np.pi * 440 * TIME))
+    assert max(range(12), key=lambda n: tone[f"chroma{n}_mean"]) == 9  # A, where C is 0
+
+
+def test_bright_is_brighter_and_the_rate_of_the_file_does_not_matter():
+    low, high = (heard(0.3 * np.sin(2 * np.pi * f * TIME)) for f in (200, 3000))
+    assert high["centroid_mean"] > 5 * low["centroid_mean"]
+    time = np.arange(20 * 44_100) / 44_100
+    other = heard(0.3 * np.sin(2 * np.pi * 3000 * time), 44_100)
+    assert other["centroid_mean"] == pytest.approx(high["centroid_mean"], rel=0.02)
+
+
+def test_silence_gives_numbers():
+    heard(np.zeros(4 * SR))

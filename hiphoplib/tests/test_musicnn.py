@@ -1,0 +1,61 @@
+"""The tagger is the authors' own, number for number, and its absence is told."""
+
+from importlib.metadata import PackageNotFoundError, distribution
+
+import numpy as np
+import pytest
+
+from hiphoplib import musicnn, musicnn_network
+from hiphoplib.errors import BadInput
+from hiphoplib.tests.golden_musicnn import GOLDEN, golden_windows
+
+
+def installed():
+    try:
+        return bool(distribution("musicnn"))
+    except PackageNotFoundError:
+        return False
+
+
+needs_weights = pytest.mark.skipif(not installed(), reason=f"needs `{musicnn.INSTALL}`")
+
+
+@needs_weights
+def test_the_tagger_tells_what_the_original_told():
+    told = musicnn_network.tagger()(golden_windows(), training=False)
+    with np.load(GOLDEN, allow_pickle=False) as golden:
+        assert set(told) == set(golden)
+        for part, answer in told.items():
+            np.testing.assert_allclose(answer, golden[part], atol=2e-4 if "pool" in part else 5e-6)
+
+
+@needs_weights
+def test_a_summary_is_mean_and_deviation_over_the_windows():
+    windows = golden_windows()
+    told = musicnn_network.tagger()(windows, training=False)
+    summary = dict(zip(musicnn.SUMMARIES, musicnn.summaries(windows), strict=True))
+    tags = told["tags"].numpy()
+    assert summary["tags33_mean"] == pytest.approx(tags[:, 33].mean(), abs=1e-6)
+    assert summary["tags33_std"] == pytest.approx(tags[:, 33].std(), abs=1e-6)
+    assert summary["penultimate199_std"] == pytest.approx(
+        told["penultimate"].numpy()[:, 199].std(), abs=1e-5)
+
+
+@pytest.mark.parametrize("sr, seconds, n", [(16_000, 30, 10), (44_100, 30, 10), (22_050, 3.1, 1)])
+def test_windows_are_three_seconds_each_at_any_rate(sr, seconds, n):
+    y = np.sin(2 * np.pi * 440 * np.arange(int(sr * seconds)) / sr).astype(np.float32)
+    windows = musicnn.windows(y, sr)
+    assert windows.shape == (n, 187, 96)
+    loudest = windows[0].mean(axis=0).argmax()
+    low, high = musicnn.librosa.mel_frequencies(98, fmax=8000)[[loudest, loudest + 2]]
+    assert low < 440 < high
+
+
+def test_where_the_weights_are_missing_the_message_says_how_to_get_them(monkeypatch):
+    def nothing(name):
+        raise PackageNotFoundError(name)
+
+    musicnn_network.tagger.cache_clear()
+    monkeypatch.setattr(musicnn_network, "distribution", nothing)
+    with pytest.raises(BadInput, match="pip install --no-deps musicnn==0.1.0"):
+        musicnn_network.tagger()
