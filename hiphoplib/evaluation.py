@@ -7,156 +7,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .calibration import calibrated
 from .errors import BadInput
 from .files import write_whole
+from .ladder import LADDER, platt_on_test
+from .metrics import RESAMPLES, metrics_with_intervals, paired_differences, resample_artists
 from .models import MODELS
 from .quiet import progress
 from .splits import artist_groups
-from .training import load_run, read_card, versions
+from .training import read_card, versions
 
-RESAMPLES = 2000
-BLOCK = 100  # resamples that are measured at a time: of a million clips they fit into memory
-METRICS = ("auc", "accuracy", "brier")
-
-
-def weighted_auc(y_true, score, weights):
-    """ROC-AUC under many weightings of the tracks at once.
-
-    Parameters
-    ----------
-    y_true : np.ndarray of 0 and 1 [shape=(n,)]
-    score : np.ndarray [shape=(n,)]
-        Ties count half.
-    weights : np.ndarray [shape=(resamples, n)]
-        How often each track stands in each resample.
-
-    Returns
-    -------
-    np.ndarray [shape=(resamples,)]
-        NaN where a resample has one class only.
-    """
-    order = np.argsort(score, kind="stable")
-    ranked, positive = score[order], y_true[order].astype(bool)
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    weights = _floats(weights[:, order])
-    pos = np.add.reduceat(weights * positive, starts, axis=1)
-    neg = np.add.reduceat(weights * ~positive, starts, axis=1)
-    below = np.cumsum(neg, axis=1) - neg / 2
-    with np.errstate(invalid="ignore"):
-        return (pos * below).sum(axis=1) / (pos.sum(axis=1) * neg.sum(axis=1))
-
-
-def measure(y_true, score, weights):
-    """Every metric under many weightings, dict of np.ndarray [shape=(resamples,)].
-
-    ``accuracy`` calls a track popular from a probability of 0.5 on; ``brier`` is the mean squared
-    error of the probability.
-    """
-    blocks = [_measure(y_true, score, _floats(weights[first: first + BLOCK]))
-              for first in range(0, len(weights), BLOCK)]
-    return {metric: np.concatenate([block[metric] for block in blocks]) for metric in METRICS}
-
-
-def _measure(y_true, score, weights):
-    total = weights.sum(axis=1)
-    return {"auc": weighted_auc(y_true, score, weights),
-            "accuracy": weights @ ((score >= 0.5) == y_true) / total,
-            "brier": weights @ (score - y_true) ** 2 / total}
-
-
-def _floats(weights):
-    """Weights that can be added up: single precision for those of `resample_artists`."""
-    return weights.astype(np.promote_types(weights.dtype, np.float32))
-
-
-def resample_artists(groups, resamples=RESAMPLES, seed=0):
-    """How often each track stands in each bootstrap sample of artist groups.
-
-    Tracks of one artist are no independent evidence, so whole groups are drawn.
-
-    Returns
-    -------
-    np.ndarray [shape=(resamples, n)], uint8
-    """
-    member = pd.factorize(np.asarray(groups))[0]
-    n_groups = member.max() + 1
-    rng, chance = np.random.default_rng(seed), np.full(n_groups, 1 / n_groups)
-    weights = np.empty((resamples, len(member)), np.uint8)
-    for drawn in weights:
-        drawn[:] = rng.multinomial(n_groups, chance)[member]
-    return weights
-
-
-def interval(draws):
-    """Ends of the 95 % percentile interval, resamples without a value left out."""
-    low, high = np.nanpercentile(draws, [2.5, 97.5])
-    return {"low": float(low), "high": float(high)}
-
-
-def metrics_with_intervals(y_true, scores, weights):
-    """Metrics of one model over its seeds.
-
-    Parameters
-    ----------
-    y_true : np.ndarray of 0 and 1 [shape=(n,)]
-    scores : np.ndarray [shape=(n, seeds)]
-        Probability of being popular.
-    weights : np.ndarray [shape=(resamples, n)]
-        From `resample_artists`.
-
-    Returns
-    -------
-    dict
-        By metric: ``mean`` over seeds, ``low`` and ``high`` of the 95 % interval of that mean
-        over artists, ``by_seed``.
-    """
-    once = np.ones((1, len(y_true)))
-    points = [measure(y_true, score, once) for score in scores.T]
-    draws = [measure(y_true, score, weights) for score in scores.T]
-    return {metric: {"mean": float(np.mean([point[metric][0] for point in points])),
-                     **interval(np.mean([draw[metric] for draw in draws], axis=0)),
-                     "by_seed": [float(point[metric][0]) for point in points]}
-            for metric in METRICS}
-
-
-def paired_differences(y_true, scores, weights, versus="rnn"):
-    """Metric of every other model minus that of one, resample by resample.
-
-    Parameters
-    ----------
-    scores : dict of str to np.ndarray [shape=(n, seeds)]
-
-    Returns
-    -------
-    dict
-        ``{"cnn1-rnn": {"auc": {"mean", "low", "high"}, …}, …}``
-    """
-    def over_seeds(model, weights):
-        draws = [measure(y_true, score, weights) for score in scores[model].T]
-        return {metric: np.mean([draw[metric] for draw in draws], axis=0) for metric in METRICS}
-
-    if versus not in scores:
-        return {}
-    once, many = np.ones((1, len(y_true))), {model: over_seeds(model, weights) for model in scores}
-    point = {model: over_seeds(model, once) for model in scores}
-    return {f"{model}-{versus}": {
-                metric: {"mean": float(point[model][metric][0] - point[versus][metric][0]),
-                         **interval(many[model][metric] - many[versus][metric])}
-                for metric in METRICS}
-            for model in scores if model != versus}
+SEEDS = 5  # of a model that is fitted in seconds
 
 
 def heldout_scores(task, model):
-    """Scores of the held-out tracks by models that saw neither them nor their artists.
+    """Probabilities of the held-out tracks, by models that saw neither them nor their artists.
 
-    The holdout is touched here and nowhere else, once a run: the scores are kept beside it.
+    Each fold's scores are calibrated on its own test side, so that those of all folds compare.
 
     Parameters
     ----------
     task : Task
     model : str
-        A trained network, "dummy" (the training tracks' share of popular ones) or "oracle"
-        (the synthetic corpus' own truth).
+        A name in `LADDER`, or "oracle": the synthetic corpus' own truth.
 
     Returns
     -------
@@ -164,37 +37,35 @@ def heldout_scores(task, model):
         Every track once with folds, those of the holdout else.
     """
     heldout = {fold: side.index[side == "holdout"] for fold, side in task.sides.items()}
-    if model == "dummy":
-        # one constant over all folds: constants of their own would rank the folds' tracks
-        share = np.mean([task.labels[fold][task.sides[fold] == "train"].mean() for fold in heldout])
-        return pd.DataFrame({0: share}, index=np.concatenate(list(heldout.values())))
     if model == "oracle":
         truth = json.loads((task.folder / "truth.json").read_text())["tracks"]
         ids = np.concatenate(list(heldout.values()))
         return pd.DataFrame({0: [truth[track_id]["oracle"] for track_id in ids]}, index=ids)
-    parts = {seed: [] for seed in trained_seeds(task, model)}
+    parts = {seed: [] for seed in seeds_of(task, model)}
     runs = [(seed, fold) for seed in parts for fold in heldout]
     for seed, fold in progress(runs, desc=f"score {model}", unit="run"):
-        parts[seed].append(_run_scores(task, model, seed, fold, heldout[fold]))
+        score = LADDER[model].answer(task, fold, seed)
+        if model != "dummy":  # which is one number, and the same in all folds
+            score = pd.Series(calibrated(score, *platt_on_test(task, fold, score)), score.index)
+        parts[seed].append(score[heldout[fold]])
     return pd.DataFrame({seed: pd.concat(scores) for seed, scores in parts.items()})
 
 
-def _run_scores(task, model, seed, fold, ids):
-    """Scores of one run on its held-out tracks, computed once and then read."""
-    folder = task.run_folder(model, seed, fold)
-    path = folder / "scores.csv"
-    if path.is_file():
-        table = pd.read_csv(path, dtype={"id": str}, keep_default_na=False)
-        scores = table.set_index("id")["score"]
-        if scores.index.equals(pd.Index(ids, name="id")):
-            return scores
-    run = load_run(folder)
-    batches = (task.store.batch(ids[start: start + 64]) for start in range(0, len(ids), 64))
-    answers = np.concatenate([run.predict(S_db) for S_db in batches]).astype(float)
-    # six decimals come back from the file as they are now: a second evaluation gives the same
-    scores = pd.Series(answers.round(6), index=pd.Index(ids, name="id"), name="score")
-    write_whole(path, scores.to_csv())
-    return scores
+def seeds_of(task, model):
+    """Seeds that a rung of the ladder can answer for, list of int; none where something lacks.
+
+    A network has those that it was trained with, what is built on networks theirs, and what
+    depends on no seed has one.
+    """
+    rung = LADDER[model]
+    if rung.needs and not (task.folder / f"features-{rung.needs}.npz").is_file():
+        return []
+    if model in MODELS:
+        return trained_seeds(task, model)
+    if rung.built_on:
+        return sorted(set.intersection(*(set(seeds_of(task, name)) for name in rung.built_on
+                                         if LADDER[name].seeded)))
+    return list(range(SEEDS)) if rung.seeded else [0]
 
 
 def trained_seeds(task, model):
@@ -214,7 +85,7 @@ def evaluate(task, models=None, *, resamples=RESAMPLES, command=None):
     ----------
     task : Task
     models : list of str, optional
-        All that are trained, in the registry's order, if not given.
+        Of the ladder; all that are trained, or need no more than is there, if not given.
     resamples : int
         Bootstrap samples of artists.
     command : str, optional
@@ -232,12 +103,11 @@ def evaluate(task, models=None, *, resamples=RESAMPLES, command=None):
     BadInput
         If a model is not trained, or the held-out tracks have one class only.
     """
-    trained = [model for model in MODELS if trained_seeds(task, model)]
+    there = [name for name in LADDER if seeds_of(task, name)]
     for model in models or []:
-        if model not in trained:
-            raise BadInput(f"model {model!r}: not trained on this corpus and protocol; run "
-                           f"`python -m hiphoplib train {task.folder} --model {model}` first")
-    names = ["dummy", *(models or trained)]
+        if model not in there:
+            raise BadInput(f"model {model!r}: {_what_lacks(task, model)}")
+    names = [name for name in there if name == "dummy" or not models or name in models]
     if (task.folder / "truth.json").is_file():
         names.append("oracle")
     scores = {name: heldout_scores(task, name) for name in names}
@@ -255,6 +125,19 @@ def evaluate(task, models=None, *, resamples=RESAMPLES, command=None):
         "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
     }
     return results, scores
+
+
+def _what_lacks(task, model):
+    """Why a model cannot be evaluated, and the next step."""
+    if model not in LADDER:
+        return f"there is none of that name; there are {', '.join(LADDER)}"
+    rung = LADDER[model]
+    if rung.needs and not (task.folder / f"features-{rung.needs}.npz").is_file():
+        return (f"needs features of the clips; run `python -m hiphoplib features {task.folder} "
+                f"--kind {rung.needs}` first")
+    network = next((name for name in (model, *rung.built_on) if name in MODELS), model)
+    return (f"not trained on this corpus and protocol; run `python -m hiphoplib train "
+            f"{task.folder} --model {network}` first")
 
 
 def heldout_labels(task):

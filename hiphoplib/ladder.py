@@ -1,0 +1,207 @@
+"""Every model there is, from guessing to the networks and past them: one function each.
+
+A rung answers ``(task, fold, seed)`` with a score for each track of the test and holdout sides,
+from what the training side taught it. The networks are those of `models.MODELS`; a new model of
+any other kind is a function here with `rung`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from .calibration import calibrated, log_odds, platt
+from .clip_statistics import LOUDNESS
+from .context import context
+from .features import read_features
+from .files import write_whole
+from .models import MODELS
+from .plots import MODEL_LABELS
+from .training import load_run
+
+LADDER = {}
+JUDGED = ("test", "holdout")
+TRANSFERRED = ("tags", "max_pool", "penultimate")  # as the tagger's authors advise
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A model of the ladder.
+
+    Parameters
+    ----------
+    name, label : str
+        The second is for people.
+    answer : callable
+        Of a `Task`, a fold and a seed: scores between 0 and 1, pd.Series indexed by track id, of
+        the test and holdout sides.
+    needs : str or None
+        Kind of features that have to be there.
+    seeded : bool
+        Whether another seed gives another answer.
+    built_on : tuple of str
+        Rungs whose answers it takes.
+    """
+
+    name: str
+    label: str
+    answer: callable
+    needs: str = None
+    seeded: bool = False
+    built_on: tuple = ()
+
+
+def rung(label, **options):
+    """Enter a function ``(task, fold, seed) -> scores`` in the ladder, under its name."""
+    def enter(answer):
+        LADDER[answer.__name__] = Rung(answer.__name__, label, answer, **options)
+        return answer
+    return enter
+
+
+def judged(task, fold):
+    """Ids of the test and holdout tracks of a fold."""
+    return task.sides.index[task.sides[fold].isin(JUDGED)]
+
+
+def fitted(estimator, X, task, fold):
+    """Answers of a scikit-learn classifier that has seen the training side.
+
+    Parameters
+    ----------
+    X : pd.DataFrame [shape=(tracks, features)], indexed by track id
+    """
+    train, asked = task.sides.index[task.sides[fold] == "train"], judged(task, fold)
+    estimator.fit(X.loc[train].to_numpy(), task.labels.loc[train, fold])
+    return pd.Series(estimator.predict_proba(X.loc[asked].to_numpy())[:, 1], index=asked)
+
+
+def logistic(C=1.0):
+    """Logistic regression on standardised features; where one is not known, its mean stands."""
+    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(),
+                         LogisticRegression(C=C, max_iter=1000))
+
+
+@rung("Majority class")
+def dummy(task, fold, seed):
+    """Share of popular tracks on the training sides, the same for all."""
+    # one constant over all folds: constants of their own would rank the folds' tracks
+    share = np.mean([task.labels[each][task.sides[each] == "train"].mean() for each in task.sides])
+    return pd.Series(share, index=judged(task, fold))
+
+
+@rung("Days since release")
+def recency(task, fold, seed):
+    """Age alone: what is known without listening, and what a service's popularity decays with."""
+    return fitted(logistic(), context(task.tracks)[["days"]], task, fold)
+
+
+@rung("Loudness and duration", needs="statistics")
+def loudness(task, fold, seed):
+    """What a level meter and a watch tell."""
+    X = read_features(task.folder, "statistics")[LOUDNESS].join(context(task.tracks)[["duration"]])
+    return fitted(logistic(), X, task, fold)
+
+
+@rung("Logistic regression on statistics", needs="statistics")
+def statistics(task, fold, seed):
+    """Timbre, harmony, loudness and rhythm as means and deviations, and a straight line."""
+    return fitted(logistic(C=0.01), read_features(task.folder, "statistics"), task, fold)
+
+
+@rung("Gradient boosting on statistics", needs="statistics", seeded=True)
+def boosting(task, fold, seed):
+    """The same statistics, and trees."""
+    trees = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=150, max_leaf_nodes=8,
+                                           l2_regularization=1.0, max_features=0.3,
+                                           random_state=seed)
+    return fitted(trees, read_features(task.folder, "statistics"), task, fold)
+
+
+@rung("Context without sound")
+def without_sound(task, fold, seed):
+    """What is known before a release besides the sound: when, how long, what kind, how many out."""
+    return fitted(logistic(), context(task.tracks).drop(columns="days"), task, fold)
+
+
+def _network(name):
+    """Answers of a trained network, computed once and then read from beside its weights."""
+    def answer(task, fold, seed):
+        folder, ids = task.run_folder(name, seed, fold), judged(task, fold)
+        path = folder / "scores.csv"
+        if path.is_file():
+            table = pd.read_csv(path, dtype={"id": str}, keep_default_na=False)
+            scores = table.set_index("id")["score"]
+            if scores.index.equals(pd.Index(ids, name="id")):
+                return scores
+        run = load_run(folder)
+        batches = (task.store.batch(ids[start: start + 64]) for start in range(0, len(ids), 64))
+        found = np.concatenate([run.predict(S_db) for S_db in batches]).astype(float)
+        # six decimals come back from the file as they are now: a second evaluation gives the same
+        scores = pd.Series(found.round(6), index=pd.Index(ids, name="id"), name="score")
+        write_whole(path, scores.to_csv())
+        return scores
+    return answer
+
+
+for _name in MODELS:
+    LADDER[_name] = Rung(_name, MODEL_LABELS[_name], _network(_name), seeded=True)
+
+
+@rung("Transfer (musicnn)", needs="musicnn")
+def transfer(task, fold, seed):
+    """Logistic regression on what a tagger of 200,000 other songs finds in each.
+
+    Tags, the maxima of its channels and the layer before the tags, means over the windows of a
+    clip; they are many for a small corpus, hence the strong penalty.
+    """
+    X = read_features(task.folder, "musicnn")
+    parts = [name for name in X if name.startswith(TRANSFERRED) and name.endswith("_mean")]
+    return fitted(logistic(C=0.001), X[parts], task, fold)
+
+
+@rung("Ensemble", needs="musicnn", seeded=True, built_on=("transfer", "crnn"))
+def ensemble(task, fold, seed):
+    """The transferred features and the cheap recurrent network: the mean of their log odds."""
+    return together(task, fold, seed, LADDER["ensemble"])
+
+
+@rung("Sound and context", needs="musicnn", seeded=True,
+      built_on=("transfer", "crnn", "without_sound"))
+def with_context(task, fold, seed):
+    """The ensemble and the context without sound."""
+    return together(task, fold, seed, LADDER["with_context"])
+
+
+@rung("Artist's other tracks")
+def artist_mean(task, fold, seed):
+    """Mean popularity of the main artist in training data, as odds of being above the threshold.
+
+    Never to be used: a newcomer has no such mean. Where artists are held out it is a constant.
+    """
+    train = task.tracks[task.sides[fold] == "train"]
+    artist, mean = train["artists"].str[0], train["popularity"].mean()
+    known = task.tracks["artists"].str[0].map(train["popularity"].groupby(artist).mean())
+    z = (known.fillna(mean) - task.thresholds[fold]) / train["popularity"].std()
+    return pd.Series(expit(z), index=task.tracks.index)[judged(task, fold)]
+
+
+def together(task, fold, seed, rung):
+    """Mean of the calibrated log odds of what a rung is built on."""
+    odds = []
+    for name in rung.built_on:
+        score = LADDER[name].answer(task, fold, seed)
+        odds.append(log_odds(calibrated(score, *platt_on_test(task, fold, score))))
+    return pd.Series(expit(np.mean(odds, axis=0)), index=judged(task, fold))
+
+
+def platt_on_test(task, fold, score):
+    """Calibration of scores by the test side, which no model was fitted on."""
+    test = task.sides.index[task.sides[fold] == "test"]
+    return platt(task.labels.loc[test, fold], score[test])

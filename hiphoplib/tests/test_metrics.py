@@ -1,0 +1,129 @@
+"""Metrics are the known ones, and intervals are honest."""
+
+import time
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
+
+from hiphoplib.metrics import (
+    interval,
+    measure,
+    metrics_with_intervals,
+    paired_differences,
+    resample_artists,
+    weighted_auc,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def answers(n, artists, strength=1.0, by_artist=0.0, rng=RNG):
+    """Return labels, scores and groups of n tracks, with as much of both due to the artist."""
+    groups = rng.integers(0, artists, n)
+    cause = (1 - by_artist) ** 0.5 * rng.normal(size=n) + (
+        by_artist ** 0.5 * rng.normal(size=artists)[groups])
+    noise = (1 - by_artist) ** 0.5 * rng.normal(size=n) + (
+        by_artist ** 0.5 * rng.normal(size=artists)[groups])
+    return (cause > 0).astype(int), 1 / (1 + np.exp(-strength * cause - noise)), groups
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 9])
+def test_metrics_are_those_of_scikit_learn_on_repeated_rows(decimals):
+    y, score, _ = answers(60, 60)
+    score = score.round(decimals)
+    weights = RNG.integers(0, 4, (20, 60))
+    found = measure(y, score, weights)
+    for i, times in enumerate(weights):
+        rows, p = np.repeat(y, times), np.repeat(score, times)
+        assert found["auc"][i] == pytest.approx(roc_auc_score(rows, p), abs=1e-12)
+        assert found["accuracy"][i] == pytest.approx(accuracy_score(rows, p >= 0.5), abs=1e-12)
+        assert found["brier"][i] == pytest.approx(brier_score_loss(rows, p), abs=1e-12)
+
+
+def test_auc_of_a_resample_with_one_class_is_left_out():
+    auc = weighted_auc(np.array([0, 1]), np.array([0.2, 0.8]), np.array([[1.0, 0], [2, 1]]))
+    assert np.isnan(auc[0]) and auc[1] == 1
+    assert interval(auc) == {"low": 1.0, "high": 1.0}
+
+
+def test_auc_turns_around_with_the_scores():
+    y, score, groups = answers(200, 200)
+    weights = resample_artists(groups, 50)
+    np.testing.assert_allclose(
+        weighted_auc(y, score, weights) + weighted_auc(y, -score, weights), 1, atol=1e-6)
+
+
+def test_a_constant_has_an_auc_of_a_half_exactly():
+    y, _, groups = answers(200, 90)
+    found = metrics_with_intervals(y, np.full((200, 1), 0.37), resample_artists(groups, 300))["auc"]
+    assert found == {"mean": 0.5, "low": 0.5, "high": 0.5, "by_seed": [0.5]}
+
+
+def test_resamples_draw_whole_artists_as_many_as_there_are():
+    groups = np.array([0, 0, 0, 1, 2, 2, 5])
+    weights = resample_artists(groups, 4000)
+    assert weights.shape == (4000, 7)
+    for group in np.unique(groups):
+        assert (np.ptp(weights[:, groups == group], axis=1) == 0).all()
+    firsts = [0, 3, 4, 6]
+    assert (weights[:, firsts].sum(axis=1) == 4).all()
+    np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.06)
+    np.testing.assert_array_equal(weights, resample_artists(groups, 4000))
+    assert (weights != resample_artists(groups, 4000, seed=1)).any()
+
+
+@pytest.mark.parametrize("artists, by_artist", [(150, 0.0), (50, 0.5)])
+def test_intervals_hold_the_truth_about_as_often_as_they_say(artists, by_artist):
+    rng = np.random.default_rng(1)
+    truth = roc_auc_score(*answers(400_000, 200_000, by_artist=by_artist, rng=rng)[:2])
+    hits = 0
+    for _ in range(150):
+        y, score, groups = answers(150, artists, by_artist=by_artist, rng=rng)
+        found = interval(weighted_auc(y, score, resample_artists(groups, 200)))
+        hits += found["low"] <= truth <= found["high"]
+    assert 0.87 <= hits / 150 <= 1
+
+
+def test_intervals_are_wider_where_artists_have_many_tracks_each():
+    rng = np.random.default_rng(2)
+
+    def width(y, score, groups):
+        found = interval(weighted_auc(y, score, resample_artists(groups, 400)))
+        return found["high"] - found["low"]
+
+    ratios = []
+    for _ in range(10):
+        y, score, groups = answers(300, 25, by_artist=0.9, rng=rng)
+        ratios.append(width(y, score, groups) / width(y, score, np.arange(300)))
+    assert np.median(ratios) > 1.5
+
+
+def test_the_mean_over_seeds_lies_within_its_interval():
+    y, score, groups = answers(200, 60)
+    scores = np.column_stack([score, np.clip(score + RNG.normal(0, 0.2, 200), 0, 1)])
+    for found in metrics_with_intervals(y, scores, resample_artists(groups, 500)).values():
+        assert found["low"] < found["mean"] < found["high"]
+        assert found["mean"] == pytest.approx(np.mean(found["by_seed"]))
+        assert len(found["by_seed"]) == 2
+
+
+def test_a_model_does_not_differ_from_itself_and_does_from_a_worse_one():
+    y, score, groups = answers(200, 60)
+    scores = {"rnn": score[:, None], "same": score[:, None], "worse": RNG.random((200, 1))}
+    paired = paired_differences(y, scores, resample_artists(groups, 300))
+    assert set(paired) == {"same-rnn", "worse-rnn"}
+    for metric in ("auc", "accuracy", "brier"):
+        assert paired["same-rnn"][metric] == {"mean": 0, "low": 0, "high": 0}
+    assert paired["worse-rnn"]["auc"]["high"] < 0
+    assert paired_differences(y, {"mlp": score[:, None]}, resample_artists(groups, 10)) == {}
+
+
+def test_two_thousand_resamples_of_two_thousand_tracks_take_no_two_seconds():
+    y, score, groups = answers(2000, 900)
+    begin = time.perf_counter()
+    metrics_with_intervals(y, score[:, None], resample_artists(groups, 2000))
+    assert time.perf_counter() - begin < 2
+
+
+# a trained corpus
