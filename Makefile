@@ -46,10 +46,12 @@ bench: $(VENV)/installed
 	$(BIN)/python -m hiphoplib.bench
 	$(BIN)/python -m hiphoplib.bench_table README.md notebooks/results/bench.json
 
-$(VENV)/installed: requirements.txt constraints.txt
+$(VENV)/installed: requirements.txt constraints.txt requirements-musicnn.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements.txt -c constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		-r requirements-musicnn.txt
 	touch $@
 
 clean:

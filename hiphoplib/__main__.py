@@ -6,11 +6,13 @@ import sys
 from pathlib import Path
 
 from .errors import BadInput
+from .gather_options import add_sources, positive
 
 PROGRAM = "python -m hiphoplib"
-# those of `models.MODELS` and `splits.SPLITS`, which take seconds to import
+# those of `models.MODELS`, `splits.SPLITS` and `features.KINDS`, which take seconds to import
 MODEL_NAMES = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
-SPLITS = ("artist", "random")
+SPLITS = ("artist", "time", "random")
+FEATURES = ("statistics", "musicnn")
 
 
 def main(arguments=None):
@@ -87,6 +89,17 @@ def mels(options):
     print(f"{(rejected['stage'] == 'mels').sum():7d}  clips not usable, see rejected.csv")
 
 
+def features(options):
+    """Make tables of features that need no training here: statistics, and what a tagger hears."""
+    from .features import make_features
+    from .tracks import clean_tracks, read_tracks
+
+    tracks, _ = clean_tracks(read_tracks(options.corpus))
+    for kind in options.kind or FEATURES:
+        table = make_features(tracks, options.corpus, kind, jobs=options.jobs)
+        print(f"{table.notna().all(axis=1).sum():7d}  clips by {table.shape[1]} features, {kind}")
+
+
 def train(options):
     """Train the models on every seed and fold."""
     from .experiment import train as train_model
@@ -99,19 +112,26 @@ def train(options):
 
 
 def evaluate(options):
-    """Metrics of every trained model, to the screen and to a results file."""
+    """Metrics of every model of the ladder, to the screen and to a results file."""
     from .evaluation import evaluate as evaluate_task
     from .evaluation import write_results
+    from .power import DRAWS, power
+    from .split_gap import compare_splits
 
     task = _task(options)
     command = f"{PROGRAM} {' '.join(options.arguments)}"
     results, _ = evaluate_task(task, options.model, command=command)
+    if options.splits:
+        names = [name for name in results["models"] if name not in ("dummy", "oracle")]
+        results["splits"] = compare_splits(task, names)
+    if options.power:
+        results["power"] = power(task, DRAWS)
     protocol = results["protocol"]
     print(f"{protocol['heldout']} held-out tracks, split by {protocol['split']}, "
           + (f"{protocol['folds']} folds" if protocol["folds"] else "one holdout"))
     for name, model in results["models"].items():
         auc, accuracy = model["auc"], model["accuracy"]
-        print(f"{name:8s} AUC {auc['mean']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]   "
+        print(f"{name:13s} AUC {auc['mean']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]   "
               f"accuracy {accuracy['mean']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}]")
     if options.json:
         write_results(results, options.json)
@@ -142,9 +162,9 @@ def _task(options):
 def _parser():
     parser = argparse.ArgumentParser(prog=PROGRAM, description=(
         "Which unreleased tracks have a chance? The stages of the report as commands: gather, "
-        "describe, mels, train, evaluate, explain. Each goes on where it was stopped."))
+        "describe, mels, features, train, evaluate, explain. Each goes on where it was stopped."))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_gather(commands)
+    add_sources(_add(commands, gather, "gather tracks and their clips into a corpus"))
     describe_parser = _add(commands, describe, "the shape of a corpus, in numbers")
     describe_parser.add_argument("corpus", type=Path, metavar="data/NAME",
                                  help="a corpus of `gather`")
@@ -156,18 +176,29 @@ def _parser():
     mels_parser.add_argument("--dask", metavar="tcp://HOST:PORT",
                              help="let the workers of this Dask scheduler read the clips; they "
                                   "see the corpus under the same path and have this project")
+    features_parser = _add(commands, features, "make features of a corpus that need no training")
+    features_parser.add_argument("corpus", type=Path, metavar="data/NAME",
+                                 help="a corpus of `gather`")
+    features_parser.add_argument("--kind", action="append", choices=FEATURES, metavar="KIND",
+                                 help=f"{' or '.join(FEATURES)} (default: both)")
+    _add_jobs(features_parser)
     train_parser = _add(commands, train, "train networks on it")
     _add_protocol(train_parser)
     train_parser.add_argument("--model", action="append", choices=MODEL_NAMES, metavar="NAME",
                               required=True, help=f"{', '.join(MODEL_NAMES)}; can be repeated")
-    train_parser.add_argument("--seeds", type=_positive, default=1, metavar="N",
+    train_parser.add_argument("--seeds", type=positive, default=1, metavar="N",
                               help="trainings a model, seeds 0 to N-1 (default 1)")
-    train_parser.add_argument("--epochs", type=_positive, metavar="N",
+    train_parser.add_argument("--epochs", type=positive, metavar="N",
                               help="at most so many; training stops early (default 25)")
     evaluate_parser = _add(commands, evaluate, "measure them on the tracks held out")
     _add_protocol(evaluate_parser)
-    evaluate_parser.add_argument("--model", action="append", choices=MODEL_NAMES, metavar="NAME",
-                                 help="only this one; can be repeated (default: all trained)")
+    evaluate_parser.add_argument("--model", action="append", metavar="NAME",
+                                 help="only this one; can be repeated (default: all that can be)")
+    evaluate_parser.add_argument("--splits", action="store_true", help="also compare the splits by "
+                                 "artist, time and chance, for models that are trained in folds "
+                                 "under each")
+    evaluate_parser.add_argument("--power", action="store_true", help="also find how many tracks "
+                                 "a finding needs; trains the crnn on smaller corpora")
     evaluate_parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     explain_parser = _add(commands, explain, "explain one track by LIME, as a picture")
     _add_protocol(explain_parser)
@@ -185,67 +216,6 @@ def _add(commands, run, what):
     return parser
 
 
-def _add_gather(commands):
-    """``gather SOURCE``, each source with its own options."""
-    parser = _add(commands, gather, "gather tracks and their clips into a corpus")
-    sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
-    synthetic = _add_source(sources, "synthetic", "hip-hop beats with a known truth", n=600)
-    folder = _add_source(sources, "folder", "a folder with tracks.csv and its audio")
-    folder.add_argument("path", type=Path, metavar="FOLDER")
-    folder.add_argument("--allow-http", action="store_true",
-                        help="also take previews from addresses that are not https")
-    fma = _add_source(sources, "fma", "Creative Commons music and its listens, from the Free Music "
-                      "Archive; downloads 342 MiB of metadata once, then about 1 MB a clip", n=4000)
-    fma.add_argument("--genre", default="Hip-Hop", help="as the archive spells it "
-                     "(default Hip-Hop)")
-    fma.add_argument("--zip", type=Path, metavar="FILE",
-                     help="fma_large.zip (93 GiB), where you have it; else clips are read from "
-                          "the archive's server one by one")
-    fma.add_argument("--metadata", type=Path, metavar="FILE",
-                     help="fma_metadata.zip, where you have it")
-    spotify = _add_source(sources, "spotify", "Spotify's search, for applications that still get "
-                          "popularity and previews; needs SPOTIPY_CLIENT_ID and "
-                          "SPOTIPY_CLIENT_SECRET in the environment", n=1000)
-    spotify.add_argument("--genre", default="hip-hop", help="as Spotify's search spells it "
-                         "(default hip-hop)")
-    spotify.add_argument("--i-have-permission", dest="permission", action="store_true",
-                         help="Spotify has allowed you to train on its content, which its terms "
-                              "forbid otherwise")
-    jamendo = _add_source(sources, "jamendo", "Creative Commons music and its listens, from "
-                          "Jamendo; needs JAMENDO_CLIENT_ID in the environment", n=1000)
-    jamendo.add_argument("--tag", default="hiphop", help="(default hiphop)")
-    for source in (fma, jamendo):
-        source.add_argument("--no-derivatives", action="store_true",
-                            help="train also on tracks whose licence forbids derivatives")
-    for source, years in ((spotify, (1990, 2025)), (jamendo, (2005, 2025))):
-        source.add_argument("--years", type=_years, metavar="FIRST-LAST", default=years,
-                            help=f"of release (default {years[0]}-{years[1]})")
-        source.add_argument("--offline", action="store_true", help="make the table again from the "
-                            "answers that are kept, and ask for none")
-    settings = {synthetic: "n seed", folder: "path allow_http", fma: "n seed genre zip metadata "
-                "no_derivatives", spotify: "n seed genre years permission offline",
-                jamendo: "n seed tag years offline no_derivatives"}
-    for source, names in settings.items():
-        source.set_defaults(settings=names.split())
-
-
-def _add_source(sources, name, what, n=None):
-    """``gather NAME`` with the options that all sources have; `n` is the default of those."""
-    source = sources.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
-    source.add_argument("--out", type=Path, required=True, metavar="data/NAME",
-                        help="the corpus to make or to finish")
-    if n:
-        source.add_argument("--n", type=_positive, default=n,
-                            help=f"tracks (default {n})")
-        source.add_argument("--seed", type=int, default=0, help="another seed, other tracks "
-                            "(default 0)")
-    source.add_argument("--retry-rejected", action="store_true",
-                        help="ask once more for the clips that rejected.csv names")
-    source.add_argument("--jobs", type=int, metavar="N", help="clips at a time (default: one a "
-                        "core, four from a service)")
-    return source
-
-
 def _add_corpus(parser):
     parser.add_argument("corpus", type=Path, metavar="data/NAME", help="a corpus of `gather`")
     parser.add_argument("--grid", choices=("quick", "full"), default="quick",
@@ -255,7 +225,7 @@ def _add_corpus(parser):
 def _add_protocol(parser):
     _add_corpus(parser)
     parser.add_argument("--split", choices=SPLITS, default="artist",
-                        help="keep artists on one side, or not (default artist)")
+                        help="keep artists on one side (default), hold out the newest, or neither")
     parser.add_argument("--folds", type=int, metavar="K",
                         help="0: one holdout of 10 %%; K: cross-validation (default 5 below "
                              "500 tracks, 3 below 1000, else 0)")
@@ -264,25 +234,6 @@ def _add_protocol(parser):
 def _add_jobs(parser):
     parser.add_argument("--jobs", type=int, default=-1, metavar="N",
                         help="processes (default: one a core)")
-
-
-def _years(text):
-    """First and last year of "1990-2020", or of "1999"."""
-    first, _, last = text.partition("-")
-    try:
-        years = int(first), int(last or first)
-    except ValueError:
-        years = 1, 0
-    if not 1900 <= years[0] <= years[1] <= 2100:
-        raise argparse.ArgumentTypeError(f"{text} is not like 1990-2020")
-    return years
-
-
-def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -52,5 +52,12 @@ def install_missing(path="requirements.txt"):
     return needed
 
 
+def install_tagger(path="requirements-musicnn.txt"):
+    """Install the weights of musicnn alone: what its package asks for is of 2019."""
+    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "-r", path],
+                   check=True)
+
+
 if __name__ == "__main__":
     print("installed:", ", ".join(install_missing()) or "nothing, all is there")
+    install_tagger()

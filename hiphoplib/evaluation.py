@@ -10,14 +10,18 @@ import pandas as pd
 from .calibration import calibrated
 from .errors import BadInput
 from .files import write_whole
-from .ladder import LADDER, platt_on_test
-from .metrics import RESAMPLES, metrics_with_intervals, paired_differences, resample_artists
+from .findings import Heldout, findings, recovered
+from .label_noise import describe_label
+from .ladder import LADDER, answered, platt_on_test
+from .metrics import RESAMPLES, over_seeds, paired_differences
+from .model_card import write_model_cards
 from .models import MODELS
 from .quiet import progress
-from .splits import artist_groups
+from .tracks import read_tracks
 from .training import read_card, versions
 
 SEEDS = 5  # of a model that is fitted in seconds
+LABELLED = ("cnn1", "rnn", "transfer", "ensemble", "oracle")  # judged by other labels, too
 
 
 def heldout_scores(task, model):
@@ -44,7 +48,7 @@ def heldout_scores(task, model):
     parts = {seed: [] for seed in seeds_of(task, model)}
     runs = [(seed, fold) for seed in parts for fold in heldout]
     for seed, fold in progress(runs, desc=f"score {model}", unit="run"):
-        score = LADDER[model].answer(task, fold, seed)
+        score = answered(task, model, fold, seed)
         if model != "dummy":  # which is one number, and the same in all folds
             score = pd.Series(calibrated(score, *platt_on_test(task, fold, score)), score.index)
         parts[seed].append(score[heldout[fold]])
@@ -79,7 +83,7 @@ def trained_seeds(task, model):
 
 
 def evaluate(task, models=None, *, resamples=RESAMPLES, command=None):
-    """Metrics with intervals of every trained model, of the dummy, and of the oracle if any.
+    """Metrics of every model with intervals over artists, as a results file holds them.
 
     Parameters
     ----------
@@ -89,14 +93,14 @@ def evaluate(task, models=None, *, resamples=RESAMPLES, command=None):
     resamples : int
         Bootstrap samples of artists.
     command : str, optional
-        What made the result, put down with it.
+        What to write down as the way to repeat this.
 
     Returns
     -------
     results : dict
-        The results file of the project's design.
-    scores : dict of str to pd.DataFrame [shape=(tracks, seeds)]
-        Held-out scores by model.
+        ``corpus``, ``protocol``, ``models``, ``paired``, ``label``, ``versions``, ``made``,
+        ``command``; see `write_results`.
+    scores : dict of str to pd.DataFrame [shape=(held-out tracks, seeds)]
 
     Raises
     ------
@@ -111,20 +115,33 @@ def evaluate(task, models=None, *, resamples=RESAMPLES, command=None):
     if (task.folder / "truth.json").is_file():
         names.append("oracle")
     scores = {name: heldout_scores(task, name) for name in names}
-    y_true = heldout_labels(task)
-    if y_true.nunique() < 2:
-        raise BadInput(f"split: the {len(y_true)} held-out tracks have one class only; "
-                       "gather more tracks, or use folds")
-    weights = resample_artists(artist_groups(task.tracks)[y_true.index], resamples)
-    arrays = {name: score.loc[y_true.index].to_numpy() for name, score in scores.items()}
+    heldout = Heldout.of(task, scores["dummy"].index, resamples)
+    arrays = {name: score.loc[heldout.tracks.index].to_numpy() for name, score in scores.items()}
+    draws = {name: over_seeds(heldout.y_true, array, heldout.weights)
+             for name, array in arrays.items()}
+    models = {name: findings(heldout, arrays[name], draws[name]) | _describe_runs(task, name)
+              for name in names}
+    if "oracle" in models:
+        for name, share in recovered(models, draws).items():
+            models[name]["recovered"] = share
     results = {
-        "corpus": _describe_corpus(task), "protocol": _describe_protocol(task, scores, y_true),
-        "models": {name: metrics_with_intervals(y_true.to_numpy(), array, weights)
-                   | _describe_runs(task, name) for name, array in arrays.items()},
-        "paired": paired_differences(y_true.to_numpy(), arrays, weights),
+        "corpus": _describe_corpus(task),
+        "protocol": _describe_protocol(task, scores, heldout.y_true), "models": models,
+        "paired": paired_differences(heldout.y_true, arrays, draws, _pairs(names)),
+        "label": describe_label(
+            read_tracks(task.folder), task.tracks, heldout.tracks.index,
+            {name: arrays[name] for name in arrays if name in LABELLED}, heldout.weights),
         "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
     }
+    write_model_cards(task, results, {name: list(scores[name]) for name in names if name in MODELS})
     return results, scores
+
+
+def _pairs(names):
+    """Pairs of models whose difference is told: each and the RNN, each and what it is built on."""
+    pairs = [(name, "rnn") for name in names if name != "rnn" and "rnn" in names]
+    return pairs + [(name, part) for name in names if name in LADDER
+                    for part in LADDER[name].built_on if part in names]
 
 
 def _what_lacks(task, model):
@@ -138,11 +155,6 @@ def _what_lacks(task, model):
     network = next((name for name in (model, *rung.built_on) if name in MODELS), model)
     return (f"not trained on this corpus and protocol; run `python -m hiphoplib train "
             f"{task.folder} --model {network}` first")
-
-
-def heldout_labels(task):
-    """Label of every held-out track by its own fold's threshold, pd.Series of int."""
-    return pd.concat([task.labels[fold][side == "holdout"] for fold, side in task.sides.items()])
 
 
 def _describe_corpus(task):

@@ -1,17 +1,18 @@
 """A corpus made ready for a protocol, and the training of every model, seed and fold on it."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from .errors import BadInput
 from .mel import GRIDS, MelGrid, MelStore
 from .models import MODELS
 from .quiet import progress
-from .splits import default_folds, label_popular, split_tracks
+from .splits import artist_groups, default_folds, label_popular, split_tracks
 from .tracks import clean_tracks, read_tracks
 from .training import EPOCHS, PATIENCE, fit, load_run, read_card, save_run
 
@@ -25,19 +26,23 @@ class Protocol:
     Parameters
     ----------
     grid : MelGrid
-    split : {"artist", "random"}
+    split : {"artist", "time", "random"}
     folds : int
         0 for one holdout.
+    subset : (int, int), optional
+        How many tracks of the corpus, and the seed that drew them; all if not given.
     """
 
     grid: MelGrid
     split: str = "artist"
     folds: int = 0
+    subset: tuple = None
 
     @property
     def name(self):
         """Name of the folder of its runs."""
-        return f"{self.grid.name}-{self.split}-" + (f"{self.folds}folds" if self.folds else "once")
+        name = f"{self.grid.name}-{self.split}-" + (f"{self.folds}folds" if self.folds else "once")
+        return name + ("-{}tracks-draw{}".format(*self.subset) if self.subset else "")
 
 
 @dataclass
@@ -55,6 +60,8 @@ class Task:
         Side and label in every fold; labels by the median of the fold's training tracks.
     thresholds : list of float
         That median.
+    answers : dict
+        What the rungs of the ladder have answered, by name, fold and seed.
     """
 
     folder: Path
@@ -64,6 +71,7 @@ class Task:
     sides: pd.DataFrame
     labels: pd.DataFrame
     thresholds: list
+    answers: dict = field(default_factory=dict)
 
     @cached_property
     def fingerprint(self):
@@ -77,7 +85,7 @@ class Task:
         return self.folder / "runs" / self.protocol.name / model / f"seed{seed}-fold{fold}"
 
 
-def prepare(folder, grid="quick", split="artist", folds=None):
+def prepare(folder, grid="quick", split="artist", folds=None, subset=None):
     """Read a corpus and its mel store, split it, label it.
 
     Parameters
@@ -85,9 +93,11 @@ def prepare(folder, grid="quick", split="artist", folds=None):
     folder : path-like
         The corpus, for example ``data/synthetic``.
     grid : {"quick", "full"}
-    split : {"artist", "random"}
+    split : {"artist", "time", "random"}
     folds : int, optional
         What the size of the corpus asks for (`default_folds`) if not given.
+    subset : (int, int), optional
+        So many tracks of artists that are drawn with that seed, as `Protocol.subset`.
 
     Returns
     -------
@@ -98,13 +108,23 @@ def prepare(folder, grid="quick", split="artist", folds=None):
     store = MelStore(folder, GRIDS[grid])
     tracks = tracks[tracks["id"].isin(store.ids)]
     tracks.index = pd.Index(tracks["id"].to_list())
+    if subset:
+        tracks = some_artists(tracks, *subset)
     folds = default_folds(len(tracks)) if folds is None else folds
     sides = split_tracks(tracks, split, folds, SPLIT_SEED).loc[tracks.index]
     labelled = {fold: label_popular(tracks["popularity"], side == "train")
                 for fold, side in sides.items()}
     labels = pd.DataFrame({fold: popular for fold, (popular, _) in labelled.items()})
-    return Task(folder, Protocol(store.grid, split, folds), store, tracks, sides, labels,
+    return Task(folder, Protocol(store.grid, split, folds, subset), store, tracks, sides, labels,
                 [threshold for _, threshold in labelled.values()])
+
+
+def some_artists(tracks, n, seed):
+    """About `n` tracks of a table: those of artist groups in an order drawn with `seed`."""
+    groups = artist_groups(tracks)
+    order = np.random.default_rng(seed).permutation(np.sort(groups.unique()))
+    size = groups.value_counts()[order].cumsum()
+    return tracks[groups.isin(size.index[size <= n])]
 
 
 def train(task, model, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIENCE):

@@ -13,8 +13,10 @@ from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from .calibration import calibrated, log_odds, platt
 from .clip_statistics import LOUDNESS
@@ -22,11 +24,12 @@ from .context import context
 from .features import read_features
 from .files import write_whole
 from .models import MODELS
-from .plots import MODEL_LABELS
 from .training import load_run
 
 LADDER = {}
 JUDGED = ("test", "holdout")
+NEIGHBOURS = 10
+PENALTY = 0.001  # C of a head on the tagger's features, of which there are more than clips
 TRANSFERRED = ("tags", "max_pool", "penultimate")  # as the tagger's authors advise
 
 
@@ -36,8 +39,7 @@ class Rung:
 
     Parameters
     ----------
-    name, label : str
-        The second is for people.
+    name : str
     answer : callable
         Of a `Task`, a fold and a seed: scores between 0 and 1, pd.Series indexed by track id, of
         the test and holdout sides.
@@ -50,17 +52,16 @@ class Rung:
     """
 
     name: str
-    label: str
     answer: callable
     needs: str = None
     seeded: bool = False
     built_on: tuple = ()
 
 
-def rung(label, **options):
+def rung(**options):
     """Enter a function ``(task, fold, seed) -> scores`` in the ladder, under its name."""
     def enter(answer):
-        LADDER[answer.__name__] = Rung(answer.__name__, label, answer, **options)
+        LADDER[answer.__name__] = Rung(answer.__name__, answer, **options)
         return answer
     return enter
 
@@ -78,8 +79,9 @@ def fitted(estimator, X, task, fold):
     X : pd.DataFrame [shape=(tracks, features)], indexed by track id
     """
     train, asked = task.sides.index[task.sides[fold] == "train"], judged(task, fold)
-    estimator.fit(X.loc[train].to_numpy(), task.labels.loc[train, fold])
-    return pd.Series(estimator.predict_proba(X.loc[asked].to_numpy())[:, 1], index=asked)
+    with threadpool_limits(1):  # threads that wait for each other on a busy machine take 40 times
+        estimator.fit(X.loc[train].to_numpy(), task.labels.loc[train, fold])
+        return pd.Series(estimator.predict_proba(X.loc[asked].to_numpy())[:, 1], index=asked)
 
 
 def logistic(C=1.0):
@@ -88,7 +90,7 @@ def logistic(C=1.0):
                          LogisticRegression(C=C, max_iter=1000))
 
 
-@rung("Majority class")
+@rung()
 def dummy(task, fold, seed):
     """Share of popular tracks on the training sides, the same for all."""
     # one constant over all folds: constants of their own would rank the folds' tracks
@@ -96,26 +98,26 @@ def dummy(task, fold, seed):
     return pd.Series(share, index=judged(task, fold))
 
 
-@rung("Days since release")
+@rung()
 def recency(task, fold, seed):
     """Age alone: what is known without listening, and what a service's popularity decays with."""
     return fitted(logistic(), context(task.tracks)[["days"]], task, fold)
 
 
-@rung("Loudness and duration", needs="statistics")
+@rung(needs="statistics")
 def loudness(task, fold, seed):
     """What a level meter and a watch tell."""
     X = read_features(task.folder, "statistics")[LOUDNESS].join(context(task.tracks)[["duration"]])
     return fitted(logistic(), X, task, fold)
 
 
-@rung("Logistic regression on statistics", needs="statistics")
+@rung(needs="statistics")
 def statistics(task, fold, seed):
     """Timbre, harmony, loudness and rhythm as means and deviations, and a straight line."""
     return fitted(logistic(C=0.01), read_features(task.folder, "statistics"), task, fold)
 
 
-@rung("Gradient boosting on statistics", needs="statistics", seeded=True)
+@rung(needs="statistics", seeded=True)
 def boosting(task, fold, seed):
     """The same statistics, and trees."""
     trees = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=150, max_leaf_nodes=8,
@@ -124,7 +126,19 @@ def boosting(task, fold, seed):
     return fitted(trees, read_features(task.folder, "statistics"), task, fold)
 
 
-@rung("Context without sound")
+@rung(needs="statistics")
+def neighbours(task, fold, seed):
+    """The most similar tracks by the same statistics, which are often those of the same artist.
+
+    What an artist effect looks like was first seen with such a model (Pampalk, Flexer & Widmer,
+    "Improvements of audio-based music similarity and genre classification", ISMIR 2005).
+    """
+    nearest = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(),
+                            KNeighborsClassifier(NEIGHBOURS, weights="distance"))
+    return fitted(nearest, read_features(task.folder, "statistics"), task, fold)
+
+
+@rung()
 def without_sound(task, fold, seed):
     """What is known before a release besides the sound: when, how long, what kind, how many out."""
     return fitted(logistic(), context(task.tracks).drop(columns="days"), task, fold)
@@ -151,10 +165,10 @@ def _network(name):
 
 
 for _name in MODELS:
-    LADDER[_name] = Rung(_name, MODEL_LABELS[_name], _network(_name), seeded=True)
+    LADDER[_name] = Rung(_name, _network(_name), seeded=True)
 
 
-@rung("Transfer (musicnn)", needs="musicnn")
+@rung(needs="musicnn")
 def transfer(task, fold, seed):
     """Logistic regression on what a tagger of 200,000 other songs finds in each.
 
@@ -163,23 +177,22 @@ def transfer(task, fold, seed):
     """
     X = read_features(task.folder, "musicnn")
     parts = [name for name in X if name.startswith(TRANSFERRED) and name.endswith("_mean")]
-    return fitted(logistic(C=0.001), X[parts], task, fold)
+    return fitted(logistic(PENALTY), X[parts], task, fold)
 
 
-@rung("Ensemble", needs="musicnn", seeded=True, built_on=("transfer", "crnn"))
+@rung(needs="musicnn", seeded=True, built_on=("transfer", "crnn"))
 def ensemble(task, fold, seed):
     """The transferred features and the cheap recurrent network: the mean of their log odds."""
     return together(task, fold, seed, LADDER["ensemble"])
 
 
-@rung("Sound and context", needs="musicnn", seeded=True,
-      built_on=("transfer", "crnn", "without_sound"))
+@rung(needs="musicnn", seeded=True, built_on=("ensemble", "without_sound"))
 def with_context(task, fold, seed):
     """The ensemble and the context without sound."""
     return together(task, fold, seed, LADDER["with_context"])
 
 
-@rung("Artist's other tracks")
+@rung()
 def artist_mean(task, fold, seed):
     """Mean popularity of the main artist in training data, as odds of being above the threshold.
 
@@ -196,9 +209,18 @@ def together(task, fold, seed, rung):
     """Mean of the calibrated log odds of what a rung is built on."""
     odds = []
     for name in rung.built_on:
-        score = LADDER[name].answer(task, fold, seed)
+        score = answered(task, name, fold, seed)
         odds.append(log_odds(calibrated(score, *platt_on_test(task, fold, score))))
     return pd.Series(expit(np.mean(odds, axis=0)), index=judged(task, fold))
+
+
+def answered(task, name, fold, seed):
+    """Answer of a rung, fitted once a task; what depends on no seed has one answer for all."""
+    rung = LADDER[name]
+    key = name, fold, seed if rung.seeded else 0
+    if key not in task.answers:
+        task.answers[key] = rung.answer(task, fold, key[2])
+    return task.answers[key]
 
 
 def platt_on_test(task, fold, score):

@@ -82,8 +82,13 @@ def interval(draws):
     return {"low": float(low), "high": float(high)}
 
 
-def metrics_with_intervals(y_true, scores, weights):
-    """Metrics of one model over its seeds.
+def estimate(point, draws):
+    """A value and the 95 % interval of its resamples, dict of ``mean``, ``low`` and ``high``."""
+    return {"mean": float(point), **interval(draws)}
+
+
+def over_seeds(y_true, scores, weights):
+    """Metrics of one model, mean over its seeds.
 
     Parameters
     ----------
@@ -95,41 +100,54 @@ def metrics_with_intervals(y_true, scores, weights):
 
     Returns
     -------
+    dict of np.ndarray [shape=(resamples,)]
+    """
+    draws = [measure(y_true, score, weights) for score in scores.T]
+    return {metric: np.mean([draw[metric] for draw in draws], axis=0) for metric in METRICS}
+
+
+def metrics_with_intervals(y_true, scores, draws):
+    """Metrics of one model over its seeds.
+
+    Parameters
+    ----------
+    y_true, scores
+        As for `over_seeds`.
+    draws : dict of np.ndarray
+        What `over_seeds` gives for the resamples.
+
+    Returns
+    -------
     dict
         By metric: ``mean`` over seeds, ``low`` and ``high`` of the 95 % interval of that mean
         over artists, ``by_seed``.
     """
     once = np.ones((1, len(y_true)))
     points = [measure(y_true, score, once) for score in scores.T]
-    draws = [measure(y_true, score, weights) for score in scores.T]
-    return {metric: {"mean": float(np.mean([point[metric][0] for point in points])),
-                     **interval(np.mean([draw[metric] for draw in draws], axis=0)),
+    return {metric: {**estimate(np.mean([point[metric][0] for point in points]), draws[metric]),
                      "by_seed": [float(point[metric][0]) for point in points]}
             for metric in METRICS}
 
 
-def paired_differences(y_true, scores, weights, versus="rnn"):
-    """Metric of every other model minus that of one, resample by resample.
+def paired_differences(y_true, scores, draws, pairs):
+    """Metric of one model minus that of another, resample by resample.
 
     Parameters
     ----------
+    y_true : np.ndarray of 0 and 1 [shape=(n,)]
     scores : dict of str to np.ndarray [shape=(n, seeds)]
+    draws : dict of str to dict
+        What `over_seeds` gives for each model.
+    pairs : list of (str, str)
 
     Returns
     -------
     dict
         ``{"cnn1-rnn": {"auc": {"mean", "low", "high"}, …}, …}``
     """
-    def over_seeds(model, weights):
-        draws = [measure(y_true, score, weights) for score in scores[model].T]
-        return {metric: np.mean([draw[metric] for draw in draws], axis=0) for metric in METRICS}
-
-    if versus not in scores:
-        return {}
-    once, many = np.ones((1, len(y_true))), {model: over_seeds(model, weights) for model in scores}
-    point = {model: over_seeds(model, once) for model in scores}
-    return {f"{model}-{versus}": {
-                metric: {"mean": float(point[model][metric][0] - point[versus][metric][0]),
-                         **interval(many[model][metric] - many[versus][metric])}
-                for metric in METRICS}
-            for model in scores if model != versus}
+    once = np.ones((1, len(y_true)))
+    point = {model: over_seeds(y_true, scores[model], once) for pair in pairs for model in pair}
+    return {f"{one}-{other}": {metric: estimate(
+                point[one][metric][0] - point[other][metric][0],
+                draws[one][metric] - draws[other][metric]) for metric in METRICS}
+            for one, other in pairs}

@@ -65,9 +65,14 @@ def artists_share(own, real):
 def protocol(results):
     """How the corpus was split and how many tracks were judged, one sentence."""
     p, corpus = results["protocol"], results["corpus"]
-    how = (f"{p['folds']}-fold cross-validation: every track is scored once by models that saw "
-           "neither it nor " if p["folds"] else "one holdout of 10 %, never seen with ")
-    whom = "its artists" if p["split"] == "artist" else "its copies"
+    whom = {"artist": "its artists", "random": "its copies", "time": "what came after it"}
+    if p["split"] == "time":
+        how = "the newest tenths, each judged by models of what came before it, which saw neither "
+        how += "it nor " if p["folds"] else "them nor "
+    else:
+        how = (f"{p['folds']}-fold cross-validation: every track is scored once by models that saw "
+               "neither it nor " if p["folds"] else "one holdout of 10 %, never seen with ")
+    whom = whom[p["split"]]
     return (f"{corpus['tracks']:,} tracks by {corpus['artists']:,} artists, split by {p['split']}; "
             f"{how}{whom}. {p['heldout']:,} held-out tracks, {p['positive_share']:.0%} of them "
             f"popular (popularity of at least {p['threshold']:.4g}, the training median).")
@@ -87,17 +92,21 @@ def against_chance(results, model="rnn"):
 def against_rnn(results, metric="auc"):
     """Which models differ from the RNN by their paired intervals, one sentence."""
     better, worse, same = [], [], []
-    for pair, difference in results["paired"].items():
-        model = pair.removesuffix("-rnn")
-        if model in ("oracle", "dummy"):
-            continue
-        said = f"the {LABELS.get(model, model)} (difference {estimate(difference[metric])})"
-        (better if difference[metric]["low"] > 0 else
-         worse if difference[metric]["high"] < 0 else same).append(said)
-    parts = [f"{verdict} {' and '.join(models)}" for verdict, models in (
-        ("it is beaten by", better), ("it beats", worse), ("no difference shows against", same))
-        if models]
-    return f"The RNN against the other networks, {metric.upper()}: " + "; ".join(parts) + "."
+    for name in candidates(results):
+        difference = results["paired"].get(f"{name}-rnn")
+        if difference:
+            (better if difference[metric]["low"] > 0 else
+             worse if difference[metric]["high"] < 0 else same).append(
+                 f"{LABELS.get(name, name)} ({estimate(difference[metric])})")
+    parts = [f"{verdict} {', '.join(models)}" for verdict, models in (
+        ("better:", better), ("worse:", worse), ("no difference shows:", same)) if models]
+    return (f"Against the RNN of 2021, difference in {metric.upper()} with its interval: "
+            + "; ".join(parts) + ".")
+
+
+def candidates(results):
+    """Models that a client could use, list of str: neither guessing nor an oracle."""
+    return [name for name in results["models"] if name not in ("dummy", "artist_mean", "oracle")]
 
 
 def recovered(results, model="rnn"):
@@ -105,23 +114,22 @@ def recovered(results, model="rnn"):
     if "oracle" not in results["models"]:
         return ""
     oracle = results["models"]["oracle"]["auc"]
-    share = (results["models"][model]["auc"]["mean"] - 0.5) / (oracle["mean"] - 0.5)
+    share = results["models"][model]["recovered"]
     return (f"An oracle that knows every audible cause, and nothing else, reaches AUC "
             f"{estimate(oracle)}: no model can hear more. The {LABELS.get(model, model)} recovers "
-            f"{share:.0%} of its lift over chance.")
+            f"{share['mean']:.0%} [{share['low']:.0%}, {share['high']:.0%}] of its lift over "
+            "chance.")
 
 
 def best_model(results):
-    """The trained network with the highest mean AUC, its key; others may be no worse."""
-    networks = {name: model for name, model in results["models"].items()
-                if name not in ("dummy", "oracle")}
-    return max(networks, key=lambda name: networks[name]["auc"]["mean"])
+    """The model with the highest mean AUC, its key; others may be no worse."""
+    return max(candidates(results), key=lambda name: results["models"][name]["auc"]["mean"])
 
 
 def recommendation(results):
     """What the client may do with such a model, Markdown."""
     model = best_model(results)
-    auc, name = results["models"][model]["auc"], LABELS[model]
+    auc, name = results["models"][model]["auc"], LABELS.get(model, model)
     # only the synthetic corpus has an oracle, and no song may be ranked by what it taught
     scope = f" That is said of the beats of this corpus. {CAVEAT}" if (
         "oracle" in results["models"]) else ""
@@ -129,7 +137,7 @@ def recommendation(results):
         return (f"**Do not rank songs with these models yet.** The highest AUC, of the {name}, "
                 f"is {estimate(auc)}; its interval includes 0.5, which is a coin toss. "
                 f"Gather more tracks first.{scope}")
-    return (f"**Use the ranking as one vote among several.** The network with the highest AUC, the "
+    return (f"**Use the ranking as one vote among several.** The model with the highest AUC, the "
             f"{name}, puts a popular track above an unpopular one in {auc['mean']:.0%} of pairs "
             f"(95 % interval {auc['low']:.0%} to {auc['high']:.0%}), a coin toss in 50 %. That "
             f"helps to choose where to listen again; it decides about no single song.{scope}")
@@ -141,7 +149,8 @@ def summary(results):
     lines = [protocol(results), against_chance(results),
              f"Its accuracy is {estimate(results['models']['rnn']['accuracy'])}; always saying the "
              f"more frequent class gives {estimate(dummy)}.",
-             against_rnn(results), recovered(results), recommendation(results)]
+             against_rnn(results), recovered(results, best_model(results)),
+             recommendation(results)]
     return "\n\n".join(line for line in lines if line)
 
 

@@ -9,13 +9,13 @@ import pytest
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation import (
     evaluate,
-    heldout_labels,
     heldout_scores,
     read_results,
     trained_seeds,
     write_results,
 )
 from hiphoplib.experiment import prepare
+from hiphoplib.findings import heldout_labels
 from hiphoplib.ladder import LADDER
 
 

@@ -1,6 +1,7 @@
 """The command line: the stages in a row, and one line where something is wrong."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,11 +60,13 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
 
 
 def test_the_models_and_splits_it_offers_are_those_that_there_are():
+    from hiphoplib.features import KINDS
     from hiphoplib.models import MODELS
     from hiphoplib.splits import SPLITS
 
     assert program.MODEL_NAMES == tuple(MODELS)
     assert program.SPLITS == SPLITS
+    assert program.FEATURES == tuple(KINDS)
 
 
 def test_an_error_is_one_line_and_ends_with_1():
@@ -126,7 +129,15 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
 def test_an_evaluation_in_a_process_of_its_own_says_nothing_else(trained):
     ended = run("evaluate", trained, "--folds", "3")
     assert ended.returncode == 0 and ended.stderr == ""
-    assert [line.split()[0] for line in ended.stdout.splitlines()] == ["40", "dummy", "mlp"]
+    assert [line.split()[0] for line in ended.stdout.splitlines()] == [
+        "40", "dummy", "recency", "without_sound", "mlp", "artist_mean"]
+
+
+def test_features_are_made_by_a_command_and_told(trained, tmp_path, capsys):
+    folder = shutil.copytree(trained, tmp_path / "tiny")
+    assert main(["features", str(folder), "--kind", "statistics", "--jobs", "1"]) == 0
+    assert capsys.readouterr().out == "     40  clips by 101 features, statistics\n"
+    assert (folder / "features-statistics.npz").is_file()
 
 
 def test_an_explanation_is_a_picture_and_sentences(trained, tmp_path, capsys):

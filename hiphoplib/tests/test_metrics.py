@@ -10,6 +10,7 @@ from hiphoplib.metrics import (
     interval,
     measure,
     metrics_with_intervals,
+    over_seeds,
     paired_differences,
     resample_artists,
     weighted_auc,
@@ -26,6 +27,11 @@ def answers(n, artists, strength=1.0, by_artist=0.0, rng=RNG):
     noise = (1 - by_artist) ** 0.5 * rng.normal(size=n) + (
         by_artist ** 0.5 * rng.normal(size=artists)[groups])
     return (cause > 0).astype(int), 1 / (1 + np.exp(-strength * cause - noise)), groups
+
+
+def summarised(y, scores, weights):
+    """Metrics of a model with their intervals."""
+    return metrics_with_intervals(y, scores, over_seeds(y, scores, weights))
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 9])
@@ -56,7 +62,7 @@ def test_auc_turns_around_with_the_scores():
 
 def test_a_constant_has_an_auc_of_a_half_exactly():
     y, _, groups = answers(200, 90)
-    found = metrics_with_intervals(y, np.full((200, 1), 0.37), resample_artists(groups, 300))["auc"]
+    found = summarised(y, np.full((200, 1), 0.37), resample_artists(groups, 300))["auc"]
     assert found == {"mean": 0.5, "low": 0.5, "high": 0.5, "by_seed": [0.5]}
 
 
@@ -102,7 +108,7 @@ def test_intervals_are_wider_where_artists_have_many_tracks_each():
 def test_the_mean_over_seeds_lies_within_its_interval():
     y, score, groups = answers(200, 60)
     scores = np.column_stack([score, np.clip(score + RNG.normal(0, 0.2, 200), 0, 1)])
-    for found in metrics_with_intervals(y, scores, resample_artists(groups, 500)).values():
+    for found in summarised(y, scores, resample_artists(groups, 500)).values():
         assert found["low"] < found["mean"] < found["high"]
         assert found["mean"] == pytest.approx(np.mean(found["by_seed"]))
         assert len(found["by_seed"]) == 2
@@ -111,19 +117,19 @@ def test_the_mean_over_seeds_lies_within_its_interval():
 def test_a_model_does_not_differ_from_itself_and_does_from_a_worse_one():
     y, score, groups = answers(200, 60)
     scores = {"rnn": score[:, None], "same": score[:, None], "worse": RNG.random((200, 1))}
-    paired = paired_differences(y, scores, resample_artists(groups, 300))
+    weights = resample_artists(groups, 300)
+    draws = {model: over_seeds(y, array, weights) for model, array in scores.items()}
+    paired = paired_differences(y, scores, draws, [("same", "rnn"), ("worse", "rnn")])
     assert set(paired) == {"same-rnn", "worse-rnn"}
     for metric in ("auc", "accuracy", "brier"):
         assert paired["same-rnn"][metric] == {"mean": 0, "low": 0, "high": 0}
     assert paired["worse-rnn"]["auc"]["high"] < 0
-    assert paired_differences(y, {"mlp": score[:, None]}, resample_artists(groups, 10)) == {}
+    assert paired_differences(y, scores, draws, []) == {}
 
 
 def test_two_thousand_resamples_of_two_thousand_tracks_take_no_two_seconds():
     y, score, groups = answers(2000, 900)
     begin = time.perf_counter()
-    metrics_with_intervals(y, score[:, None], resample_artists(groups, 2000))
+    summarised(y, score[:, None], resample_artists(groups, 2000))
     assert time.perf_counter() - begin < 2
 
-
-# a trained corpus

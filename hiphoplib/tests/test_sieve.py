@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hiphoplib.metrics import resample_artists
-from hiphoplib.sieve import FEWEST, hit_share, sieve, within_artist_auc
+from hiphoplib.sieve import FEWEST, hit_share, sieve, within_artist_auc, within_genre_auc
 
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 2, 300)
@@ -71,3 +71,21 @@ def test_within_artists_a_resample_weighs_artists():
     weights = np.repeat([[1, 1], [2, 0], [0, 2], [0, 0]], 5, axis=1)
     auc, _ = within_artist_auc(y, score, artists, weights)
     np.testing.assert_array_equal(auc, [0.5, 1, 0, np.nan])
+
+
+def test_within_genre_only_pairs_of_one_genre_count():
+    genres = np.repeat(["rock", "pop", "jazz"], 100)
+    level = np.repeat([2.0, -2.0, 0.0], 100)  # a genre that is liked lifts the pooled AUC alone
+    y = (RNG.random(300) < 1 / (1 + np.exp(-level))).astype(int)
+    score = level + SCORE
+    weights = np.vstack([np.ones(300), resample_artists(np.arange(300), 5)])
+    right = pairs = 0
+    for genre in np.unique(genres):
+        inside = genres == genre
+        wins = score[inside & (y == 1)][:, None] - score[inside & (y == 0)][None]
+        right, pairs = right + (wins > 0).sum() + (wins == 0).sum() / 2, pairs + wins.size
+    found = within_genre_auc(y, score, genres, weights)
+    assert found[0] == pytest.approx(right / pairs)
+    assert len(np.unique(found)) > 1
+    unknown = np.where(genres == "jazz", None, genres)
+    assert np.isfinite(within_genre_auc(y, score, unknown, weights)).all()

@@ -17,6 +17,7 @@ def results(rnn, difference=(-0.01, 0.0, 0.01), oracle=None):
     models["rnn"]["auc"] = metric(*rnn)
     if oracle:
         models["oracle"] = {"auc": metric(*oracle)}
+        models["rnn"]["recovered"] = metric(0.2, 0.5, 0.8)
     return {"models": models, "paired": {"cnn1-rnn": {"auc": metric(*difference)}},
             "corpus": {"name": "x", "tracks": 400, "artists": 300},
             "protocol": {"folds": 5, "split": "artist", "heldout": 400, "positive_share": 0.5,
@@ -31,9 +32,9 @@ def test_chance_is_beaten_only_if_the_interval_says_so(auc, said):
 
 
 @pytest.mark.parametrize("difference, said", [
-    ((0.01, 0.05, 0.09), "it is beaten by the CNN 1"),
-    ((-0.09, -0.05, -0.01), "it beats the CNN 1"),
-    ((-0.01, 0.05, 0.09), "no difference shows against the CNN 1")])
+    ((0.01, 0.05, 0.09), "better: CNN 1 (0.050 [0.010, 0.090])"),
+    ((-0.09, -0.05, -0.01), "worse: CNN 1"),
+    ((-0.01, 0.05, 0.09), "no difference shows: CNN 1")])
 def test_a_model_is_better_only_if_the_paired_interval_says_so(difference, said):
     assert said in wording.against_rnn(results((0.5, 0.6, 0.7), difference))
 
@@ -50,8 +51,8 @@ def test_a_recommendation_from_the_synthetic_corpus_says_that_it_is_of_no_song()
     assert wording.CAVEAT not in wording.recommendation(results((0.52, 0.6, 0.7)))
 
 
-def test_share_of_the_oracle_is_of_the_lift_over_chance():
-    assert "50%" in wording.recovered(results((0.5, 0.6, 0.7), oracle=(0.65, 0.7, 0.75)))
+def test_what_is_recovered_is_told_with_its_interval():
+    assert "50% [20%, 80%]" in wording.recovered(results((0.5, 0.6, 0.7), oracle=(0.65, 0.7, 0.75)))
     assert wording.recovered(results((0.5, 0.6, 0.7))) == ""
 
 
@@ -82,3 +83,18 @@ def test_what_went_names_every_step_that_took_something():
 def test_an_artists_share_that_is_not_known_is_not_invented(share, said):
     real = {"name": "tracks of 2020", "artist_share": 0.3}
     assert said in wording.artists_share({"artist_share": share}, real)
+
+
+@pytest.mark.parametrize("split, folds, said", [
+    ("artist", 5, "neither it nor its artists"), ("random", 0, "never seen with its copies"),
+    ("time", 0, "what came after it")])
+def test_what_a_split_promises_is_said_and_no_more(split, folds, said):
+    of_split = results((0.5, 0.6, 0.7))
+    of_split["protocol"] |= {"split": split, "folds": folds}
+    assert said in wording.protocol(of_split)
+
+
+def test_oracles_and_guesses_are_never_recommended():
+    told = results((0.5, 0.6, 0.7))
+    told["models"]["artist_mean"] = {"auc": metric(0.8, 0.9, 0.95)}
+    assert wording.best_model(told) == "rnn"

@@ -1,0 +1,106 @@
+"""The same models under three splits: what an evaluation is worth that lets artists cross it."""
+
+import numpy as np
+import pandas as pd
+
+from .errors import BadInput
+from .evaluation import heldout_scores, seeds_of
+from .experiment import prepare
+from .findings import Heldout
+from .metrics import RESAMPLES, estimate, metrics_with_intervals, over_seeds, resample_artists
+from .splits import SPLITS, artist_groups
+
+FOLDS = 5  # of a corpus whose protocol has none: a gap between two small holdouts says nothing
+
+
+def split_tasks(task):
+    """The corpus of a task under each split, in folds, dict of Task; by time only with dates."""
+    folds, tasks = task.protocol.folds or FOLDS, {}
+    for split in SPLITS:
+        try:
+            tasks[split] = prepare(task.folder, task.protocol.grid.name, split, folds)
+        except BadInput:
+            if split != "time":
+                raise
+    return tasks
+
+
+def compare_splits(task, models, resamples=RESAMPLES):
+    """AUC of models under each split, and how far it is from that with artists held out.
+
+    With folds every track is held out once by artist and once at random, so that both are judged
+    on the same tracks and the difference is paired; by time, on those tracks that are held out.
+    The gap is also told apart for tracks whose artists the random split has, or has not, in the
+    training data of their fold: where it comes from recognised artists, it is among the former.
+
+    Parameters
+    ----------
+    task : Task
+    models : list of str
+        Of the ladder; one that is not trained under a split is left out there.
+    resamples : int
+        Bootstrap samples of artists.
+
+    Returns
+    -------
+    dict
+        ``folds``, ``tracks``, ``known`` (by split, the share of held-out tracks with an artist
+        that is learnt from), ``models``: by model and split the AUC with its interval, and
+        ``random-artist``, ``time-artist``, ``known`` and ``unknown``, the gaps.
+    """
+    tasks = split_tasks(task)
+    known = {split: known_artists(each) for split, each in tasks.items()}
+    heldout = {split: Heldout.of(each, known[split].index, 1) for split, each in tasks.items()}
+    weights = resample_artists(artist_groups(task.tracks), resamples)
+    weights = pd.DataFrame(weights.T, index=task.tracks.index)
+    told = {}
+    for model in models:
+        judged = {split: Judged(each, model, heldout[split], weights)
+                  for split, each in tasks.items() if seeds_of(each, model)}
+        if {"artist", "random"} <= set(judged):
+            told[model] = _gaps(judged, known["random"])
+    return {"folds": tasks["artist"].protocol.folds, "tracks": len(task.tracks),
+            "known": {split: float(share.mean()) for split, share in known.items()},
+            "models": told}
+
+
+def known_artists(task):
+    """Whether the main artist of a held-out track is learnt from in its fold, pd.Series of bool."""
+    artists = task.tracks["artists"].str[0]
+    return pd.concat([artists[side == "holdout"].isin(set(artists[side == "train"]))
+                      for _, side in task.sides.items()])
+
+
+class Judged:
+    """A model under one split: labels, scores and the weights of the tracks that it holds out."""
+
+    def __init__(self, task, model, heldout, weights):
+        self.ids = heldout.tracks.index
+        self.labels = pd.Series(heldout.y_true, self.ids)
+        self.scores = heldout_scores(task, model).loc[self.ids]
+        self.weights = weights
+
+    def draws(self, ids, once=False):
+        """Metrics on some of the tracks, by resample."""
+        weights = np.ones((1, len(ids))) if once else self.weights.loc[ids].to_numpy().T
+        return over_seeds(self.labels[ids].to_numpy(), self.scores.loc[ids].to_numpy(), weights)
+
+    def told(self):
+        """AUC with its interval and by seed."""
+        return metrics_with_intervals(self.labels.to_numpy(), self.scores.to_numpy(),
+                                      self.draws(self.ids))["auc"]
+
+
+def _gaps(judged, known):
+    """AUC by split, and the differences on the tracks that both hold out."""
+    told = {split: each.told() for split, each in judged.items()}
+    cases = {"random-artist": ("random", known.index),
+             "known": ("random", known.index[known]), "unknown": ("random", known.index[~known])}
+    if "time" in judged:
+        cases["time-artist"] = "time", judged["time"].ids
+    for name, (split, ids) in cases.items():
+        if judged[split].labels[ids].nunique() == 2:
+            one, other = judged[split], judged["artist"]
+            told[name] = estimate((one.draws(ids, True)["auc"] - other.draws(ids, True)["auc"])[0],
+                                  one.draws(ids)["auc"] - other.draws(ids)["auc"])
+    return told
