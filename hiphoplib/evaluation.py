@@ -192,3 +192,9 @@ def write_results(results, path):
 def read_results(path):
     """Read a results file."""
     return json.loads(Path(path).read_text())
+
+
+def real_results(folder):
+    """Results files of real recordings in a folder, list of dict: those without an oracle."""
+    found = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))]
+    return [each for each in found if "models" in each and "oracle" not in each["models"]]

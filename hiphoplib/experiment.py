@@ -121,10 +121,10 @@ def prepare(folder, grid="quick", split="artist", folds=None, subset=None):
 
 def some_artists(tracks, n, seed):
     """About `n` tracks of a table: those of artist groups in an order drawn with `seed`."""
-    groups = artist_groups(tracks)
+    groups = artist_groups(tracks.sort_values("id"))  # which are numbered in the table's order
     order = np.random.default_rng(seed).permutation(np.sort(groups.unique()))
     size = groups.value_counts()[order].cumsum()
-    return tracks[groups.isin(size.index[size <= n])]
+    return tracks[tracks["id"].isin(groups.index[groups.isin(size.index[size <= n])])]
 
 
 def train(task, model, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIENCE):

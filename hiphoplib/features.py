@@ -94,6 +94,32 @@ def make_features(tracks, folder, kind, *, jobs=-1):
     return pd.DataFrame(values, index=pd.Index(index["id"], name="id"), columns=way.names)
 
 
+def make_available(tracks, folder, kinds=tuple(KINDS), *, jobs=-1):
+    """Make tables of features, and tell what is there; without musicnn's weights all else works.
+
+    Parameters
+    ----------
+    tracks, folder, jobs
+        As for `make_features`.
+    kinds : sequence of str
+
+    Returns
+    -------
+    list of str
+        A sentence a kind.
+    """
+    told = []
+    for kind in kinds:
+        try:
+            table = make_features(tracks, folder, kind, jobs=jobs)
+        except BadInput as error:
+            told.append(f"What needs features of the kind {kind} is left out ({error}).")
+        else:
+            told.append(f"{kind}: {table.shape[1]:,} numbers a clip, "
+                        f"{table.notna().all(axis=1).sum():,} clips.")
+    return told
+
+
 def read_features(folder, kind):
     """Features that `make_features` has found, pd.DataFrame indexed by track id.
 
