@@ -1,10 +1,10 @@
 # make report        environment, synthetic corpus, report executed, HTML beside it
 # make test          environment, unit tests, every notebook executed and compared
 # make presentation  Presentation.pdf from the report's results
-# make real FOLDER=…  the six models on a folder of real recordings, five folds (SEEDS=3 for more)
+# make real FOLDER=…  the whole ladder on a folder of real recordings, five folds, five seeds
 # make bench         speed and peak memory here: README, notebooks/results/bench.json; 20 minutes
 PYTHON ?= python3
-SEEDS ?= 1
+SEEDS ?= 5
 VENV := .venv
 BIN := $(VENV)/bin
 NBCONVERT := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --log-level WARN --ExecutePreprocessor.record_timing=False
@@ -37,6 +37,7 @@ presentation: $(VENV)/installed
 real: $(VENV)/installed
 	$(BIN)/python -m hiphoplib gather folder $(FOLDER) --out data/$(notdir $(FOLDER))
 	$(BIN)/python -m hiphoplib mels data/$(notdir $(FOLDER))
+	$(BIN)/python -m hiphoplib features data/$(notdir $(FOLDER))
 	$(BIN)/python -m hiphoplib train data/$(notdir $(FOLDER)) --folds 5 --seeds $(SEEDS) \
 		--model mlp --model cnn1 --model cnn2 --model rnn --model crnn
 	$(BIN)/python -m hiphoplib evaluate data/$(notdir $(FOLDER)) --folds 5 \

@@ -24,6 +24,7 @@ from .context import context
 from .features import read_features
 from .files import write_whole
 from .models import MODELS
+from .recogniser import Recogniser
 from .training import load_run
 
 LADDER = {}
@@ -138,6 +139,21 @@ def neighbours(task, fold, seed):
     return fitted(nearest, read_features(task.folder, "statistics"), task, fold)
 
 
+@rung(needs="statistics")
+def recogniser(task, fold, seed):
+    """Who plays, told by the same statistics, and how popular that artist is in training data.
+
+    The artist effect as a model of its own: it can win only where artists cross the split.
+    """
+    X = read_features(task.folder, "statistics").loc[task.tracks.index]
+    train, asked = task.sides.index[task.sides[fold] == "train"], judged(task, fold)
+    scale = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+    heard = Recogniser().fit(scale.fit_transform(X.loc[train]),
+                             task.tracks.loc[train, "artists"].str[0].to_numpy(),
+                             task.tracks.loc[train, "popularity"].to_numpy())
+    return _as_odds(task, fold, heard.predict(scale.transform(X.loc[asked])), asked)
+
+
 @rung()
 def without_sound(task, fold, seed):
     """What is known before a release besides the sound: when, how long, what kind, how many out."""
@@ -201,8 +217,14 @@ def artist_mean(task, fold, seed):
     train = task.tracks[task.sides[fold] == "train"]
     artist, mean = train["artists"].str[0], train["popularity"].mean()
     known = task.tracks["artists"].str[0].map(train["popularity"].groupby(artist).mean())
-    z = (known.fillna(mean) - task.thresholds[fold]) / train["popularity"].std()
-    return pd.Series(expit(z), index=task.tracks.index)[judged(task, fold)]
+    asked = judged(task, fold)
+    return _as_odds(task, fold, known.fillna(mean)[asked].to_numpy(), asked)
+
+
+def _as_odds(task, fold, popularity, ids):
+    """Popularities as scores between 0 and 1, above 0.5 from the threshold on."""
+    spread = task.tracks.loc[task.sides[fold] == "train", "popularity"].std()
+    return pd.Series(expit((popularity - task.thresholds[fold]) / spread), index=ids)
 
 
 def together(task, fold, seed, rung):

@@ -1,6 +1,7 @@
 """Every figure. Each function takes data, draws on `ax` (a new figure's if None) and returns it.
 
-Those of the data stand in `plots_data`, what all share in `plots_style`; both are found here.
+Those of the data stand in `plots_data`, of what was found in `plots_findings` and `plots_label`;
+what they share in `plots_models` and `plots_style`. All are found here.
 """
 
 import matplotlib as mpl
@@ -19,6 +20,14 @@ from .plots_data import (  # noqa: F401
     versions,
     waterfall,
 )
+from .plots_findings import context, corpora, ladder, power, splits  # noqa: F401
+from .plots_label import age, label_middle, label_threshold, reliability, sieve  # noqa: F401
+from .plots_models import (  # noqa: F401
+    METRIC_COLORS,
+    METRIC_LABELS,
+    MODEL_COLORS,
+    MODEL_LABELS,
+)
 from .plots_style import (  # noqa: F401
     NEUTRAL,
     PALETTE,
@@ -34,13 +43,6 @@ from .plots_style import (  # noqa: F401
 DIVERGING = "RdBu_r"  # above zero is red
 LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
 MEL_TICKS = (64, 512, 1024, 2048, 4096, 8192)  # Hz; between 64 and 512 labels would touch
-MODEL_LABELS = {"dummy": "Dummy", "mlp": "MLP", "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN",
-                "crnn": "CRNN", "oracle": "Oracle"}  # in the order of the ladder
-MODEL_COLORS = {"dummy": NEUTRAL, "mlp": PALETTE["sky"], "cnn1": PALETTE["green"],
-                "cnn2": PALETTE["orange"], "rnn": PALETTE["purple"], "crnn": PALETTE["blue"],
-                "oracle": PALETTE["black"]}
-METRIC_COLORS = {"accuracy": PALETTE["sky"], "auc": PALETTE["green"]}
-METRIC_LABELS = {"accuracy": "accuracy", "auc": "AUC", "loss": "loss (binary cross-entropy)"}
 
 
 def waveform(y, sr, ax=None, title="Waveform"):
@@ -127,44 +129,6 @@ def confusion(y_true, y_pred, ax=None):
                 annot_kws={"size": 15}, xticklabels=names, yticklabels=names, ax=ax)
     return titled(ax, f"{counts.trace()} of {counts.sum()} tracks are called what they are",
                   "called", "is")
-
-
-def ladder(results, ax=None, metrics=("accuracy", "auc")):
-    """Metrics above guessing (for accuracy, the dummy's) of "models" in a results file, by model.
-
-    The oracle, which knows the cause that was planted, is hatched: no model's rung.
-    """
-    rungs = list(MODEL_LABELS)[:-1]  # later models come after them, the oracle last
-    order = sorted(results, key=lambda name: (
-        name == "oracle", rungs.index(name) if name in rungs else len(rungs)))
-    ax = axes_for(ax, (max(7, 1.4 * len(order)), 4.4))
-    guess = results.get("dummy", {}).get("accuracy", {}).get("mean", 0.5)
-    baselines = {metric: guess if metric == "accuracy" else 0.5 for metric in metrics}
-    width = 0.8 / len(metrics)
-    for number, metric in enumerate(metrics):
-        for place, name in enumerate(order):
-            if metric in results[name]:
-                x = place + (number - (len(metrics) - 1) / 2) * width
-                _rung(ax, x, width, results[name][metric], baselines[metric],
-                      METRIC_COLORS.get(metric), hatch="//" if name == "oracle" else None)
-    ax.axhline(0, color="black", linewidth=1)
-    ax.set_xticks(range(len(order)), [MODEL_LABELS.get(name, name) for name in order])
-    ax.legend(loc="upper left", handles=[
-        plt.Rectangle((0, 0), 1, 1, color=METRIC_COLORS.get(metric),
-                      label=f"{METRIC_LABELS[metric]} above {baseline:.2f}")
-        for metric, baseline in baselines.items()])
-    ax.margins(y=0.12)
-    return titled(ax, "How far each model is above guessing (95 % intervals)", "model",
-                  "above baseline (points)")
-
-
-def _rung(ax, x, width, value, baseline, color, hatch):
-    """Draw one bar of the ladder with its whisker, and the metric itself above, in full."""
-    low, mean, high = (100 * (value[key] - baseline) for key in ("low", "mean", "high"))
-    ax.bar(x, mean, 0.92 * width, color=color, hatch=hatch, edgecolor="white")
-    ax.vlines(x, low, high, color="black", linewidth=1.5)
-    ax.annotate(f"{value['mean']:.2f}", (x, max(high, 0)), (0, 3), textcoords="offset points",
-                ha="center", fontsize=11)
 
 
 def threshold_sensitivity(thresholds, positive_share, ax=None):

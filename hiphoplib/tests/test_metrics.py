@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 
 from hiphoplib.metrics import (
@@ -15,6 +16,8 @@ from hiphoplib.metrics import (
     resample_artists,
     weighted_auc,
 )
+from hiphoplib.sources.artists import TRACKS_PER_ARTIST
+from hiphoplib.tests.delong import delong, width
 
 RNG = np.random.default_rng(0)
 
@@ -133,3 +136,74 @@ def test_two_thousand_resamples_of_two_thousand_tracks_take_no_two_seconds():
     summarised(y, score[:, None], resample_artists(groups, 2000))
     assert time.perf_counter() - begin < 2
 
+
+def bootstrapped(y, score, groups):
+    """2,000 AUC of a model, resampled by artists."""
+    return weighted_auc(y, score, resample_artists(groups))
+
+
+def ends_apart(draws):
+    found = interval(draws)
+    return found["high"] - found["low"]
+
+
+@pytest.mark.parametrize("strength", [0.0, 1.0, 3.0])
+def test_where_every_track_has_its_own_artist_the_interval_is_as_wide_as_delongs(strength):
+    y, score, _ = answers(600, 600, strength)
+    other = (score + RNG.normal(0, 0.2, 600)).round(1)  # related, worse, and with many ties
+    auc, covariance = delong(y, np.column_stack([score, other]))
+    assert auc == pytest.approx([roc_auc_score(y, score), roc_auc_score(y, other)])
+    alone = np.arange(600)
+    draws, others = bootstrapped(y, score, alone), bootstrapped(y, other, alone)
+    assert ends_apart(draws) == pytest.approx(width(covariance[0, 0]), rel=0.1)
+    assert ends_apart(others) == pytest.approx(width(covariance[1, 1]), rel=0.1)
+    assert ends_apart(draws - others) == pytest.approx(
+        width(np.array([1, -1]) @ covariance @ [1, -1]), rel=0.1)
+
+
+def test_delongs_interval_is_too_narrow_where_artists_have_many_tracks_alike():
+    rng, ratios = np.random.default_rng(3), []
+    for _ in range(10):
+        y, score, groups = answers(300, 30, by_artist=0.7, rng=rng)
+        _, covariance = delong(y, score[:, None])
+        ratios.append(width(covariance[0, 0]) / ends_apart(bootstrapped(y, score, groups)))
+    assert max(ratios) < 0.9 and np.median(ratios) < 0.7
+
+
+def binormal(auc, artists, rng):
+    """Labels, scores and artists whose true AUC is known, with an artist's share in both.
+
+    Of two tracks by different artists the scores are independent normal numbers of variance 1,
+    the popular one's by d higher, so that it wins with probability Phi(d / sqrt 2), exactly: half
+    of a score's variance and of what makes a track popular is the artist's, but the first is no
+    help to tell the second. Pairs by one artist, of which the AUC of many artists has next to
+    none, are another matter; that of a sample has a few, which is the bootstrap's affair.
+    """
+    size = 1 + rng.choice(30, artists, p=TRACKS_PER_ARTIST)
+    groups = np.repeat(np.arange(artists), size)
+
+    def half_the_artists():
+        return 0.5 ** 0.5 * (rng.normal(size=artists)[groups] + rng.normal(size=len(groups)))
+
+    y = (half_the_artists() > 0).astype(int)
+    return y, half_the_artists() + 2 ** 0.5 * norm.ppf(auc) * y, groups
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("auc", [0.55, 0.65, 0.75])
+def test_of_500_intervals_92_to_97_percent_hold_the_truth(auc):
+    rng, hits = np.random.default_rng(4), 0
+    for _ in range(500):
+        found = interval(bootstrapped(*binormal(auc, 120, rng)))
+        hits += found["low"] <= auc <= found["high"]
+    assert 0.92 <= hits / 500 <= 0.97
+
+
+def test_two_thousand_resamples_of_two_thousand_tracks_take_no_second():
+    y, score, groups = answers(2000, 900)
+    took = []
+    for _ in range(3):
+        begin = time.process_time()  # of this process alone, however busy the machine is
+        measure(y, score, resample_artists(groups))
+        took.append(time.process_time() - begin)
+    assert min(took) < 1

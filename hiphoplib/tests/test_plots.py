@@ -32,14 +32,6 @@ def steps(*left):
                          "gone": -np.diff(left, prepend=left[0])})
 
 
-def value(mean, half=0.05):
-    return {"mean": mean, "low": mean - half, "high": mean + half, "by_seed": [mean]}
-
-
-RESULTS = {name: {"accuracy": value(mean), "auc": value(mean + 0.02), "parameters": 7}
-           for name, mean in [("oracle", 0.9), ("rnn", 0.7), ("transfer", 0.72), ("dummy", 0.5)]}
-
-
 def shapes(*popularities):
     """Return shapes of corpora of these popularities, all of one year and by one artist."""
     return {f"corpus {i}": shape(pd.DataFrame({
@@ -92,8 +84,6 @@ FIGURES = {
     "confusion": (plots.confusion, LABELS, SCORES > 0.5),
     "confusion, one class": (plots.confusion, np.ones(50), np.ones(50)),
     "confusion, nothing": (plots.confusion, [], []),
-    "ladder": (plots.ladder, RESULTS),
-    "ladder of one": (plots.ladder, {"rnn": {"auc": value(0.4)}}),
     "thresholds": (plots.threshold_sensitivity, [20, 40, 60], [0.9, 0.52, 0.1]),
     "explanation": (plots.explanation, S_DB, explained()),
     "explanation of nothing": (plots.explanation, S_DB, explained(0)),
@@ -188,16 +178,6 @@ def test_shapes_of_corpora_of_other_sizes_compare(ax):
     assert one.sum() == half.sum() == pytest.approx(100)
     assert one[2] == 100 and half[2] == 50
     assert "0% and 50%" in ax.get_title(loc="left")
-
-
-def test_ladder_climbs_from_the_dummy_and_hatches_the_oracle(ax):
-    plots.ladder(RESULTS, ax)
-    names = [label.get_text() for label in ax.get_xticklabels()]
-    assert names == ["Dummy", "RNN", "transfer", "Oracle"]
-    heights = {round(bar.get_x(), 2): bar.get_height() for bar in ax.patches}
-    assert heights[min(heights)] == pytest.approx(0)  # the dummy's accuracy is the baseline
-    assert {bar.get_height() > 30 for bar in ax.patches if bar.get_hatch()} == {True}
-    assert sum(bool(bar.get_hatch()) for bar in ax.patches) == 2
 
 
 def test_confusion_counts(ax):

@@ -1,0 +1,280 @@
+"""How sure the label is: thresholds, the middle band, versions of one recording, and age."""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm, rankdata
+
+from .cleaning import recordings
+from .metrics import BLOCK, RESAMPLES, estimate, resample_artists, weighted_auc
+from .splits import artist_groups, label_popular
+
+PERCENTILES = (20, 30, 40, 50, 60, 70, 80)
+SHARES = (0, 0.2, 0.4, 0.6)  # of the tracks: the middle band that is left out
+AGE_BINS = 6
+
+
+def describe_label(raw, tracks, heldout, scores, weights):
+    """Everything of this module, as it stands in a results file under "label".
+
+    Parameters
+    ----------
+    raw : pd.DataFrame
+        The tracks table as it was gathered, every version a row.
+    tracks : pd.DataFrame
+        The cleaned one.
+    heldout : sequence of str [shape=(n,)]
+        Ids of the tracks that `scores` and `weights` are of, in their order.
+    scores : dict of str to np.ndarray [shape=(n, seeds)]
+        Held-out probabilities by model: of few, each is measured some ten times.
+    weights : np.ndarray [shape=(resamples, n)]
+        From `metrics.resample_artists`; what is no matter of the models gets as many.
+
+    Returns
+    -------
+    dict
+        ``by_threshold``, ``without_middle``, ``versions``, ``age``: what `auc_by_threshold`,
+        `auc_without_middle`, `version_noise` and `popularity_by_age` return.
+    """
+    popularity = tracks.set_index("id")["popularity"].loc[list(heldout)].to_numpy()
+    return {"by_threshold": auc_by_threshold(popularity, scores, weights),
+            "without_middle": auc_without_middle(popularity, scores, weights),
+            "versions": version_noise(raw, resamples=len(weights)),
+            "age": popularity_by_age(tracks, resamples=len(weights))}
+
+
+def auc_by_threshold(popularity, scores, weights, thresholds=None):
+    """AUC of models that stay as they are, for labels by other thresholds.
+
+    Parameters
+    ----------
+    popularity : np.ndarray [shape=(n,)]
+        0-100.
+    scores : dict of str to np.ndarray [shape=(n, seeds)]
+    weights : np.ndarray [shape=(resamples, n)]
+    thresholds : sequence of float, optional
+        The 20th to the 80th percentile in steps of 10 if not given.
+
+    Returns
+    -------
+    list of dict
+        ``threshold``, ``positive_share`` and ``models``: by name ``mean`` over seeds, ``low``,
+        ``high``. A threshold that leaves one class only is left out.
+    """
+    popularity = np.asarray(popularity, dtype=float)
+    if thresholds is None:
+        thresholds = np.percentile(popularity, PERCENTILES)
+    labels = {float(t): (popularity >= t).astype(int) for t in thresholds}
+    return [{"threshold": threshold, "positive_share": float(y.mean()),
+             "models": _aucs(y, scores, weights)}
+            for threshold, y in labels.items() if 0 < y.mean() < 1]
+
+
+def auc_without_middle(popularity, scores, weights, shares=SHARES):
+    """AUC of models that stay as they are, where the tracks nearest to the median do not count.
+
+    Where a noisy label is often wrong, near the threshold, a good ranking has most to lose.
+
+    Parameters
+    ----------
+    popularity, scores, weights
+        As for `auc_by_threshold`. The label is by the median of `popularity`.
+    shares : sequence of float in [0, 1)
+        Of the tracks, by rank; of equals at the band's edge none is left out.
+
+    Returns
+    -------
+    list of dict
+        ``left_out``, the share that was asked for; ``tracks``, how many are left; ``models``.
+    """
+    popularity = np.asarray(popularity, dtype=float)
+    y = label_popular(pd.Series(popularity), np.ones(len(popularity)))[0].to_numpy()
+    distance = np.abs(rankdata(popularity) - (len(y) + 1) / 2)
+    rows = []
+    for share in shares:
+        kept = distance >= np.sort(distance)[min(round(share * len(y)), len(y) - 1)]
+        if 0 < y[kept].mean() < 1:
+            rows.append({"left_out": float(share), "tracks": int(kept.sum()), "models": _aucs(
+                y[kept], {name: score[kept] for name, score in scores.items()}, weights[:, kept])})
+    return rows
+
+
+def _aucs(y_true, scores, weights):
+    """AUC of every model, the mean over its seeds, with the interval of that mean."""
+    found, once = {}, np.ones((1, len(y_true)))
+    for name, score in scores.items():
+        points = [weighted_auc(y_true, seed, once)[0] for seed in score.T]
+        draws = [np.concatenate([weighted_auc(y_true, seed, weights[first: first + BLOCK])
+                                 for first in range(0, len(weights), BLOCK)]) for seed in score.T]
+        found[name] = estimate(np.mean(points), np.mean(draws, axis=0))
+    return found
+
+
+def version_noise(tracks, threshold=None, resamples=RESAMPLES):
+    """How far versions of one recording, which sound alike, agree in popularity.
+
+    On a service they differ not by chance alone: the single is promoted, the album version is not,
+    and a playlist holds one of them. What is found is then more than the noise of a label, and the
+    ceiling lower than it is for songs that are all new singles.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+        The tracks table as it was gathered, every version a row.
+    threshold : float, optional
+        Popular from it on; the table's median if not given.
+    resamples : int
+        Bootstrap samples of artists.
+
+    Returns
+    -------
+    dict or None
+        None if no recording is there twice. ``recordings`` that are there more than once and their
+        ``versions``; ``threshold``; ``apart``, how many of the pairs of versions of a recording
+        lie on two sides of it, the mean share over recordings, and ``apart_by_chance``, that of
+        any two rows; ``correlation``, the intraclass one of their normal scores (by their ranks
+        in the whole table, since a label and an AUC see no more); ``ceiling``, `highest_auc` for
+        it. ``apart``, ``correlation`` and ``ceiling`` have ``mean``, ``low`` and ``high``; the
+        second is None where it is not defined, the third also where the second is not above 0:
+        such versions are no measurements of one quantity.
+    """
+    known = tracks[tracks["popularity"].notna()].reset_index(drop=True)
+    recording = recordings(known)
+    versions = known[recording.duplicated(keep=False)]
+    if versions.empty:
+        return None
+    popularity = known["popularity"]
+    threshold = float(popularity.median() if threshold is None else threshold)
+    member = pd.factorize(recording[versions.index])[0]
+    popular = (popularity >= threshold).astype(float)
+    z = norm.ppf((rankdata(popularity) - 0.5) / len(known))[versions.index]
+    # a recording's artists by all spellings, so that all of its versions are drawn together
+    artists = versions["artists"].groupby(member).sum()
+    weights = resample_artists(artist_groups(pd.DataFrame({"id": artists.index,
+                                                           "artists": artists})), resamples)
+    weights, once = weights.astype(float), np.ones((1, len(artists)))
+    size, ups = np.bincount(member), np.bincount(member, popular[versions.index])
+    pairs_apart = ups * (size - ups) / (size * (size - 1) / 2)
+    point, draws = intraclass(z, member, once)[0], intraclass(z, member, weights)
+    return {"recordings": len(artists), "versions": len(versions), "threshold": threshold,
+            "apart": estimate(pairs_apart.mean(), weights @ pairs_apart / weights.sum(axis=1)),
+            "apart_by_chance": float(2 * popular.mean() * (1 - popular.mean())),
+            "correlation": estimate(point, draws) if np.isfinite(point) else None,
+            "ceiling": estimate(highest_auc(point), highest_auc(np.clip(draws, 0, 1)))
+            if point > 0 else None}
+
+
+def intraclass(values, member, weights):
+    """Intraclass correlation of a one-way analysis of variance, under many weightings of groups.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(n,)]
+    member : np.ndarray of int [shape=(n,)]
+        Group of each, from 0 on.
+    weights : np.ndarray of float [shape=(resamples, groups)]
+        How often each group stands in each resample.
+
+    Returns
+    -------
+    np.ndarray [shape=(resamples,)]
+        As `shape.artist_share` of one weighting. NaN where a resample has one group, or its
+        values are all one.
+    """
+    size, total = np.bincount(member), np.bincount(member, values)
+    inside = np.bincount(member, (values - (total / size)[member]) ** 2)
+    k, n = weights.sum(axis=1), weights @ size
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = (weights @ (total ** 2 / size) - (weights @ total) ** 2 / n) / (k - 1)
+        within = weights @ inside / (n - k)
+        usual = (n - weights @ size ** 2 / n) / (k - 1)  # what a group's size counts as
+        return (between - within) / (between + (usual - 1) * within)
+
+
+def highest_auc(correlation):
+    """AUC of a listener who hears all that versions of a recording have in common.
+
+    Model: the normal score X of a version is T + E, T the recording's own, E drawn anew for each
+    version, both normal and independent; `correlation` is that of two versions, the share of T in
+    the variance. The label is X above its median, the listener ranks by T. For two tracks, AUC is
+    the probability that T1 > T2 given X1 above and X2 below: four times the probability that
+    three normal variables, T1 - T2, X1 and -X2, are all positive. By Sheppard's formula (W. F.
+    Sheppard, Phil. Trans. R. Soc. A 192, 1899), for three in David, Biometrika 40, 1953, it is
+    1/8 + (the sum of the arcsines of their correlations) / 4π, with the correlations √(ρ/2),
+    √(ρ/2) and 0.
+
+    Parameters
+    ----------
+    correlation : float or np.ndarray in [0, 1]
+
+    Returns
+    -------
+    float or np.ndarray in [0.5, 1]
+    """
+    return 0.5 + 2 / np.pi * np.arcsin(np.sqrt(np.asarray(correlation) / 2))
+
+
+def popularity_by_age(tracks, bins=AGE_BINS, resamples=RESAMPLES):
+    """Popularity against the days from a track's release to the newest release of the table.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+        A tracks table; rows without a date or popularity do not count.
+    bins : int
+        Of about as many tracks each; tracks of one day stay together.
+    resamples : int
+        Bootstrap samples of artists.
+
+    Returns
+    -------
+    dict or None
+        None with fewer than three days or two numbers. ``tracks``; ``spearman`` with ``mean``,
+        ``low``, ``high``; ``bins``, list of dict: ``from`` and ``to`` in days, ``tracks``, and of
+        their popularity ``median`` and the quartiles ``q25`` and ``q75``.
+    """
+    known = tracks[tracks["popularity"].notna() & tracks["release_date"].notna()]
+    days = (known["release_date"].max() - known["release_date"]).dt.days
+    popularity = known["popularity"]
+    if days.nunique() < 3 or popularity.nunique() < 2:
+        return None
+    x, y = days.to_numpy(), popularity.to_numpy()
+    weights = resample_artists(artist_groups(known), resamples)
+    draws = np.concatenate([spearman(x, y, weights[first: first + BLOCK])
+                            for first in range(0, len(weights), BLOCK)])
+    point = spearman(x, y, np.ones((1, len(x))))[0]
+    parts = popularity.groupby(pd.qcut(days, bins, labels=False, duplicates="drop"))
+    return {"tracks": len(known), "spearman": estimate(point, draws),
+            "bins": [{"from": int(days[part.index].min()), "to": int(days[part.index].max()),
+                      "tracks": len(part), "median": float(part.median()),
+                      "q25": float(part.quantile(0.25)), "q75": float(part.quantile(0.75))}
+                     for _, part in parts]}
+
+
+def spearman(x, y, weights):
+    """Rank correlation under many weightings of the rows, as if each stood there so often.
+
+    Parameters
+    ----------
+    x, y : np.ndarray [shape=(n,)]
+    weights : np.ndarray [shape=(resamples, n)]
+
+    Returns
+    -------
+    np.ndarray [shape=(resamples,)]
+        NaN where a resample has one value only.
+    """
+    weights = weights.astype(float)
+    total = weights.sum(axis=1, keepdims=True)
+    a, b = (_ranks(of, weights) - (total + 1) / 2 for of in (x, y))
+    with np.errstate(invalid="ignore"):
+        return (weights * a * b).sum(axis=1) / np.sqrt(
+            (weights * a ** 2).sum(axis=1) * (weights * b ** 2).sum(axis=1))
+
+
+def _ranks(values, weights):
+    """Rank of each row among the rows of each resample, of equals their mean."""
+    place = np.unique(values, return_inverse=True)[1]
+    order = np.argsort(place, kind="stable")
+    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
+    equal = np.add.reduceat(weights[:, order], starts, axis=1)
+    return (np.cumsum(equal, axis=1) - (equal - 1) / 2)[:, place]

@@ -1,0 +1,243 @@
+"""What cannot be known is known by no rung of the ladder; where a leak is built in, it is found."""
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from shutil import copytree
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.signal import lfilter
+from threadpoolctl import threadpool_limits
+
+from hiphoplib import ladder, splits
+from hiphoplib.clip_statistics import LOUDNESS
+from hiphoplib.corpus import gather
+from hiphoplib.evaluation import evaluate
+from hiphoplib.experiment import prepare, train
+from hiphoplib.features import make_features
+from hiphoplib.ladder import LADDER
+from hiphoplib.mel import GRIDS, MelGrid, MelStore, make_mels
+from hiphoplib.models import MODELS
+from hiphoplib.musicnn import INSTALL
+from hiphoplib.tracks import read_tracks, write_tracks
+
+ARTISTS, TRACKS, SECONDS, FOLDS = 48, 5, 3.1, 3
+SHORT = MelGrid(64, 2048, seconds=3.0, name="short")  # clips of 30 s would take ten times as long
+EPOCHS, RESAMPLES = 8, 300
+NETWORK = "mlp"  # the others go the same way, and are tested where there is more time
+HEARING = ("statistics", "boosting", "neighbours", "transfer", *MODELS, "artist_mean")
+
+
+def installed():
+    try:
+        return bool(distribution("musicnn"))
+    except PackageNotFoundError:
+        return False
+
+
+def leaks(results):
+    """Names of the rungs that know what nobody can know: their AUC is surely above 0.5."""
+    return {name for name, auc in aucs(results).items() if surely_above(auc)}
+
+
+def surely_above(auc):
+    """Whether an AUC is above 0.5 by more than twice the way to its interval's lower end.
+
+    That is about four standard errors. The interval itself would not do: of the eighty that are
+    looked at here chance alone puts a few off 0.5. And the folds depend on each other: each part
+    of the tracks is judged by what the others taught, so that a chance likeness of features and
+    labels counts in all of them, and the AUC of nothing varies up to 1.5 times as much as its
+    interval says.
+    """
+    return 2 * auc["low"] - auc["mean"] > 0.5
+
+
+def surely_below(auc):
+    """The same for 0.5 above an AUC: a leak turned around."""
+    return 2 * auc["high"] - auc["mean"] < 0.5
+
+
+def parts(name):
+    """A rung and all that it is built on, set of str."""
+    return {name}.union(*(parts(part) for part in LADDER[name].built_on))
+
+
+def tagged(name):
+    return any(LADDER[part].needs == "musicnn" for part in parts(name))
+
+
+def way(name):
+    """Which rungs are evaluated together, by what has to be done before."""
+    networks = parts(name) & set(MODELS)
+    if networks - {NETWORK}:
+        return "networks"
+    return NETWORK if networks else "tagger" if tagged(name) else "at once"
+
+
+def aucs(results):
+    return {name: model["auc"] for name, model in results["models"].items()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_grid():
+    """A grid of 3 s, under its name; and no threads that would wait for each other."""
+    GRIDS[SHORT.name] = SHORT
+    with threadpool_limits(1):
+        yield
+    del GRIDS[SHORT.name]
+
+
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory, noise, mp3, write_corpus):
+    """240 tracks by 48 artists whose timbre is their own, with all that the rungs need to know."""
+    rng, rows, audio = np.random.default_rng(0), [], {}
+    for artist in range(ARTISTS):
+        begun, timbre = rng.integers(2005, 2018), [1.0]
+        for angle in rng.uniform(0.05, 0.9, 2) * np.pi:  # two resonances, as a vowel has
+            timbre = np.convolve(timbre, [1, -1.8 * np.cos(angle), 0.81])
+        for number in range(TRACKS):
+            track_id = f"{artist:02d}-{number}"
+            y = lfilter([1], timbre, noise(-20, SECONDS, seed=artist * TRACKS + number))
+            y *= 10 ** (rng.normal(-20, 2) / 20) / y.std()
+            audio[f"audio/{track_id}.mp3"] = mp3(y)
+            guest = [f"Artist {artist + 1}"] if (artist, number) in ((3, 0), (10, 2)) else []
+            rows.append({
+                "id": track_id, "popularity": 50, "track": f"Song {track_id}",
+                "artists": [f"Artist {artist}", *guest], "preview_url": f"audio/{track_id}.mp3",
+                "release_date": f"{begun + number}-{rng.integers(1, 13):02d}-10",
+                "duration_ms": int(rng.uniform(12e4, 3e5)), "explicit": bool(rng.random() < 0.4),
+                "album_type": str(rng.choice(["album", "single"]))})
+    source = write_corpus(tmp_path_factory.mktemp("source") / "leaks", pd.DataFrame(rows), audio)
+    folder = tmp_path_factory.mktemp("data") / "leaks"
+    tracks = gather("folder", folder, path=source, jobs=2)
+    make_mels(tracks, folder, SHORT, jobs=2)
+    make_features(tracks, folder, "statistics", jobs=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def labelled(heard, tmp_path_factory):
+    """Copies of that corpus whose labels have nothing to do with the sound.
+
+    There are two popularities only, so that the label is the same in all folds. On a scale the
+    threshold is each fold's own; where it is low many are popular, on the test side and on the
+    holdout, and the calibration passes that on: an AUC of 0.52 at 150 tracks without any leak.
+    """
+    def make(labels, which="at once"):
+        if which in ("tagger", "networks") and installed():  # the first time it is half a minute
+            make_features(read_tracks(heard), heard, "musicnn", jobs=2)
+        folder = Path(copytree(heard, tmp_path_factory.mktemp(labels) / "leaks"))
+        rng, tracks = np.random.default_rng(1), read_tracks(folder)
+        artist = pd.factorize(tracks["artists"].str[0])[0]
+        of_all = rng.permutation(np.arange(len(tracks)) % 2)
+        of_artists = rng.permutation(np.arange(ARTISTS) % 2)[artist]
+        popular = {"shuffled": of_all, "once an artist": of_artists}[labels]
+        write_tracks(tracks.assign(popularity=10.0 + 80 * popular), folder)
+        return folder
+
+    return make
+
+
+def result(folder, split, networks, models=None):
+    """What the whole way says: prepared, trained, evaluated."""
+    task = prepare(folder, SHORT.name, split, folds=FOLDS)
+    for network in networks:
+        train(task, network, epochs=EPOCHS, patience=EPOCHS)
+    return evaluate(task, models, resamples=RESAMPLES)[0]
+
+
+@pytest.fixture(scope="module")
+def judge(labelled):
+    """The AUC of a rung and its interval, by kind of labels and split; skips what cannot be."""
+    folder = cache(labelled)
+
+    @cache
+    def judged(labels, split, which):
+        networks = {NETWORK: [NETWORK], "networks": MODELS}.get(which, [])
+        there = [name for name in LADDER
+                 if way(name) == which and (installed() or not tagged(name))]
+        return aucs(result(folder(labels, which), split, networks, there))
+
+    def of(name, labels, split):
+        if tagged(name) and not installed():
+            pytest.skip(f"needs `{INSTALL}`")
+        return judged(labels, split, way(name))[name]
+
+    return of
+
+
+def every(names, splits, quick):
+    """Pairs of rungs and splits; what is taught in no moment, in the first of the splits only."""
+    return [pytest.param(name, split, marks=[pytest.mark.slow] * (way(name) not in quick))
+            for split in splits for name in names
+            if way(name) in ("at once", "tagger") or split == splits[0]]
+
+
+@pytest.mark.parametrize("name, split", every(LADDER, splits.SPLITS, ["at once"]))
+def test_of_shuffled_labels_nothing_is_known(judge, name, split):
+    auc = judge(name, "shuffled", split)
+    assert not surely_above(auc) and not surely_below(auc)
+
+
+@pytest.mark.parametrize("name, split", every(LADDER, ["artist"], ["at once", NETWORK]))
+def test_of_labels_drawn_once_an_artist_nothing_is_known_of_others(judge, name, split):
+    auc = judge(name, "once an artist", split)
+    assert not surely_above(auc) and not surely_below(auc)
+
+
+@pytest.mark.parametrize("name, split", every(HEARING, ["random"], ["at once", NETWORK]))
+def test_of_such_labels_much_is_known_where_artists_are_on_both_sides(judge, name, split):
+    assert judge(name, "once an artist", split)["low"] > 0.5
+
+
+# leaks, built in
+
+
+def no_groups(folder, monkeypatch):
+    """Tracks of one artist on both sides of the split that promises to keep them apart."""
+    monkeypatch.setattr(splits, "artist_groups", lambda tracks: pd.Series(
+        np.arange(len(tracks)), index=tracks["id"]))
+
+
+def label_among_features(folder, monkeypatch):
+    """A column of the statistics is the popularity."""
+    path, popularity = folder / "features-statistics.npz", read_tracks(folder).set_index("id")
+    with np.load(path, allow_pickle=False) as table:
+        parts = dict(table)
+    column = make_features(read_tracks(folder), folder, "statistics", jobs=1).columns.get_loc(
+        LOUDNESS[0])
+    parts["values"][:, column] = popularity.loc[parts["id"], "popularity"]
+    np.savez(path, **parts)
+
+
+def fitted_on_all(folder, monkeypatch):
+    """What is fitted in a moment is fitted on the tracks that it is judged on as well."""
+    def fitted(estimator, X, task, fold):
+        ids, asked = task.sides.index, ladder.judged(task, fold)
+        estimator.fit(X.loc[ids].to_numpy(), task.labels.loc[ids, fold])
+        return pd.Series(estimator.predict_proba(X.loc[asked].to_numpy())[:, 1], index=asked)
+
+    monkeypatch.setattr(ladder, "fitted", fitted)
+
+
+def label_in_the_spectrograms(folder, monkeypatch):
+    """Popular tracks are louder between 0.9 and 1.8 kHz, by 24 dB."""
+    store, tracks = MelStore(folder, SHORT), read_tracks(folder).set_index("id")
+    mels = np.lib.format.open_memmap(store.folder / "mels.npy", mode="r+")
+    for row, track_id in enumerate(store.ids):
+        mels[row, 20:30] += np.float16(0.3 * tracks.loc[track_id, "popularity"])
+    mels.flush()
+
+
+@pytest.mark.parametrize("leak, labels, networks, found", [
+    (no_groups, "once an artist", [], {"boosting", "neighbours", "artist_mean"}),
+    (label_among_features, "shuffled", [], {"loudness", "statistics", "boosting"}),
+    (fitted_on_all, "shuffled", [], {"boosting", "neighbours"}),
+    (label_in_the_spectrograms, "shuffled", [NETWORK], {NETWORK}),
+])
+def test_a_leak_is_found(labelled, monkeypatch, leak, labels, networks, found):
+    folder = labelled(labels)
+    leak(folder, monkeypatch)
+    assert leaks(result(folder, "artist", networks, sorted(found))) == found
