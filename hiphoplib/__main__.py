@@ -122,8 +122,7 @@ def evaluate(options):
     command = f"{PROGRAM} {' '.join(options.arguments)}"
     results, _ = evaluate_task(task, options.model, command=command)
     if options.splits:
-        names = [name for name in results["models"] if name not in ("dummy", "oracle")]
-        results["splits"] = compare_splits(task, names)
+        results["splits"] = compare_splits(task)
     if options.power:
         results["power"] = power(task, DRAWS)
     protocol = results["protocol"]

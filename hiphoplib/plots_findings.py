@@ -25,7 +25,7 @@ from .plots_models import (
 from .plots_style import NEUTRAL, PALETTE, axes_for
 
 GROUPS = {"Baselines": ("dummy", "recency", "loudness", "statistics", "boosting", "neighbours",
-                        "without_sound"),
+                        "recogniser", "without_sound"),
           "Networks": NETWORKS, "Beyond": (), "Never to be deployed": ORACLES}
 SPLITS = {"artist": ("artists held out", PALETTE["blue"], "o"),
           "time": ("newest held out", PALETTE["green"], "s"),

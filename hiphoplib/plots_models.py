@@ -11,17 +11,18 @@ from .plots_style import NEUTRAL, PALETTE, titled
 MODEL_LABELS = {
     "dummy": "Dummy", "recency": "Days since release", "loudness": "Loudness & duration",
     "statistics": "Logistic on statistics", "boosting": "Boosting on statistics",
-    "neighbours": "Nearest neighbours", "without_sound": "Context", "mlp": "MLP", "cnn1": "CNN 1",
-    "cnn2": "CNN 2", "rnn": "RNN", "crnn": "CRNN", "transfer": "Transfer", "ensemble": "Ensemble",
+    "neighbours": "Nearest neighbours", "recogniser": "Artist recogniser",
+    "without_sound": "Context", "mlp": "MLP", "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN",
+    "crnn": "CRNN", "transfer": "Transfer", "ensemble": "Ensemble",
     "with_context": "Sound + context", "artist_mean": "Artist's mean",
     "oracle": "Oracle"}  # in the order of the ladder
 MODEL_COLORS = {
     "dummy": NEUTRAL, "recency": "#B8B8B8", "loudness": "#A2A2A2", "statistics": "#707070",
-    "boosting": "#4A4A4A", "neighbours": "#989898", "without_sound": "#5E5E5E",
-    "mlp": PALETTE["sky"], "cnn1": PALETTE["green"], "cnn2": PALETTE["orange"],
-    "rnn": PALETTE["purple"], "crnn": PALETTE["blue"], "transfer": PALETTE["vermillion"],
-    "ensemble": PALETTE["black"], "with_context": PALETTE["yellow"], "artist_mean": "#B8B8B8",
-    "oracle": "#707070"}
+    "boosting": "#4A4A4A", "neighbours": "#989898", "recogniser": "#808080",
+    "without_sound": "#5E5E5E", "mlp": PALETTE["sky"], "cnn1": PALETTE["green"],
+    "cnn2": PALETTE["orange"], "rnn": PALETTE["purple"], "crnn": PALETTE["blue"],
+    "transfer": PALETTE["vermillion"], "ensemble": PALETTE["black"],
+    "with_context": PALETTE["yellow"], "artist_mean": "#B8B8B8", "oracle": "#707070"}
 METRIC_COLORS = {"accuracy": PALETTE["sky"], "auc": PALETTE["green"]}
 METRIC_LABELS = {"accuracy": "accuracy", "auc": "AUC", "loss": "loss (binary cross-entropy)"}
 NETWORKS = ("mlp", "cnn1", "cnn2", "rnn", "crnn")

@@ -10,6 +10,7 @@ from .findings import Heldout
 from .metrics import RESAMPLES, estimate, metrics_with_intervals, over_seeds, resample_artists
 from .splits import SPLITS, artist_groups
 
+COMPARED = ("statistics", "recogniser", "cnn1", "crnn", "transfer", "ensemble", "artist_mean")
 FOLDS = 5  # of a corpus whose protocol has none: a gap between two small holdouts says nothing
 
 
@@ -25,7 +26,7 @@ def split_tasks(task):
     return tasks
 
 
-def compare_splits(task, models, resamples=RESAMPLES):
+def compare_splits(task, models=COMPARED, resamples=RESAMPLES):
     """AUC of models under each split, and how far it is from that with artists held out.
 
     With folds every track is held out once by artist and once at random, so that both are judged
@@ -36,7 +37,7 @@ def compare_splits(task, models, resamples=RESAMPLES):
     Parameters
     ----------
     task : Task
-    models : list of str
+    models : sequence of str
         Of the ladder; one that is not trained under a split is left out there.
     resamples : int
         Bootstrap samples of artists.

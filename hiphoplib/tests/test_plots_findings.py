@@ -1,61 +1,33 @@
-"""Every figure of what was found: each model has its mark, no text touches another, titles follow
-the numbers."""
+"""Figures of models side by side: each has its mark, no text touches another, titles follow the
+numbers."""
 
-import itertools
 import json
 from pathlib import Path
 
 import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex, to_rgba
+from matplotlib.colors import to_rgba
 
 from hiphoplib import plots, plots_models
-from hiphoplib.calibration import reliability
-from hiphoplib.label_noise import auc_by_threshold, auc_without_middle
 from hiphoplib.ladder import LADDER
-from hiphoplib.metrics import estimate, interval, measure, resample_artists
-from hiphoplib.sieve import sieve
+from hiphoplib.tests.figure_data import (
+    ALL,
+    FEW,
+    MODELS,
+    NETWORKS,
+    N,
+    check_drawn,
+    check_texts,
+    marks,
+    row_of,
+    some,
+    title_of,
+    value,
+)
 
-N = 240
-RNG = np.random.default_rng(0)
-POPULARITY = RNG.uniform(0, 100, N).round()
-Y = (POPULARITY >= np.median(POPULARITY)).astype(int)
-WEIGHTS = resample_artists(np.arange(N), 60)
-ALL, FEW = list(plots.MODEL_LABELS), ["dummy", "rnn", "oracle"]
 RESULTS = Path(__file__).parents[2] / "notebooks" / "results"
-
-
-def answers(strength):
-    """Return probabilities that follow popularity as strongly as asked."""
-    return 1 / (1 + np.exp(-strength * (POPULARITY - 50) / 25 - RNG.normal(size=N)))
-
-
-def found_of(score):
-    """Return what a results file holds of a model, of one seed's scores."""
-    once, draws = measure(Y, score, np.ones((1, N))), measure(Y, score, WEIGHTS)
-    return {metric: {**estimate(once[metric][0], draws[metric]), "by_seed": [once[metric][0]]}
-            for metric in draws} | {"sieve": sieve(Y, score[:, None], WEIGHTS, [(10, 1), (10, 3)]),
-                                    "reliability": reliability(Y, score).to_dict("records")}
-
-
-SCORES = {name: np.full(N, Y.mean()) if name == "dummy" else answers(place / 8)
-          for place, name in enumerate(ALL)}
-MODELS = {name: found_of(score) for name, score in SCORES.items()}
-
-
-def value(mean, half=0.05):
-    return {"mean": mean, "low": mean - half, "high": mean + half}
-
-
-def some(names):
-    return {name: MODELS[name] for name in names}
-
-
 GAP = value(0.04, 0.03)
 
 
@@ -74,17 +46,6 @@ def power(names, needed=(200, 800), sizes=(125, 250, 500, 1000, 2000, 3623)):
             "needed": {name: dict(zip(("0.5", "0.6"), needed)) for name in names}}
 
 
-def label(names):
-    """Return "label" of a results file; ages as of a service that forgets."""
-    scores = {name: SCORES[name][:, None] for name in names}
-    edges = [0, 98, 329, 809, 1914, 5860, 19131]
-    bins = [{"from": low + 1, "to": high, "tracks": 800, "median": 60 - 5 * i, "q25": 40 - 5 * i,
-             "q75": 80 - 5 * i} for i, (low, high) in enumerate(zip(edges, edges[1:]))]
-    return {"by_threshold": auc_by_threshold(POPULARITY, scores, WEIGHTS),
-            "without_middle": auc_without_middle(POPULARITY, scores, WEIGHTS),
-            "age": {"tracks": 4800, "spearman": value(-0.3), "bins": bins}}
-
-
 def several(names, corpora=3):
     """Return results files of corpora, the last one without the last model."""
     return [{"corpus": {"name": f"a_corpus_of_real_recordings_{i}", "tracks": 400},
@@ -96,7 +57,6 @@ def paired(mean, half=0.01, sound="ensemble"):
     return {f"with_context-{sound}": {"auc": value(mean, half)}}
 
 
-NETWORKS = ["mlp", "cnn1", "cnn2", "rnn", "crnn", "transfer"]
 FIGURES = {
     "ladder": (plots.ladder, MODELS),
     "ladder of 3": (plots.ladder, some(FEW)),
@@ -106,17 +66,8 @@ FIGURES = {
     "splits without dates": (plots.splits, split_gap(["rnn"], without=["time"])),
     "power": (plots.power, power(NETWORKS[:4])),
     "power of one, close sizes": (plots.power, power(["rnn"], sizes=(100, 110, 120, 400, 410))),
-    "reliability": (plots.reliability, MODELS, NETWORKS),
-    "reliability of one": (plots.reliability, MODELS, ["rnn"]),
-    "sieve": (plots.sieve, MODELS, Y.mean()),
-    "sieve of 3": (plots.sieve, some(FEW), Y.mean()),
     "context": (plots.context, MODELS, paired(0.01)),
     "context, no ensemble": (plots.context, some(["without_sound", "rnn", "cnn1"]), {}),
-    "thresholds": (plots.label_threshold, label(NETWORKS[2:])),
-    "thresholds of one": (plots.label_threshold, label(["rnn"])),
-    "middle": (plots.label_middle, label(NETWORKS[2:])),
-    "middle of one": (plots.label_middle, label(["rnn"])),
-    "age": (plots.age, label([])["age"]),
     "corpora": (plots.corpora, several(ALL)),
     "corpora, 6 of them": (plots.corpora, several(FEW, 6)),
     "corpora, one": (plots.corpora, several(FEW, 1)),
@@ -131,59 +82,16 @@ def style():
     plt.close("all")
 
 
-def title_of(ax):
-    """Title in one line, with plain blanks."""
-    return " ".join(ax.get_title(loc="left").split())
-
-
-def texts_of(figure):
-    """Every text that is seen, and where."""
-    figure.canvas.draw()
-    outside = {tick.label1 for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)
-               for tick in axis.get_major_ticks()
-               if not min(axis.get_view_interval()) <= tick.get_loc() <= max(
-                   axis.get_view_interval())}
-    for text in figure.findobj(matplotlib.text.Text):
-        if text.get_visible() and text.get_text().strip() and text not in outside:
-            box = text.get_window_extent()
-            yield text.get_text(), box.padded(-1)  # neighbours may share an edge
-
-
-def marks(ax, color=None):
-    """Dots that are drawn: (x, y) and face, of one colour or of all."""
-    return [(x, y, line.get_markerfacecolor()) for line in ax.lines
-            if line.get_linestyle() == "None" and color in (None, to_hex(line.get_color()).upper())
-            for x, y in zip(line.get_xdata(), line.get_ydata())]
-
-
-def row_of(ax, name):
-    """Height of a model's row."""
-    names = [tick.get_text() for tick in ax.get_yticklabels()]
-    return names.index(plots.MODEL_LABELS.get(name, name))
-
-
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_text_touches_another_or_leaves_the_figure(name):
     draw, *data = FIGURES[name]
-    figure = draw(*data).figure
-    texts = list(texts_of(figure))
-    for text, box in texts:
-        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 + 1, text
-        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 + 1, text
-    for (one, box), (other, other_box) in itertools.combinations(texts, 2):
-        assert not box.overlaps(other_box), f"{one!r} over {other!r}"
-    sizes = [text.get_fontsize() for text in figure.findobj(matplotlib.text.Text)]
-    assert min(sizes) >= 10
+    check_texts(draw, data)
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_drawn_where_asked_and_changes_no_data(name):
     draw, *data = FIGURES[name]
-    before = json.dumps(data)
-    ax = plt.subplots()[1]
-    assert draw(*data, ax=ax) is ax and plt.get_fignums() == [ax.figure.number]
-    assert title_of(ax) and ax.get_xlabel() and ax.get_ylabel() and "nan" not in title_of(ax)
-    assert json.dumps(data) == before
+    check_drawn(draw, data)
 
 
 def test_every_rung_has_a_label_and_a_colour_in_the_order_of_the_ladder():
@@ -279,40 +187,6 @@ def test_the_title_of_power_says_how_many_tracks_are_needed(needed, sentence):
     assert title_of(plots.power(found)) == sentence
 
 
-def test_reliability_says_how_far_said_and_true_are_apart():
-    sure = {"reliability": [{"said": p, "came": p, "tracks": 10} for p in (0.2, 0.8)]}
-    off = {"reliability": [{"said": 0.2, "came": 0.3, "tracks": 30},
-                           {"said": 0.8, "came": 0.6, "tracks": 10}]}
-    ax = plots.reliability({"rnn": sure, "cnn1": off}, ["rnn", "cnn1"])
-    assert title_of(ax) == "Said and true differ by 0 (RNN) to 12 points (CNN 1)"
-    drawn = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
-             for line in ax.lines}
-    assert drawn["CNN 1"] == ([0.2, 0.8], [0.3, 0.6])
-    assert title_of(plots.reliability({"cnn1": off}, ["cnn1"])) == (
-        "Said and true differ by 12 points on average (CNN 1)")
-
-
-def test_the_sieve_shows_every_case_of_every_model_beside_the_base_rates():
-    ax = plots.sieve(MODELS, Y.mean())
-    for given, color in ((None, "blue"), (0.2, "vermillion")):
-        dots = sorted((round(y), x) for x, y, _ in marks(ax, plots.PALETTE[color].upper()))
-        assert dots == sorted((row_of(ax, name), case["hit_share"]["mean"]) for name in MODELS
-                              for case in MODELS[name]["sieve"] if case["base"] == given)
-    dotted = {line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"}
-    assert dotted == {0.2, Y.mean()}
-    hollow = {round(y) for _, y, face in marks(ax) if face == "white"}
-    assert hollow == {row_of(ax, "artist_mean"), row_of(ax, "oracle")}
-
-
-@pytest.mark.parametrize("lift, sentence", [
-    (value(1.4, 0.2), "The best of 10 by RNN is popular in 70%, a blind pick in 50%"),
-    (value(1.1, 0.2), "The best of 10 by RNN cannot be told from a blind pick")])
-def test_the_title_of_the_sieve_follows_the_lift(lift, sentence):
-    case = {"n": 10, "k": 1, "base": None, "hit_share": value(0.7), "lift": lift}
-    models = {"rnn": {"sieve": [case]}, "oracle": {"sieve": [case | {"hit_share": value(0.9)}]}}
-    assert title_of(plots.sieve(models, 0.5)) == sentence
-
-
 @pytest.mark.parametrize("difference, sentence", [
     (0.02, "Context adds +0.02 [0.01, 0.03] AUC to the sound"),
     (-0.02, "Context takes AUC from the sound: -0.02 [-0.03, -0.01]"),
@@ -331,45 +205,6 @@ def test_without_an_ensemble_the_best_that_listens_stands_for_the_sound():
     models |= {"mlp": {"auc": value(0.99)}, "statistics": {"auc": value(0.995)}}
     ax = plots.context(models, paired(0.02, sound="mlp"))
     assert row_of(ax, "Sound (MLP)") == 1 and title_of(ax).startswith("Context adds +0.02")
-
-
-def test_thresholds_show_every_model_and_the_share_of_popular_tracks():
-    found = label(NETWORKS[2:])
-    ax = plots.label_threshold(found)
-    lines = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
-    for name in NETWORKS[2:]:
-        assert lines[plots.MODEL_LABELS[name]] == [
-            step["models"][name]["mean"] for step in found["by_threshold"]]
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == [
-        f"{step['threshold']:.3g}\n({step['positive_share']:.0%})"
-        for step in found["by_threshold"]]
-
-
-def test_the_title_of_thresholds_counts_those_above_chance():
-    steps = [{"threshold": t, "positive_share": 0.5, "models": {
-        "rnn": value(mean), "oracle": value(0.9)}} for t, mean in ((20, 0.6), (30, 0.52))]
-    assert title_of(plots.label_threshold({"by_threshold": steps})) == (
-        "RNN: AUC 0.52 to 0.60, above chance at 1 of 2 thresholds")
-
-
-@pytest.mark.parametrize("last, said", [
-    (0.8, "rises from 0.60 to 0.80"), (0.5, "falls from 0.60 to 0.50"), (0.6, "stays at 0.60")])
-def test_the_title_of_the_middle_says_where_the_auc_goes(last, said):
-    steps = [{"left_out": share, "tracks": 100, "models": {"rnn": value(auc), "oracle": value(1)}}
-             for share, auc in ((0, 0.6), (0.6, last))]
-    ax = plots.label_middle({"without_middle": steps})
-    assert title_of(ax) == f"Without the middle 60 %, AUC of RNN {said}"
-
-
-@pytest.mark.parametrize("spearman, said", [
-    (value(0.3), "Older tracks are more popular: Spearman +0.30 [0.25, 0.35]"),
-    (value(-0.3), "Older tracks are less popular: Spearman -0.30 [-0.35, -0.25]"),
-    (value(0.01), "Popularity shows no trend with age: Spearman +0.01 [-0.04, 0.06]")])
-def test_the_title_of_age_follows_the_correlation(spearman, said):
-    found = label([])["age"] | {"spearman": spearman}
-    ax = plots.age(found)
-    assert title_of(ax) == said
-    assert list(ax.lines[0].get_ydata()) == [part["median"] for part in found["bins"]]
 
 
 def test_corpora_share_rows_and_have_a_colour_each():
@@ -401,9 +236,3 @@ def test_the_results_files_of_the_project_can_be_shown_side_by_side():
     ax = plots.corpora(files)
     assert len(marks(ax)) == sum(len(results["models"]) for results in files)
     assert len(marks(plots.ladder(files[0]["models"]))) == 2 * len(files[0]["models"])
-
-
-def test_an_interval_is_that_of_the_metrics():
-    """What the figures are fed with here is what an evaluation gives."""
-    auc = measure(Y, SCORES["rnn"], WEIGHTS)["auc"]
-    assert {end: MODELS["rnn"]["auc"][end] for end in ("low", "high")} == interval(auc)

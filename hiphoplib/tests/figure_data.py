@@ -1,0 +1,104 @@
+"""Models with what a results file holds of them, and what every figure of theirs has to keep."""
+
+import itertools
+import json
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import to_hex
+
+from hiphoplib import plots
+from hiphoplib.calibration import reliability
+from hiphoplib.metrics import estimate, measure, resample_artists
+from hiphoplib.sieve import sieve
+
+N = 240
+RNG = np.random.default_rng(0)
+POPULARITY = RNG.uniform(0, 100, N).round()
+Y = (POPULARITY >= np.median(POPULARITY)).astype(int)
+WEIGHTS = resample_artists(np.arange(N), 60)
+ALL, FEW = list(plots.MODEL_LABELS), ["dummy", "rnn", "oracle"]
+
+
+def answers(strength):
+    """Return probabilities that follow popularity as strongly as asked."""
+    return 1 / (1 + np.exp(-strength * (POPULARITY - 50) / 25 - RNG.normal(size=N)))
+
+
+def found_of(score):
+    """Return what a results file holds of a model, of one seed's scores."""
+    once, draws = measure(Y, score, np.ones((1, N))), measure(Y, score, WEIGHTS)
+    return {metric: {**estimate(once[metric][0], draws[metric]), "by_seed": [once[metric][0]]}
+            for metric in draws} | {"sieve": sieve(Y, score[:, None], WEIGHTS, [(10, 1), (10, 3)]),
+                                    "reliability": reliability(Y, score).to_dict("records")}
+
+
+SCORES = {name: np.full(N, Y.mean()) if name == "dummy" else answers(place / 8)
+          for place, name in enumerate(ALL)}
+MODELS = {name: found_of(score) for name, score in SCORES.items()}
+
+
+def value(mean, half=0.05):
+    return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+def some(names):
+    return {name: MODELS[name] for name in names}
+NETWORKS = ["mlp", "cnn1", "cnn2", "rnn", "crnn", "transfer"]
+
+
+def title_of(ax):
+    """Title in one line, with plain blanks."""
+    return " ".join(ax.get_title(loc="left").split())
+
+
+def texts_of(figure):
+    """Every text that is seen, and where."""
+    figure.canvas.draw()
+    outside = {tick.label1 for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)
+               for tick in axis.get_major_ticks()
+               if not min(axis.get_view_interval()) <= tick.get_loc() <= max(
+                   axis.get_view_interval())}
+    for text in figure.findobj(matplotlib.text.Text):
+        if text.get_visible() and text.get_text().strip() and text not in outside:
+            box = text.get_window_extent()
+            yield text.get_text(), box.padded(-1)  # neighbours may share an edge
+
+
+def marks(ax, color=None):
+    """Dots that are drawn: (x, y) and face, of one colour or of all."""
+    return [(x, y, line.get_markerfacecolor()) for line in ax.lines
+            if line.get_linestyle() == "None" and color in (None, to_hex(line.get_color()).upper())
+            for x, y in zip(line.get_xdata(), line.get_ydata())]
+
+
+def row_of(ax, name):
+    """Height of a model's row."""
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    return names.index(plots.MODEL_LABELS.get(name, name))
+
+
+def check_texts(draw, data):
+    """No text of a figure of its own touches another, leaves the figure or is too small."""
+    figure = draw(*data).figure
+    texts = list(texts_of(figure))
+    for text, box in texts:
+        assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 + 1, text
+        assert figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 + 1, text
+    for (one, box), (other, other_box) in itertools.combinations(texts, 2):
+        assert not box.overlaps(other_box), f"{one!r} over {other!r}"
+    sizes = [text.get_fontsize() for text in figure.findobj(matplotlib.text.Text)]
+    assert min(sizes) >= 10
+
+
+def check_drawn(draw, data):
+    """A figure is drawn on the Axes it is given, named, and the data stays as it was."""
+    before = json.dumps(data)
+    ax = plt.subplots()[1]
+    assert draw(*data, ax=ax) is ax and plt.get_fignums() == [ax.figure.number]
+    assert title_of(ax) and ax.get_xlabel() and ax.get_ylabel() and "nan" not in title_of(ax)
+    assert json.dumps(data) == before
