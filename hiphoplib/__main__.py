@@ -58,10 +58,12 @@ def gather(options):
 
 def describe(options):
     """Say what a corpus looks like, in numbers that name no track and no artist."""
+    from .label_noise import popularity_by_age, version_noise
     from .shape import shape, write_shape, years_table
     from .tracks import read_tracks
 
-    found = shape(read_tracks(options.corpus))
+    tracks = read_tracks(options.corpus)
+    found = shape(tracks) | {"versions": version_noise(tracks), "age": popularity_by_age(tracks)}
     print(f"{found['tracks']:7d}  tracks with a popularity")
     if found["tracks"]:
         print(f"{found['zero']:7.1%}  of them at 0")

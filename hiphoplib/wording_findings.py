@@ -119,9 +119,14 @@ def split_gap(results):
             + "\n- ".join(lines))
 
 
-def label(results):
-    """How much the label itself leaves to be found, sentences."""
-    told = results["label"]
+def label(told):
+    """How much the label itself leaves to be found, sentences.
+
+    Parameters
+    ----------
+    told : dict
+        "label" of a results file, or the shape of a corpus: ``versions`` and ``age``.
+    """
     versions, age, lines = told["versions"], told["age"], []
     if versions:
         apart, ceiling = versions["apart"], versions["ceiling"]
@@ -130,7 +135,9 @@ def label(results):
                      f"{apart['mean']:.0%} [{apart['low']:.0%}, {apart['high']:.0%}] of cases, any "
                      f"two rows in {versions['apart_by_chance']:.0%}."
                      + (" If releases were repeated measurements of one quantity, the best "
-                        f"listener could reach AUC {estimate(ceiling)}." if ceiling else ""))
+                        f"listener could reach AUC {estimate(ceiling)}." if ceiling else
+                        " Releases agree no better than strangers do: they differ in more than "
+                        "chance, so they do not measure the label's noise."))
     if age:
         rho = age["spearman"]
         said = verdict(rho, "Older tracks are more popular", "Newer tracks are more popular",
