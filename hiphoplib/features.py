@@ -148,7 +148,7 @@ def _heard(function, path):
 def _table(path, way):
     """Clips of a table, pd.DataFrame, and their features; None if there is none of this way."""
     try:
-        with np.load(path, allow_pickle=False) as table:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as table:
             if table["version"] == way.version and table["values"].shape[1] == len(way.names):
                 return pd.DataFrame({name: table[name] for name in INDEX}), table["values"]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none, or a damaged one

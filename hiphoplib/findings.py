@@ -7,7 +7,7 @@ import pandas as pd
 
 from .calibration import brier_skill, reliability
 from .metrics import estimate, metrics_with_intervals, resample_artists
-from .sieve import sieve, within_artist_auc, within_genre_auc
+from .sieve import sieve, within_artist_auc, within_groups_auc
 from .splits import artist_groups
 
 SIEVES = ((10, 1), (10, 3))  # pick so many of ten finished songs
@@ -112,7 +112,7 @@ def _within_genre(heldout, scores):
     genres = heldout.tracks["genre"].to_numpy()
 
     def auc(y_true, score, weights):
-        return within_genre_auc(y_true, score, genres, weights)
+        return within_groups_auc(y_true, score, genres, weights)
 
     return _mean_over_seeds(auc, heldout.y_true, scores, heldout.weights) | {
         "genres": int(heldout.tracks["genre"].nunique())}

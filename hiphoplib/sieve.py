@@ -129,22 +129,26 @@ def within_artist_auc(y_true, score, artists, weights):
         return right / pairs, n_artists
 
 
-def within_genre_auc(y_true, score, genres, weights):
-    """AUC among the tracks of one genre: share of all pairs of one genre in the right order.
+def within_groups_auc(y_true, score, groups, weights):
+    """AUC among the tracks of one genre, or one fold: share of all pairs within a group in order.
 
     Parameters
     ----------
-    As for `within_artist_auc`; a track without a genre counts for none.
+    y_true : np.ndarray of 0 and 1 [shape=(tracks,)]
+    score : np.ndarray [shape=(tracks,)]
+    groups : np.ndarray [shape=(tracks,)]
+        A track without a group counts for none.
+    weights : np.ndarray [shape=(resamples, tracks)]
 
     Returns
     -------
     np.ndarray [shape=(resamples,)]
     """
     right, pairs = np.zeros(len(weights)), np.zeros(len(weights))
-    for rows in pd.Series(np.arange(len(y_true))).groupby(np.asarray(genres)).indices.values():
-        of_genre = weights[:, rows].astype(float)
-        n_pairs = (of_genre @ y_true[rows]) * (of_genre @ (1 - y_true[rows]))
-        auc = weighted_auc(y_true[rows], score[rows], of_genre)
+    for rows in pd.Series(np.arange(len(y_true))).groupby(np.asarray(groups)).indices.values():
+        inside = weights[:, rows].astype(float)
+        n_pairs = (inside @ y_true[rows]) * (inside @ (1 - y_true[rows]))
+        auc = weighted_auc(y_true[rows], score[rows], inside)
         right += np.where(n_pairs > 0, auc * n_pairs, 0)
         pairs += n_pairs
     with np.errstate(invalid="ignore"):

@@ -7,7 +7,8 @@ from .errors import BadInput
 from .evaluation import heldout_scores, seeds_of
 from .experiment import prepare
 from .findings import Heldout
-from .metrics import RESAMPLES, estimate, metrics_with_intervals, over_seeds, resample_artists
+from .metrics import RESAMPLES, estimate, resample_artists
+from .sieve import within_groups_auc
 from .splits import SPLITS, artist_groups
 
 COMPARED = ("statistics", "recogniser", "cnn1", "crnn", "transfer", "ensemble", "artist_mean")
@@ -31,6 +32,8 @@ def compare_splits(task, models=COMPARED, resamples=RESAMPLES):
 
     With folds every track is held out once by artist and once at random, so that both are judged
     on the same tracks and the difference is paired; by time, on those tracks that are held out.
+    Only pairs of one fold are compared: folds differ in their thresholds and calibrations, so that
+    over all pairs a model without any knowledge may be off 0.5, and not alike under each split.
     The gap is also told apart for tracks whose artists the random split has, or has not, in the
     training data of their fold: where it comes from recognised artists, it is among the former.
 
@@ -73,23 +76,26 @@ def known_artists(task):
 
 
 class Judged:
-    """A model under one split: labels, scores and the weights of the tracks that it holds out."""
+    """A model under one split: labels, scores, folds of the tracks that it holds out."""
 
     def __init__(self, task, model, heldout, weights):
         self.ids = heldout.tracks.index
         self.labels = pd.Series(heldout.y_true, self.ids)
         self.scores = heldout_scores(task, model).loc[self.ids]
+        self.folds = pd.concat([pd.Series(fold, side.index[side == "holdout"])
+                                for fold, side in task.sides.items()])
         self.weights = weights
 
     def draws(self, ids, once=False):
-        """Metrics on some of the tracks, by resample."""
+        """AUC within folds on some of the tracks, np.ndarray [shape=(resamples,)]."""
         weights = np.ones((1, len(ids))) if once else self.weights.loc[ids].to_numpy().T
-        return over_seeds(self.labels[ids].to_numpy(), self.scores.loc[ids].to_numpy(), weights)
+        y_true, folds = self.labels[ids].to_numpy(), self.folds[ids].to_numpy()
+        return np.mean([within_groups_auc(y_true, score, folds, weights)
+                        for score in self.scores.loc[ids].to_numpy().T], axis=0)
 
     def told(self):
-        """AUC with its interval and by seed."""
-        return metrics_with_intervals(self.labels.to_numpy(), self.scores.to_numpy(),
-                                      self.draws(self.ids))["auc"]
+        """AUC with its interval."""
+        return estimate(self.draws(self.ids, True)[0], self.draws(self.ids))
 
 
 def _gaps(judged, known):
@@ -102,6 +108,6 @@ def _gaps(judged, known):
     for name, (split, ids) in cases.items():
         if judged[split].labels[ids].nunique() == 2:
             one, other = judged[split], judged["artist"]
-            told[name] = estimate((one.draws(ids, True)["auc"] - other.draws(ids, True)["auc"])[0],
-                                  one.draws(ids)["auc"] - other.draws(ids)["auc"])
+            told[name] = estimate((one.draws(ids, True) - other.draws(ids, True))[0],
+                                  one.draws(ids) - other.draws(ids))
     return told

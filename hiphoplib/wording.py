@@ -155,12 +155,19 @@ def summary(results):
 
 
 def results_table(results):
-    """The ladder as a table, pd.DataFrame with one row a model."""
+    """The ladder as a table, pd.DataFrame with one row a model; columns without a value are out."""
+    def told(model, key, digits=3):
+        return estimate(model[key], digits) if model.get(key) else "–"
+
     rows = {LABELS.get(name, name): {
         "AUC [95 % interval]": estimate(model["auc"]),
         "accuracy [95 % interval]": estimate(model["accuracy"]),
+        "of the oracle's lift": told(model, "recovered", 2),
+        "AUC within one artist": told(model, "within_artist"),
+        "AUC within genre": told(model, "within_genre"),
         "Brier": f"{model['brier']['mean']:.3f}",
         "AUC by seed": ", ".join(f"{auc:.3f}" for auc in model["auc"]["by_seed"]),
         "parameters": f"{model['parameters']:,}" if "parameters" in model else "–",
     } for name, model in results["models"].items()}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+    return table.loc[:, (table != "–").any()]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hiphoplib.metrics import resample_artists
-from hiphoplib.sieve import FEWEST, hit_share, sieve, within_artist_auc, within_genre_auc
+from hiphoplib.sieve import FEWEST, hit_share, sieve, within_artist_auc, within_groups_auc
 
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 2, 300)
@@ -84,8 +84,8 @@ def test_within_genre_only_pairs_of_one_genre_count():
         inside = genres == genre
         wins = score[inside & (y == 1)][:, None] - score[inside & (y == 0)][None]
         right, pairs = right + (wins > 0).sum() + (wins == 0).sum() / 2, pairs + wins.size
-    found = within_genre_auc(y, score, genres, weights)
+    found = within_groups_auc(y, score, genres, weights)
     assert found[0] == pytest.approx(right / pairs)
     assert len(np.unique(found)) > 1
     unknown = np.where(genres == "jazz", None, genres)
-    assert np.isfinite(within_genre_auc(y, score, unknown, weights)).all()
+    assert np.isfinite(within_groups_auc(y, score, unknown, weights)).all()
