@@ -1,5 +1,6 @@
 # make report        environment, synthetic corpus, report executed, HTML beside it
 # make test          environment, unit tests, every notebook executed and compared
+# make slow          tests that take minutes: coverage of the intervals, leaks into every network
 # make presentation  Presentation.pdf from the report's results
 # make real FOLDER=…  the whole ladder on a folder of real recordings, five folds, five seeds
 # make bench         speed and peak memory here: README, notebooks/results/bench.json; 20 minutes
@@ -17,7 +18,7 @@ else
 REPORT := .
 endif
 
-.PHONY: report stages test presentation real bench clean
+.PHONY: report stages test slow presentation real bench clean
 
 report: $(VENV)/installed
 	$(NBCONVERT) --to notebook --execute --output-dir $(REPORT) HipHopPopularity.ipynb
@@ -30,6 +31,9 @@ test: $(VENV)/installed
 	$(BIN)/python -m pytest -q hiphoplib
 	TQDM_DISABLE=1 HIPHOP_OUT=build/test $(BIN)/python -m pytest -q --nbval --nbval-cell-timeout 1200 \
 		HipHopPopularity.ipynb $(STAGES)
+
+slow: $(VENV)/installed
+	$(BIN)/python -m pytest -q -m slow hiphoplib
 
 presentation: $(VENV)/installed
 	$(BIN)/python -m hiphoplib.presentation
