@@ -143,14 +143,18 @@ def neighbours(task, fold, seed):
 def recogniser(task, fold, seed):
     """Who plays, told by the same statistics, and how popular that artist is in training data.
 
-    The artist effect as a model of its own: it can win only where artists cross the split.
+    The artist effect as a model of its own: what it gains where artists cross the split is what
+    recognising them is worth. Where no artist has two tracks there is nobody to recognise, and it
+    answers the same for all.
     """
     X = read_features(task.folder, "statistics").loc[task.tracks.index]
     train, asked = task.sides.index[task.sides[fold] == "train"], judged(task, fold)
+    artists, popularity = (task.tracks.loc[train, column] for column in ("artists", "popularity"))
+    if not artists.str[0].duplicated().any():
+        return _as_odds(task, fold, np.full(len(asked), popularity.mean()), asked)
     scale = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-    heard = Recogniser().fit(scale.fit_transform(X.loc[train]),
-                             task.tracks.loc[train, "artists"].str[0].to_numpy(),
-                             task.tracks.loc[train, "popularity"].to_numpy())
+    heard = Recogniser().fit(scale.fit_transform(X.loc[train]), artists.str[0].to_numpy(),
+                             popularity.to_numpy())
     return _as_odds(task, fold, heard.predict(scale.transform(X.loc[asked])), asked)
 
 

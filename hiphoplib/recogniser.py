@@ -29,7 +29,7 @@ class Recogniser:
         X : np.ndarray [shape=(tracks, features)]
             Standardised.
         artists : np.ndarray of str [shape=(tracks,)]
-            Where each has one track only, nothing is known of how an artist's tracks differ.
+            At least one of them with two tracks: how an artist's tracks differ is learnt, too.
         popularity : np.ndarray [shape=(tracks,)]
 
         Returns
@@ -40,8 +40,7 @@ class Recogniser:
         n = np.bincount(member)
         places = _sums(member, X) / n[:, None]
         inside = (X - places[member])[n[member] > 1]
-        covariance = (inside.T @ inside / (n[n > 1] - 1).sum() if len(inside)
-                      else np.eye(X.shape[1]))
+        covariance = inside.T @ inside / (n[n > 1] - 1).sum()
         sphere = np.trace(covariance) / len(covariance) * np.eye(len(covariance))
         variance, axes = np.linalg.eigh((1 - SHRINKAGE) * covariance + SHRINKAGE * sphere)
         self.whiten = axes / np.sqrt(variance)

@@ -51,9 +51,9 @@ def sieve(results, model):
                        " A blind pick may be as good.")
         lines.append(
             f"Where {rate:.0%} of songs are hits, the first of ten by the "
-            f"{LABELS.get(model, model)} is one in {estimate(one['hit_share'], 2)} of cases "
-            f"(lift {estimate(one['lift'], 2)}), and of the first three "
-            f"{estimate(three['hit_share'], 2)} are (lift {estimate(three['lift'], 2)}).{said}")
+            f"{LABELS.get(model, model)} is one with probability {estimate(one['hit_share'], 2)} "
+            f"(lift {estimate(one['lift'], 2)}), and of the first three a share of "
+            f"{estimate(three['hit_share'], 2)} is (lift {estimate(three['lift'], 2)}).{said}")
     return " ".join(lines)
 
 
@@ -101,8 +101,9 @@ def split_gap(results):
     lines = []
     for model, told in splits["models"].items():
         gap, name = told["random-artist"], LABELS.get(model, model)
-        said = verdict(gap, "is inflated", "is lower", "is no different")
-        lines.append(f"{name}: with tracks held out at random its AUC {said}, by {estimate(gap)}"
+        said = verdict(gap, f"is inflated by {estimate(gap)}", f"is lower by {estimate(gap)}",
+                       f"shows no difference, {estimate(gap)}")
+        lines.append(f"{name}: with tracks held out at random its AUC {said}"
                      + (f"; among tracks whose artist it learnt from the gap is "
                         f"{estimate(told['known'])}, among the others "
                         f"{estimate(told['unknown'])}" if {"known", "unknown"} <= set(told) else "")

@@ -73,7 +73,7 @@ def test_what_is_combined(by, said):
 
 
 @pytest.mark.parametrize("by, said", [(ABOVE, "is inflated"), (BELOW, "is lower"),
-                                      (AROUND, "is no different")])
+                                      (AROUND, "shows no difference")])
 def test_the_gap_between_splits(by, said):
     told = results() | {"splits": {"known": {"artist": 0.0, "random": 0.4}, "models": {
         "crnn": {"random-artist": metric(*by)}}}}
