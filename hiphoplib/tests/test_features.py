@@ -4,15 +4,17 @@ import dataclasses
 import os
 import shutil
 from contextlib import closing
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib import features
+from hiphoplib import features, musicnn_network
 from hiphoplib.clip_statistics import NAMES, clip_statistics
 from hiphoplib.errors import BadInput
-from hiphoplib.features import KINDS, make_features, read_features
+from hiphoplib.features import KINDS, make_available, make_features, read_features
+from hiphoplib.musicnn import INSTALL
 from hiphoplib.tracks import read_tracks
 
 
@@ -105,3 +107,17 @@ def test_a_corpus_without_a_clip_that_can_be_read_is_told(heard, tmp_path):
     tracks = heard[1][:2]
     with pytest.raises(BadInput, match="none of 2 clips"):
         make_features(tracks, tmp_path, "statistics", jobs=1)
+
+
+def test_without_the_taggers_weights_the_rest_is_made_and_the_next_step_told(
+        heard, tmp_path, monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    folder = shutil.copytree(heard[0], tmp_path / "heard")
+    monkeypatch.setattr(musicnn_network, "distribution", missing)
+    musicnn_network.tagger.cache_clear()
+    statistics, tags = make_available(heard[1], folder, jobs=1)
+    assert statistics.startswith("statistics: 101 numbers a clip")
+    assert "musicnn is left out" in tags and INSTALL in tags
+    musicnn_network.tagger.cache_clear()

@@ -4,16 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hiphoplib.cleaning import recordings
 from hiphoplib.errors import BadInput
 from hiphoplib.splits import (
     SHARES,
     SIDES,
+    SPLITS,
     artist_groups,
     default_folds,
     label_popular,
     split_tracks,
 )
-from hiphoplib.tracks import clean_tracks, read_tracks
+from hiphoplib.tracks import clean_tracks, get_tracks, read_tracks
 
 
 def table(n=400, artists=120, seed=0):
@@ -48,6 +50,17 @@ def test_no_artist_stands_on_two_sides(folds, seed):
     for _, side in sides.items():
         assert (sides_of(tracks, side) == 1).all()
         assert set(side) == set(SIDES)
+
+
+@pytest.mark.parametrize("by", SPLITS)
+@pytest.mark.parametrize("folds", [0, 3])
+def test_no_recording_stands_on_two_sides(by, folds):
+    raw = get_tracks("synthetic", n=600)
+    tracks, _ = clean_tracks(raw)
+    recording = pd.Series(recordings(raw).to_numpy(), index=raw["id"])
+    assert recording.duplicated().any()  # before they are cleaned
+    for _, side in split_tracks(tracks, by, folds).items():
+        assert (side.groupby(recording[side.index]).size() == 1).all()
 
 
 def test_the_random_split_does_put_artists_on_two_sides():
