@@ -101,7 +101,7 @@ def waterfall(steps, ax=None):
     ax.xaxis.set_major_formatter("{x:,.0f}")
     return titled(ax, f"{left.iloc[-1]:,} of {left.iloc[0] + gone.iloc[0]:,} rows are left"
                   + (f"; one step takes {gone.max():,}" if gone.any() else ""),
-                  "rows", "step", xlim=(0, 1.5 * max((left + gone).max(), 1)))
+                  "rows", "step", xlim=(0, 1.6 * max((left + gone).max(), 1)))
 
 
 def popularity_shapes(shapes, ax=None):
