@@ -4,18 +4,15 @@
 them on the side that stops the training early. The tracks held out are not looked at.
 """
 
-import argparse
 import sys
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from .errors import BadInput
-from .evaluation import write_results
 from .experiment import prepare, train
 from .models import MODELS, crnn
+from .search import search, search_parser
 from .training import read_card
 
 VARIANTS = {  # settings of `crnn`
@@ -62,31 +59,18 @@ def compare(folder, seeds=5, variants=tuple(VARIANTS)):
 
 def main(arguments=None):
     """Compare them on every corpus that is named; print the tables, best first."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib.crnn_search", description=(
+    parser = search_parser("crnn_search", (
         "Compare variants of the crnn, artists held out, on the side that stops the training. What "
         "is trained already is not trained again."))
-    parser.add_argument("corpora", type=Path, nargs="+", metavar="data/NAME")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="(default 5)")
     parser.add_argument("--variant", action="append", choices=VARIANTS, metavar="NAME",
                         help=f"{', '.join(VARIANTS)}; can be repeated (default: all)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables here")
     options = parser.parse_args(arguments)
     enter()
-    results = {}
-    try:
-        for folder in options.corpora:
-            table = compare(folder, options.seeds, options.variant or tuple(VARIANTS))
-            best_first = table.drop(columns="by_seed").sort_values("auc", ascending=False)
-            print(f"{folder.name}\n{best_first.round(4).to_string()}")
-            results[folder.resolve().name] = table.to_dict("index")
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        write_results({"seeds": options.seeds, "variants": VARIANTS, "corpora": results,
-                       "command": f"{parser.prog} {' '.join(arguments or sys.argv[1:])}"},
-                      options.json)
-    return 0
+    variants = options.variant or tuple(VARIANTS)
+    return search(parser, options, arguments,
+                  partial(compare, seeds=options.seeds, variants=variants),
+                  seeds=options.seeds, variants=VARIANTS)
 
 
 if __name__ == "__main__":

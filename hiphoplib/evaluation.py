@@ -28,6 +28,8 @@ def heldout_scores(task, model):
     """Probabilities of the held-out tracks, by models that saw neither them nor their artists.
 
     Each fold's scores are calibrated on its own test side, so that those of all folds compare.
+    Where a model says the same of all tracks it knows nothing, and the dummy's one number stands:
+    a number of each fold's own would rank the folds.
 
     Parameters
     ----------
@@ -49,7 +51,9 @@ def heldout_scores(task, model):
     runs = [(seed, fold) for seed in parts for fold in heldout]
     for seed, fold in progress(runs, desc=f"score {model}", unit="run"):
         score = answered(task, model, fold, seed)
-        if model != "dummy":  # which is one number, and the same in all folds
+        if score.nunique() == 1:
+            score = answered(task, "dummy", fold, seed)
+        else:
             score = pd.Series(calibrated(score, *platt_on_test(task, fold, score)), score.index)
         parts[seed].append(score[heldout[fold]])
     return pd.DataFrame({seed: pd.concat(scores) for seed, scores in parts.items()})
@@ -152,9 +156,11 @@ def _what_lacks(task, model):
     if rung.needs and not (task.folder / f"features-{rung.needs}.npz").is_file():
         return (f"needs features of the clips; run `python -m hiphoplib features {task.folder} "
                 f"--kind {rung.needs}` first")
-    network = next((name for name in (model, *rung.built_on) if name in MODELS), model)
+    lacking = next((part for part in rung.built_on if not seeds_of(task, part)), None)
+    if lacking:
+        return _what_lacks(task, lacking)
     return (f"not trained on this corpus and protocol; run `python -m hiphoplib train "
-            f"{task.folder} --model {network}` first")
+            f"{task.folder} --model {model}` first")
 
 
 def _describe_corpus(task):
@@ -194,7 +200,12 @@ def read_results(path):
     return json.loads(Path(path).read_text())
 
 
-def real_results(folder):
-    """Results files of real recordings in a folder, list of dict: those without an oracle."""
-    found = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))]
-    return [each for each in found if "models" in each and "oracle" not in each["models"]]
+def real_results(*folders):
+    """Results files of real recordings, those without an oracle, list of dict.
+
+    One a corpus: of two by one name, that of the later folder.
+    """
+    found = [read_results(path) for folder in folders
+             for path in sorted(Path(folder).glob("*.json"))]
+    return list({each["corpus"]["name"]: each for each in found
+                 if "models" in each and "oracle" not in each["models"]}.values())

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from .calibration import brier_skill, reliability
-from .metrics import estimate, metrics_with_intervals, resample_artists
+from .metrics import estimate, estimate_over_seeds, metrics_with_intervals, resample_artists
 from .sieve import sieve, within_artist_auc, within_groups_auc
 from .splits import artist_groups
 
@@ -64,7 +64,7 @@ def findings(heldout, scores, draws):
     """
     y_true, weights = heldout.y_true, heldout.weights
     told = metrics_with_intervals(y_true, scores, draws)
-    told["brier_skill"] = _mean_over_seeds(brier_skill, y_true, scores, weights)
+    told["brier_skill"] = estimate_over_seeds(brier_skill, y_true, scores, weights)
     told["within_artist"] = _within_artist(heldout, scores)
     told["within_genre"] = _within_genre(heldout, scores)
     told["sieve"] = sieve(y_true, scores, weights, SIEVES)
@@ -87,13 +87,6 @@ def recovered(models, draws, oracle="oracle"):
                            (draws[name]["auc"] - 0.5) / lift[1]) for name, model in models.items()}
 
 
-def _mean_over_seeds(metric, y_true, scores, weights):
-    """Estimate of a function of labels, one seed's scores and weights."""
-    once = np.ones((1, len(y_true)))
-    return estimate(np.mean([metric(y_true, score, once)[0] for score in scores.T]),
-                    np.mean([metric(y_true, score, weights) for score in scores.T], axis=0))
-
-
 def _within_artist(heldout, scores):
     artists = heldout.tracks["artists"].str[0].to_numpy()
 
@@ -103,7 +96,8 @@ def _within_artist(heldout, scores):
     _, n_artists = within_artist_auc(heldout.y_true, scores[:, 0], artists, heldout.weights[:1])
     if not n_artists:
         return None
-    return _mean_over_seeds(auc, heldout.y_true, scores, heldout.weights) | {"artists": n_artists}
+    return {**estimate_over_seeds(auc, heldout.y_true, scores, heldout.weights),
+            "artists": n_artists}
 
 
 def _within_genre(heldout, scores):
@@ -114,5 +108,5 @@ def _within_genre(heldout, scores):
     def auc(y_true, score, weights):
         return within_groups_auc(y_true, score, genres, weights)
 
-    return _mean_over_seeds(auc, heldout.y_true, scores, heldout.weights) | {
+    return estimate_over_seeds(auc, heldout.y_true, scores, heldout.weights) | {
         "genres": int(heldout.tracks["genre"].nunique())}

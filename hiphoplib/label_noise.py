@@ -5,7 +5,14 @@ import pandas as pd
 from scipy.stats import norm, rankdata
 
 from .cleaning import recordings
-from .metrics import BLOCK, RESAMPLES, estimate, resample_artists, weighted_auc
+from .metrics import (
+    RESAMPLES,
+    estimate,
+    estimate_over_seeds,
+    in_blocks,
+    resample_artists,
+    weighted_auc,
+)
 from .splits import artist_groups, label_popular
 
 PERCENTILES = (20, 30, 40, 50, 60, 70, 80)
@@ -100,13 +107,8 @@ def auc_without_middle(popularity, scores, weights, shares=SHARES):
 
 def _aucs(y_true, scores, weights):
     """AUC of every model, the mean over its seeds, with the interval of that mean."""
-    found, once = {}, np.ones((1, len(y_true)))
-    for name, score in scores.items():
-        points = [weighted_auc(y_true, seed, once)[0] for seed in score.T]
-        draws = [np.concatenate([weighted_auc(y_true, seed, weights[first: first + BLOCK])
-                                 for first in range(0, len(weights), BLOCK)]) for seed in score.T]
-        found[name] = estimate(np.mean(points), np.mean(draws, axis=0))
-    return found
+    return {name: estimate_over_seeds(weighted_auc, y_true, score, weights)
+            for name, score in scores.items()}
 
 
 def version_noise(tracks, threshold=None, resamples=RESAMPLES):
@@ -239,8 +241,7 @@ def popularity_by_age(tracks, bins=AGE_BINS, resamples=RESAMPLES):
         return None
     x, y = days.to_numpy(), popularity.to_numpy()
     weights = resample_artists(artist_groups(known), resamples)
-    draws = np.concatenate([spearman(x, y, weights[first: first + BLOCK])
-                            for first in range(0, len(weights), BLOCK)])
+    draws = in_blocks(lambda block: spearman(x, y, block), weights)
     point = spearman(x, y, np.ones((1, len(x))))[0]
     parts = popularity.groupby(pd.qcut(days, bins, labels=False, duplicates="drop"))
     return {"tracks": len(known), "spearman": estimate(point, draws),

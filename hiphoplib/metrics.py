@@ -41,16 +41,31 @@ def measure(y_true, score, weights):
     ``accuracy`` calls a track popular from a probability of 0.5 on; ``brier`` is the mean squared
     error of the probability.
     """
-    blocks = [_measure(y_true, score, _floats(weights[first: first + BLOCK]))
-              for first in range(0, len(weights), BLOCK)]
-    return {metric: np.concatenate([block[metric] for block in blocks]) for metric in METRICS}
+    def measured(weights):
+        weights = _floats(weights)
+        total = weights.sum(axis=1)
+        return np.column_stack([weighted_auc(y_true, score, weights),
+                                weights @ ((score >= 0.5) == y_true) / total,
+                                weights @ (score - y_true) ** 2 / total])
+
+    return dict(zip(METRICS, in_blocks(measured, weights).T))
 
 
-def _measure(y_true, score, weights):
-    total = weights.sum(axis=1)
-    return {"auc": weighted_auc(y_true, score, weights),
-            "accuracy": weights @ ((score >= 0.5) == y_true) / total,
-            "brier": weights @ (score - y_true) ** 2 / total}
+def in_blocks(function, weights):
+    """What a function says of resamples, some of them at a time.
+
+    Parameters
+    ----------
+    function : callable
+        From weights [shape=(block, n)] to an np.ndarray whose first axis is the block's.
+    weights : np.ndarray [shape=(resamples, n)]
+
+    Returns
+    -------
+    np.ndarray [shape=(resamples, …)]
+    """
+    return np.concatenate([function(weights[first: first + BLOCK])
+                           for first in range(0, len(weights), BLOCK)])
 
 
 def _floats(weights):
@@ -85,6 +100,28 @@ def interval(draws):
 def estimate(point, draws):
     """A value and the 95 % interval of its resamples, dict of ``mean``, ``low`` and ``high``."""
     return {"mean": float(point), **interval(draws)}
+
+
+def estimate_over_seeds(metric, y_true, scores, weights):
+    """Mean over seeds of a metric with the interval of that mean, as `estimate` gives it.
+
+    Parameters
+    ----------
+    metric : callable
+        ``(y_true, score, weights)`` to np.ndarray [shape=(resamples,)], as `weighted_auc`.
+    y_true, scores, weights
+        As for `over_seeds`.
+    """
+    def mean(weights):
+        return np.mean([in_blocks(lambda block, score=score: metric(y_true, score, block), weights)
+                        for score in scores.T], axis=0)
+
+    return estimate(mean(np.ones((1, len(y_true))))[0], mean(weights))
+
+
+def verdict(found, above, below, neither, line=0.0):
+    """One of three, by where the interval of an estimate lies to a line."""
+    return above if found["low"] > line else below if found["high"] < line else neither
 
 
 def over_seeds(y_true, scores, weights):

@@ -5,6 +5,7 @@ Models stand in rows, by the order of the ladder; a title says what follows from
 
 import numpy as np
 
+from .metrics import verdict
 from .plots_models import (
     METRIC_COLORS,
     METRIC_LABELS,
@@ -112,11 +113,10 @@ def _gap(model, difference):
     """What a random split says too much of a model, or too little."""
     if difference is None:
         return "The same models, judged in several ways"
-    if difference["low"] > 0:
-        return f"At random, {label_of(model)} seems better than it is: {span(difference)}"
-    if difference["high"] < 0:
-        return f"At random, {label_of(model)} seems worse than it is: {span(difference)}"
-    return f"{label_of(model)}: no gap shows between random and artists, {span(difference)}"
+    return verdict(difference, f"At random, {label_of(model)} seems better than it is: ",
+                   f"At random, {label_of(model)} seems worse than it is: ",
+                   f"{label_of(model)}: no gap shows between random and artists, "
+                   ) + span(difference)
 
 
 def power(found, ax=None):
@@ -192,11 +192,9 @@ def _added(difference):
     """What context adds to the sound."""
     if difference is None:
         return "What is known before a release, and what is heard"
-    if difference["low"] > 0:
-        return f"Context adds {span(difference)} AUC to the sound"
-    if difference["high"] < 0:
-        return f"Context takes AUC from the sound: {span(difference)}"
-    return f"Context adds nothing that shows: {span(difference)} AUC"
+    return verdict(difference, f"Context adds {span(difference)} AUC to the sound",
+                   f"Context takes AUC from the sound: {span(difference)}",
+                   f"Context adds nothing that shows: {span(difference)} AUC")
 
 
 def corpora(several, ax=None):

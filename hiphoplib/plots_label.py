@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .metrics import verdict
 from .plots_models import (
     MODEL_COLORS,
     ORACLES,
@@ -155,8 +156,5 @@ def age(found, ax=None):
 
 def _aged(spearman):
     """Whether older tracks are more or less popular."""
-    if spearman["low"] > 0:
-        return f"Older tracks are more popular: Spearman {span(spearman)}"
-    if spearman["high"] < 0:
-        return f"Older tracks are less popular: Spearman {span(spearman)}"
-    return f"Popularity shows no trend with age: Spearman {span(spearman)}"
+    return verdict(spearman, "Older tracks are more popular", "Older tracks are less popular",
+                   "Popularity shows no trend with age") + f": Spearman {span(spearman)}"

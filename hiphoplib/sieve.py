@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from .metrics import BLOCK, interval, weighted_auc
+from .metrics import estimate, in_blocks, weighted_auc
 
 FEWEST = 5  # tracks of an artist within which a ranking is judged
 
@@ -33,10 +33,8 @@ def hit_share(y_true, score, weights, n=10, k=3, base=None):
         Lift is the share over `base`: how many times as many hits as a blind pick has. NaN where a
         resample has one class only.
     """
-    blocks = [_hit_share(y_true, score, weights[first: first + BLOCK].astype(float), n, k, base)
-              for first in range(0, len(weights), BLOCK)]
-    share, lift = (np.concatenate(part) for part in zip(*blocks))
-    return share, lift
+    return tuple(in_blocks(lambda block: _hit_share(y_true, score, block.astype(float), n, k, base),
+                           weights).T)
 
 
 def _hit_share(y_true, score, weights, n, k, base):
@@ -53,7 +51,7 @@ def _hit_share(y_true, score, weights, n, k, base):
         above = np.clip(np.cumsum(drawn, axis=1), 0, 1)
         first = np.diff(_expected_first(above, n, k), prepend=0, axis=1)
         share = n / k * (base * pos * np.where(drawn > 0, first / drawn, 0)).sum(axis=1)
-    return share, share / base[:, 0]
+    return np.column_stack([share, share / base[:, 0]])
 
 
 def _expected_first(above, n, k):
@@ -86,8 +84,8 @@ def sieve(y_true, scores, weights, cases, base_rates=(None, 0.2)):
         points = [hit_share(y_true, score, once, n, k, base) for score in scores.T]
         draws = [hit_share(y_true, score, weights, n, k, base) for score in scores.T]
         rows.append({"n": n, "k": k, "base": base} | {
-            name: {"mean": float(np.mean([point[i][0] for point in points])),
-                   **interval(np.mean([draw[i] for draw in draws], axis=0))}
+            name: estimate(np.mean([point[i][0] for point in points]),
+                           np.mean([draw[i] for draw in draws], axis=0))
             for i, name in enumerate(("hit_share", "lift"))})
     return rows
 

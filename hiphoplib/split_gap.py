@@ -6,8 +6,8 @@ import pandas as pd
 from .errors import BadInput
 from .evaluation import heldout_scores, seeds_of
 from .experiment import prepare
-from .findings import Heldout
-from .metrics import RESAMPLES, estimate, resample_artists
+from .findings import heldout_labels
+from .metrics import RESAMPLES, estimate, in_blocks, resample_artists
 from .sieve import within_groups_auc
 from .splits import SPLITS, artist_groups
 
@@ -54,13 +54,12 @@ def compare_splits(task, models=COMPARED, resamples=RESAMPLES):
     """
     tasks = split_tasks(task)
     known = {split: known_artists(each) for split, each in tasks.items()}
-    heldout = {split: Heldout.of(each, known[split].index, 1) for split, each in tasks.items()}
     weights = resample_artists(artist_groups(task.tracks), resamples)
     weights = pd.DataFrame(weights.T, index=task.tracks.index)
     told = {}
     for model in models:
-        judged = {split: Judged(each, model, heldout[split], weights)
-                  for split, each in tasks.items() if seeds_of(each, model)}
+        judged = {split: Judged(each, model, weights) for split, each in tasks.items()
+                  if seeds_of(each, model)}
         if {"artist", "random"} <= set(judged):
             told[model] = _gaps(judged, known["random"])
     return {"folds": tasks["artist"].protocol.folds, "tracks": len(task.tracks),
@@ -78,9 +77,9 @@ def known_artists(task):
 class Judged:
     """A model under one split: labels, scores, folds of the tracks that it holds out."""
 
-    def __init__(self, task, model, heldout, weights):
-        self.ids = heldout.tracks.index
-        self.labels = pd.Series(heldout.y_true, self.ids)
+    def __init__(self, task, model, weights):
+        self.labels = heldout_labels(task)
+        self.ids = self.labels.index
         self.scores = heldout_scores(task, model).loc[self.ids]
         self.folds = pd.concat([pd.Series(fold, side.index[side == "holdout"])
                                 for fold, side in task.sides.items()])
@@ -90,8 +89,9 @@ class Judged:
         """AUC within folds on some of the tracks, np.ndarray [shape=(resamples,)]."""
         weights = np.ones((1, len(ids))) if once else self.weights.loc[ids].to_numpy().T
         y_true, folds = self.labels[ids].to_numpy(), self.folds[ids].to_numpy()
-        return np.mean([within_groups_auc(y_true, score, folds, weights)
-                        for score in self.scores.loc[ids].to_numpy().T], axis=0)
+        return np.mean([in_blocks(
+            lambda block, score=score: within_groups_auc(y_true, score, folds, block), weights)
+            for score in self.scores.loc[ids].to_numpy().T], axis=0)
 
     def told(self):
         """AUC with its interval."""

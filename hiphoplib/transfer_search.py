@@ -4,9 +4,8 @@
 them on the test sides. The tracks held out are not looked at.
 """
 
-import argparse
 import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,61 +16,48 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from .errors import BadInput
-from .evaluation import write_results
 from .experiment import prepare
 from .features import read_features
 from .ladder import PENALTY, TRANSFERRED, logistic
 from .musicnn import PARTS
+from .search import search, search_parser
 
 PAIRS = 5000  # that a ranking learns from
 ADVISED = TRANSFERRED, ("mean",)
 
 
-class Label:
-    """Learns popular or not, a logistic regression with an inverse penalty `C`."""
-
-    def __init__(self, C=PENALTY):
-        self.head = logistic(C)
-
-    def answer(self, X, labels, popularity, asked):
-        """Score of each row asked about."""
-        return self.head.fit(X, labels).decision_function(asked)
+def by_label(X, labels, popularity, asked, C=PENALTY):
+    """Scores of a logistic regression that learns popular or not, with an inverse penalty `C`."""
+    return logistic(C).fit(X, labels).decision_function(asked)
 
 
-class Popularity:
-    """Learns the popularity itself, as ranks; ridge regression of about the same penalty."""
-
-    def answer(self, X, labels, popularity, asked):
-        """Score of each row asked about."""
-        ridge = make_pipeline(StandardScaler(), Ridge(alpha=0.25 / PENALTY))
-        return ridge.fit(X, rankdata(popularity) / len(popularity)).predict(asked)
+def by_popularity(X, labels, popularity, asked):
+    """Scores of a ridge regression on the ranks of popularity, of about the same penalty."""
+    ridge = make_pipeline(StandardScaler(), Ridge(alpha=0.25 / PENALTY))
+    return ridge.fit(X, rankdata(popularity) / len(popularity)).predict(asked)
 
 
-class Ranking:
-    """Learns which of two tracks is the more popular (Herbrich, Graepel & Obermayer, 1999)."""
-
-    def answer(self, X, labels, popularity, asked):
-        """Score of each row asked about."""
-        scaler, rng = StandardScaler().fit(X), np.random.default_rng(0)
-        one, other = rng.integers(0, len(X), (2, PAIRS))
-        differ = popularity[one] != popularity[other]
-        one, other = one[differ], other[differ]
-        X = scaler.transform(X)
-        rank = LogisticRegression(C=PENALTY * len(X) / len(one), fit_intercept=False, max_iter=1000)
-        rank.fit(X[one] - X[other], popularity[one] > popularity[other])
-        return rank.decision_function(scaler.transform(asked))
+def by_ranking(X, labels, popularity, asked):
+    """Scores that learn which of two is the more popular (Herbrich, Graepel & Obermayer, 1999)."""
+    scaler, rng = StandardScaler().fit(X), np.random.default_rng(0)
+    one, other = rng.integers(0, len(X), (2, PAIRS))
+    differ = popularity[one] != popularity[other]
+    one, other = one[differ], other[differ]
+    X = scaler.transform(X)
+    rank = LogisticRegression(C=PENALTY * len(X) / len(one), fit_intercept=False, max_iter=1000)
+    rank.fit(X[one] - X[other], popularity[one] > popularity[other])
+    return rank.decision_function(scaler.transform(asked))
 
 
 VARIANTS = {  # head, parts of the tagger, what of the windows
-    "label": (Label(), *ADVISED),
-    "label, tags only": (Label(), ("tags",), ("mean",)),
-    "label, all parts": (Label(), tuple(PARTS), ("mean",)),
-    "label, windows' mean and deviation": (Label(), TRANSFERRED, ("mean", "std")),
-    "label, a tenth of the penalty": (Label(10 * PENALTY), *ADVISED),
-    "label, ten times the penalty": (Label(PENALTY / 10), *ADVISED),
-    "popularity": (Popularity(), *ADVISED),
-    "ranking": (Ranking(), *ADVISED),
+    "label": (by_label, *ADVISED),
+    "label, tags only": (by_label, ("tags",), ("mean",)),
+    "label, all parts": (by_label, tuple(PARTS), ("mean",)),
+    "label, windows' mean and deviation": (by_label, TRANSFERRED, ("mean", "std")),
+    "label, a tenth of the penalty": (partial(by_label, C=10 * PENALTY), *ADVISED),
+    "label, ten times the penalty": (partial(by_label, C=PENALTY / 10), *ADVISED),
+    "popularity": (by_popularity, *ADVISED),
+    "ranking": (by_ranking, *ADVISED),
 }
 
 
@@ -101,32 +87,16 @@ def compare(folder):
 def _auc(task, fold, head, X):
     train, test = (task.sides.index[task.sides[fold] == side] for side in ("train", "test"))
     with threadpool_limits(1):
-        score = head.answer(X.loc[train].to_numpy(), task.labels.loc[train, fold].to_numpy(),
-                            task.tracks.loc[train, "popularity"].to_numpy(), X.loc[test].to_numpy())
+        score = head(X.loc[train].to_numpy(), task.labels.loc[train, fold].to_numpy(),
+                     task.tracks.loc[train, "popularity"].to_numpy(), X.loc[test].to_numpy())
     return roc_auc_score(task.labels.loc[test, fold], score)
 
 
 def main(arguments=None):
     """Compare them on every corpus that is named; print the tables, best first."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib.transfer_search", description=(
-        "Compare heads on musicnn's features, artists held out, on the test sides."))
-    parser.add_argument("corpora", type=Path, nargs="+", metavar="data/NAME")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables here")
-    options = parser.parse_args(arguments)
-    results = {}
-    try:
-        for folder in options.corpora:
-            table = compare(folder)
-            best_first = table.drop(columns="by_fold").sort_values("auc", ascending=False)
-            print(f"{folder.name}\n{best_first.round(4).to_string()}")
-            results[folder.resolve().name] = table.to_dict("index")
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        write_results({"corpora": results, "command":
-                       f"{parser.prog} {' '.join(arguments or sys.argv[1:])}"}, options.json)
-    return 0
+    parser = search_parser("transfer_search", "Compare heads on musicnn's features, artists held "
+                           "out, on the test sides.")
+    return search(parser, parser.parse_args(arguments), arguments, compare)
 
 
 if __name__ == "__main__":

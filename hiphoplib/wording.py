@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from .plots import MODEL_LABELS as LABELS
+from .metrics import verdict
+from .plots_models import ORACLES, label_of
 
 CAVEAT = ("A result on the synthetic corpus shows that the method works, "
           "never what makes a hit.")
@@ -65,14 +66,13 @@ def artists_share(own, real):
 def protocol(results):
     """How the corpus was split and how many tracks were judged, one sentence."""
     p, corpus = results["protocol"], results["corpus"]
-    whom = {"artist": "its artists", "random": "its copies", "time": "what came after it"}
     if p["split"] == "time":
-        how = "the newest tenths, each judged by models of what came before it, which saw neither "
-        how += "it nor " if p["folds"] else "them nor "
+        how = f"the newest {max(p['folds'], 1) * 10} %, each tenth judged by models of what came "
+        whom = "before it"
     else:
         how = (f"{p['folds']}-fold cross-validation: every track is scored once by models that saw "
                "neither it nor " if p["folds"] else "one holdout of 10 %, never seen with ")
-    whom = whom[p["split"]]
+        whom = {"artist": "its artists", "random": "its copies"}[p["split"]]
     return (f"{corpus['tracks']:,} tracks by {corpus['artists']:,} artists, split by {p['split']}; "
             f"{how}{whom}. {p['heldout']:,} held-out tracks, {p['positive_share']:.0%} of them "
             f"popular (popularity of at least {p['threshold']:.4g}, the training median).")
@@ -80,13 +80,12 @@ def protocol(results):
 
 def against_chance(results, model="rnn"):
     """Whether a model orders tracks better than chance, one sentence."""
-    auc, name = results["models"][model]["auc"], LABELS.get(model, model)
+    auc, name = results["models"][model]["auc"], label_of(model)
     told = f"AUC {estimate(auc)}"
-    if auc["low"] > 0.5:
-        return f"The {name} orders unseen tracks better than chance: {told}."
-    if auc["high"] < 0.5:
-        return f"The {name} orders unseen tracks worse than chance: {told}."
-    return f"The {name} cannot be told from chance on this corpus: {told}, which includes 0.5."
+    return verdict(
+        auc, f"The {name} orders unseen tracks better than chance: {told}.",
+        f"The {name} orders unseen tracks worse than chance: {told}.",
+        f"The {name} cannot be told from chance on this corpus: {told}, which includes 0.5.", 0.5)
 
 
 def against_rnn(results, metric="auc"):
@@ -95,10 +94,9 @@ def against_rnn(results, metric="auc"):
     for name in candidates(results):
         difference = results["paired"].get(f"{name}-rnn")
         if difference:
-            (better if difference[metric]["low"] > 0 else
-             worse if difference[metric]["high"] < 0 else same).append(
-                 f"{LABELS.get(name, name)} ({estimate(difference[metric])})")
-    parts = [f"{verdict} {', '.join(models)}" for verdict, models in (
+            verdict(difference[metric], better, worse, same).append(
+                f"{label_of(name)} ({estimate(difference[metric])})")
+    parts = [f"{said} {', '.join(models)}" for said, models in (
         ("better:", better), ("worse:", worse), ("no difference shows:", same)) if models]
     return (f"Against the RNN of 2021, difference in {metric.upper()} with its interval: "
             + "; ".join(parts) + ".")
@@ -106,7 +104,7 @@ def against_rnn(results, metric="auc"):
 
 def candidates(results):
     """Models that a client could use, list of str: neither guessing nor an oracle."""
-    return [name for name in results["models"] if name not in ("dummy", "artist_mean", "oracle")]
+    return [name for name in results["models"] if name not in ("dummy", *ORACLES)]
 
 
 def recovered(results, model="rnn"):
@@ -116,7 +114,7 @@ def recovered(results, model="rnn"):
     oracle = results["models"]["oracle"]["auc"]
     share = results["models"][model]["recovered"]
     return (f"An oracle that knows every audible cause, and nothing else, reaches AUC "
-            f"{estimate(oracle)}: no model can hear more. The {LABELS.get(model, model)} recovers "
+            f"{estimate(oracle)}: no model can hear more. The {label_of(model)} recovers "
             f"{share['mean']:.0%} [{share['low']:.0%}, {share['high']:.0%}] of its lift over "
             "chance.")
 
@@ -129,7 +127,7 @@ def best_model(results):
 def recommendation(results):
     """What the client may do with such a model, Markdown."""
     model = best_model(results)
-    auc, name = results["models"][model]["auc"], LABELS.get(model, model)
+    auc, name = results["models"][model]["auc"], label_of(model)
     # only the synthetic corpus has an oracle, and no song may be ranked by what it taught
     scope = f" That is said of the beats of this corpus. {CAVEAT}" if (
         "oracle" in results["models"]) else ""
@@ -159,7 +157,7 @@ def results_table(results):
     def told(model, key, digits=3):
         return estimate(model[key], digits) if model.get(key) else "–"
 
-    rows = {LABELS.get(name, name): {
+    rows = {label_of(name): {
         "AUC [95 % interval]": estimate(model["auc"]),
         "accuracy [95 % interval]": estimate(model["accuracy"]),
         "of the oracle's lift": told(model, "recovered", 2),

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from .plots import MODEL_LABELS as LABELS
+from .metrics import verdict
+from .plots_models import in_order, label_of
 from .wording import best_model, candidates, estimate
 
 SPLIT_WORDS = {"artist": "where artists are held out", "time": "where the newest tracks are",
@@ -10,20 +11,14 @@ SPLIT_WORDS = {"artist": "where artists are held out", "time": "where the newest
 COMBINED = "with_context", "ensemble"  # what context adds is the difference of these
 
 
-def verdict(difference, above, below, neither):
-    """One of three phrases, by where the interval of a difference lies to zero."""
-    return above if difference["low"] > 0 else below if difference["high"] < 0 else neither
-
-
 def within_artist(results, model):
     """How a model orders the songs of one artist, which is what a client compares; a sentence."""
-    told, name = results["models"][model]["within_artist"], LABELS.get(model, model)
+    told, name = results["models"][model]["within_artist"], label_of(model)
     if told is None:
         return ("Among one artist's own songs nothing can be said: no artist here has five "
                 "held-out tracks of both classes.")
-    chance = {"low": told["low"] - 0.5, "high": told["high"] - 0.5}
-    said = verdict(chance, "orders them better than chance", "orders them worse than chance",
-                   "cannot be told from chance there")
+    said = verdict(told, "orders them better than chance", "orders them worse than chance",
+                   "cannot be told from chance there", 0.5)
     return (f"Among one artist's own songs ({told['artists']} artists with at least five held-out "
             f"tracks of both classes) the {name} {said}: AUC {estimate(told)}; over all tracks it "
             f"is {estimate(results['models'][model]['auc'])}.")
@@ -35,7 +30,7 @@ def within_genre(results, model):
     if told is None:
         return ""
     return (f"Part of an AUC over all tracks is genre. Within its {told['genres']} genres the "
-            f"{LABELS.get(model, model)} has AUC {estimate(told)}, over all tracks "
+            f"{label_of(model)} has AUC {estimate(told)}, over all tracks "
             f"{estimate(results['models'][model]['auc'])}.")
 
 
@@ -46,12 +41,11 @@ def sieve(results, model):
         one, three = (next(row for row in told if (row["k"], row["base"]) == (k, base))
                       for k in (1, 3))
         rate = results["protocol"]["positive_share"] if base is None else base
-        lift = {"low": one["lift"]["low"] - 1, "high": one["lift"]["high"] - 1}
-        said = verdict(lift, "", " That is worse than a blind pick.",
-                       " A blind pick may be as good.")
+        said = verdict(one["lift"], "", " That is worse than a blind pick.",
+                       " A blind pick may be as good.", 1)
         lines.append(
             f"Where {rate:.0%} of songs are hits, the first of ten by the "
-            f"{LABELS.get(model, model)} is one with probability {estimate(one['hit_share'], 2)} "
+            f"{label_of(model)} is one with probability {estimate(one['hit_share'], 2)} "
             f"(lift {estimate(one['lift'], 2)}), and of the first three a share of "
             f"{estimate(three['hit_share'], 2)} is (lift {estimate(three['lift'], 2)}).{said}")
     return " ".join(lines)
@@ -62,7 +56,7 @@ def probabilities(results, model):
     skill = results["models"][model]["brier_skill"]
     said = verdict(skill, "say more than the base rate", "are worse than the base rate",
                    "cannot be told from the base rate")
-    return (f"Calibrated on the test side, the probabilities of the {LABELS.get(model, model)} "
+    return (f"Calibrated on the test side, the probabilities of the {label_of(model)} "
             f"{said}: they take {estimate(skill)} of its squared error away (Brier skill).")
 
 
@@ -83,16 +77,12 @@ def context(results):
 
 
 def combined(results):
-    """Whether models built on others beat each of them, a sentence each; empty without any."""
-    lines = []
-    for name, parts in (("ensemble", ("transfer", "crnn")),):
-        pairs = [(part, results["paired"][f"{name}-{part}"]["auc"]) for part in parts
-                 if f"{name}-{part}" in results["paired"]]
-        lines += [f"The {LABELS[name]} " + " and ".join(
-            verdict(gap, "beats", "is beaten by", "cannot be told from")
-            + f" the {LABELS[part]} (difference {estimate(gap)})" for part, gap in pairs) + "."
-        ] if pairs else []
-    return " ".join(lines)
+    """Whether the ensemble beats each of its parts, a sentence; empty without an ensemble."""
+    gaps = {part: results["paired"][f"ensemble-{part}"]["auc"] for part in ("transfer", "crnn")
+            if f"ensemble-{part}" in results["paired"]}
+    said = [verdict(gap, "beats", "is beaten by", "cannot be told from")
+            + f" the {label_of(part)} (difference {estimate(gap)})" for part, gap in gaps.items()]
+    return f"The {label_of('ensemble')} {' and '.join(said)}." if said else ""
 
 
 def split_gap(results):
@@ -100,7 +90,7 @@ def split_gap(results):
     splits = results.get("splits", {"models": {}})
     lines = []
     for model, told in splits["models"].items():
-        gap, name = told["random-artist"], LABELS.get(model, model)
+        gap, name = told["random-artist"], label_of(model)
         said = verdict(gap, f"is inflated by {estimate(gap)}", f"is lower by {estimate(gap)}",
                        f"shows no difference, {estimate(gap)}")
         lines.append(f"{name}: with tracks held out at random its AUC {said}"
@@ -154,7 +144,7 @@ def power(results):
         said = [f"excludes {bar} from {n:,} tracks on" if n else
                 f"does not exclude {bar} at {results['corpus']['tracks']:,} tracks"
                 for bar, n in bars.items()]
-        lines.append(f"{LABELS.get(model, model)}: the interval " + " and ".join(said) + ".")
+        lines.append(f"{label_of(model)}: the interval " + " and ".join(said) + ".")
     return " ".join(lines)
 
 
@@ -173,13 +163,13 @@ def corpora(all_results):
         lines.append(
             f"- **{name}**, {results['corpus']['tracks']:,} tracks. Popular means: "
             f"{plain(results['corpus']['popularity_kind'])}. Highest AUC: the "
-            f"{LABELS.get(best, best)}, {estimate(models[best]['auc'])}. {_beats_rnn(results)}")
+            f"{label_of(best)}, {estimate(models[best]['auc'])}. {_beats_rnn(results)}")
     return "\n".join(lines)
 
 
 def _beats_rnn(results):
     """Models whose paired interval lies above the RNN's, a sentence."""
-    better = [LABELS.get(name, name) for name in candidates(results) if _above_rnn(results, name)]
+    better = [label_of(name) for name in candidates(results) if _above_rnn(results, name)]
     return (f"Better than the RNN of 2021 by their paired intervals: {', '.join(better)}."
             if better else "No model is better than the RNN of 2021 by its paired interval.")
 
@@ -193,7 +183,7 @@ def on_all(all_results):
     """Which models are above chance, and above the RNN, on every corpus; two sentences."""
     shared = [name for name in candidates(all_results[0])
               if all(name in results["models"] for results in all_results)]
-    above, beats = (", ".join(LABELS.get(name, name) for name in shared
+    above, beats = (", ".join(label_of(name) for name in shared
                               if all(holds(results, name) for results in all_results))
                     for holds in (lambda results, name:
                                   results["models"][name]["auc"]["low"] > 0.5, _above_rnn))
@@ -203,12 +193,11 @@ def on_all(all_results):
 
 def corpora_table(all_results):
     """AUC with interval of every model on every corpus, pd.DataFrame."""
-    columns = {results["corpus"]["name"]: {LABELS.get(name, name): estimate(model["auc"])
-                                           for name, model in results["models"].items()}
-               for results in all_results}
-    order = [LABELS[name] for name in LABELS if any(LABELS[name] in told
-                                                    for told in columns.values())]
-    return pd.DataFrame(columns).reindex(order).fillna("–").rename_axis("AUC [95 % interval]")
+    table = pd.DataFrame({results["corpus"]["name"]: {
+        name: estimate(model["auc"]) for name, model in results["models"].items()}
+        for results in all_results})
+    table = table.loc[in_order(table.index)].rename(index=label_of)
+    return table.fillna("–").rename_axis("AUC [95 % interval]")
 
 
 def plain(words):

@@ -164,3 +164,16 @@ def reach(server):
     """Function of answers: a `Web` that gets them."""
     with reaching(server) as make:
         yield make
+
+
+@pytest.fixture
+def figure_style():
+    """The figures' style, and none of them left open."""
+    import matplotlib.pyplot as plt
+
+    from hiphoplib.plots_style import use_style
+
+    with plt.rc_context():
+        use_style()
+        yield
+    plt.close("all")

@@ -1,5 +1,6 @@
 """A results file holds what it should, and nothing is scored twice."""
 
+import dataclasses
 import json
 import shutil
 
@@ -11,6 +12,7 @@ from hiphoplib.evaluation import (
     evaluate,
     heldout_scores,
     read_results,
+    real_results,
     trained_seeds,
     write_results,
 )
@@ -119,3 +121,32 @@ def test_what_was_learnt_from_other_popularities_does_not_count(trained, tmp_pat
     table.assign(popularity=table["popularity"][::-1].to_numpy()).to_parquet(
         folder / "tracks.parquet")
     assert trained_seeds(prepare(folder, folds=3), "mlp") == []
+
+
+def test_what_is_built_on_others_names_the_part_that_lacks(task, monkeypatch):
+    for name in ("ensemble", "with_context"):
+        with pytest.raises(BadInput, match="--kind musicnn"):
+            evaluate(task, [name])
+        monkeypatch.setitem(LADDER, "transfer", LADDER["dummy"])
+        for built in ("ensemble", "with_context"):
+            monkeypatch.setitem(LADDER, built, dataclasses.replace(LADDER[built], needs=None))
+        with pytest.raises(BadInput, match="--model crnn"):
+            evaluate(task, [name])
+        monkeypatch.undo()
+
+
+def test_who_says_the_same_of_all_ranks_no_folds(evaluated):
+    for model in ("dummy", "artist_mean"):  # where every artist has one track nobody is known
+        auc = evaluated[0]["models"][model]["auc"]
+        assert (auc["low"], auc["mean"], auc["high"]) == (0.5, 0.5, 0.5), model
+
+
+def test_real_results_are_those_without_an_oracle_one_a_corpus(evaluated, tmp_path):
+    results, own = evaluated[0], tmp_path / "own"
+    synthetic = results | {"models": results["models"] | {"oracle": {}}}
+    write_results(results | {"made": "before"}, tmp_path / "tiny.json")
+    write_results(synthetic, tmp_path / "synthetic.json")
+    write_results({"corpora": {}}, tmp_path / "search.json")
+    write_results(results, own / "tiny.json")
+    found = real_results(tmp_path, own)
+    assert [each["made"] for each in found] == [results["made"]]

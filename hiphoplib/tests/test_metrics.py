@@ -1,6 +1,7 @@
 """Metrics are the known ones, and intervals are honest."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from hiphoplib.sources.artists import TRACKS_PER_ARTIST
 from hiphoplib.tests.delong import delong, width
 
 RNG = np.random.default_rng(0)
+README = Path(__file__).parents[2] / "README.md"
 
 
 def answers(n, artists, strength=1.0, by_artist=0.0, rng=RNG):
@@ -182,14 +184,30 @@ def binormal(auc, artists, rng):
     return y, half_the_artists() + 2 ** 0.5 * norm.ppf(auc) * y, groups
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("auc", [0.55, 0.65, 0.75])
-def test_of_500_intervals_92_to_97_percent_hold_the_truth(auc):
+def coverage(auc, artists, by_artist=True, resamples=2000):
+    """Share of 500 intervals that hold the AUC; resampled by artists, or by tracks."""
     rng, hits = np.random.default_rng(4), 0
     for _ in range(500):
-        found = interval(bootstrapped(*binormal(auc, 120, rng)))
+        y, score, groups = binormal(auc, artists, rng)
+        groups = groups if by_artist else np.arange(len(y))
+        found = interval(weighted_auc(y, score, resample_artists(groups, resamples)))
         hits += found["low"] <= auc <= found["high"]
-    assert 0.92 <= hits / 500 <= 0.97
+    return hits / 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("auc, artists", [(0.55, 120), (0.65, 120), (0.75, 120), (0.65, 40),
+                                          (0.65, 400)])
+def test_of_500_intervals_92_to_97_percent_hold_the_truth_as_the_readme_says(auc, artists):
+    found = coverage(auc, artists)
+    assert 0.92 <= found <= 0.97
+    assert f"| {auc} | {artists} | {100 * found:.1f} % |" in README.read_text()
+
+
+@pytest.mark.slow
+def test_intervals_that_resample_tracks_are_too_narrow_as_the_readme_says():
+    found = coverage(0.65, 120, by_artist=False)
+    assert found < 0.9 and f"tracks instead of artists, {100 * found:.1f} %" in README.read_text()
 
 
 def test_two_thousand_resamples_of_two_thousand_tracks_take_no_second():

@@ -1,7 +1,5 @@
 """Figures of probabilities and of the label: each model has its mark, titles follow the numbers."""
 
-import matplotlib
-import matplotlib.pyplot as plt
 import pytest
 
 from hiphoplib import plots
@@ -49,12 +47,7 @@ FIGURES = {
 }
 
 
-@pytest.fixture(autouse=True)
-def style():
-    with matplotlib.rc_context():
-        plots.use_style()
-        yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("figure_style")
 
 
 @pytest.mark.parametrize("name", FIGURES)

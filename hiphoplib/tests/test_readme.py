@@ -6,6 +6,7 @@ import nbformat
 import pytest
 
 from hiphoplib import wording
+from hiphoplib import wording_findings as findings
 from hiphoplib.evaluation import read_results
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,20 @@ def test_the_bars_of_the_findings_are_met_by_their_intervals():
     shares = {name: model["recovered"]["mean"] for name, model in large["models"].items()}
     assert max(shares[name] for name in wording.candidates(large)) >= 0.8
     assert large["splits"]["models"]["recogniser"]["random-artist"]["low"] > 0
+
+
+def test_the_readme_says_what_follows_from_the_results():
+    liked, large = (read_results(ROOT / f"notebooks/results/{name}.json")
+                    for name in ("liked_songs", "synthetic-4000"))
+    said = [findings.power(large), findings.combined(liked), findings.on_all([large, liked]),
+            *findings.split_gap(large).split("\n\n- ")[1].split("\n- ")]
+    for results in (liked, large):
+        best = wording.best_model(results)
+        said += [wording.protocol(results), wording.against_rnn(results),
+                 wording.recovered(results, best), findings.within_genre(results, best)]
+    text = " ".join((ROOT / "README.md").read_text().split())
+    for sentence in said:
+        assert sentence in text
 
 
 def test_the_readme_shows_the_search_of_the_head():

@@ -87,7 +87,7 @@ def test_an_artists_share_that_is_not_known_is_not_invented(share, said):
 
 @pytest.mark.parametrize("split, folds, said", [
     ("artist", 5, "neither it nor its artists"), ("random", 0, "never seen with its copies"),
-    ("time", 0, "what came after it")])
+    ("time", 0, "the newest 10 %, each tenth judged by models of what came before it")])
 def test_what_a_split_promises_is_said_and_no_more(split, folds, said):
     of_split = results((0.5, 0.6, 0.7))
     of_split["protocol"] |= {"split": split, "folds": folds}
