@@ -181,17 +181,28 @@ def _stands(folder, wanted):
     return card is not None and all(card.get(key) == value for key, value in wanted.items())
 
 
-def heldout_run(task, model, track_id, seed=0):
-    """The trained network that never saw a track, or with one split the only one of that seed.
+def run_of(task, model, track_id, seed=0):
+    """Folder of the network that never saw a track, or with one split of the only one of that seed.
 
     Raises
     ------
     BadInput
-        If the corpus has no usable clip of that id, or the model is not trained.
+        If the corpus has no usable clip of that id.
     """
     if track_id not in task.sides.index:
         raise BadInput(f"track {track_id!r}: no usable clip of that id in {task.folder}; "
                        "see its tracks table and rejected.csv")
     side = task.sides.loc[track_id]
     fold = side.index[side == "holdout"][0] if (side == "holdout").any() else side.index[0]
-    return load_run(task.run_folder(model, seed, fold))
+    return task.run_folder(model, seed, fold)
+
+
+def heldout_run(task, model, track_id, seed=0):
+    """That network itself.
+
+    Raises
+    ------
+    BadInput
+        As `run_of`, and if the model is not trained.
+    """
+    return load_run(run_of(task, model, track_id, seed))

@@ -108,12 +108,25 @@ class Run:
 
     def predict(self, S_db):
         """Probability of being popular, np.ndarray [shape=(n,)], of dB [shape=(n, n_mels, t)]."""
+        self._check(S_db)
+        batch = max(1, PREDICT_BINS // S_db[0].size)
+        return self.model.predict(self.scaler(S_db), batch_size=batch, verbose=0)[:, 0]
+
+    def gradient(self, S_db):
+        """Gradient of each clip's probability by its dB, np.ndarray [shape=(n, n_mels, t)]."""
+        self._check(S_db)
+        clips = tf.convert_to_tensor(self.scaler(S_db))
+        with tf.GradientTape() as tape:
+            tape.watch(clips)
+            answers = self.model(clips, training=False)
+        by_deviation = tape.gradient(answers, clips).numpy()
+        return by_deviation / self.scaler.std.astype(np.float32)[:, None]
+
+    def _check(self, S_db):
         if S_db.shape[1:] != tuple(self.card["grid"]["shape"]):
             raise BadInput(f"model {self.card['model']}: trained on spectrograms of "
                            f"{self.card['grid']['shape']}, not {list(S_db.shape[1:])}; use the "
                            f"grid {self.card['grid']['name']}")
-        batch = max(1, PREDICT_BINS // S_db[0].size)
-        return self.model.predict(self.scaler(S_db), batch_size=batch, verbose=0)[:, 0]
 
 
 def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE, folder=None,

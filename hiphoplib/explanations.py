@@ -1,0 +1,165 @@
+"""Do the explanations of a network hold? Many held-out clips of a corpus, measured.
+
+``python -m hiphoplib.explanations data/synthetic --json notebooks/results/explanations.json``
+"""
+
+import argparse
+import datetime
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from .causes import acting, read_truth
+from .cells import Filling, fillings
+from .errors import BadInput
+from .evaluation import write_results
+from .experiment import prepare, run_of
+from .explain import explain, rank_correlation
+from .explained import explain_track, remembered
+from .explanation_measures import claimed, mean_over, measured
+from .faithful import curves
+from .findings import heldout_labels
+from .metrics import RESAMPLES, resample_artists
+from .models import MODELS
+from .planted import check_planted
+from .quiet import progress
+from .splits import artist_groups
+from .training import load_run, versions
+
+CLIPS = 100
+SHUFFLED = 20  # clips that a network with shuffled weights explains once more
+
+
+def evaluate_explanations(task, model="rnn", *, clips=CLIPS, command=None):
+    """Explain held-out clips and measure whether the explanations hold.
+
+    What is explained once is kept beside the run, so that a stopped evaluation goes on.
+
+    Parameters
+    ----------
+    task : Task
+    model : str
+        A trained network; the run of seed 0 that never saw a clip explains it.
+    clips : int
+        How many of the held-out clips, drawn by a fixed seed; all if there are no more.
+    command : str, optional
+        What to write down as the way to repeat this.
+
+    Returns
+    -------
+    dict
+        ``corpus``, ``model``, ``clips``; what `explanation_measures.measured` gives; ``sanity``,
+        see `shuffled`; ``versions``, ``made``, ``command``.
+    """
+    heldout = heldout_labels(task).sort_index()
+    drawn = np.random.default_rng(0).permutation(heldout.index)[:clips]
+    weights = resample_artists(artist_groups(task.tracks.loc[drawn]), RESAMPLES)
+    truth, rows = read_truth(task), []
+    for track_id in progress(drawn, desc="explain clips", unit="clip"):
+        rows.append(_explained(task, model, track_id))
+        if truth:
+            rows[-1]["causes"] = acting(truth, track_id, rows[-1]["found"].grid)
+    few = min(SHUFFLED, len(rows))
+    return {
+        "corpus": {"name": task.folder.resolve().name, "fingerprint": task.fingerprint},
+        "model": model, "clips": len(rows),
+        **measured(rows, heldout[drawn].to_numpy(), weights),
+        "sanity": shuffled(task, model, drawn[:few], [row["found"] for row in rows[:few]],
+                           weights[:, :few]),
+        "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
+    }
+
+
+def _explained(task, model, track_id):
+    """A clip's explanation, and the curves that judge it, dict."""
+    found, S_db = explain_track(task, model, track_id)
+    folder, side = run_of(task, model, track_id), task.sides.loc[track_id]
+    train = task.sides.index[task.sides[side.index[side == "holdout"][0]] == "train"]
+    number = task.tracks.index.get_loc(track_id)
+    other = task.store[train[number % len(train)]]
+
+    def compute():
+        run = load_run(folder)
+        return {"both": curves(run, S_db, found, fillings(run.scaler.mean), number),
+                "another clip": curves(run, S_db, found, [Filling("another clip", other)], number)}
+
+    return {"found": found, "curves": remembered(
+        folder, track_id, "curves", [S_db, other, found.runs, number], compute)}
+
+
+def shuffled(task, model, drawn, found, weights):
+    """What the same network says with its weights in random order, which has learnt nothing.
+
+    An explanation that hardly changes tells of the clip, not of the network (Adebayo et al.,
+    "Sanity checks for saliency maps", NeurIPS 2018).
+
+    Parameters
+    ----------
+    task, model
+        As for `evaluate_explanations`.
+    drawn : list of str
+    found : list of Explanation
+        By the trained network, of these clips.
+    weights : np.ndarray [shape=(resamples, clips)]
+
+    Returns
+    -------
+    dict
+        ``correlation``: rank correlation of the two maps; ``claims`` of the shuffled network and
+        ``claims_trained`` of the trained one, see `explanation_measures.claimed`; ``clips``.
+    """
+    again = []
+    for track_id, trained in zip(drawn, progress(found, desc="shuffled weights", unit="clip")):
+        run, S_db = load_run(run_of(task, model, track_id)), task.store[track_id]
+        shuffle_weights(run.model)
+        again.append(explain(run, S_db, trained.grid, fillings(run.scaler.mean)))
+    correlations = [rank_correlation(one.weights, other.weights)
+                    for one, other in zip(found, again)]
+    return {"clips": len(again), "correlation": mean_over(correlations, weights),
+            "claims": claimed(again, weights), "claims_trained": claimed(found, weights)}
+
+
+def shuffle_weights(model, seed=0):
+    """Put the numbers of every weight of a Keras network into random order, in place."""
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.permutation(part.ravel()).reshape(part.shape)
+                       for part in model.get_weights()])
+
+
+def main(arguments=None):
+    """Measure them, say the most important, and write all to a results file."""
+    parser = argparse.ArgumentParser(prog="python -m hiphoplib.explanations", description=(
+        "Do the explanations of a trained network hold? Explains held-out clips, half a minute "
+        "each, and measures recovery of planted causes, deletion, insertion, stability. What is "
+        "explained is kept: the same command goes on."))
+    parser.add_argument("corpus", type=Path, metavar="data/NAME", help="a corpus of `gather`")
+    parser.add_argument("--model", choices=MODELS, default="rnn", metavar="NAME",
+                        help="which trained network (default rnn)")
+    parser.add_argument("--clips", type=int, default=CLIPS, metavar="N",
+                        help=f"held-out clips to explain (default {CLIPS})")
+    parser.add_argument("--folds", type=int, metavar="K",
+                        help="as for `train` (default: what the size of the corpus asks for)")
+    parser.add_argument("--planted", action="store_true", help="also train small networks on "
+                        "planted causes and look whether they are found; two minutes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    options = parser.parse_args(arguments)
+    command = f"{parser.prog} {' '.join(arguments or sys.argv[1:])}"
+    try:
+        results = evaluate_explanations(prepare(options.corpus, folds=options.folds),
+                                        options.model, clips=options.clips, command=command)
+        if options.planted:
+            results["planted"] = check_planted()
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    for name in ("deletion_minus_random", "insertion_minus_random", "stability"):
+        found = results[name]
+        print(f"{name:22s} {found['mean']:.3f} [{found['low']:.3f}, {found['high']:.3f}]")
+    if options.json:
+        write_results(results, options.json)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
