@@ -139,18 +139,24 @@ def evaluate(options):
 
 
 def explain(options):
-    """Explain one track by LIME and draw it."""
-    from .explain import claims, explain_track
+    """Explain one track: a picture, sentences, and on request what is claimed to listen to."""
+    from .audible import as_wav, hear
+    from .explained import explain_track
+    from .files import write_whole
     from .plots import explanation, save, use_style
+    from .previews import clip_path
+    from .wording_explain import told
 
     use_style()
     task = _task(options)
     found, S_db = explain_track(task, options.model, options.track)
     title = f"{options.track}: what the {options.model} listens to"
     save(explanation(S_db, found, title=title), options.out)
-    print(f"{options.track}: probability of being popular {found.probability:.2f}")
-    for sentence in claims(found) or ["No part of the clip can be claimed to speak either way."]:
-        print(f"  {sentence}")
+    print(f"{options.track}:\n{told(found, options.model)}")
+    if options.wav:
+        clip = clip_path(options.corpus, task.tracks.loc[options.track])
+        for name, heard in hear(clip, found).items():
+            write_whole(options.wav / f"{name}.wav", as_wav(*heard))
 
 
 def _task(options):
@@ -201,12 +207,14 @@ def _parser():
     evaluate_parser.add_argument("--power", action="store_true", help="also find how many tracks "
                                  "a finding needs; trains the crnn on smaller corpora")
     evaluate_parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    explain_parser = _add(commands, explain, "explain one track by LIME, as a picture")
+    explain_parser = _add(commands, explain, "explain one track by LIME: picture, words, sound")
     _add_protocol(explain_parser)
     explain_parser.add_argument("track", metavar="TRACK_ID", help="id in the tracks table")
     explain_parser.add_argument("--model", choices=MODEL_NAMES, default="rnn", metavar="NAME",
                                 help="which trained model (default rnn)")
     explain_parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
+    explain_parser.add_argument("--wav", type=Path, metavar="FOLDER", help="also write the clip "
+                                "with only what is claimed, and without it")
     return parser
 
 

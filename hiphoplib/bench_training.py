@@ -10,7 +10,7 @@ import pandas as pd
 from .audio import read_clip
 from .backend import keras, tf
 from .experiment import prepare
-from .explain import explain_track
+from .explained import explain_track
 from .mel import make_mels
 from .models import BATCH, MODELS, build_model, clips_a_step
 from .resources import seconds, times_as_fast

@@ -78,6 +78,10 @@ class Grid:
         """Mean of each cell, np.ndarray [shape=(n_bands, n_cells)]."""
         return self.sums(bins) / self.sums(np.ones(self.mel_grid.shape))
 
+    def spread(self, cells):
+        """What each bin's cell has, [shape=(n_mels, frames)], of [shape=(n_bands, n_cells)]."""
+        return np.ravel(cells)[self.segments()]
+
     def span(self, cell):
         """Return (start, end) in s of a cell in time."""
         return cell * self.cell_seconds, min((cell + 1) * self.cell_seconds, self.mel_grid.seconds)
@@ -137,5 +141,5 @@ def compose(S_db, mask_cells, grid, filling):
     filling : Filling
     """
     mask = np.asarray(mask_cells, dtype=bool)
-    on = mask.reshape(*mask.shape[:-2], grid.size)[..., grid.segments()]
+    on = mask.reshape(*mask.shape[:-2], grid.size)[..., grid.segments()]  # `spread` of each
     return np.where(on, np.asarray(S_db, np.float32), filling.spectrogram(grid.mel_grid.shape))

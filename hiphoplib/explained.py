@@ -28,19 +28,72 @@ def explain_track(task, model, track_id, *, seeds=SEEDS, samples=SAMPLES):
     S_db : np.ndarray [shape=(n_mels, frames)]
         The spectrogram that was explained, in dB.
     """
-    folder, S_db = run_of(task, model, track_id), task.store[track_id]
-    grid = Grid(task.protocol.grid)
+    folder = run_of(task, model, track_id)
+    S_db = task.store[track_id]
+    return _explained(folder, track_id, S_db, Grid(task.protocol.grid), seeds=seeds,
+                      samples=samples), S_db
 
+
+def four_tracks(y_true, answers):
+    """Tracks on which a model is most and least sure, right and wrong, ids by kind.
+
+    Parameters
+    ----------
+    y_true : pd.Series of 0 and 1, indexed by track id
+    answers : pd.Series, indexed by track id
+        Probability of being popular.
+
+    Returns
+    -------
+    dict
+        ``popular``, the popular track that is ranked highest; ``unpopular``, the unpopular one
+        that is ranked lowest; ``missed`` and ``overrated``, the wrong ends of both.
+    """
+    popular, unpopular = (answers[y_true[answers.index] == label] for label in (1, 0))
+    return {"popular": popular.idxmax(), "unpopular": unpopular.idxmin(),
+            "missed": popular.idxmin(), "overrated": unpopular.idxmax()}
+
+
+def explain_shuffled(task, model, track_id, number):
+    """Explain a track by that network with its weights in random order, which has learnt nothing.
+
+    Parameters
+    ----------
+    task, model, track_id
+        As for `explain_track`.
+    number : int
+        Seed of the order.
+
+    Returns
+    -------
+    Explanation
+    """
+    return _explained(run_of(task, model, track_id), track_id, task.store[track_id],
+                      Grid(task.protocol.grid), shuffle=number)
+
+
+def shuffle_weights(model, seed=0):
+    """Put the numbers of every weight of a Keras network into random order, in place."""
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.permutation(part.ravel()).reshape(part.shape)
+                       for part in model.get_weights()])
+
+
+def _explained(folder, track_id, S_db, grid, *, seeds=SEEDS, samples=SAMPLES, shuffle=None):
+    """Explanation by the run in a folder, from its file if it is there."""
     def compute():
         run = load_run(folder)
+        if shuffle is not None:
+            shuffle_weights(run.model, shuffle)
         found = explain(run, S_db, grid, fillings(run.scaler.mean), seeds=seeds, samples=samples)
         return {"runs": found.runs, "r2": found.r2, "probability": found.probability,
                 "witnesses": found.witnesses}
 
-    kept = remembered(folder, track_id, "lime", [S_db, grid, list(seeds), samples], compute)
+    what = "lime" if shuffle is None else f"lime shuffled {shuffle}"
+    kept = remembered(folder, track_id, what, [S_db, grid, list(seeds), samples], compute)
     witnesses = {name: np.array(map_) for name, map_ in kept["witnesses"].items()}
     return Explanation(grid, np.array(kept["runs"]), np.array(kept["r2"]), kept["probability"],
-                       witnesses), S_db
+                       witnesses)
 
 
 def remembered(folder, track_id, what, depends_on, compute):

@@ -13,21 +13,24 @@ import numpy as np
 from .causes import acting, read_truth
 from .cells import Filling, fillings
 from .errors import BadInput
-from .evaluation import write_results
+from .evaluation import heldout_scores, write_results
 from .experiment import prepare, run_of
-from .explain import explain, rank_correlation
-from .explained import explain_track, remembered
+from .explain import rank_correlation
+from .explained import explain_shuffled, explain_track, four_tracks, remembered
 from .explanation_measures import claimed, mean_over, measured
 from .faithful import curves
 from .findings import heldout_labels
 from .metrics import RESAMPLES, resample_artists
 from .models import MODELS
 from .planted import check_planted
+from .plots import explanation, save, use_style
+from .plots_models import label_of
 from .quiet import progress
 from .splits import artist_groups
 from .training import load_run, versions
+from .wording_explain import KINDS, told
 
-CLIPS = 100
+CLIPS = 60
 SHUFFLED = 20  # clips that a network with shuffled weights explains once more
 
 
@@ -50,7 +53,8 @@ def evaluate_explanations(task, model="rnn", *, clips=CLIPS, command=None):
     -------
     dict
         ``corpus``, ``model``, ``clips``; what `explanation_measures.measured` gives; ``sanity``,
-        see `shuffled`; ``versions``, ``made``, ``command``.
+        see `shuffled`; ``four``, what is said of `four_explained`, by kind; ``versions``, ``made``,
+        ``command``.
     """
     heldout = heldout_labels(task).sort_index()
     drawn = np.random.default_rng(0).permutation(heldout.index)[:clips]
@@ -67,6 +71,8 @@ def evaluate_explanations(task, model="rnn", *, clips=CLIPS, command=None):
         **measured(rows, heldout[drawn].to_numpy(), weights),
         "sanity": shuffled(task, model, drawn[:few], [row["found"] for row in rows[:few]],
                            weights[:, :few]),
+        "four": {kind: told(found, model)
+                 for kind, (found, _) in four_explained(task, model).items()},
         "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
     }
 
@@ -88,17 +94,34 @@ def _explained(task, model, track_id):
         folder, track_id, "curves", [S_db, other, found.runs, number], compute)}
 
 
-def shuffled(task, model, drawn, found, weights):
-    """What the same network says with its weights in random order, which has learnt nothing.
+def four_explained(task, model):
+    """Explanation and spectrogram of four held-out tracks, by the kinds of `four_tracks`."""
+    answers = heldout_scores(task, model)[0]
+    return {kind: explain_track(task, model, track_id)
+            for kind, track_id in four_tracks(heldout_labels(task), answers).items()}
 
-    An explanation that hardly changes tells of the clip, not of the network (Adebayo et al.,
-    "Sanity checks for saliency maps", NeurIPS 2018).
+
+def draw_four(task, model, folder):
+    """Write ``lime_<corpus>_<kind>.png`` of these tracks; titles name no track."""
+    use_style()
+    for kind, (found, S_db) in four_explained(task, model).items():
+        title = f"{KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
+        save(explanation(S_db, found, title=title),
+             folder / f"lime_{task.folder.resolve().name}_{kind}.png")
+
+
+def shuffled(task, model, drawn, found, weights):
+    """What networks say that have learnt nothing: the same with their weights in random order.
+
+    An explanation that hardly changes tells of the clip or of how a network is built, not of what
+    it has learnt (Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018).
 
     Parameters
     ----------
     task, model
         As for `evaluate_explanations`.
     drawn : list of str
+        Each is explained by weights in an order of its own.
     found : list of Explanation
         By the trained network, of these clips.
     weights : np.ndarray [shape=(resamples, clips)]
@@ -106,25 +129,18 @@ def shuffled(task, model, drawn, found, weights):
     Returns
     -------
     dict
-        ``correlation``: rank correlation of the two maps; ``claims`` of the shuffled network and
-        ``claims_trained`` of the trained one, see `explanation_measures.claimed`; ``clips``.
+        ``correlation``: rank correlation of the two maps; ``correlation_of_size``: the same of the
+        absolute weights; ``claims`` of the shuffled networks and ``claims_trained`` of the trained
+        one, see `explanation_measures.claimed`; ``clips``.
     """
-    again = []
-    for track_id, trained in zip(drawn, progress(found, desc="shuffled weights", unit="clip")):
-        run, S_db = load_run(run_of(task, model, track_id)), task.store[track_id]
-        shuffle_weights(run.model)
-        again.append(explain(run, S_db, trained.grid, fillings(run.scaler.mean)))
-    correlations = [rank_correlation(one.weights, other.weights)
-                    for one, other in zip(found, again)]
-    return {"clips": len(again), "correlation": mean_over(correlations, weights),
+    again = [explain_shuffled(task, model, track_id, number) for number, track_id in
+             enumerate(progress(drawn, desc="shuffled weights", unit="clip"))]
+    pairs = [(one.weights, other.weights) for one, other in zip(found, again)]
+    return {"clips": len(again),
+            "correlation": mean_over([rank_correlation(*pair) for pair in pairs], weights),
+            "correlation_of_size": mean_over([rank_correlation(*np.abs(pair)) for pair in pairs],
+                                             weights),
             "claims": claimed(again, weights), "claims_trained": claimed(found, weights)}
-
-
-def shuffle_weights(model, seed=0):
-    """Put the numbers of every weight of a Keras network into random order, in place."""
-    rng = np.random.default_rng(seed)
-    model.set_weights([rng.permutation(part.ravel()).reshape(part.shape)
-                       for part in model.get_weights()])
 
 
 def main(arguments=None):
@@ -142,12 +158,15 @@ def main(arguments=None):
                         help="as for `train` (default: what the size of the corpus asks for)")
     parser.add_argument("--planted", action="store_true", help="also train small networks on "
                         "planted causes and look whether they are found; two minutes")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="also draw four tracks")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     options = parser.parse_args(arguments)
     command = f"{parser.prog} {' '.join(arguments or sys.argv[1:])}"
     try:
-        results = evaluate_explanations(prepare(options.corpus, folds=options.folds),
-                                        options.model, clips=options.clips, command=command)
+        task = prepare(options.corpus, folds=options.folds)
+        results = evaluate_explanations(task, options.model, clips=options.clips, command=command)
+        if options.pictures:
+            draw_four(task, options.model, options.pictures)
         if options.planted:
             results["planted"] = check_planted()
     except BadInput as error:

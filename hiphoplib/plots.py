@@ -1,10 +1,10 @@
 """Every figure. Each function takes data, draws on `ax` (a new figure's if None) and returns it.
 
-Those of the data stand in `plots_data`, of what was found in `plots_findings` and `plots_label`;
-what they share in `plots_models` and `plots_style`. All are found here.
+Those of the data stand in `plots_data`, of what was found in `plots_findings` and `plots_label`, of
+explanations in `plots_explain`; what they share in `plots_models` and `plots_style`. All are found
+here.
 """
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
@@ -20,6 +20,14 @@ from .plots_data import (  # noqa: F401
     versions,
     waterfall,
 )
+from .plots_explain import (  # noqa: F401
+    explanation,
+    faithfulness,
+    listening_bands,
+    listening_map,
+    listening_seconds,
+    planted,
+)
 from .plots_findings import context, corpora, ladder, power, splits  # noqa: F401
 from .plots_label import age, label_middle, label_threshold, reliability, sieve  # noqa: F401
 from .plots_models import (  # noqa: F401
@@ -29,20 +37,18 @@ from .plots_models import (  # noqa: F401
     MODEL_LABELS,
 )
 from .plots_style import (  # noqa: F401
+    LEVELS,
     NEUTRAL,
     PALETTE,
     POPULAR,
     STYLE,
     UNPOPULAR,
     axes_for,
+    mel_image,
     save,
     titled,
     use_style,
 )
-
-DIVERGING = "RdBu_r"  # above zero is red
-LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
-MEL_TICKS = (64, 512, 1024, 2048, 4096, 8192)  # Hz; between 64 and 512 labels would touch
 
 
 def waveform(y, sr, ax=None, title="Waveform"):
@@ -58,7 +64,7 @@ def waveform(y, sr, ax=None, title="Waveform"):
 def spectrogram(S_db, grid, ax=None, title="Mel spectrogram", colorbar=True, levels=LEVELS):
     """Levels S_db [shape=(n_mels, frames)] of a MelGrid; `levels` are the scale's ends in dB."""
     ax = axes_for(ax)
-    image = _mel_image(S_db, grid, ax, "magma", levels)
+    image = mel_image(S_db, grid, ax, "magma", levels)
     if colorbar:
         ax.figure.colorbar(image, ax=ax, label="level (dB)")
     return titled(ax, title, "time (s)", "frequency (Hz)")
@@ -141,34 +147,3 @@ def threshold_sensitivity(thresholds, positive_share, ax=None):
     ax.plot(thresholds[half], share[half], "o", color="black", markersize=8)
     return titled(ax, f"From {thresholds[half]:.4g} on, {share[half]:.0f} % of tracks are popular",
                   "threshold (popularity, 0-100)", "popular tracks (%)", ylim=(0, 100))
-
-
-def explanation(S_db, expl, ax=None, title="For popular (red), against (blue); claimed: outlined"):
-    """An Explanation's weights over the spectrogram S_db [shape=(n_mels, frames)] in grey."""
-    ax, grid = axes_for(ax, (9, 4.2)), expl.grid
-    _mel_image(S_db, grid.mel_grid, ax, "gray", LEVELS)
-    strongest = max(np.abs(expl.weights).max(), 0.01)  # nearly nothing shall not look like much
-    colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(-strongest, strongest), DIVERGING)
-    bands = grid.segments()[:, 0] // grid.shape[1]  # of each row
-    edges = np.searchsorted(bands, np.arange(grid.shape[0] + 1)) - 0.5
-    for (band, cell), weight in np.ndenumerate(expl.weights):
-        (start, end), claimed = grid.span(cell), expl.claimed[band, cell]
-        box = (start, edges[band]), end - start, edges[band + 1] - edges[band]
-        ax.add_patch(plt.Rectangle(*box, color=colors.to_rgba(weight), linewidth=0,
-                                   alpha=0.75 if claimed else 0.25))
-        if claimed:
-            ax.add_patch(plt.Rectangle(*box, fill=False, linewidth=2, zorder=3))
-    names = ax.secondary_yaxis("right")
-    names.set_yticks((edges[1:] + edges[:-1]) / 2, list(grid.bands))
-    names.tick_params(length=0)
-    ax.figure.colorbar(colors, ax=ax, label="weight (change in probability)")
-    return titled(ax, title, "time (s)", "frequency (Hz)")
-
-
-def _mel_image(S_db, grid, ax, cmap, levels):
-    """Draw a spectrogram; x in s, y in mel bands with ticks at their Hz. Return the image."""
-    ticks = [hz for hz in MEL_TICKS if hz < grid.sr / 2]
-    image = ax.imshow(S_db, origin="lower", aspect="auto", cmap=cmap, vmin=levels[0],
-                      vmax=levels[1], extent=(0, grid.seconds, -0.5, grid.n_mels - 0.5))
-    ax.set_yticks(np.interp(ticks, grid.mel_frequencies(), np.arange(grid.n_mels)), ticks)
-    return image

@@ -6,10 +6,14 @@ Red speaks for popular and blue against, in every figure. The colours are those 
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 
 PALETTE = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73",
            "yellow": "#F0E442", "blue": "#0072B2", "vermillion": "#D55E00", "purple": "#CC79A7"}
 POPULAR, UNPOPULAR, NEUTRAL = PALETTE["vermillion"], PALETTE["blue"], "#8C8C8C"
+
+LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
+MEL_TICKS = (64, 512, 1024, 2048, 4096, 8192)  # Hz; between 64 and 512 labels would touch
 
 STYLE = {
     "font.size": 12, "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlelocation": "left",
@@ -44,3 +48,12 @@ def titled(ax, title, xlabel, ylabel, **more):
         ax.locator_params(axis="y", integer=True)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel, **more)
     return ax
+
+
+def mel_image(S_db, grid, ax, cmap, levels=LEVELS):
+    """Draw a spectrogram; x in s, y in mel bands with ticks at their Hz. Return the image."""
+    ticks = [hz for hz in MEL_TICKS if hz < grid.sr / 2]
+    image = ax.imshow(S_db, origin="lower", aspect="auto", cmap=cmap, vmin=levels[0],
+                      vmax=levels[1], extent=(0, grid.seconds, -0.5, grid.n_mels - 0.5))
+    ax.set_yticks(np.interp(ticks, grid.mel_frequencies(), np.arange(grid.n_mels)), ticks)
+    return image

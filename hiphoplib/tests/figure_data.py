@@ -59,7 +59,8 @@ def title_of(ax):
 def texts_of(figure):
     """Every text that is seen, and where."""
     figure.canvas.draw()
-    outside = {tick.label1 for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)
+    every = [each for ax in figure.axes for each in (ax, *ax.child_axes)]
+    outside = {tick.label1 for ax in every for axis in (ax.xaxis, ax.yaxis)
                for tick in axis.get_major_ticks()
                if not min(axis.get_view_interval()) <= tick.get_loc() <= max(
                    axis.get_view_interval())}
@@ -102,3 +103,42 @@ def check_drawn(draw, data):
     assert draw(*data, ax=ax) is ax and plt.get_fignums() == [ax.figure.number]
     assert title_of(ax) and ax.get_xlabel() and ax.get_ylabel() and "nan" not in title_of(ax)
     assert json.dumps(data) == before
+
+
+def explanations(clips=100):
+    """What a results file of explanations holds, of a network that listens to the end."""
+    rng, shape = np.random.default_rng(0), (4, 10)
+    falls = {name: np.linspace(0.6, 0.5, 21) - drop for name, drop in (
+        ("lime", 0.04), ("random", 0.0), ("loudest", 0.01))}
+    differences = {f"{way}_minus_{rival}{ending}": value(0.04, 0.01)
+                   for way in ("deletion", "insertion") for rival in ("random", "loudest")
+                   for ending in ("", "_another_clip")}
+    mean = rng.normal(0, 0.01, shape)
+    claims = {"share": value(0.4), "cells": value(1.2), "strong": value(0.9)}
+    found = {f"{name}{of}": value(at, 0.1) for name in ("recovery", "top1")
+             for of, at in (("_silence", 0.8), ("_training_mean", 0.9), ("_own_mean", 0.3),
+                            ("_lime_default", 0.6))}
+    return {
+        "model": "rnn", "clips": clips, "cell_seconds": 3.0, **differences,
+        "recovery": {"strongest": value(0.7, 0.1), "top1": value(0.4), "top1_by_chance": 0.2,
+                     "top3": value(0.7), "top3_by_chance": 0.5,
+                     "causes": {"low_end": {**value(0.8), "clips": 40}, "riser": None}},
+        "curves": {way: {name: {"mean": list(fall), "low": list(fall - 0.02),
+                                "high": list(fall + 0.02)} for name, fall in falls.items()}
+                   for way in ("deletion", "insertion")},
+        "stability": value(0.9), "claims": claims,
+        "witnesses": {"occlusion": value(0.5), "gradients": value(0.6)},
+        "map": {"mean": mean.tolist(), "low": (mean - 0.01).tolist(),
+                "high": (mean + 0.01).tolist()},
+        "bands": {band: {side: value(rng.normal(0, 0.1)) for side in ("popular", "unpopular")}
+                  for band in ("sub and bass", "low mids", "vocals and snare", "hats and air")},
+        "seconds": {"mean": [0.06] * 8 + [0.12, 0.4], "low": [0.05] * 8 + [0.09, 0.35],
+                    "high": [0.07] * 8 + [0.15, 0.45]},
+        "sanity": {"clips": 20, "correlation": value(0.1), "correlation_of_size": value(0.6),
+                   "claims": claims, "claims_trained": claims},
+        "planted": {"recovery": 0.98, "top1": 0.9, "recovery_lime_default": 0.6,
+                    "kinds": {kind: {"auc": 1.0, "clips": 40, "recovery": value(0.98, 0.01),
+                                     "top1": value(0.9), **found, "claimed": value(0.8),
+                                     "elsewhere": value(1.5), "strong_elsewhere": value(0.5)}
+                              for kind in ("level", "texture")}},
+    }

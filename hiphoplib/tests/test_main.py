@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
+import soundfile as sf
 
 import hiphoplib.errors
 from hiphoplib import __main__ as program
@@ -140,13 +142,22 @@ def test_features_are_made_by_a_command_and_told(trained, tmp_path, capsys):
     assert (folder / "features-statistics.npz").is_file()
 
 
-def test_an_explanation_is_a_picture_and_sentences(trained, tmp_path, capsys):
-    picture = tmp_path / "why.png"
-    assert main(["explain", str(trained), "0001", "--model", "mlp", "--folds", "3",
-                 "--out", str(picture)]) == 0
+def test_an_explanation_is_a_picture_sentences_and_sound(trained, tmp_path, capsys, monkeypatch):
+    from hiphoplib.explain import Explanation
+
+    folder = shutil.copytree(trained, tmp_path / "tiny")
+    picture, sounds = tmp_path / "why.png", tmp_path / "new" / "sounds"
+    asked = ["explain", str(folder), "0001", "--model", "mlp", "--folds", "3",
+             "--out", str(picture), "--wav", str(sounds)]
+    monkeypatch.setattr(Explanation, "claimed", property(lambda found: found.weights > -9))
+    assert main(asked) == 0
     shown = capsys.readouterr()
-    assert shown.out.startswith("0001: probability of being popular 0.") and shown.err == ""
+    assert shown.out.startswith("0001:\n- The MLP's answer, before calibration, is 0.")
+    assert "popularity (agreed in 10 of 10 runs)." in shown.out and shown.err == ""
     assert picture.read_bytes().startswith(b"\x89PNG")
+    read = {path.name: sf.read(path)[0] for path in sounds.iterdir()}
+    assert set(read) == {"claimed.wav", "without.wav"}
+    assert np.abs(read["claimed.wav"]).max() > 0.01 > 1e-3 > np.abs(read["without.wav"]).max()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 from matplotlib.colors import to_hex
 
 from hiphoplib import plots
-from hiphoplib.explain import Explanation, Grid
 from hiphoplib.mel import FLOOR_DB, FULL, QUICK
 from hiphoplib.shape import shape
 
@@ -37,14 +36,6 @@ def shapes(*popularities):
     return {f"corpus {i}": shape(pd.DataFrame({
         "popularity": found, "artists": [["a"]] * len(found),
         "release_date": pd.Timestamp("2001-02-03")})) for i, found in enumerate(popularities)}
-
-
-def explained(strength=0.2):
-    """Return an Explanation that claims one cell, or nothing for a strength of 0."""
-    grid = Grid(QUICK)
-    runs = RNG.normal(0, strength / 100, (2, 3, *grid.shape))
-    runs[..., 3, 4] += strength
-    return Explanation(grid, runs, np.ones((2, 3)), 0.6)
 
 
 def spectra(difference):
@@ -85,8 +76,6 @@ FIGURES = {
     "confusion, one class": (plots.confusion, np.ones(50), np.ones(50)),
     "confusion, nothing": (plots.confusion, [], []),
     "thresholds": (plots.threshold_sensitivity, [20, 40, 60], [0.9, 0.52, 0.1]),
-    "explanation": (plots.explanation, S_DB, explained()),
-    "explanation of nothing": (plots.explanation, S_DB, explained(0)),
 }
 
 
@@ -179,30 +168,6 @@ def test_confusion_counts(ax):
     plots.confusion([0, 0, 1, 1, 1], [0, 1, 1, 1, 0], ax)
     texts = [text.get_text() for text in ax.texts]
     assert texts == ["1\n50%", "1\n50%", "1\n33%", "2\n67%"]
-
-
-@pytest.mark.parametrize("strength, outlines", [(0.2, 1), (0, 0)])
-def test_only_claimed_cells_are_outlined(strength, outlines, ax):
-    expl = explained(strength)
-    plots.explanation(S_DB, expl, ax)
-    assert sum(not patch.get_fill() for patch in ax.patches) == outlines == expl.claimed.sum()
-    assert sum(patch.get_fill() for patch in ax.patches) == expl.grid.size
-
-
-def test_explanation_is_red_for_and_blue_against(ax):
-    expl = explained()
-    expl.runs[..., 0, 0] = -0.2
-    plots.explanation(S_DB, expl, ax)
-    (red, _, blue), (red_against, _, blue_against) = (
-        next(patch for patch in ax.patches if patch.get_fill()
-             and np.allclose(patch.get_xy(), corner)).get_facecolor()[:3]
-        for corner in ((12, _row_of(5000)), (0, -0.5)))
-    assert red > blue and blue_against > red_against
-
-
-def _row_of(hz):
-    """Return the lower edge of the first mel band at or above a frequency, in bands."""
-    return np.searchsorted(QUICK.mel_frequencies(), hz) - 0.5
 
 
 def test_save_writes_and_closes(ax, tmp_path):

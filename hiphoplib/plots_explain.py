@@ -1,0 +1,160 @@
+"""Figures of explanations: one clip's map, where a network listens, and whether the maps hold."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from .plots_models import apart, dots, finding, label_of, legend_below, rows
+from .plots_style import NEUTRAL, PALETTE, POPULAR, UNPOPULAR, axes_for, mel_image, titled
+
+DIVERGING = "RdBu_r"  # above zero is red
+SIDE_COLORS = {"popular": POPULAR, "unpopular": UNPOPULAR}
+ORDERS = {"lime": ("cells that LIME names first", POPULAR), "random": ("random order", NEUTRAL),
+          "loudest": ("loudest first", PALETTE["blue"])}
+
+
+def explanation(S_db, expl, ax=None, title="What speaks for popularity (red) and against (blue)"):
+    """An Explanation over the spectrogram S_db [shape=(n_mels, frames)] in grey, in dB.
+
+    Claimed cells are outlined, broken where a witness says otherwise; the others are pale. Above,
+    the sum over bands by second; on the right, the sum over seconds by band.
+    """
+    ax, grid = axes_for(ax, (10, 5)), expl.grid
+    mel_image(S_db, grid.mel_grid, ax, "gray")
+    strongest = max(np.abs(expl.weights).max(), 0.01)  # nearly nothing shall not look like much
+    colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(-strongest, strongest), DIVERGING)
+    bands = grid.segments()[:, 0] // grid.shape[1]  # of each row
+    edges = np.searchsorted(bands, np.arange(grid.shape[0] + 1)) - 0.5
+    for (band, cell), weight in np.ndenumerate(expl.weights):
+        (start, end), claimed = grid.span(cell), expl.claimed[band, cell]
+        box = (start, edges[band]), end - start, edges[band + 1] - edges[band]
+        ax.add_patch(plt.Rectangle(*box, color=colors.to_rgba(weight), linewidth=0,
+                                   alpha=0.75 if claimed else 0.25))
+        if claimed:
+            solid = expl.strong[band, cell] or not expl.witnesses
+            ax.add_patch(plt.Rectangle(*box, fill=False, linewidth=2.2, zorder=3,
+                                       linestyle="-" if solid else (0, (2, 1.5))))
+    _by_second(expl, ax.inset_axes([0, 1.04, 1, 0.2], sharex=ax), title)
+    _by_band(expl, ax.inset_axes([1.03, 0, 0.16, 1], sharey=ax), edges)
+    ax.figure.colorbar(colors, ax=ax, location="bottom", shrink=0.6, aspect=40,
+                       label="weight (change in probability)", ticks=MaxNLocator(5))
+    return titled(ax, "", "time (s)", "frequency (Hz)")
+
+
+def _by_second(expl, ax, title):
+    """The line above a map: sum over the bands, its spread over runs as a ribbon."""
+    runs = expl.runs.sum(axis=2).reshape(-1, expl.grid.shape[1])
+    mean, spread = runs.mean(axis=0), runs.std(axis=0)
+    middles = [np.mean(expl.grid.span(cell)) for cell in range(len(mean))]
+    ax.axhline(0, color=NEUTRAL, linewidth=0.8)
+    ax.fill_between(middles, mean - spread, mean + spread, color=NEUTRAL, alpha=0.3, linewidth=0)
+    ax.plot(middles, mean, color="black", marker="o", markersize=3, linewidth=1.5)
+    ax.tick_params(labelbottom=False, length=0)
+    _ends(ax.set_ylim, ax.set_yticks, mean, spread)
+    titled(ax, title, "", "sum")
+
+
+def _by_band(expl, ax, edges):
+    """The bars beside a map: sum over the seconds, with its spread over runs."""
+    runs = expl.runs.sum(axis=3).reshape(-1, expl.grid.shape[0])
+    mean, spread = runs.mean(axis=0), runs.std(axis=0)
+    colors = [POPULAR if value > 0 else UNPOPULAR for value in mean]
+    places = (edges[1:] + edges[:-1]) / 2
+    ax.barh(places, mean, 0.6 * np.diff(edges), color=colors, xerr=spread, ecolor=NEUTRAL)
+    ax.axvline(0, color=NEUTRAL, linewidth=0.8)
+    ax.tick_params(axis="y", length=0, labelleft=False)
+    _ends(ax.set_xlim, ax.set_xticks, mean, spread)
+    ax.set_xlabel("sum")
+    names = ax.secondary_yaxis("right")
+    names.set_yticks(places, list(expl.grid.bands))
+    names.tick_params(length=0)
+
+
+def _ends(set_limits, set_ticks, mean, spread):
+    """Show zero in the middle, and how far it goes either way."""
+    most = max((np.abs(mean) + spread).max(), 0.01)  # nearly nothing shall not look like much
+    set_limits(-1.3 * most, 1.3 * most)
+    set_ticks([-most, most], [f"{-most:+.2f}", f"{most:+.2f}"])
+
+
+def listening_map(results, ax=None):
+    """Mean weight of every cell over many clips; a dot where its interval excludes zero."""
+    ax, found = axes_for(ax, (7, 3.4)), {end: np.array(results["map"][end])
+                                         for end in ("mean", "low", "high")}
+    (n_bands, n_cells), size = found["mean"].shape, results["cell_seconds"]
+    most = np.abs(found["mean"]).max()
+    image = ax.imshow(found["mean"], origin="lower", aspect="auto", cmap=DIVERGING, vmin=-most,
+                      vmax=most, extent=(0, n_cells * size, -0.5, n_bands - 0.5))
+    sure = (found["low"] > 0) | (found["high"] < 0)
+    band, cell = np.nonzero(sure)
+    ax.plot((cell + 0.5) * size, band, "o", color="black", markersize=5)
+    ax.set_yticks(range(n_bands), list(results["bands"]))
+    ax.tick_params(axis="y", length=0)
+    ax.figure.colorbar(image, ax=ax, label="mean weight", ticks=[-0.9 * most, 0, 0.9 * most],
+                       format="%+.3f")
+    return finding(ax, f"{sure.sum()} of {sure.size} cells speak one way on average (dots)",
+                   "time (s)", "")
+
+
+def listening_bands(results, ax=None):
+    """Sum of the weights of each band, in popular and in unpopular clips, with intervals."""
+    ax = axes_for(ax, (7, 3.4))
+    places = rows(ax, list(results["bands"])[::-1], labels=list(results["bands"])[::-1])
+    for number, (side, color) in enumerate(SIDE_COLORS.items()):
+        values = {name: of[side] for name, of in results["bands"].items() if of[side]}
+        dots(ax, {name: place + apart(number, 2) for name, place in places.items()}, values, color,
+             marker="os"[number], label=side)
+    ax.axvline(0, color=NEUTRAL, linestyle=":", linewidth=1.2)
+    legend_below(ax, 2)
+    return finding(ax, "What speaks for popularity lies right of zero",
+                   "sum of weights over the clip (change in probability)", "")
+
+
+def listening_seconds(results, ax=None):
+    """Share of the absolute weight that falls on each stretch of the clip, with intervals."""
+    ax, found, size = axes_for(ax, (7, 3)), results["seconds"], results["cell_seconds"]
+    middles = (np.arange(len(found["mean"])) + 0.5) * size
+    low, mean, high = (100 * np.array(found[end]) for end in ("low", "mean", "high"))
+    ax.axhline(100 / len(mean), color=NEUTRAL, linestyle=":", label="an even share")
+    ax.fill_between(middles, low, high, color=PALETTE["purple"], alpha=0.25, linewidth=0)
+    ax.plot(middles, mean, color=PALETTE["purple"], marker="o")
+    ax.legend()
+    most = int(np.argmax(mean))
+    return finding(ax, f"The {label_of(results['model'])} listens most to {most * size:g} to "
+                       f"{(most + 1) * size:g} s", "time (s)", "share of weight (%)",
+                   xlim=(0, len(mean) * size), ylim=(0, None))
+
+
+def faithfulness(results, way="deletion", ax=None):
+    """Probability of the model's own answer as cells go ("deletion") or come ("insertion")."""
+    ax, found = axes_for(ax, (6, 4)), results["curves"][way]
+    for order, (label, color) in ORDERS.items():
+        low, mean, high = (np.array(found[order][end]) for end in ("low", "mean", "high"))
+        share = np.linspace(0, 100, len(mean))
+        ax.fill_between(share, low, high, color=color, alpha=0.18, linewidth=0)
+        ax.plot(share, mean, color=color, label=label)
+    ax.legend()
+    gone = "switched off" if way == "deletion" else "switched on again"
+    return finding(ax, f"What a map names first should "
+                       f"{'cost' if way == 'deletion' else 'bring back'} most",
+                   f"cells {gone} (%)", "probability of its own answer")
+
+
+def planted(results, ax=None):
+    """How well planted causes are found under each filling, and by LIME as it comes."""
+    ax, found = axes_for(ax, (7, 3.6)), results["planted"]["kinds"]
+    places = rows(ax, list(FILLINGS), labels=list(FILLINGS.values()))
+    for number, (kind, of) in enumerate(found.items()):
+        dots(ax, {name: place + apart(number, len(found)) for name, place in places.items()},
+             {name: of[name] for name in FILLINGS if name in of},
+             list(SIDE_COLORS.values())[number], marker="os"[number], label=f"cause of {kind}")
+    ax.axvline(0.5, color=NEUTRAL, linestyle=":", linewidth=1.2)
+    legend_below(ax, 2)
+    return finding(ax, "What fills the hole decides what is found",
+                   "recovery (ROC-AUC of the map; 0.5 is chance)", "", xlim=(0, 1.03))
+
+
+FILLINGS = {"recovery_lime_default": "LIME as it comes", "recovery_own_mean": "the cell's own mean",
+            "recovery_silence": "silence", "recovery_training_mean": "training mean",
+            "recovery": "silence and training mean"}

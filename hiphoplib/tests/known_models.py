@@ -1,0 +1,46 @@
+"""Models whose reasons are known, for tests of explanations."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from hiphoplib.cells import Grid
+from hiphoplib.mel import QUICK
+
+GRID = Grid(QUICK)
+BAND_MEAN = np.linspace(-10, -40, QUICK.n_mels)
+SLOPE = 15  # dB
+
+
+def cells(*names):
+    """Return a bool map [shape=(n_bands, n_cells)] of (band, cell) pairs."""
+    planted = np.zeros(GRID.shape, dtype=bool)
+    for band, cell in names:
+        planted[band, cell] = True
+    return planted
+
+
+def level_model(planted, sign=1):
+    """Return a model that answers only to the mean level of the planted cells."""
+    inside = GRID.spread(planted)
+
+    def predict(batch):
+        return 1 / (1 + np.exp(-sign * (batch[:, inside].mean(axis=1) + 30) / SLOPE))
+
+    def gradient(batch):
+        p = predict(batch)
+        return (sign * p * (1 - p) / SLOPE / inside.sum())[:, None, None] * inside
+
+    return SimpleNamespace(predict=predict, gradient=gradient)
+
+
+def constant_model():
+    """Return a model that always says the same."""
+    return SimpleNamespace(predict=lambda batch: np.full((len(batch), 1), 0.7),
+                           gradient=np.zeros_like)
+
+
+def noise_model():
+    """Return a model whose answer changes with every input, for no reason."""
+    return SimpleNamespace(
+        predict=lambda batch: batch.sum(axis=(1, 2), dtype=np.float64) * 7.31 % 1)

@@ -1,0 +1,101 @@
+"""A track is explained once, by the network that never saw it, and then from its file."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hiphoplib.causes import read_truth
+from hiphoplib.errors import BadInput
+from hiphoplib.experiment import prepare, run_of
+from hiphoplib.explained import explain_shuffled, explain_track, shuffle_weights
+from hiphoplib.training import load_run
+
+OPTIONS = {"seeds": (0, 1), "samples": 400}
+
+
+@pytest.fixture
+def task(trained, tmp_path):
+    return prepare(Path(shutil.copytree(trained, tmp_path / "tiny")), folds=3)
+
+
+def kept(task):
+    return sorted(task.folder.glob("runs/*/mlp/*/explanations/*.json"))
+
+
+def same(one, other):
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in (
+        "runs", "r2", "weights", "claimed", "strong")) and one.probability == other.probability
+
+
+def test_the_second_time_it_is_read(task, monkeypatch):
+    found, S_db = explain_track(task, "mlp", "0001", **OPTIONS)
+    assert np.array_equal(S_db, task.store["0001"])
+    assert found.probability == pytest.approx(
+        load_run(run_of(task, "mlp", "0001")).predict(S_db[None])[0], abs=1e-6)
+    from hiphoplib import explained
+
+    path, = kept(task)
+    assert path.is_relative_to(run_of(task, "mlp", "0001"))
+    monkeypatch.setattr(explained, "explain", None)  # is not asked again
+    again, _ = explain_track(task, "mlp", "0001", **OPTIONS)
+    assert same(found, again) and set(again.witnesses) == {"occlusion", "gradients"}
+
+
+@pytest.mark.parametrize("change", ["network", "spectrogram", "seeds", "damaged", "cut"])
+def test_what_depends_on_something_else_is_made_anew(task, change):
+    options = dict(OPTIONS)
+    explain_track(task, "mlp", "0001", **options)
+    path, = kept(task)
+    if change == "network":
+        run = load_run(run_of(task, "mlp", "0001"))
+        shuffle_weights(run.model)
+        run.model.save(run_of(task, "mlp", "0001") / "model.keras")
+    elif change == "spectrogram":
+        store = task.folder / "mels-quick" / "mels.npy"
+        mels = np.load(store, allow_pickle=False)
+        mels += np.float16(3)
+        with store.open("r+b") as file:
+            file.seek(np.load(store, mmap_mode="r", allow_pickle=False).offset)
+            file.write(mels.tobytes())
+    elif change == "seeds":
+        options["seeds"] = (0, 2)
+    else:
+        text = path.read_text()
+        path.write_text("{}" if change == "damaged" else text[: len(text) // 2])
+    before = path.read_text()
+    found, _ = explain_track(task, "mlp", "0001", **options)
+    assert path.read_text() != before and json.loads(path.read_text())["id"] == "0001"
+    if change in ("damaged", "cut"):
+        assert path.read_text() == text
+    assert found.runs.shape[:2] == (2, 2)
+
+
+def test_a_shuffled_network_is_kept_apart(task):
+    found, _ = explain_track(task, "mlp", "0001")
+    shuffled = explain_shuffled(task, "mlp", "0001", 0)
+    assert len(kept(task)) == 2 and not same(found, shuffled)
+    assert same(found, explain_track(task, "mlp", "0001")[0])
+    assert same(shuffled, explain_shuffled(task, "mlp", "0001", 0))
+
+
+def test_ids_that_are_no_file_names_are_kept_all_the_same(task):
+    from hiphoplib.explained import remembered
+
+    folder = run_of(task, "mlp", "0001")
+    for odd in ("../../x", "a/b", "n\u0000l", "e" * 300, "\N{PILE OF POO}"):
+        assert remembered(folder, odd, "what", [], lambda: {"a": np.arange(2)}) == {"a": [0, 1]}
+    assert len(list((folder / "explanations").iterdir())) == 5
+
+
+@pytest.mark.parametrize("model, track_id, said", [
+    ("mlp", "nope", "'nope': no usable clip"), ("rnn", "0001", "no trained model there")])
+def test_what_cannot_be_explained_says_why(task, model, track_id, said):
+    with pytest.raises(BadInput, match=said):
+        explain_track(task, model, track_id)
+
+
+def test_other_corpora_have_no_truth(task):
+    assert read_truth(task) is None

@@ -1,0 +1,112 @@
+"""Explanations find causes that were planted, in networks that have learnt them."""
+
+import numpy as np
+import pytest
+
+from hiphoplib.cells import Grid, fillings
+from hiphoplib.explain import explain, rank_correlation
+from hiphoplib.explained import shuffle_weights
+from hiphoplib.faithful import recovery
+from hiphoplib.planted import (
+    KINDS,
+    LOUDER,
+    SMALL,
+    check_planted,
+    find,
+    heldout_answers,
+    learn,
+    lime_default,
+    plant,
+)
+from hiphoplib.tests.known_models import constant_model
+from hiphoplib.training import load_run, save_run
+
+GRID = Grid(SMALL)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def learnt(request):
+    """A corpus with a planted cause, and a network that has learnt it."""
+    planted = plant(request.param)
+    return planted, learn(planted)
+
+
+def auc(planted, run):
+    answers = heldout_answers(planted, run)
+    return recovery(answers.to_numpy(), planted.labels[answers.index].to_numpy() == 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_every_clip_that_is_judged_one_cell_decides(kind):
+    planted = plant(kind, clips={"train": 60, "holdout": 60})
+    decided, heldout = planted.cells.sum(axis=(1, 2)), planted.sides == "holdout"
+    assert (decided[heldout] == 1).all() and set(decided[~heldout]) == {0, 1}
+    assert planted.labels[heldout].mean() == pytest.approx(0.5, abs=0.2)
+    bands = np.argmax(planted.cells[heldout].any(axis=2), axis=1)
+    names = np.array(list(GRID.bands))[bands]
+    assert (names == np.array(KINDS[kind])[planted.labels[heldout]]).all()
+    assert len(np.unique(np.nonzero(planted.cells)[2])) == GRID.shape[1]  # anywhere in time
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
+    from hiphoplib import planted as module
+
+    with_it = plant(kind, clips={"holdout": 8})
+    monkeypatch.setattr(module, "LOUDER", 0.0)
+    monkeypatch.setattr(module, "JUMP", 0.0)
+    difference = with_it.S_db - plant(kind, clips={"holdout": 8}).S_db
+    inside = np.array([GRID.spread(cell) for cell in with_it.cells])
+    assert np.allclose(difference[~inside], 0)
+    mean, spread = difference[inside].mean(), difference[inside].std()
+    if kind == "level":
+        assert mean == pytest.approx(LOUDER, abs=1e-4) and spread < 1e-4
+    else:
+        assert mean == pytest.approx(0, abs=0.8) and spread == pytest.approx(6, abs=0.2)
+
+
+def test_planted_causes_are_found(learnt):
+    """The quick form of the check below: six clips of each kind, two seeds."""
+    planted, run = learnt
+    assert auc(planted, run) > 0.95
+    found = find(planted, run, clips=6, seeds=(0, 1))
+    assert len(found) == 6
+    assert found["recovery"].mean() >= 0.90 and found["top1"].mean() >= 0.80
+    assert found["top1_lime_default"].mean() < found["top1"].mean()
+
+
+def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
+    planted, run = learnt
+    run.card["fold"] = 0
+    save_run(run, tmp_path)
+    others, claims, maps = [], np.zeros(2, int), []
+    for number, clip in enumerate(planted.sides.index[planted.sides == "holdout"][:4]):
+        other = load_run(tmp_path)
+        shuffle_weights(other.model, number)
+        both = [explain(each, planted.S_db[clip], GRID, fillings(run.scaler.mean), seeds=(0, 1))
+                for each in (run, other)]
+        maps.append(rank_correlation(both[0].weights, both[1].weights))
+        claims += [found.claimed.sum() for found in both]
+        others.append(other)
+    assert np.mean(maps) < 0.3
+    assert claims[1] < claims[0]
+    before, after = run.model.get_weights(), others[0].model.get_weights()
+    assert all(np.array_equal(np.sort(one, None), np.sort(two, None))
+               for one, two in zip(before, after))
+    assert not np.array_equal(before[0], after[0])
+
+
+def test_lime_as_it_comes_says_nothing_of_a_constant_model():
+    S_db = plant("level", clips={"holdout": 1}).S_db[0]
+    assert np.allclose(lime_default(constant_model(), S_db, GRID), 0, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_planted_causes_are_found_in_full():
+    checked = check_planted()
+    for kind, found in checked["kinds"].items():
+        assert found["auc"] > 0.95, kind
+        assert found["clips"] == 40
+        assert found["recovery"]["mean"] >= 0.90 and found["top1"]["mean"] >= 0.80, kind
+    assert checked["recovery"] >= 0.90 and checked["top1"] >= 0.80
+    assert checked["recovery_lime_default"] < checked["recovery"]

@@ -1,0 +1,129 @@
+"""Figures of explanations say what the numbers say, and can be read."""
+
+import numpy as np
+import pytest
+
+from hiphoplib import plots
+from hiphoplib.cells import Grid
+from hiphoplib.explain import Explanation
+from hiphoplib.mel import QUICK
+from hiphoplib.tests.figure_data import (
+    check_drawn,
+    check_texts,
+    explanations,
+    row_of,
+    texts_of,
+    title_of,
+)
+
+RNG = np.random.default_rng(0)
+S_DB = RNG.uniform(-60, 30, QUICK.shape)
+GRID = Grid(QUICK)
+HATS = 3
+
+pytestmark = pytest.mark.usefixtures("figure_style")
+
+
+def explained(strength=0.2, witnesses=()):
+    """Return an Explanation that claims one cell, or nothing for a strength of 0."""
+    runs = RNG.normal(0, strength / 100, (2, 3, *GRID.shape))
+    runs[..., HATS, 4] += strength
+    return Explanation(GRID, runs, np.ones((2, 3)), 0.6, dict(witnesses))
+
+
+RESULTS = explanations()
+FIGURES = {
+    "listening_map": (plots.listening_map, RESULTS),
+    "listening_bands": (plots.listening_bands, RESULTS),
+    "bands of one side": (plots.listening_bands, {**RESULTS, "bands": {
+        name: {**of, "unpopular": None} for name, of in RESULTS["bands"].items()}}),
+    "listening_seconds": (plots.listening_seconds, RESULTS),
+    "deletion": (plots.faithfulness, RESULTS),
+    "insertion": (plots.faithfulness, RESULTS, "insertion"),
+    "planted": (plots.planted, RESULTS)}
+
+
+@pytest.mark.parametrize("draw, data", [(draw, data) for draw, *data in FIGURES.values()],
+                         ids=FIGURES)
+def test_each_figure_can_be_read(draw, data):
+    check_texts(draw, data)
+
+
+@pytest.mark.parametrize("draw, data", [
+    (draw, data) for draw, *data in FIGURES.values() if draw in (
+        plots.listening_seconds, plots.faithfulness)], ids=["seconds", "deletion", "insertion"])
+def test_each_figure_is_drawn_where_it_is_wanted(draw, data):  # rows have names, not a unit
+    check_drawn(draw, data)
+
+
+@pytest.mark.parametrize("strength", [0.2, 0])
+def test_an_explanation_can_be_read(strength):
+    check_texts(plots.explanation, (S_DB, explained(strength)))
+    check_texts(plots.explanation, (S_DB, explained(strength), None, "0123: what the rnn says"))
+
+
+@pytest.mark.parametrize("strength, outlines", [(0.2, 1), (0, 0)])
+def test_only_claimed_cells_are_outlined(strength, outlines):
+    expl = explained(strength)
+    ax = plots.explanation(S_DB, expl)
+    assert sum(not patch.get_fill() for patch in ax.patches) == outlines == expl.claimed.sum()
+    assert sum(patch.get_fill() for patch in ax.patches) == expl.grid.size
+    assert {patch.get_alpha() for patch in ax.patches if patch.get_fill()} == (
+        {0.25, 0.75} if outlines else {0.25})
+
+
+@pytest.mark.parametrize("said, line", [(0.2, "-"), (-0.2, "--")])
+def test_a_claim_that_a_witness_denies_is_outlined_with_a_broken_line(said, line):
+    ax = plots.explanation(S_DB, explained(witnesses={"other": np.full((2, *GRID.shape), said)}))
+    outline, = (patch for patch in ax.patches if not patch.get_fill())
+    assert (outline.get_linestyle() == "-") == (line == "-")
+
+
+def test_explanation_is_red_for_and_blue_against():
+    expl = explained()
+    expl.runs[..., 0, 0] = -0.2
+    ax = plots.explanation(S_DB, expl)
+    corners = (12, np.searchsorted(QUICK.mel_frequencies(), 5000) - 0.5), (0, -0.5)
+    (red, _, blue), (red_against, _, blue_against) = (
+        next(patch for patch in ax.patches if patch.get_fill()
+             and np.allclose(patch.get_xy(), corner)).get_facecolor()[:3] for corner in corners)
+    assert red > blue and blue_against > red_against
+
+
+def test_the_panels_beside_a_map_are_its_sums():
+    expl = explained()
+    seconds, bands = plots.explanation(S_DB, expl).child_axes[:2]
+    line = next(line for line in seconds.lines if len(line.get_xdata()) == 10)
+    assert np.allclose(line.get_ydata(), expl.weights.sum(axis=0))
+    assert np.allclose(line.get_xdata(), np.arange(10) * 3 + 1.5)
+    assert np.allclose([bar.get_width() for bar in bands.patches], expl.weights.sum(axis=1))
+
+
+def test_dots_on_the_map_are_where_the_interval_excludes_zero():
+    results = explanations()
+    low, high = (np.array(results["map"][end]) for end in ("low", "high"))
+    ax = plots.listening_map(results)
+    x, y = (line.get_data() for line in ax.lines).__next__()
+    assert {(band, cell) for band, cell in zip(y.astype(int), (x // 3).astype(int))} == {
+        tuple(pair) for pair in np.argwhere((low > 0) | (high < 0))}
+    assert title_of(ax).startswith(f"{len(x)} of 40 cells")
+
+
+def test_bands_stand_at_their_weights():
+    ax = plots.listening_bands(RESULTS)
+    drawn = {(round(x, 6), round(y)) for line in ax.lines if line.get_linestyle() == "None"
+             for x, y in zip(line.get_xdata(), line.get_ydata())}
+    for band, of in RESULTS["bands"].items():
+        for side in ("popular", "unpopular"):
+            assert (round(of[side]["mean"], 6), row_of(ax, band)) in drawn
+
+
+def test_the_title_names_where_the_network_listens_most():
+    assert title_of(plots.listening_seconds(RESULTS)) == "The RNN listens most to 27 to 30 s"
+
+
+def test_every_filling_and_kind_is_named():
+    texts = [text for text, _ in texts_of(plots.planted(RESULTS).figure)]
+    for named in ("LIME as it comes", "silence", "training mean", "cause of level",
+                  "cause of texture"):
+        assert named in texts
