@@ -107,7 +107,7 @@ def draw_four(task, model, folder):
     for kind, (found, S_db) in four_explained(task, model).items():
         title = f"{KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
         save(explanation(S_db, found, title=title),
-             folder / f"lime_{task.folder.resolve().name}_{kind}.png")
+             folder / f"lime_{task.folder.resolve().name}_{kind}.png", dpi=80)  # for notebooks
 
 
 def shuffled(task, model, drawn, found, weights):

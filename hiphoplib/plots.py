@@ -21,6 +21,7 @@ from .plots_data import (  # noqa: F401
     waterfall,
 )
 from .plots_explain import (  # noqa: F401
+    cell_map,
     explanation,
     faithfulness,
     listening_bands,

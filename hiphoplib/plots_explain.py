@@ -5,6 +5,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from .cells import Grid
 from .plots_models import apart, dots, finding, label_of, legend_below, rows
 from .plots_style import NEUTRAL, PALETTE, POPULAR, UNPOPULAR, axes_for, mel_image, titled
 
@@ -78,23 +79,38 @@ def _ends(set_limits, set_ticks, mean, spread):
     set_ticks([-most, most], [f"{-most:+.2f}", f"{most:+.2f}"])
 
 
+def cell_map(weights, grid, ax=None, title="Weights", outlined=None, dotted=None):
+    """Weights [shape=(n_bands, n_cells)] as a picture, red above zero, blue below.
+
+    Parameters
+    ----------
+    outlined, dotted : np.ndarray of bool [shape=(n_bands, n_cells)], optional
+        Cells to mark.
+    """
+    ax, (n_bands, n_cells) = axes_for(ax, (7, 3.4)), np.shape(weights)
+    most = max(np.abs(weights).max(), 1e-6)
+    image = ax.imshow(weights, origin="lower", aspect="auto", cmap=DIVERGING, vmin=-most, vmax=most,
+                      extent=(0, n_cells * grid.cell_seconds, -0.5, n_bands - 0.5))
+    for band, cell in np.argwhere(outlined) if outlined is not None else ():
+        ax.add_patch(plt.Rectangle((cell * grid.cell_seconds, band - 0.5), grid.cell_seconds, 1,
+                                   fill=False, linewidth=2.2))
+    if dotted is not None:
+        band, cell = np.nonzero(dotted)
+        ax.plot((cell + 0.5) * grid.cell_seconds, band, "o", color="black", markersize=5)
+    ax.set_yticks(range(n_bands), list(grid.bands))
+    ax.tick_params(axis="y", length=0)
+    ax.figure.colorbar(image, ax=ax, label="weight", ticks=[-0.9 * most, 0, 0.9 * most],
+                       format="%+.3f")
+    return finding(ax, title, "time (s)", "")
+
+
 def listening_map(results, ax=None):
     """Mean weight of every cell over many clips; a dot where its interval excludes zero."""
-    ax, found = axes_for(ax, (7, 3.4)), {end: np.array(results["map"][end])
-                                         for end in ("mean", "low", "high")}
-    (n_bands, n_cells), size = found["mean"].shape, results["cell_seconds"]
-    most = np.abs(found["mean"]).max()
-    image = ax.imshow(found["mean"], origin="lower", aspect="auto", cmap=DIVERGING, vmin=-most,
-                      vmax=most, extent=(0, n_cells * size, -0.5, n_bands - 0.5))
-    sure = (found["low"] > 0) | (found["high"] < 0)
-    band, cell = np.nonzero(sure)
-    ax.plot((cell + 0.5) * size, band, "o", color="black", markersize=5)
-    ax.set_yticks(range(n_bands), list(results["bands"]))
-    ax.tick_params(axis="y", length=0)
-    ax.figure.colorbar(image, ax=ax, label="mean weight", ticks=[-0.9 * most, 0, 0.9 * most],
-                       format="%+.3f")
-    return finding(ax, f"{sure.sum()} of {sure.size} cells speak one way on average (dots)",
-                   "time (s)", "")
+    mean, low, high = (np.array(results["map"][end]) for end in ("mean", "low", "high"))
+    sure = (low > 0) | (high < 0)
+    grid = Grid(None, results["bands"], results["cell_seconds"])
+    return cell_map(mean, grid, ax, f"{sure.sum()} of {sure.size} cells speak one way on average "
+                                    "(dots)", dotted=sure)
 
 
 def listening_bands(results, ax=None):

@@ -31,9 +31,9 @@ def use_style():
     mpl.rcParams.update(STYLE)
 
 
-def save(ax, path):
-    """Write the figure of an Axes to a file and close it."""
-    ax.figure.savefig(path)
+def save(ax, path, **options):
+    """Write the figure of an Axes to a file and close it; options are those of ``savefig``."""
+    ax.figure.savefig(path, **options)
     plt.close(ax.figure)
 
 

@@ -69,6 +69,19 @@ def test_edges_do_not_click():
     assert in_hats(only(tone, SR, CLAIMED, GRID)) < in_hats(hard) - 30
 
 
+def test_edges_are_soft_in_time_and_in_frequency(y):
+    """A cell fades within a tenth of a second beyond its end, and 120 Hz beyond its band."""
+    heard, bass = only(y, SR, CLAIMED, GRID), level(y, 6.5, 11.5)
+    assert bass - 30 < level(heard, 12.04, 12.06) < bass - 6
+    assert level(heard, 12.2, 12.4) < bass - 60
+
+    def left(hz):
+        tone = np.sin(2 * np.pi * hz * np.arange(30 * SR) / SR).astype(np.float32)
+        return level(only(tone, SR, CLAIMED, GRID), 6.5, 11.5) - level(tone, 6.5, 11.5)
+
+    assert left(120) > -1 and -30 < left(310) < -6 and left(500) < -60
+
+
 @pytest.mark.parametrize("seconds", [3.0, 17.3, 29.9, 31.0])
 def test_clips_of_any_length_keep_theirs(y, seconds):
     clip = np.resize(y, int(seconds * SR))
@@ -90,4 +103,5 @@ def test_a_clip_is_heard_by_its_explanation(y, tmp_path):
     heard = hear(tmp_path / "clip.wav", Explanation(GRID, runs, np.ones((2, 2)), 0.5))
     assert list(heard) == ["claimed", "without"] and all(sr == SR for _, sr in heard.values())
     assert np.allclose(heard["claimed"][0], only(y, SR, CLAIMED, GRID), atol=1e-6)
+    assert np.allclose(heard["without"][0], without(y, SR, CLAIMED, GRID), atol=1e-6)
     assert hear(tmp_path / "clip.wav", Explanation(GRID, 0 * runs, np.ones((2, 2)), 0.5)) == {}

@@ -25,7 +25,8 @@ def measured(trained, tmp_path_factory):
     (folder / "truth.json").write_text(json.dumps({
         "causes": {"level": {"band_hz": [0, 11025], "weight": 1.0},
                    "low": {"band_hz": [30, 120], "weight": 2.0}},
-        "tracks": {name: {"causes": {"level": cause, "low": cause}} for name in task.tracks["id"]}}))
+        "tracks": {name: {"causes": dict.fromkeys(("level", "low"), cause)}
+                   for name in task.tracks["id"]}}))
     path = folder / "explanations.json"
     assert main([str(folder), "--model", "mlp", "--clips", "2", "--folds", "3", "--json", str(path),
                  "--pictures", str(folder)]) == 0

@@ -32,7 +32,10 @@ def explained(strength=0.2, witnesses=()):
 
 
 RESULTS = explanations()
+WEIGHTS = RNG.normal(0, 0.1, GRID.shape)
 FIGURES = {
+    "cell_map": (plots.cell_map, WEIGHTS, GRID),
+    "cell_map of nothing": (plots.cell_map, 0 * WEIGHTS, GRID, None, "Nothing", WEIGHTS > 9),
     "listening_map": (plots.listening_map, RESULTS),
     "listening_bands": (plots.listening_bands, RESULTS),
     "bands of one side": (plots.listening_bands, {**RESULTS, "bands": {
@@ -107,6 +110,13 @@ def test_dots_on_the_map_are_where_the_interval_excludes_zero():
     assert {(band, cell) for band, cell in zip(y.astype(int), (x // 3).astype(int))} == {
         tuple(pair) for pair in np.argwhere((low > 0) | (high < 0))}
     assert title_of(ax).startswith(f"{len(x)} of 40 cells")
+
+
+def test_marked_cells_are_those_asked_for():
+    ax = plots.cell_map(WEIGHTS, GRID, outlined=WEIGHTS > 0.15, dotted=WEIGHTS < -0.15)
+    assert {patch.get_xy() for patch in ax.patches} == {
+        (cell * 3.0, band - 0.5) for band, cell in np.argwhere(WEIGHTS > 0.15)}
+    assert len(ax.lines[0].get_xdata()) == (WEIGHTS < -0.15).sum()
 
 
 def test_bands_stand_at_their_weights():

@@ -6,6 +6,7 @@ import nbformat
 import pytest
 
 from hiphoplib import wording
+from hiphoplib import wording_explain
 from hiphoplib import wording_findings as findings
 from hiphoplib.evaluation import read_results
 
@@ -70,6 +71,34 @@ def test_the_readme_shows_the_search_of_the_head():
             assert f"| {found['auc']:.3f} |" in text
 
 
+EXPLAINED = ["explanations", "explanations_synthetic-4000", "explanations_liked_songs"]
+
+
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_the_readme_says_how_far_explanations_hold(name):
+    results = read_results(ROOT / f"notebooks/results/{name}.json")
+    text = " ".join((ROOT / "README.md").read_text().split())
+    for sentence in (wording_explain.holds(results), wording_explain.where(results),
+                     wording_explain.recovery(results)):
+        for line in sentence.split("\n"):
+            assert line in text
+    assert results["command"] in text and results["versions"]["lime"]
+
+
+def test_explanations_hold_where_there_is_a_bar():
+    results = read_results(ROOT / "notebooks/results/explanations.json")
+    assert results["corpus"]["name"] == "synthetic" and results["model"] == "rnn"
+    for kind in results["planted"]["kinds"].values():
+        assert kind["recovery"]["mean"] >= 0.9 and kind["top1"]["mean"] >= 0.8
+    assert results["deletion_minus_random"]["low"] > 0
+    assert results["sanity"]["correlation"]["mean"] < 0.3
+    assert results["sanity"]["claims"]["cells"]["mean"] < results["sanity"]["claims_trained"][
+        "cells"]["mean"]
+    text = " ".join((ROOT / "README.md").read_text().split())
+    for line in wording_explain.planted(results).split("\n"):
+        assert line in text
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_notebooks_are_executed_in_order_clean_and_small(path):
     cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
@@ -91,8 +120,9 @@ def test_notebooks_warn_where_the_corpus_is_synthetic(path):
 
 def test_results_name_what_made_them():
     paths = (ROOT / "notebooks" / "results").glob("*.json")
-    for path in (path for path in paths if path.stem not in (
-            "bench", "crnn_search", "explanations", "shape_rap_2020", "transfer_search")):
+    for path in (path for path in paths if path.stem.split("_")[0] != "explanations"
+                 and path.stem not in ("bench", "crnn_search", "shape_rap_2020",
+                                       "transfer_search")):
         results = read_results(path)
         assert {"corpus", "protocol", "models", "paired", "versions", "made", "command"} <= set(
             results)
