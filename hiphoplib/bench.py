@@ -77,7 +77,7 @@ class Effort:
     disk_gb: float = 7
     startups: int = 5
     scored: int = 10
-    seeds: int = 3
+    seeds: int = 5
 
 
 SHORT = Effort(clips=4, rounds=1, rows=48, warm_rows=16, pairs=1, models=("mlp", "rnn", "crnn"),

@@ -31,7 +31,7 @@ from .training import load_run, versions
 from .wording_explain import KINDS, told
 
 CLIPS = 60
-SHUFFLED = 20  # clips that a network with shuffled weights explains once more
+SHUFFLED = 12  # clips that a network with shuffled weights explains once more
 
 
 def evaluate_explanations(task, model="rnn", *, clips=CLIPS, command=None):

@@ -21,7 +21,7 @@ def explanation(S_db, expl, ax=None, title="What speaks for popularity (red) and
     Claimed cells are outlined, broken where a witness says otherwise; the others are pale. Above,
     the sum over bands by second; on the right, the sum over seconds by band.
     """
-    ax, grid = axes_for(ax, (10, 5)), expl.grid
+    ax, grid = axes_for(ax, (8.6, 4.5)), expl.grid
     mel_image(S_db, grid.mel_grid, ax, "gray")
     strongest = max(np.abs(expl.weights).max(), 0.01)  # nearly nothing shall not look like much
     colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(-strongest, strongest), DIVERGING)
@@ -37,7 +37,7 @@ def explanation(S_db, expl, ax=None, title="What speaks for popularity (red) and
             ax.add_patch(plt.Rectangle(*box, fill=False, linewidth=2.2, zorder=3,
                                        linestyle="-" if solid else (0, (2, 1.5))))
     _by_second(expl, ax.inset_axes([0, 1.04, 1, 0.2], sharex=ax), title)
-    _by_band(expl, ax.inset_axes([1.03, 0, 0.16, 1], sharey=ax), edges)
+    _by_band(expl, ax.inset_axes([1.06, 0, 0.12, 1], sharey=ax), edges)
     ax.figure.colorbar(colors, ax=ax, location="bottom", shrink=0.6, aspect=40,
                        label="weight (change in probability)", ticks=MaxNLocator(5))
     return titled(ax, "", "time (s)", "frequency (Hz)")
@@ -157,20 +157,29 @@ def faithfulness(results, way="deletion", ax=None):
                    f"cells {gone} (%)", "probability of its own answer")
 
 
-def planted(results, ax=None):
-    """How well planted causes are found under each filling, and by LIME as it comes."""
+def planted(results, of="recovery", ax=None):
+    """How well planted causes are found under each filling, and by LIME as it comes.
+
+    Parameters
+    ----------
+    of : {"recovery", "top1"}
+        ROC-AUC of the map, or the share of clips whose planted cell is named first.
+    """
     ax, found = axes_for(ax, (7, 3.6)), results["planted"]["kinds"]
     places = rows(ax, list(FILLINGS), labels=list(FILLINGS.values()))
-    for number, (kind, of) in enumerate(found.items()):
+    for number, (kind, values) in enumerate(found.items()):
+        there = {name: values[of + name] for name in FILLINGS}
         dots(ax, {name: place + apart(number, len(found)) for name, place in places.items()},
-             {name: of[name] for name in FILLINGS if name in of},
-             list(SIDE_COLORS.values())[number], marker="os"[number], label=f"cause of {kind}")
-    ax.axvline(0.5, color=NEUTRAL, linestyle=":", linewidth=1.2)
+             there, list(SIDE_COLORS.values())[number], marker="os"[number],
+             label=f"cause of {kind}")
     legend_below(ax, 2)
-    return finding(ax, "What fills the hole decides what is found",
-                   "recovery (ROC-AUC of the map; 0.5 is chance)", "", xlim=(0, 1.03))
+    title, xlabel = {"recovery": ("What fills the hole decides what is found",
+                                  "recovery (ROC-AUC of the map; 0.5 is chance)"),
+                     "top1": ("… and whether it is named first",
+                              "clips whose planted cell comes first (share)")}[of]
+    return finding(ax, title, xlabel, "", xlim=(-0.03, 1.03))
 
 
-FILLINGS = {"recovery_lime_default": "LIME as it comes", "recovery_own_mean": "the cell's own mean",
-            "recovery_silence": "silence", "recovery_training_mean": "training mean",
-            "recovery": "silence and training mean"}
+FILLINGS = {"_lime_default": "LIME as it comes", "_own_mean": "the cell's own mean",
+            "_silence": "silence", "_training_mean": "training mean",
+            "": "silence and training mean"}

@@ -129,9 +129,9 @@ def shuffled(sanity):
     """What networks say that have learnt nothing, sentences."""
     before, after = sanity["claims_trained"], sanity["claims"]
     return (f"With its weights shuffled the network gives a map whose rank correlation with its "
-            f"own is {estimate(sanity['correlation'], 2)}; that of the absolute weights is "
-            f"{estimate(sanity['correlation_of_size'], 2)}, which is where the build of the "
-            f"network listens, whatever it learns. Claims are made for "
+            f"own is {estimate(sanity['correlation'], 2)}; that of the absolute weights, which "
+            "tells how far its build decides where it listens, whatever it has learnt, is "
+            f"{estimate(sanity['correlation_of_size'], 2)}. Claims are made for "
             f"{after['share']['mean']:.0%} of {sanity['clips']} clips, {after['cells']['mean']:.1f}"
             f" cells a clip; trained, for {before['share']['mean']:.0%}, "
             f"{before['cells']['mean']:.1f} cells.")

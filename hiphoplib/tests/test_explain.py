@@ -103,7 +103,10 @@ def test_seeds_reproduce(S_db, planted, found):
     assert not np.allclose(other.runs, found.runs)
 
 
-def test_no_two_runs_share_their_samples(found):
+def test_no_two_runs_share_their_samples(S_db, planted):
+    """Fillings with the same samples would agree by their noise: even equal ones do not here."""
+    twice = [fillings(BAND_MEAN)[0]] * 2
+    found = explain(level_model(planted), S_db, GRID, twice)
     runs = found.runs.reshape(-1, GRID.size)
     assert len(np.unique(runs.round(12), axis=0)) == len(runs) == found.r2.size == 10
 

@@ -106,7 +106,7 @@ def test_planted_causes_are_found_in_full():
     checked = check_planted()
     for kind, found in checked["kinds"].items():
         assert found["auc"] > 0.95, kind
-        assert found["clips"] == 40
+        assert found["clips"] == 30
         assert found["recovery"]["mean"] >= 0.90 and found["top1"]["mean"] >= 0.80, kind
     assert checked["recovery"] >= 0.90 and checked["top1"] >= 0.80
     assert checked["recovery_lime_default"] < checked["recovery"]

@@ -43,7 +43,8 @@ FIGURES = {
     "listening_seconds": (plots.listening_seconds, RESULTS),
     "deletion": (plots.faithfulness, RESULTS),
     "insertion": (plots.faithfulness, RESULTS, "insertion"),
-    "planted": (plots.planted, RESULTS)}
+    "planted": (plots.planted, RESULTS),
+    "planted, first": (plots.planted, RESULTS, "top1")}
 
 
 @pytest.mark.parametrize("draw, data", [(draw, data) for draw, *data in FIGURES.values()],
@@ -130,6 +131,14 @@ def test_bands_stand_at_their_weights():
 
 def test_the_title_names_where_the_network_listens_most():
     assert title_of(plots.listening_seconds(RESULTS)) == "The RNN listens most to 27 to 30 s"
+
+
+@pytest.mark.parametrize("of, at", [("recovery", 0.98), ("top1", 0.9)])
+def test_what_both_fillings_find_is_the_last_row(of, at):
+    ax = plots.planted(RESULTS, of)
+    last = [x for line in ax.lines if line.get_linestyle() == "None"
+            for x, y in zip(line.get_xdata(), line.get_ydata()) if round(y) == 4]
+    assert last == [at, at]
 
 
 def test_every_filling_and_kind_is_named():

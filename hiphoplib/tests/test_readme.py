@@ -5,8 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from hiphoplib import wording
-from hiphoplib import wording_explain
+from hiphoplib import wording, wording_explain
 from hiphoplib import wording_findings as findings
 from hiphoplib.evaluation import read_results
 
