@@ -45,6 +45,8 @@ def bench_markdown(results):
               "explain": _explain, "startup": _startup}
     sections = [_machine(results), _ratios(results)]
     sections += [table(results[name]) for name, table in tables.items() if name in results]
+    sections += [f"Measured apart from the rest, on {made}: {what}, by `{command}`."
+                 for what, (command, made) in results.get("apart", {}).items()]
     return "\n\n".join(section for section in sections if section)
 
 

@@ -162,7 +162,7 @@ def lime_default(model, S_db, grid, seed=0):
     picture = np.repeat(((S_db - low) / (high - low))[..., None], 3, axis=2).astype(float)
     with no_progress_bar():
         result = lime_image.LimeImageExplainer(random_state=seed).explain_instance(
-            picture, classify, labels=(1,), top_labels=None, random_seed=seed, batch_size=50)
+            picture, classify, labels=(1,), top_labels=None, random_seed=seed, batch_size=500)
     weight = dict(result.local_exp[1])
     return grid.means(np.vectorize(lambda segment: weight.get(segment, 0.0))(result.segments))
 

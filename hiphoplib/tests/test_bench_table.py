@@ -117,3 +117,10 @@ def test_make_bench_puts_the_tables_into_the_readme_when_all_is_measured():
     measure, tables = (step for step in said if "-m hiphoplib" in step)
     assert measure.endswith("-m hiphoplib.bench")
     assert tables.endswith("-m hiphoplib.bench_table README.md notebooks/results/bench.json")
+
+
+def test_what_was_measured_apart_says_so():
+    results = json.loads((ROOT / "notebooks" / "results" / "bench.json").read_text())
+    told = bench_markdown(results | {"apart": {"waiting": ["sleep 1", "2021-05-04"]}})
+    assert told.endswith("Measured apart from the rest, on 2021-05-04: waiting, by `sleep 1`.")
+    assert "Measured apart" not in bench_markdown({**results, "apart": {}})
