@@ -144,19 +144,21 @@ def explain(options):
     from .explained import explain_track
     from .files import write_whole
     from .plots import explanation, save, use_style
+    from .plots_models import label_of
     from .previews import clip_path
     from .wording_explain import told
 
     use_style()
     task = _task(options)
     found, S_db = explain_track(task, options.model, options.track)
-    title = f"{options.track}: what the {options.model} listens to"
+    title = f"{options.track}: what the {label_of(options.model)} listens to"
     save(explanation(S_db, found, title=title), options.out)
     print(f"{options.track}:\n{told(found, options.model)}")
     if options.wav:
-        clip = clip_path(options.corpus, task.tracks.loc[options.track])
-        for name, heard in hear(clip, found).items():
-            write_whole(options.wav / f"{name}.wav", as_wav(*heard))
+        heard = hear(clip_path(options.corpus, task.tracks.loc[options.track]), found)
+        for name, sound in heard.items():
+            write_whole(options.wav / f"{name}.wav", as_wav(*sound))
+        print(f"written to {options.wav}: {', '.join(heard)}" if heard else "nothing to listen to")
 
 
 def _task(options):

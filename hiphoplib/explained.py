@@ -11,6 +11,8 @@ from .explain import SAMPLES, SEEDS, Explanation, explain
 from .files import write_whole
 from .training import load_run
 
+VERSION = 1  # of how explanations and curves are computed: those of another one are made anew
+
 
 def explain_track(task, model, track_id, *, seeds=SEEDS, samples=SAMPLES):
     """Explain a track by the trained network that never saw it; once, and then from its file.
@@ -117,7 +119,7 @@ def remembered(folder, track_id, what, depends_on, compute):
     if not (folder / "model.keras").is_file():
         load_run(folder)  # says what to do
     sha = hashlib.sha256((folder / "model.keras").read_bytes())
-    for part in depends_on:
+    for part in (VERSION, *depends_on):
         sha.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
     name = hashlib.sha256(f"{what} {track_id}".encode()).hexdigest()[:16]  # ids may hold anything
     path = folder / "explanations" / f"{name}.json"

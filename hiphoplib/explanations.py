@@ -20,6 +20,7 @@ from .explained import explain_shuffled, explain_track, four_tracks, remembered
 from .explanation_measures import claimed, mean_over, measured
 from .faithful import curves
 from .findings import heldout_labels
+from .gather_options import positive
 from .metrics import RESAMPLES, resample_artists
 from .models import MODELS
 from .planted import check_planted
@@ -152,12 +153,12 @@ def main(arguments=None):
     parser.add_argument("corpus", type=Path, metavar="data/NAME", help="a corpus of `gather`")
     parser.add_argument("--model", choices=MODELS, default="rnn", metavar="NAME",
                         help="which trained network (default rnn)")
-    parser.add_argument("--clips", type=int, default=CLIPS, metavar="N",
+    parser.add_argument("--clips", type=positive, default=CLIPS, metavar="N",
                         help=f"held-out clips to explain (default {CLIPS})")
     parser.add_argument("--folds", type=int, metavar="K",
                         help="as for `train` (default: what the size of the corpus asks for)")
     parser.add_argument("--planted", action="store_true", help="also train small networks on "
-                        "planted causes and look whether they are found; two minutes")
+                        "planted causes and look whether they are found; five minutes")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="also draw four tracks")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     options = parser.parse_args(arguments)

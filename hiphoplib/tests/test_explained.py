@@ -44,8 +44,9 @@ def test_the_second_time_it_is_read(task, monkeypatch):
     assert same(found, again) and set(again.witnesses) == {"occlusion", "gradients"}
 
 
-@pytest.mark.parametrize("change", ["network", "spectrogram", "seeds", "damaged", "cut"])
-def test_what_depends_on_something_else_is_made_anew(task, change):
+@pytest.mark.parametrize("change", ["network", "spectrogram", "seeds", "version", "damaged",
+                                    "cut"])
+def test_what_depends_on_something_else_is_made_anew(task, change, monkeypatch):
     options = dict(OPTIONS)
     explain_track(task, "mlp", "0001", **options)
     path, = kept(task)
@@ -62,6 +63,8 @@ def test_what_depends_on_something_else_is_made_anew(task, change):
             file.write(mels.tobytes())
     elif change == "seeds":
         options["seeds"] = (0, 2)
+    elif change == "version":
+        monkeypatch.setattr("hiphoplib.explained.VERSION", 99)
     else:
         text = path.read_text()
         path.write_text("{}" if change == "damaged" else text[: len(text) // 2])
