@@ -13,6 +13,7 @@ import pickle
 import signal
 import threading
 import time
+import warnings
 from collections import deque
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
@@ -35,6 +36,9 @@ LOOK = 5  # s between two looks at who works in a cluster
 ABSENT = 60  # s that a cluster may be without any worker
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
                             "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
+
+# loky replaces a worker that has grown by 300 MB or had no work, which costs nothing, and says so
+warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
 
 
 def unordered(work, tasks, *, jobs=-1, cluster=None):

@@ -41,6 +41,16 @@ def test_two_work_at_the_same_time(tmp_path):
     assert sorted(number for number, _ in met) == [0, 1]
 
 
+def test_a_worker_that_takes_more_and_more_memory_is_replaced_in_silence():
+    grow = "import sys, time; sys.grown = [*getattr(sys, 'grown', []), b'x' * 200_000_000]; " \
+           "time.sleep(1.1)"  # loky looks once a second
+    code = f"""from hiphoplib.workers import unordered
+print(len(list(unordered(exec, [{grow!r}] * 4, jobs=1))))"""
+    ended = subprocess.run([sys.executable, "-W", "always::UserWarning", "-c", code], cwd=ROOT,
+                           capture_output=True, text=True, timeout=60)
+    assert ended.stdout == "4\n" and ended.stderr == ""
+
+
 def test_a_worker_has_one_thread():
     assert list(unordered(os.getenv, ["OMP_NUM_THREADS"], jobs=2)) == [(0, "1")]
 
