@@ -1,6 +1,7 @@
 """What many explained clips say together; every figure with the interval of artists drawn anew."""
 
 import numpy as np
+from scipy.stats import hypergeom
 
 from .causes import strongest
 from .faithful import area, hit, recovery, top_overlap
@@ -106,7 +107,7 @@ def recovered(rows, weights):
 
 def by_chance(cells, top):
     """How often one of `top` cells drawn at random is among those where a cause acts, float."""
-    return 1 - np.prod([1 - cells.sum() / (cells.size - drawn) for drawn in range(top)])
+    return float(hypergeom.sf(0, cells.size, cells.sum(), top))
 
 
 def compared(rows, weights):

@@ -44,7 +44,7 @@ def recovery(weights, truth):
 
 def hit(weights, truth, top=1):
     """Whether one of the cells with the highest weights is one where the cause acts, bool."""
-    return bool(truth.ravel()[np.argsort(-weights.ravel(), kind="stable")[:top]].any())
+    return bool(truth.ravel()[ranked(weights)[:top]].any())
 
 
 def top_overlap(runs, top=3):
@@ -54,8 +54,7 @@ def top_overlap(runs, top=3):
     ----------
     runs : np.ndarray [shape=(n_fillings, n_seeds, n_bands, n_cells)]
     """
-    maps = np.abs(runs.mean(axis=0)).reshape(runs.shape[1], -1)
-    tops = [set(np.argsort(-map_)[:top]) for map_ in maps]
+    tops = [set(ranked(map_)[:top]) for map_ in np.abs(runs.mean(axis=0))]
     return float(np.mean([len(one & other) / top for one, other in combinations(tops, 2)]))
 
 
