@@ -1,4 +1,4 @@
-# make report        environment, synthetic corpus, report executed, HTML beside it
+# make report        environment, synthetic corpus, report executed, HTML beside it, a model to score with
 # make test          environment, unit tests, every notebook executed and compared
 # make slow          tests that take minutes: coverage of the intervals, leaks into every network
 # make presentation  Presentation.pdf from the report's results
@@ -13,8 +13,10 @@ STAGES := $(sort $(wildcard notebooks/*.ipynb))
 
 # a report on another corpus leaves the committed one as it is
 ifdef HIPHOP_CORPUS
-REPORT := build/$(notdir $(patsubst %/,%,$(HIPHOP_CORPUS)))
+CORPUS := data/$(notdir $(patsubst %/,%,$(HIPHOP_CORPUS)))
+REPORT := build/$(notdir $(CORPUS))
 else
+CORPUS := data/synthetic
 REPORT := .
 endif
 
@@ -23,6 +25,7 @@ endif
 report: $(VENV)/installed
 	$(NBCONVERT) --to notebook --execute --output-dir $(REPORT) HipHopPopularity.ipynb
 	$(NBCONVERT) --to html --output-dir $(REPORT) $(REPORT)/HipHopPopularity.ipynb
+	$(BIN)/python -m hiphoplib train $(CORPUS) --model crnn --out models/$(notdir $(CORPUS))
 
 stages: $(VENV)/installed
 	$(NBCONVERT) --to notebook --execute --inplace $(STAGES)

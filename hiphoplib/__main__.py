@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .errors import BadInput
 from .gather_options import add_sources, positive
+from .score_command import add_score, score
 
 PROGRAM = "python -m hiphoplib"
 # those of `models.MODELS`, `splits.SPLITS` and `features.KINDS`, which take seconds to import
@@ -108,9 +109,17 @@ def train(options):
 
     task = _task(options)
     epochs = {"epochs": options.epochs} if options.epochs else {}
+    if options.out and len(options.model) > 1:
+        raise BadInput("--out: one model a folder; give --model once")
     for model in options.model:
         folders = train_model(task, model, range(options.seeds), **epochs)
         print(f"{model}: {len(folders)} runs in {folders[0].parent}")
+        if options.out:
+            from .model_folder import save_model
+
+            save_model(task, model, options.out, range(options.seeds))
+            print(f"{options.out}: all that scoring needs; "
+                  f"{PROGRAM} score FOLDER --model {options.out} --out report.html")
 
 
 def evaluate(options):
@@ -171,7 +180,8 @@ def _task(options):
 def _parser():
     parser = argparse.ArgumentParser(prog=PROGRAM, description=(
         "Which unreleased tracks have a chance? The stages of the report as commands: gather, "
-        "describe, mels, features, train, evaluate, explain. Each goes on where it was stopped."))
+        "describe, mels, features, train, evaluate, explain; and score, for songs that are not "
+        "out. Each goes on where it was stopped."))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_sources(_add(commands, gather, "gather tracks and their clips into a corpus"))
     describe_parser = _add(commands, describe, "the shape of a corpus, in numbers")
@@ -209,6 +219,9 @@ def _parser():
     evaluate_parser.add_argument("--power", action="store_true", help="also find how many tracks "
                                  "a finding needs; trains the crnn on smaller corpora")
     evaluate_parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
+    train_parser.add_argument("--out", type=Path, metavar="models/NAME", help="also put the "
+                              "trained model into one folder that `score` takes and that can be "
+                              "copied anywhere; with one --model")
     explain_parser = _add(commands, explain, "explain one track by LIME: picture, words, sound")
     _add_protocol(explain_parser)
     explain_parser.add_argument("track", metavar="TRACK_ID", help="id in the tracks table")
@@ -217,6 +230,7 @@ def _parser():
     explain_parser.add_argument("--out", type=Path, required=True, metavar="FILE.png")
     explain_parser.add_argument("--wav", type=Path, metavar="FOLDER", help="also write the clip "
                                 "with only what is claimed, and without it")
+    add_score(_add(commands, score, "score a folder of unreleased songs, with a report"))
     return parser
 
 

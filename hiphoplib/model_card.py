@@ -53,35 +53,81 @@ def model_card(card, results, calibration):
     told, corpus = results["models"][card["model"]], results["corpus"]
     slope, offset = calibration
     how = f"{card['folds']} folds, this is fold {card['fold']}" if card["folds"] else "one holdout"
-    within = told["within_artist"]
-    lines = [
+    return _markdown([
         f"# {card['model']}, seed {card['seed']}, fold {card['fold']}",
         f"A network of {card['parameters']:,} parameters that answers with the probability that a "
         f"30 s clip is popular: a popularity of at least {card['threshold']:.4g}.",
         "## Learnt from",
-        f"- Corpus {_quoted(corpus['name'])}, {corpus['tracks']:,} tracks by {corpus['artists']:,} "
-        f"artists, fingerprint `{card['fingerprint']}`",
-        f"- What popularity is there: {_quoted(corpus['popularity_kind'])}",
+        *_learnt_from(corpus, card["fingerprint"]),
         f"- Split by {card['split']}, {how}; {card['epochs']} epochs; mel spectrograms of "
         f"{card['grid']['shape'][0]} bands × {card['grid']['shape'][1]} frames",
         "## How good it is on tracks that it has not seen",
-        f"All seeds and folds of this network: AUC {estimate(told['auc'])}, accuracy "
-        f"{estimate(told['accuracy'])}, Brier skill {estimate(told['brier_skill'])} "
-        f"(95 % intervals over artists, {results['protocol']['heldout']} tracks).",
-        (f"Among the tracks of one artist: AUC {estimate(within)}, {within['artists']} artists."
-         if within else "No artist has enough tracks to be judged within."),
+        *_how_good(told, results["protocol"]),
         f"Its answer p becomes a probability by 1 / (1 + exp(-({slope:.3f} · logit p + "
         f"{offset:+.3f}))), learnt on the test side: 0.50 becomes "
         f"{calibrated(0.5, slope, offset):.2f}.",
         "## What it is not for",
-        "- Deciding about a single song: the interval above is about the order of many.",
-        "- Music of another kind than the corpus', or another meaning of popular.",
-        "- Saying why a song is popular: it hears what goes with popularity in that corpus.",
-        *([f"- {CAVEAT}"] if "oracle" in results["models"] else []),
+        *_not_for("oracle" in results["models"]),
         "## Versions",
-        ", ".join(f"{name} {number}" for name, number in results["versions"].items())
-        + f"; {results['made']}",
-    ]
+        _versions(results)])
+
+
+def folder_card(manifest):
+    """Card of a model that is made to be handed on, Markdown.
+
+    Parameters
+    ----------
+    manifest : dict
+        What `model_folder.save_model` writes down of it.
+    """
+    networks, grid, protocol = (manifest[name] for name in ("networks", "grid", "protocol"))
+    members = ", ".join(f"seed {each['seed']} fold {each['fold']}" for each in networks)
+    how = f"{protocol['folds']} folds" if protocol["folds"] else "one holdout"
+    return _markdown([
+        f"# {manifest['model']}, learnt from {_quoted(manifest['corpus']['name'])}",
+        f"{len(networks)} trainings of one network ({members}), whose mean answer is the "
+        "probability that 30 s of a song are popular: a popularity of at least "
+        f"{manifest['threshold']:.4g}. `python -m hiphoplib score FOLDER --model THIS` uses it.",
+        "## Learnt from",
+        *_learnt_from(manifest["corpus"], manifest["corpus"]["fingerprint"]),
+        f"- Split by {protocol['split']}, {how}; mel spectrograms of "
+        f"{grid['shape'][0]} bands × {grid['shape'][1]} frames",
+        "## How good it is on tracks that it has not seen",
+        *_how_good(manifest["results"], protocol),
+        "## What it is not for",
+        *_not_for(manifest["synthetic"]),
+        "## Versions",
+        _versions(manifest)])
+
+
+def _learnt_from(corpus, fingerprint):
+    return [f"- Corpus {_quoted(corpus['name'])}, {corpus['tracks']:,} tracks by "
+            f"{corpus['artists']:,} artists, fingerprint `{fingerprint}`",
+            f"- What popularity is there: {_quoted(corpus['popularity_kind'])}"]
+
+
+def _how_good(told, protocol):
+    within = told["within_artist"]
+    return [f"All seeds and folds of this network: AUC {estimate(told['auc'])}, accuracy "
+            f"{estimate(told['accuracy'])}, Brier skill {estimate(told['brier_skill'])} "
+            f"(95 % intervals over artists, {protocol['heldout']} tracks).",
+            (f"Among the tracks of one artist: AUC {estimate(within)}, {within['artists']} artists."
+             if within else "No artist has enough tracks to be judged within.")]
+
+
+def _not_for(synthetic):
+    return ["- Deciding about a single song: the interval above is about the order of many.",
+            "- Music of another kind than the corpus', or another meaning of popular.",
+            "- Saying why a song is popular: it hears what goes with popularity in that corpus.",
+            *([f"- {CAVEAT}"] if synthetic else [])]
+
+
+def _versions(results):
+    return (", ".join(f"{name} {number}" for name, number in results["versions"].items())
+            + f"; {results['made']}")
+
+
+def _markdown(lines):
     return "\n\n".join(lines).replace("\n\n- ", "\n- ") + "\n"
 
 

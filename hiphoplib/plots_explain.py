@@ -21,7 +21,26 @@ def explanation(S_db, expl, ax=None, title="What speaks for popularity (red) and
     Claimed cells are outlined, broken where a witness says otherwise; the others are pale. Above,
     the sum over bands by second; on the right, the sum over seconds by band.
     """
-    ax, grid = axes_for(ax, (8.6, 4.5)), expl.grid
+    ax = axes_for(ax, (8.6, 4.5))
+    edges, colors = cells_over(S_db, expl, ax)
+    _by_second(expl, ax.inset_axes([0, 1.04, 1, 0.2], sharex=ax), title)
+    _by_band(expl, ax.inset_axes([1.06, 0, 0.12, 1], sharey=ax), edges)
+    ax.figure.colorbar(colors, ax=ax, location="bottom", shrink=0.6, aspect=40,
+                       label="weight (change in probability)", ticks=MaxNLocator(5))
+    return titled(ax, "", "time (s)", "frequency (Hz)")
+
+
+def cells_over(S_db, expl, ax):
+    """Draw the weights of an Explanation over its spectrogram.
+
+    Returns
+    -------
+    edges : np.ndarray [shape=(n_bands + 1,)]
+        Where the bands begin and end on the y axis.
+    colors : matplotlib.cm.ScalarMappable
+        For a colorbar.
+    """
+    grid = expl.grid
     mel_image(S_db, grid.mel_grid, ax, "gray")
     strongest = max(np.abs(expl.weights).max(), 0.01)  # nearly nothing shall not look like much
     colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(-strongest, strongest), DIVERGING)
@@ -36,11 +55,7 @@ def explanation(S_db, expl, ax=None, title="What speaks for popularity (red) and
             solid = expl.strong[band, cell] or not expl.witnesses
             ax.add_patch(plt.Rectangle(*box, fill=False, linewidth=2.2, zorder=3,
                                        linestyle="-" if solid else (0, (2, 1.5))))
-    _by_second(expl, ax.inset_axes([0, 1.04, 1, 0.2], sharex=ax), title)
-    _by_band(expl, ax.inset_axes([1.06, 0, 0.12, 1], sharey=ax), edges)
-    ax.figure.colorbar(colors, ax=ax, location="bottom", shrink=0.6, aspect=40,
-                       label="weight (change in probability)", ticks=MaxNLocator(5))
-    return titled(ax, "", "time (s)", "frequency (Hz)")
+    return edges, colors
 
 
 def _by_second(expl, ax, title):

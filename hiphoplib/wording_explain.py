@@ -10,8 +10,20 @@ from .wording import estimate
 NOTHING = "No part of the clip can be claimed to speak either way."
 
 
-def claims(explanation):
-    """What may be quoted: a sentence for each stretch of claimed cells, strongest first."""
+def in_clip(start, end):
+    """How a stretch of a clip is called."""
+    return f"{start:g} to {end:g} s"
+
+
+def claims(explanation, span=in_clip):
+    """What may be quoted: a sentence for each stretch of claimed cells, strongest first.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    span : callable
+        How to call a stretch, of its start and end in s of the clip.
+    """
     grid, runs, regions = explanation.grid, explanation.r2.size, []
     signs = np.sign(explanation.weights) * explanation.claimed
     for band, name in enumerate(grid.bands):
@@ -21,7 +33,7 @@ def claims(explanation):
                 start, end = grid.span(cells[0])[0], grid.span(cells[-1])[1]
                 side = "for" if signs[band, cells[0]] > 0 else "against"
                 regions.append((abs(explanation.weights[band, cells].sum()),
-                                f"{name.capitalize()} from {start:g} to {end:g} s speak "
+                                f"{name.capitalize()} from {span(start, end)} speak "
                                 f"{side} popularity (agreed in {runs} of {runs} runs)."
                                 + _seconded(explanation, band, cells)))
     return [sentence for _, sentence in sorted(regions, key=lambda region: -region[0])]

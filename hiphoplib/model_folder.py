@@ -1,0 +1,276 @@
+"""A trained model as a folder that can be copied, mailed and loaded: all that scoring needs.
+
+``model.json`` says what it is and holds the scalers, calibrations, reference scores and hashes;
+``network0.keras`` and so on hold the weights; ``card.md`` is for people. The network is built by
+this project's own code, and only numbers are read from the files, so that no code in them can run.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+
+from .calibration import calibrated
+from .clip_to_mel import STORE_VERSION
+from .errors import BadInput
+from .evaluation import evaluate
+from .folders import replacing
+from .ladder import answered, platt_on_test
+from .model_card import folder_card
+from .models import MODELS
+from .spectrogram import MelGrid
+from .training import Run, Scaler, load_run, versions
+
+FORMAT = 1
+MANIFEST, CARD = "model.json", "card.md"
+SAME = 1e-3  # in probability: how far another version of a library may move an answer
+TOLD = ("auc", "accuracy", "brier", "brier_skill", "within_artist", "sieve")
+MOST_BYTES = 2**30  # of a file of it: the largest network of 2021 has a quarter of that
+
+
+@dataclass(frozen=True)
+class Network:
+    """One training of a model: another seed or another fold.
+
+    Parameters
+    ----------
+    run : Run
+    calibration : (float, float)
+        Slope and offset for `calibration.calibrated`, learnt on its test side.
+    reference : np.ndarray [shape=(tracks,)]
+        Its calibrated scores of the tracks that it was held out from, ascending.
+    """
+
+    run: Run
+    calibration: tuple
+    reference: np.ndarray
+
+    def predict(self, S_db):
+        """Calibrated probability of being popular, np.ndarray [shape=(n,)]."""
+        return calibrated(self.run.predict(S_db), *self.calibration)
+
+    def gradient(self, S_db):
+        """Gradient of that probability by each clip's dB, np.ndarray [shape=(n, n_mels, t)]."""
+        raw = np.clip(self.run.predict(S_db), 1e-6, 1 - 1e-6)
+        p = calibrated(raw, *self.calibration)
+        # the chain rule through the log odds
+        slope = self.calibration[0] * p * (1 - p) / (raw * (1 - raw))
+        return slope[:, None, None] * self.run.gradient(S_db)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model to score with: several trainings of one network, which answer together.
+
+    Parameters
+    ----------
+    networks : list of Network
+    card : dict
+        ``model``, ``corpus``, ``protocol``, ``results`` (what `findings` tells of it),
+        ``synthetic``, ``threshold``, ``versions``, ``made``.
+    """
+
+    networks: list
+    card: dict
+
+    @property
+    def grid(self):
+        """Mel grid that it hears on, MelGrid."""
+        return _grid(self.card)
+
+    @property
+    def mean_db(self):
+        """Mean of each band over what it learnt from, in dB, np.ndarray [shape=(n_mels,)]."""
+        return np.mean([network.run.scaler.mean for network in self.networks], axis=0)
+
+    def scores(self, S_db):
+        """Calibrated probabilities, np.ndarray [shape=(n_networks, n)], of dB [(n, n_mels, t)]."""
+        return np.array([network.predict(S_db) for network in self.networks])
+
+    def predict(self, S_db):
+        """Mean of the networks' probabilities, np.ndarray [shape=(n,)]."""
+        return self.scores(S_db).mean(axis=0)
+
+    def gradient(self, S_db):
+        """Gradient of that mean by each clip's dB, np.ndarray [shape=(n, n_mels, t)]."""
+        return np.mean([network.gradient(S_db) for network in self.networks], axis=0)
+
+    def percentile(self, scores):
+        """Share of the reference tracks that clips score above, in percent.
+
+        Each network compares with the tracks that were held out from it, one clip each; mean over
+        the networks and clips, ties half.
+
+        Parameters
+        ----------
+        scores : np.ndarray [shape=(n_networks, n)]
+        """
+        shares = [sum(np.searchsorted(network.reference, mine, side)
+                      for side in ("left", "right")) / 2 / len(network.reference)
+                  for network, mine in zip(self.networks, scores)]
+        return 100 * float(np.mean(shares))
+
+
+def save_model(task, model, folder, seeds=(0,)):
+    """Put the trained networks of a model into one folder; one that is there is replaced.
+
+    Parameters
+    ----------
+    task : Task
+    model : str
+        A name in `MODELS`, trained on every fold and these seeds.
+    folder : path-like
+    seeds : sequence of int
+
+    Returns
+    -------
+    folder : Path
+
+    Raises
+    ------
+    BadInput
+        If `folder` holds something else than a model, or the model is not trained.
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder / MANIFEST).is_file() and (
+            not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(f"{folder}: holds something else than a model; name a new folder")
+    results, _ = evaluate(task, [model])
+    runs = [(seed, fold) for seed in seeds for fold in task.sides]
+    with replacing(folder) as new:
+        networks = [_keep(task, model, seed, fold, new / f"network{number}.keras")
+                    for number, (seed, fold) in enumerate(runs)]
+        first = load_run(task.run_folder(model, *runs[0]))
+        manifest = {
+            "format": FORMAT, "store_version": STORE_VERSION, "model": model,
+            "grid": first.card["grid"], "corpus": results["corpus"],
+            "protocol": results["protocol"], "threshold": float(np.mean(task.thresholds)),
+            "synthetic": (task.folder / "truth.json").is_file(),
+            "results": {name: results["models"][model][name] for name in TOLD},
+            "versions": versions(), "made": results["made"], "networks": networks}
+        (new / CARD).write_text(folder_card(manifest), encoding="utf-8")
+        text = json.dumps({**manifest, "sha256": _hash_of(manifest)}, indent=1) + "\n"
+        (new / MANIFEST).write_text(text, encoding="utf-8")
+    return folder
+
+
+def _keep(task, model, seed, fold, path):
+    """Write one network's weights; what the manifest says of it, dict."""
+    run = load_run(task.run_folder(model, seed, fold))
+    network = MODELS[model](tuple(run.card["grid"]["shape"]))  # without what training needs
+    network.set_weights(run.model.get_weights())
+    network.save(path)
+    scores = answered(task, model, fold, seed)
+    calibration = platt_on_test(task, fold, scores)
+    heldout = task.sides.index[task.sides[fold] == "holdout"]
+    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            "seed": int(seed), "fold": int(fold), "calibration": list(calibration),
+            "scaler": {"mean": run.scaler.mean.tolist(), "std": run.scaler.std.tolist()},
+            "reference": sorted(calibrated(scores[heldout], *calibration).round(6).tolist()),
+            "probe": run.predict(_probe(run.card["grid"]["shape"])).tolist()}
+
+
+def load_model(folder):
+    """A model from its folder, checked: every hash, the version, and what it answers.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    TrainedModel
+
+    Raises
+    ------
+    BadInput
+        If there is none, it is damaged, or it is of a version that cannot be read here.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    try:
+        networks = [_load_network(folder, manifest, told) for told in manifest["networks"]]
+        card = {name: manifest[name] for name in (
+            "model", "grid", "corpus", "protocol", "threshold", "synthetic", "results", "versions",
+            "made")}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder, f"{MANIFEST} lacks {error}") from error
+    if not networks:
+        raise _damaged(folder, "it holds no network")
+    return TrainedModel(networks, card)
+
+
+def _read_manifest(folder):
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BadInput(f"{folder}: no model there (no {MANIFEST}); make one with "
+                       f"`python -m hiphoplib train data/NAME --model crnn --out {folder}`")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        found, said = _hash_of(manifest), manifest.pop("sha256")
+        version = manifest["format"], manifest["store_version"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder, f"{MANIFEST} cannot be read") from error
+    if version != (FORMAT, STORE_VERSION):
+        raise BadInput(f"{folder}: a model of another version of this project (format "
+                       f"{version[0]}, spectrograms {version[1]}; here {FORMAT}, {STORE_VERSION}); "
+                       "train it anew with this one")
+    if found != said:
+        raise _damaged(folder, f"{MANIFEST} is not as it was written")
+    if manifest.get("model") not in MODELS:
+        raise BadInput(f"{folder}: a model named {manifest.get('model')!r}, which this version "
+                       f"does not know; it has {', '.join(MODELS)}")
+    return manifest
+
+
+def _load_network(folder, manifest, told):
+    path = folder / told["file"]
+    if path.parent != folder or not path.is_file():
+        raise _damaged(folder, f"{told['file']} is missing")
+    if path.stat().st_size > MOST_BYTES:
+        raise _damaged(folder, f"{told['file']} is too large for a network")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != told["sha256"]:
+        raise _damaged(folder, f"{told['file']} is not as it was written")
+    shape = _grid(manifest).shape
+    network = MODELS[manifest["model"]](shape)  # built here: only numbers come from the file
+    try:
+        network.load_weights(path)
+    except (ValueError, OSError, KeyError, BadZipFile) as error:
+        raise BadInput(f"{folder}: the weights are of another network than this version's "
+                       f"{manifest['model']}; train it anew") from error
+    scaler = Scaler(*(np.array(told["scaler"][name]) for name in ("mean", "std")))
+    card = {"model": manifest["model"], "grid": manifest["grid"]}
+    run = Run(network, scaler, card, None)
+    probe = run.predict(_probe(shape))
+    if not np.allclose(probe, told["probe"], atol=SAME):
+        made_with = ", ".join(f"{name} {manifest['versions'][name]}"
+                              for name in ("keras", "tensorflow"))
+        raise BadInput(f"{folder}: answers otherwise here than where it was trained, with "
+                       f"{made_with}; install these, or train it anew")
+    return Network(run, tuple(told["calibration"]), np.array(told["reference"]))
+
+
+def _grid(card):
+    """MelGrid of a card."""
+    return MelGrid(**{name: value for name, value in card["grid"].items() if name != "shape"})
+
+
+def _probe(shape):
+    """Spectrograms to which a network gives the same answers wherever it is sound, in dB."""
+    # sines, not random numbers, which another version of numpy may draw otherwise
+    band, frame = np.ogrid[: shape[0], : shape[1]]
+    return np.stack([-30 - 20 * np.sin(band / 5 + turn) * np.cos(frame * (turn + 1) / 17)
+                     for turn in range(3)]).astype(np.float32)
+
+
+def _hash_of(manifest):
+    """Hash of all that a manifest says, but the hash itself."""
+    said = {name: value for name, value in manifest.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(folder, what):
+    return BadInput(f"{folder}: the model is damaged ({what}); copy it again or train it anew")

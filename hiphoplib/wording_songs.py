@@ -1,0 +1,139 @@
+"""What is said of a client's songs: in his words, and never more than the numbers carry."""
+
+import numpy as np
+
+from .metrics import verdict
+from .order import SURE
+from .plots_models import label_of
+from .plots_songs import clock
+from .scoring import place
+from .wording import CAVEAT, estimate
+
+MOST_NAMED = 4  # songs in one sentence
+BANNER = ("This model learnt from a synthetic corpus, beats that a program renders and whose "
+          "popularity a program sets. Its scores show that the method works. They say nothing "
+          "about your songs in the real world.")
+
+
+def headline(scored):
+    """How much of an order there is, one sentence."""
+    n, told = len(scored.songs), int(scored.told.sum())
+    pairs = n * (n - 1) // 2
+    if n == 1:
+        return "One song, and nothing to compare it with."
+    if not told:
+        return f"The model cannot tell these {n} songs apart: all are about the same."
+    first = [song.name for song, place in zip(scored.songs, scored.places) if place[1] == 1]
+    lead = f"“{first[0]}” is first. " if first else "No song is surely first. "
+    return lead + (f"Of {pairs} pairs of songs the model tells {told} apart; the others are about "
+                   "the same.")
+
+
+def compared(scored, number):
+    """Where one song stands among the others, sentences."""
+    told = scored.told
+    others = {"Above": np.flatnonzero(told[number]), "About the same as": scored.same(number),
+              "Below": np.flatnonzero(told[:, number])}
+    return [f"{what} {_named(scored, number, numbers)}." for what, numbers in others.items()
+            if len(numbers)]
+
+
+def _named(scored, number, others):
+    """Songs by name, and how often one is above each; many by their number."""
+    if len(others) > MOST_NAMED:
+        return f"{len(others)} songs"
+    return ", ".join(f"“{scored.songs[other].name}” ({scored.above[number, other]:.0%})"
+                     for other in others)
+
+
+def best_part(song, window=30.0):
+    """Which 30 seconds to use, one sentence."""
+    if song.seconds <= window:
+        return "The whole of it was heard at once."
+    return (f"Use {clock(song.best)} to {clock(song.best + window)} as the preview or the clip you "
+            "post: the model scores these 30 seconds highest.")
+
+
+def in_song(start):
+    """How a stretch of a clip that begins at `start` s of its song is called: for `claims`."""
+    return lambda first, last: f"{clock(start + first)} to {clock(start + last)}"
+
+
+def how_to_read(scored):
+    """What the ranking's numbers mean, sentences."""
+    card, networks = scored.model.card, len(scored.model.networks)
+    kind = card["corpus"]["popularity_kind"]
+    several = (f"Its {networks} networks answer one by one, and the score is their mean"
+               if networks > 1 else "Only one network answers, and without a second one no order "
+               "can be sure")
+    return [
+        f"Score: the probability that 30 seconds of the song are popular, which for this model "
+        f"means a popularity of at least {card['threshold']:.3g} ({kind}). Of the tracks that it "
+        f"was tested on, {card['protocol']['positive_share']:.0%} are. {several}.",
+        "Dot and bar: the mean over the song, and where eight of ten of its 30 s windows lie.",
+        "Percentile: the share of tracks it was tested on that such a window scores above.",
+        f"Order: one song is put above another only if it is so in at least {SURE:.0%} of all "
+        "pairs of their windows and for every network. The per cent behind a name say how often.",
+    ]
+
+
+def limits(card):
+    """What a model can and cannot tell, in its own numbers, sentences; the first is the caveat.
+
+    Parameters
+    ----------
+    card : dict
+        Of a `TrainedModel`.
+    """
+    told, corpus, protocol = card["results"], card["corpus"], card["protocol"]
+    auc, within = told["auc"], told["within_artist"]
+    said = verdict(auc, "better than guessing", "worse than guessing",
+                   "not shown to be better than guessing", 0.5)
+    lines = [CAVEAT] if card["synthetic"] else []
+    lines += [
+        f"It learnt from {corpus['tracks']:,} tracks by {corpus['artists']:,} artists, the corpus "
+        f"“{corpus['name']}”; popularity there is: {corpus['popularity_kind']}. Music of another "
+        "kind it may misjudge altogether.",
+        f"Take one popular and one unpopular track that it has never heard: how often does it rank "
+        f"the popular one higher? In {auc['mean']:.0%} of cases (AUC {estimate(auc)}, "
+        f"{protocol['heldout']:,} tracks, split by {protocol['split']}): {said}. Guessing has "
+        "50%, and each training of the network was measured by itself."]
+    if within:
+        lines.append(
+            f"Among one artist's own songs, which is your case: AUC {estimate(within)}, "
+            f"{within['artists']} artists: " + verdict(
+                within, "better than guessing.", "worse than guessing.",
+                "not shown to be better than guessing.", 0.5))
+    else:
+        lines.append("Among one artist's own songs, which is your case, nothing is known: no "
+                     "artist of that corpus has enough of them.")
+    lift = next((row["lift"] for row in told["sieve"]
+                 if (row["n"], row["k"], row["base"]) == (10, 3, None)), None)
+    if lift:
+        lines.append(
+            f"Who released the best 3 of 10 by its ranking had {estimate(lift, 2)} times the hits "
+            "of a blind pick: " + verdict(lift, "more hits.", "fewer hits.",
+                                          "no gain is shown.", 1.0))
+    return lines + [
+        "It hears sound only. Fame, money, timing and luck move popularity as well, and no "
+        "computer hears them.",
+        "An explanation tells what moves this model, not what moves listeners. It is a reason to "
+        "listen to a spot again, never to change it.",
+        "Use it as one vote beside your own ear. Never drop a song for its rank."]
+
+
+def on_screen(scored):
+    """The ranking as lines for a terminal."""
+    return "\n".join(
+        f"{song.score:4.0%}  place {place(*places):9s} best {clock(song.best):>5s}  {song.name}"
+        + (f"  ({song.note})" if song.note else "")
+        for song, places in zip(scored.songs, scored.places))
+
+
+def made_by(scored):
+    """Which model scored, one line."""
+    card = scored.model.card
+    versions = ", ".join(f"{name} {card['versions'][name]}" for name in ("keras", "tensorflow"))
+    return (f"{label_of(card['model'])}, learnt from “{card['corpus']['name']}” on {card['made']} "
+            f"with {versions}; {len(scored.model.networks)} networks, "
+            f"{card['grid']['name']} grid.")
