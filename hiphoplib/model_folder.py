@@ -7,6 +7,7 @@ this project's own code, and only numbers are read from the files, so that no co
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -237,8 +238,10 @@ def _load_network(folder, manifest, told):
     shape = _grid(manifest).shape
     network = MODELS[manifest["model"]](shape)  # built here: only numbers come from the file
     try:
-        network.load_weights(path)
-    except (ValueError, OSError, KeyError, BadZipFile) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # of layers that stay as they were
+            network.load_weights(path)
+    except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
         raise BadInput(f"{folder}: the weights are of another network than this version's "
                        f"{manifest['model']}; train it anew") from error
     scaler = Scaler(*(np.array(told["scaler"][name]) for name in ("mean", "std")))

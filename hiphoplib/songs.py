@@ -124,23 +124,30 @@ def hear(path, grid, hop=HOP):
         If it is no audio, shorter than `LEAST_SECONDS`, silent, or holds samples that are no
         numbers.
     """
-    sr, seconds, blocks = open_song(path)
-    step = max(hop, hop * np.ceil((seconds - grid.seconds) / hop / MOST_WINDOWS))
-    starts, spectra, length = [], [], 0
-    for start, y in _stretches(blocks, int(step * sr), int(grid.seconds * sr)):
-        length = start + len(y)
-        if length < LEAST_SECONDS * sr:
-            raise BadInput(f"{length / sr:.1f} s of audio, at least {LEAST_SECONDS:.0f} s of a "
-                           "song are needed")
+    sr, said, blocks = open_song(path)
+    step = max(hop, hop * np.ceil((said - grid.seconds) / hop / MOST_WINDOWS))
+    starts, spectra, sizes = [], [], []
+    for start, y in _stretches(_measured(blocks, sizes), int(step * sr), int(grid.seconds * sr)):
         if np.abs(y).max() >= SILENCE_PEAK:
             starts.append(start / sr)
             spectra.append(mel_spectrogram(y, sr, grid).astype(np.float16))
-    if not length:
+    seconds = sum(sizes) / sr
+    if not seconds:
         raise BadInput(NO_AUDIO)
+    if seconds < LEAST_SECONDS:
+        raise BadInput(f"{seconds:.1f} s of audio, at least {LEAST_SECONDS:.0f} s of a song are "
+                       "needed")
     if not starts:
         raise BadInput("only silence; export it again")
-    return Windows(np.array(starts), np.stack(spectra), max(seconds, length / sr),
-                   _note(length / sr, step, hop, grid.seconds))
+    return Windows(np.array(starts), np.stack(spectra), seconds,
+                   _note(seconds, step, hop, grid.seconds))
+
+
+def _measured(blocks, sizes):
+    """The blocks, whose sizes are put into a list."""
+    for y in blocks:
+        sizes.append(len(y))
+        yield y
 
 
 def _note(seconds, step, hop, window):
@@ -203,7 +210,7 @@ def open_song(path):
     sr : int
         In Hz.
     seconds : float
-        Length as the file has it, 0 if it does not say; what is decoded counts.
+        Length as the file says, right or not; 0 if it does not.
     blocks : iterator of np.ndarray [shape=(samples,)], float32
         The mean of the channels.
 

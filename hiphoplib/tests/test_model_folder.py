@@ -1,0 +1,203 @@
+"""The model folder: whole, checked, at home anywhere, and nothing in it can run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hiphoplib import model_folder
+from hiphoplib.calibration import calibrated
+from hiphoplib.errors import BadInput
+from hiphoplib.evaluation import heldout_scores
+from hiphoplib.experiment import prepare
+from hiphoplib.ladder import platt_on_test
+from hiphoplib.model_folder import MANIFEST, load_model, save_model
+from hiphoplib.training import load_run
+
+ROOT = Path(model_folder.__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def task(trained, tmp_path_factory):
+    """The tiny corpus in three folds, a perceptron trained on each."""
+    return prepare(Path(shutil.copytree(trained, tmp_path_factory.mktemp("model") / "tiny")),
+                   folds=3)
+
+
+@pytest.fixture(scope="module")
+def saved(task, tmp_path_factory):
+    """That model's folder; to be read only."""
+    return save_model(task, "mlp", tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def own(saved, tmp_path):
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(saved, tmp_path / "copy"))
+
+
+def edit(folder, sealed=True, **changes):
+    """Change the manifest, and its hash with it."""
+    manifest = json.loads((folder / MANIFEST).read_text()) | changes
+    if sealed:
+        manifest["sha256"] = model_folder._hash_of(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+
+
+def test_every_network_answers_as_the_one_that_was_trained(task, saved):
+    model = load_model(saved)
+    S_db = task.store.batch(task.tracks.index[:5])
+    assert len(model.networks) == 3
+    for fold, scores in enumerate(model.scores(S_db)):
+        run = load_run(task.run_folder("mlp", 0, fold))
+        expected = calibrated(run.predict(S_db), *model.networks[fold].calibration)
+        assert np.allclose(scores, expected, atol=1e-6)
+    assert np.allclose(model.predict(S_db), model.scores(S_db).mean(axis=0))
+
+
+def test_calibration_and_reference_are_of_tracks_that_the_network_never_learnt_from(task, saved):
+    heldout = heldout_scores(task, "mlp")[0]
+    for fold, network in enumerate(load_model(saved).networks):
+        ids = task.sides.index[task.sides[fold] == "holdout"]
+        assert np.allclose(network.reference, np.sort(heldout[ids]), atol=1e-5)
+        scores = task.answers["mlp", fold, 0]
+        assert network.calibration == platt_on_test(task, fold, scores)
+
+
+def test_the_percentile_is_the_share_of_the_reference_below(saved):
+    model = load_model(saved)
+    lowest, highest = (np.full((3, 3), value) for value in (-1.0, 2.0))
+    assert model.percentile(lowest) == 0 and model.percentile(highest) == 100
+    middles = np.array([[np.median(network.reference)] for network in model.networks])
+    assert model.percentile(middles) == pytest.approx(50, abs=5)
+
+
+def test_the_gradient_is_that_of_the_calibrated_mean(task, saved):
+    model = load_model(saved)
+    S_db = task.store.batch(task.tracks.index[:2]).astype(np.float32)
+    way = np.random.default_rng(0).normal(0, 0.3, S_db.shape).astype(np.float32)
+    expected = (model.predict(S_db + way / 2) - model.predict(S_db - way / 2))
+    found = (model.gradient(S_db) * way).sum(axis=(1, 2))
+    assert np.allclose(found, expected, rtol=0.05, atol=2e-4)
+
+
+def test_it_says_what_it_is_and_how_good(task, saved):
+    card, told = load_model(saved).card, (saved / "card.md").read_text()
+    assert card["corpus"]["tracks"] == len(task.tracks) and card["synthetic"] is False
+    assert card["results"]["auc"]["low"] <= card["results"]["auc"]["high"]
+    assert {"within_artist", "sieve"} <= set(card["results"])
+    assert "## What it is not for" in told and "40 artists" in told.replace("44", "40")
+
+
+def test_it_loads_in_another_place_without_the_corpus(saved, tmp_path):
+    shutil.copytree(saved, tmp_path / "mailed")
+    said = subprocess.run(
+        [sys.executable, "-c", "import sys; from hiphoplib.model_folder import load_model; "
+         "print(len(load_model(sys.argv[1]).networks))", "mailed"], cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=100)
+    assert said.stdout.strip() == "3", said.stderr
+
+
+def test_saved_again_it_replaces_itself_and_nothing_else(task, own, tmp_path):
+    before = (own / "network0.keras").stat().st_ino
+    save_model(task, "mlp", own)
+    assert (own / "network0.keras").stat().st_ino != before and load_model(own)
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "mine.mp3").touch()
+    with pytest.raises(BadInput, match="holds something else than a model"):
+        save_model(task, "mlp", tmp_path / "songs")
+    assert (tmp_path / "songs" / "mine.mp3").exists()
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "network0.keras", "network1.keras"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "bit"])
+def test_every_damage_is_found(own, name, damage):
+    path, content = own / name, bytearray((own / name).read_bytes())
+    if damage == "gone":
+        path.unlink()
+    elif damage == "cut":
+        path.write_bytes(content[:-100])
+    else:
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    with pytest.raises(BadInput, match="damaged|no model there|another version"):
+        load_model(own)
+
+
+@pytest.mark.parametrize("change", [{"networks": []}, {"networks": [{}]}, {"networks": None},
+                                    {"results": None, "networks": [3]}, {"grid": {}}])
+def test_a_manifest_that_lacks_something_is_told_not_raised(own, change):
+    edit(own, **change)
+    with pytest.raises(BadInput):
+        load_model(own)
+
+
+def test_what_is_no_manifest_is_told(own):
+    for text in ("", "[]", "null", "{", "\0\0"):
+        (own / MANIFEST).write_text(text)
+        with pytest.raises(BadInput, match="damaged"):
+            load_model(own)
+
+
+@pytest.mark.parametrize("change", [{"format": 2}, {"store_version": 1}])
+def test_another_version_is_named(own, change):
+    edit(own, **change)
+    with pytest.raises(BadInput, match="another version of this project"):
+        load_model(own)
+
+
+def test_a_model_that_this_version_does_not_know_is_named(own):
+    edit(own, model="vgg")
+    with pytest.raises(BadInput, match="'vgg', which this version does not know"):
+        load_model(own)
+
+
+def test_weights_of_another_network_are_refused(own):
+    edit(own, model="crnn")
+    with pytest.raises(BadInput, match="weights are of another network"):
+        load_model(own)
+
+
+def test_a_network_that_answers_otherwise_here_is_refused(own):
+    manifest = json.loads((own / MANIFEST).read_text())
+    manifest["networks"][0]["probe"][0] += 0.01
+    edit(own, networks=manifest["networks"])
+    with pytest.raises(BadInput, match="answers otherwise here .* with keras"):
+        load_model(own)
+
+
+def test_a_path_out_of_the_folder_is_not_followed(own, tmp_path):
+    manifest = json.loads((own / MANIFEST).read_text())
+    shutil.copy(own / "network0.keras", tmp_path / "network0.keras")
+    for name in ("../network0.keras", str(tmp_path / "network0.keras")):
+        manifest["networks"][0]["file"] = name
+        edit(own, networks=manifest["networks"])
+        with pytest.raises(BadInput, match="damaged"):
+            load_model(own)
+
+
+def test_code_in_the_file_does_not_run(own, tmp_path):
+    """A network that calls what its config names: here only its weights are read."""
+    witness, path = tmp_path / "ran", own / "network0.keras"
+    with zipfile.ZipFile(path) as file:
+        parts = {name: file.read(name) for name in file.namelist()}
+    config = json.loads(parts["config.json"])
+    config["config"]["layers"].append({
+        "module": "os", "class_name": "mkdir", "registered_name": "mkdir",
+        "config": {"path": str(witness)}, "build_config": {}, "inbound_nodes": []})
+    parts["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in parts.items():
+            file.writestr(name, content)
+    manifest = json.loads((own / MANIFEST).read_text())
+    manifest["networks"][0]["sha256"] = model_folder.hashlib.sha256(path.read_bytes()).hexdigest()
+    edit(own, networks=manifest["networks"])
+    assert load_model(own) and not witness.exists()
+    for name in ("load_model(", "pickle", "deserialize"):
+        assert f"keras.{name}" not in Path(model_folder.__file__).read_text()
