@@ -27,6 +27,8 @@ def above(scores):
         Share of pairs of windows in which the song of the row has the higher score, ties half; mean
         over the networks. 0.5 on the diagonal.
     """
+    if not scores:
+        return np.empty((0, 0))
     starts = np.cumsum([0, *(song.shape[1] for song in scores)])[:-1]
     sizes = np.array([song.shape[1] for song in scores])
     found = np.empty((len(scores), len(scores)))
@@ -60,6 +62,8 @@ def told_apart(scores, share=None, sure=SURE):
     np.ndarray of bool [shape=(n_songs, n_songs)]
         Whether the song of the row is above that of the column.
     """
+    if not scores:
+        return np.empty((0, 0), dtype=bool)
     share = above(scores) if share is None else share
     means = np.array([song.mean(axis=1) for song in scores])  # [n_songs, n_networks]
     if means.shape[1] < 2:

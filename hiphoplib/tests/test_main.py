@@ -34,12 +34,12 @@ def one_line(text):
 def test_help_names_every_command():
     shown = run("--help")
     assert shown.returncode == 0 and shown.stderr == ""
-    for command in ("gather", "describe", "mels", "train", "evaluate", "explain"):
+    for command in ("gather", "describe", "mels", "train", "evaluate", "explain", "score"):
         assert command in shown.stdout
 
 
 @pytest.mark.parametrize("command", ["gather", "describe", "mels", "train", "evaluate",
-                                     "explain"])
+                                     "explain", "score"])
 def test_every_command_has_its_help(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
@@ -53,7 +53,8 @@ def test_every_command_has_its_help(command, capsys):
     ["train", "x"], ["train", "x", "--model", "vgg"], ["train", "x", "--model", "mlp", "--folds",
                                                        "many"],
     ["train", "x", "--model", "mlp", "--epochs", "0"], ["evaluate", "x", "--split", "moon"],
-    ["explain", "x", "0001"]])
+    ["explain", "x", "0001"], ["score", "x"], ["score", "x", "--model", "y"],
+    ["score", "x", "--model", "y", "--out", "r.html", "--details", "0"]])
 def test_wrong_usage_ends_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
