@@ -111,7 +111,8 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
     shown = []
     for arguments in (["gather", "folder", source_folder, "--out", folder, "--jobs", "1"],
                       ["mels", folder, "--jobs", "1"],
-                      ["train", folder, "--model", "mlp", "--epochs", "2", *protocol],
+                      ["train", folder, "--model", "mlp", "--epochs", "2", *protocol,
+                       "--out", tmp_path / "models" / "tiny"],
                       ["evaluate", folder, "--json", results, *protocol]):
         assert main([str(argument) for argument in arguments]) == 0
         output = capsys.readouterr()
@@ -119,7 +120,11 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
         shown.append(output.out)
     assert "40  preview there" in shown[0] and "0  clips missing" in shown[0]
     assert "40  spectrograms, 64 bands x 323 frames" in shown[1]
-    assert "mlp: 3 runs" in shown[2]
+    assert "mlp: 3 runs" in shown[2] and "tiny: all that scoring needs" in shown[2]
+    assert {path.name for path in (tmp_path / "models" / "tiny").iterdir()} == {
+        "model.json", "card.md", "network0.keras", "network1.keras", "network2.keras"}
+    assert main(["train", str(folder), "--model", "mlp", "--model", "cnn1", "--out", "x"]) == 1
+    assert "one model a folder" in capsys.readouterr().err
     assert "40 held-out tracks, split by artist, 3 folds" in shown[3]
     written = json.loads(results.read_text())
     assert f"AUC {written['models']['mlp']['auc']['mean']:.3f}" in shown[3]
