@@ -10,6 +10,7 @@ import numpy as np
 
 SURE = 0.8  # of the pairs of windows: less, and the order is a matter of which window one hears
 LEAST = 0.02  # of probability: the same song as mp3, ogg or m4a may differ by half of that
+FEWEST = 3  # networks: what two of them agree on, another training turns round too often
 STEP = 0.01
 
 
@@ -47,9 +48,9 @@ def told_apart(scores, share=None, sure=SURE):
     """Which songs are above which, as far as the networks can tell.
 
     A song is above another one if that holds in at least `sure` of the pairs of windows, each
-    network puts its mean higher, and all together by at least `LEAST`. One network alone tells
-    nothing apart: how far another training of it would turn the order is not known. The relation
-    is transitive: where it would not be, more is asked of all pairs.
+    network puts its mean higher, and all together by at least `LEAST`. Fewer than `FEWEST`
+    networks tell nothing apart. The relation is transitive: where it would not be, more is asked of
+    all pairs.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def told_apart(scores, share=None, sure=SURE):
         return np.empty((0, 0), dtype=bool)
     share = above(scores) if share is None else share
     means = np.array([song.mean(axis=1) for song in scores])  # [n_songs, n_networks]
-    if means.shape[1] < 2:
+    if means.shape[1] < FEWEST:
         return np.zeros(share.shape, dtype=bool)
     mean = means.mean(axis=1)
     agreed = mean[:, None] >= mean[None, :] + LEAST

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .metrics import verdict
-from .order import SURE
+from .order import FEWEST, SURE
 from .plots_models import label_of
 from .plots_songs import clock
 from .scoring import place
@@ -64,8 +64,8 @@ def how_to_read(scored):
     card, networks = scored.model.card, len(scored.model.networks)
     kind = card["corpus"]["popularity_kind"]
     several = (f"Its {networks} networks answer one by one, and the score is their mean"
-               if networks > 1 else "Only one network answers, and without a second one no order "
-               "can be sure")
+               if networks >= FEWEST else f"Fewer than {FEWEST} networks answer, too few for any "
+               "order to be sure: train with more seeds or folds")
     return [
         f"Score: the probability that 30 seconds of the song are popular, which for this model "
         f"means a popularity of at least {card['threshold']:.3g} ({kind}). Of the tracks that it "

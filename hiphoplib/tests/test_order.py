@@ -81,8 +81,9 @@ def test_one_network_that_sees_it_otherwise_is_enough_to_tell_nothing():
     assert not told_apart([one, other]).any()
 
 
-def test_one_network_alone_tells_nothing_apart():
-    assert not told_apart([np.full((1, 9), 0.9), np.full((1, 9), 0.1)]).any()
+@pytest.mark.parametrize("networks, told", [(1, False), (2, False), (3, True)])
+def test_few_networks_tell_nothing_apart(networks, told):
+    assert told_apart([np.full((networks, 9), 0.9), np.full((networks, 9), 0.1)]).any() == told
 
 
 def test_five_hundred_songs_take_seconds():
