@@ -1,6 +1,7 @@
 # make report        environment, synthetic corpus, report executed, HTML beside it, a model to score with
 # make test          environment, unit tests, every notebook executed and compared
 # make slow          tests that take minutes: coverage of the intervals, leaks into every network
+# make pictures      the pictures of the client's report, by Chromium, on ten rendered songs
 # make presentation  Presentation.pdf from the report's results
 # make real FOLDER=…  the whole ladder on a folder of real recordings, five folds, five seeds
 # make bench         speed and peak memory here: README, notebooks/results/bench.json; 20 minutes
@@ -20,7 +21,7 @@ CORPUS := data/synthetic
 REPORT := .
 endif
 
-.PHONY: report stages test slow presentation real bench clean
+.PHONY: report stages test slow pictures presentation real bench clean
 
 report: $(VENV)/installed
 	$(NBCONVERT) --to notebook --execute --output-dir $(REPORT) HipHopPopularity.ipynb
@@ -37,6 +38,9 @@ test: $(VENV)/installed
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -q -m slow hiphoplib
+
+pictures: $(VENV)/installed
+	$(BIN)/python -m hiphoplib.report_pictures
 
 presentation: $(VENV)/installed
 	$(BIN)/python -m hiphoplib.presentation

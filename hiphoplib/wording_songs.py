@@ -1,5 +1,8 @@
 """What is said of a client's songs: in his words, and never more than the numbers carry."""
 
+import html
+import re
+
 import numpy as np
 
 from .metrics import verdict
@@ -7,7 +10,7 @@ from .order import FEWEST, SURE
 from .plots_models import label_of
 from .plots_songs import clock
 from .scoring import place
-from .wording import CAVEAT, estimate
+from .wording import CAVEAT, best_model, estimate
 
 MOST_NAMED = 4  # songs in one sentence
 BANNER = ("This model learnt from a synthetic corpus, beats that a program renders and whose "
@@ -57,6 +60,11 @@ def best_part(song, window=30.0):
 def in_song(start):
     """How a stretch of a clip that begins at `start` s of its song is called: for `claims`."""
     return lambda first, last: f"{clock(start + first)} to {clock(start + last)}"
+
+
+def in_markdown(text):
+    """Text in which Markdown and HTML find nothing to read: names of files are others' words."""
+    return re.sub(r"([\\`*_{}\[\]()#+.!|~$-])", r"\\\1", html.escape(text, quote=False))
 
 
 def how_to_read(scored):
@@ -137,3 +145,21 @@ def made_by(scored):
     return (f"{label_of(card['model'])}, learnt from “{card['corpus']['name']}” on {card['made']} "
             f"with {versions}; {len(scored.model.networks)} networks, "
             f"{card['grid']['name']} grid.")
+
+
+def in_a_hundred(results, model=None):
+    """How many of 100 pairs of a popular and an unpopular track a model orders rightly, a phrase.
+
+    Parameters
+    ----------
+    results : dict
+        Of `evaluation.evaluate`.
+    model : str, optional
+        The one with the highest AUC if not given.
+    """
+    model = model or best_model(results)
+    auc = results["models"][model]["auc"]
+    what = ("synthetic tracks" if "oracle" in results["models"]
+            else "real recordings, which listeners liked or not, no hip-hop")
+    return (f"{100 * auc['mean']:.0f} [{100 * auc['low']:.0f}, {100 * auc['high']:.0f}] on "
+            f"{results['corpus']['tracks']:,} {what} ({label_of(model)})")

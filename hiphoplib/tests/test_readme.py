@@ -1,11 +1,12 @@
 """What README and notebooks show is what the results files hold."""
 
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from hiphoplib import wording, wording_explain
+from hiphoplib import wording, wording_explain, wording_songs
 from hiphoplib import wording_findings as findings
 from hiphoplib.evaluation import read_results
 
@@ -126,3 +127,19 @@ def test_results_name_what_made_them():
         assert {"corpus", "protocol", "models", "paired", "versions", "made", "command"} <= set(
             results)
         assert results["corpus"]["fingerprint"].startswith("sha256:") and results["command"]
+
+
+def test_the_client_is_told_how_good_the_models_are():
+    text = " ".join((ROOT / "README.md").read_text().split())
+    for name, model in (("liked_songs", None), ("synthetic-4000", None), ("synthetic", "crnn")):
+        results = read_results(ROOT / f"notebooks/results/{name}.json")
+        assert wording_songs.in_a_hundred(results, model) in text
+
+
+def test_the_readme_speaks_to_its_three_readers_in_order():
+    text = (ROOT / "README.md").read_text()
+    places = [text.index(f"\n## For the {reader}") for reader in (
+        "client", "analyst", "next developer")]
+    assert places == sorted(places)
+    for picture in re.findall(r'(?:src="|\]\()(images/[^")]+)', text):
+        assert (ROOT / picture).is_file(), picture
