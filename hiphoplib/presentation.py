@@ -13,6 +13,7 @@ import typst
 from .errors import BadInput
 
 SOURCE = "Presentation.typ"
+MAKE = "`make report` makes it, or a command in the README"
 
 
 def make_presentation(folder="."):
@@ -21,7 +22,8 @@ def make_presentation(folder="."):
     Parameters
     ----------
     folder : path-like
-        Holds `Presentation.typ`, the results files and figures that it names.
+        Holds `Presentation.typ`, its parts in `presentation/`, and the results files and figures
+        that it names.
 
     Returns
     -------
@@ -38,13 +40,12 @@ def make_presentation(folder="."):
         raise BadInput(f"{source}: there is no such file; name the folder of the repository")
     for name in needed_files(source):
         if not (source.parent / name).is_file():
-            raise BadInput(f"{name}: there is no such file, and the presentation shows it; "
-                           "run `make report`")
+            raise BadInput(f"{name}: there is no such file, and the presentation shows it; {MAKE}")
     try:
         pdf = typst.compile(source, font_paths=[font_folder()], ignore_system_fonts=True)
     except typst.TypstError as error:
         reason = " ".join(str(error).split())
-        raise BadInput(f"{source}: cannot be typeset ({reason}); run `make report`") from error
+        raise BadInput(f"{source}: cannot be typeset ({reason})") from error
     path = source.with_suffix(".pdf")
     path.write_bytes(pdf)
     return path
