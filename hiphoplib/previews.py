@@ -14,6 +14,7 @@ from .errors import BadInput, TryLater, Unreachable
 from .files import write_whole
 from .quiet import progress
 from .rejected import read_rejected, record_rejected
+from .workers import DIED, unordered
 
 OUTAGE = 20  # clips in a row that find a service not answering: it is down, or the network is
 
@@ -89,13 +90,12 @@ def download_previews(tracks, source, folder, *, jobs=None, retry_rejected=False
     todo, missing = _todo(tracks, folder, asked, remote=getattr(source, "remote", False))
     if todo and hasattr(source, "ready"):
         source.ready()
+    jobs = jobs or getattr(source, "at_once", -1)
     # a source that computes its clips says so; the others wait for disk or network
-    run = joblib.Parallel(n_jobs=jobs or getattr(source, "at_once", -1),
-                          prefer=getattr(source, "prefer", "threads"), pre_dispatch="2*n_jobs",
-                          return_as="generator_unordered")
+    fetch = _computed if getattr(source, "prefer", "threads") == "processes" else _waited_for
     Path(folder).mkdir(parents=True, exist_ok=True)
     record_rejected(folder, "previews", missing)
-    fetched = run(joblib.delayed(_fetch)(source, clip, path) for path, (clip, _) in todo.items())
+    fetched = fetch([(source, clip, path) for path, (clip, _) in todo.items()], jobs)
     with closing(fetched):
         _collect(progress(fetched, total=len(todo), desc="clips", unit="clip"), todo, missing,
                  folder)
@@ -145,8 +145,25 @@ def _rejected(folder):
     return dict(zip(rejected["id"], rejected["reason"]))
 
 
-def _fetch(source, clip, path):
+def _waited_for(tasks, jobs):
+    """What `_fetch` returns for each task, many at once in threads."""
+    run = joblib.Parallel(n_jobs=jobs, prefer="threads", pre_dispatch="2*n_jobs",
+                          return_as="generator_unordered")
+    return run(joblib.delayed(_fetch)(task) for task in tasks)
+
+
+def _computed(tasks, jobs):
+    """The same, in processes; those that `joblib.Parallel` starts cannot follow `workers`."""
+    with closing(unordered(_fetch, tasks, jobs=jobs)) as found:
+        for number, result in found:
+            _, clip, path = tasks[number]
+            yield (path, BadInput(f"clip {clip.id}: making it ended its process")
+                   ) if result is DIED else result
+
+
+def _fetch(task):
     """Fetch one clip; where it lies, and the error if it is not to be had."""
+    source, clip, path = task
     try:
         audio = source.preview(clip)
         check_audio(audio, f"clip {clip.id}")

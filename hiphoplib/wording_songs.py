@@ -163,3 +163,18 @@ def in_a_hundred(results, model=None):
             else "real recordings, which listeners liked or not, no hip-hop")
     return (f"{100 * auc['mean']:.0f} [{100 * auc['low']:.0f}, {100 * auc['high']:.0f}] on "
             f"{results['corpus']['tracks']:,} {what} ({label_of(model)})")
+
+
+def checked(found):
+    """What `scoring_checks.check` found of one model, sentences."""
+    model = f"{label_of(found['model'])} of “{found['corpus']}” ({found['networks']} networks)"
+    best = "{mean:.0%} [{low:.0%}, {high:.0%}]".format(**found["best"])
+    lines = [f"{model}, on {found['songs']} rendered songs: within a song its score moves with the "
+             f"causes that were planted (rank correlation {estimate(found['windows'], 2)}), and "
+             f"{best} of a song's other windows have less of them than the one called best, where "
+             "a blind choice has 50%."]
+    if found["told"]:
+        lines.append(f"Of {found['told']:,} orders of two songs that {FEWEST} of its networks tell "
+                     f"in any choice of them, the others turn round {found['turned']:,} "
+                     f"({found['turned'] / found['told']:.1%}).")
+    return " ".join(lines)

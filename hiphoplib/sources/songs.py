@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import joblib
 import numpy as np
 import soundfile as sf
 
@@ -22,6 +21,7 @@ from ..errors import BadInput
 from ..files import write_whole
 from ..gather_options import positive
 from ..quiet import progress
+from ..workers import unordered
 from .artists import TITLE_FORMS, Artist, invented
 from .beats import CAUSES, SR, N, Recipe, bars_of, harmony, render, timeline
 from .instruments import decibels
@@ -250,16 +250,16 @@ def render_songs(folder, n=10, seed=0, *, jobs=-1):
     paths = {number: Path(folder) / file_name(seed, number) for number in range(1, n + 1)}
     Path(folder).mkdir(parents=True, exist_ok=True)
     todo = {number: path for number, path in paths.items() if not path.is_file()}
-    run = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
-    written = run(joblib.delayed(_write)(path, seed, number) for number, path in todo.items())
+    written = unordered(_write, [(path, seed, number) for number, path in todo.items()], jobs=jobs)
     with closing(written):
         for _ in progress(written, total=len(todo), desc="songs", unit="song"):
             pass
     return list(paths.values())
 
 
-def _write(path, seed, number):
-    """Render one song into its file."""
+def _write(task):
+    """Render one song into its file: what a worker does with its path, seed and number."""
+    path, seed, number = task
     write_whole(path, encode_as(path.suffix[1:], song(seed, number)))
 
 

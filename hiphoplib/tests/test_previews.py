@@ -7,11 +7,13 @@ import textwrap
 import pandas as pd
 import pytest
 
+from hiphoplib.corpus import gather
 from hiphoplib.errors import BadInput
 from hiphoplib.previews import Clip, clip_path, download_previews
 from hiphoplib.rejected import read_rejected
 from hiphoplib.sources.folder import Folder
 from hiphoplib.tracks import read_tracks
+from hiphoplib.workers import unordered
 
 
 class Counted(Folder):
@@ -152,3 +154,10 @@ def test_a_full_disk_stops_the_run_in_one_line_and_leaves_no_half_clip(tmp_path,
     assert ended.stderr.startswith("error: ") and ended.stderr.count("\n") == 1
     assert "0002.mp3" in ended.stderr and "make room" in ended.stderr
     assert [path.name for path in (tmp_path / "corpus" / "audio").iterdir()] == ["0001.mp3"]
+
+
+def test_a_corpus_is_gathered_after_other_work_in_processes(tmp_path):
+    """Processes of `joblib.Parallel` could not follow those of `workers` in one program."""
+    assert dict(unordered(len, ["a", "bc"])) == {0: 1, 1: 2}
+    gather("synthetic", tmp_path / "synthetic", n=3)
+    assert len(list((tmp_path / "synthetic" / "audio").iterdir())) == 3
