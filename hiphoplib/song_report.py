@@ -6,6 +6,7 @@ forbids both. What strangers wrote, names of files above all, is escaped by Jinj
 
 import base64
 import datetime
+import html
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -141,14 +142,35 @@ def check_path(path):
         raise BadInput(f"{path}: the report is an HTML file; name it so, for example report.html")
 
 
+def inline(page, height=800):
+    """The report as a part of a notebook: a frame of its own, in which nothing can run.
+
+    Parameters
+    ----------
+    page : str
+        HTML of `make_report`.
+    height : int
+        In CSS pixels.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    return (f'<div><iframe title="The report on the songs" sandbox srcdoc="{html.escape(page)}" '
+            f'style="width:100%;max-width:46rem;height:{height}px;border:1px solid #ddd">'
+            "</iframe></div>")
+
+
 def _row(scored, number, scale, shown):
     """One line of the ranking."""
     song = scored.songs[number]
     low, high = song.spread
+    end = min(song.best + scored.model.grid.seconds, song.seconds)
     return {"name": song.name, "anchor": f"song-{number + 1}" if shown else "",
             "place": place(*scored.places[number]), "score": f"{song.score:.0%}",
             "percentile": f"{song.percentile:.0f}", "low": f"{low:.0%}", "high": f"{high:.0%}",
-            "best": f"{clock(song.best)} to {clock(song.best + scored.model.grid.seconds)}",
+            "best": f"{clock(song.best)} to {clock(end)}",
             "from": _along(low, scale), "width": max(_along(high, scale) - _along(low, scale), 0.5),
             "dot": _along(song.score, scale), "compared": wording.compared(scored, number),
             "note": song.note}
@@ -184,8 +206,9 @@ def _scale(scored):
     ends = [end for song in scored.songs for end in song.spread] or [0.5]
     low, high = np.floor(10 * min(*ends, 0.45)) / 10, np.ceil(10 * max(*ends, 0.55)) / 10
     return {"low": low, "high": high, "ticks": [
-        {"at": _along(tenth / 10, {"low": low, "high": high}), "text": f"{10 * tenth} %"}
-        for tenth in range(round(10 * low), round(10 * high) + 1, 1 if high - low < 0.45 else 2)]}
+        {"at": _along(tenth / 10, {"low": low, "high": high}), "text": f"{10 * tenth}%"}
+        for tenth in range(round(10 * low), round(10 * high) + 1)
+        if high - low < 0.45 or tenth % 2]}  # of few, 50 % is one
 
 
 def _along(share, scale):

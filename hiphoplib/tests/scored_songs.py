@@ -1,0 +1,144 @@
+"""Songs, a trained model and a scored folder that the tests of the report share."""
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile as sf
+
+from hiphoplib import song_report
+from hiphoplib.experiment import prepare
+from hiphoplib.explain import explain
+from hiphoplib.model_folder import TrainedModel, load_model, save_model
+from hiphoplib.order import FEWEST
+from hiphoplib.scoring import Scored, Song, score_tracks
+
+SR = 22_050
+SONGS = {"one.mp3": (70, 35, -26), "two.wav": (60, 20, -28), "three.flac": (65, 0, -42),
+         "four.ogg": (35, 0, -34), "five.m4a": (55, 25, -26)}  # as for `song_of_noise`
+
+
+# names that a file can have, and a page must not believe
+HOSTILE = [
+    "<script>alert(1)<script>.mp3", '"><img src=x onerror=alert(1)>.wav',
+    "' autofocus onfocus='alert(1).flac", "--><svg onload=alert(1)>.mp3", "javascript:alert(1).ogg",
+    "{{ 7 * 7 }} {% raw %}.mp3", "“quotes” \"'` & &amp; &lt;b&gt;.mp3",
+    "👩‍🎤 🔥 émotions 日本.m4a", "שיר חדש.mp3", "أغنية ٢.mp3", "re\u202ev\u2066ersed\u200b.wav",
+    "line\nand\ttab.mp3", "bytes \udcff\udcfe.mp3", 196 * "w" + ".mp3", "\u202e\u202d.mp3"]
+
+
+# cached, for a fixture that two modules import is made twice
+@functools.cache
+def trained_model(trained):
+    """The three networks of the fixture `trained`, to which loud is popular, from a folder."""
+    folder = trained.with_name("songs_model")
+    return load_model(save_model(prepare(trained, folds=3), "mlp", folder))
+
+
+def with_card(model, **changes):
+    """The model with another card."""
+    return replace(model, card=model.card | changes)
+
+
+def told(mean, low, high, **more):
+    """An estimate with its interval, as a card has it."""
+    return {"mean": mean, "low": low, "high": high} | more
+
+
+def song_of_noise(seconds, loud_from, level_db, seed=0):
+    """Samples whose 30 loud seconds are known, float32 [shape=(samples,)].
+
+    Parameters
+    ----------
+    seconds, loud_from : float
+        Length, and where those begin, in s.
+    level_db : float
+        Of those, below full scale; the others are 14 dB below.
+    """
+    level = np.full(int(seconds * SR), level_db - 14.0)
+    level[int(loud_from * SR): int((loud_from + 30) * SR)] = level_db
+    noise = np.random.default_rng(seed).normal(0, 10 ** (level / 20))
+    return np.clip(noise, -1, 1).astype(np.float32)
+
+
+def write_song(path, y):
+    """Write samples in the format that the name asks for."""
+    if path.suffix != ".m4a":
+        sf.write(path, y, SR)
+        return
+    with av.open(str(path), "w", format="ipod") as file:
+        stream = file.add_stream("aac", rate=SR, layout="mono")
+        frame = av.AudioFrame.from_ndarray(y[None], format="fltp", layout="mono")
+        frame.sample_rate = SR
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+
+
+@functools.cache
+def scored_folder(trained):
+    """Five songs, a file that is no audio and one that does not say so, scored."""
+    folder = trained.with_name("My songs")
+    folder.mkdir()
+    for seed, (name, form) in enumerate(SONGS.items()):
+        write_song(folder / name, song_of_noise(*form, seed))
+    (folder / "broken.mp3").write_bytes(b"<html>not found</html>")
+    (folder / "lyrics.txt").write_text("la")
+    return score_tracks(folder, with_card(trained_model(trained), synthetic=True), jobs=1)
+
+
+class OneCell:
+    """A model that listens to one cell alone: the louder the bass there, the more popular."""
+
+    bands, frames, seconds = slice(0, 3), slice(70, 90), (6, 9)  # frames well within the seconds
+
+    def predict(self, S_db):
+        """Probabilities, np.ndarray [shape=(n,)]."""
+        return 0.5 + 0.004 * (S_db[:, self.bands, self.frames].mean(axis=(1, 2)) + 40)
+
+    def gradient(self, S_db):
+        """np.ndarray [shape=(n, n_mels, t)]."""
+        slope = np.zeros_like(S_db)
+        slope[:, self.bands, self.frames] = 0.004 / slope[0, self.bands, self.frames].size
+        return slope
+
+
+def by_one_cell(model, *rest):
+    """Explanation of `OneCell` in place of a model: networks take seconds."""
+    return explain(OneCell(), *rest, seeds=(0, 1))
+
+
+@functools.cache
+def report_of(trained):
+    """Its report, two songs of it explained as `OneCell` hears them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(song_report, "explain", by_one_cell)
+        return song_report.make_report(scored_folder(trained), details=2)
+
+
+def invented(model, levels, *, names=None, spread=0.01, networks=FEWEST, rejected=None, others=()):
+    """A scored folder without files: songs with scores about given levels.
+
+    Parameters
+    ----------
+    model : TrainedModel
+        Whose card and grid stand for it.
+    levels : sequence of float
+        Mean score of each song, descending.
+    names : sequence of str, optional
+        Of their files.
+    spread : float
+        How far a song's windows lie apart.
+    networks : int
+        How many answered.
+    rejected, others
+        As `Scored` has them.
+    """
+    model = TrainedModel(model.networks[:1] * networks, model.card)
+    steps = np.linspace(-spread, spread, 13)
+    songs = [Song(Path(names[number] if names else f"song {number + 1}.mp3"), 90.0,
+                  np.arange(13) * 5.0, np.tile(level + steps, (networks, 1)), 100 * level)
+             for number, level in enumerate(levels)]
+    return Scored(Path("/demo/My songs"), model, songs, rejected or {}, list(others))
