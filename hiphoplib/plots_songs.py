@@ -9,7 +9,7 @@ from .plots_style import NEUTRAL, POPULAR, axes_for, titled
 
 PHONE = {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8.5,
          "ytick.labelsize": 8.5, "legend.fontsize": 8.5}
-WIDTH = 4.2  # inches: shown at nearly its size on a screen of 390 px
+WIDTH = 3.6  # inches: shown at its size on a screen of 390 px
 
 
 def clock(seconds):
@@ -17,7 +17,7 @@ def clock(seconds):
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def score_over_time(song, window=30.0, ax=None, title="How the score moves through the song"):
+def score_over_time(song, window=30.0, ax=None, title="The score through the song"):
     """Score of each window at its middle, every network as a thin line, the best 30 s shaded.
 
     Parameters
@@ -26,7 +26,7 @@ def score_over_time(song, window=30.0, ax=None, title="How the score moves throu
     window : float
         Length of one, in s.
     """
-    ax = axes_for(ax, (WIDTH, 2.4))
+    ax = axes_for(ax, (WIDTH, 2.3))
     middles, percent = song.starts + window / 2, 100 * song.scores
     ax.axvspan(song.best, song.best + window, color=POPULAR, alpha=0.18, linewidth=0,
                label="best 30 s")
@@ -60,7 +60,7 @@ def explained(S_db, explanation, start, ax=None):
     start : float
         Where the 30 s begin, in s.
     """
-    ax = axes_for(ax, (WIDTH, 3.3))
+    ax = axes_for(ax, (WIDTH, 3.1))
     edges, colors = cells_over(S_db, explanation, ax)
     ticks = np.arange(0, explanation.grid.mel_grid.seconds + 1, 10)
     ax.set_xticks(ticks, [clock(start + tick) for tick in ticks])

@@ -70,7 +70,9 @@ def detail(song, model, *, explaining=True, audio=True):
     grid = model.grid
     y, sr = stretch(song.path, song.best, grid.seconds)
     S_db = mel_spectrogram(y, sr, grid)
-    found = explain(model, S_db, Grid(grid), fillings(model.mean_db)) if explaining else None
+    found = None
+    if explaining and song.seconds >= grid.seconds:  # of a short one the rest is not its own
+        found = explain(model, S_db, Grid(grid), fillings(model.mean_db))
     mp3 = None
     if audio:
         if sr != AUDIO_SR:  # of what a studio exports, LAME takes not every rate

@@ -6,13 +6,14 @@ import re
 import numpy as np
 
 from .metrics import verdict
-from .order import FEWEST, SURE
+from .order import FEWEST, LEAST, SURE
 from .plots_models import label_of
 from .plots_songs import clock
 from .scoring import place
 from .wording import CAVEAT, best_model, estimate
 
 MOST_NAMED = 4  # songs in one sentence
+LONGEST = 40  # letters of a name in it
 BANNER = ("This model learnt from a synthetic corpus, beats that a program renders and whose "
           "popularity a program sets. Its scores show that the method works. They say nothing "
           "about your songs in the real world.")
@@ -26,8 +27,12 @@ def headline(scored):
         return "One song, and nothing to compare it with."
     if not told:
         return f"The model cannot tell these {n} songs apart: all are about the same."
+    if n == 2:
+        return f"The model puts “{_short(scored.songs[0].name)}” above the other song."
     first = [song.name for song, place in zip(scored.songs, scored.places) if place[1] == 1]
-    lead = f"“{first[0]}” is first. " if first else "No song is surely first. "
+    lead = f"“{_short(first[0])}” is first. " if first else "No song is surely first. "
+    if told == pairs:
+        return lead + f"The model tells all {pairs} pairs of songs apart."
     return lead + (f"Of {pairs} pairs of songs the model tells {told} apart; the others are about "
                    "the same.")
 
@@ -45,8 +50,13 @@ def _named(scored, number, others):
     """Songs by name, and how often one is above each; many by their number."""
     if len(others) > MOST_NAMED:
         return f"{len(others)} songs"
-    return ", ".join(f"“{scored.songs[other].name}” ({scored.above[number, other]:.0%})"
+    return ", ".join(f"“{_short(scored.songs[other].name)}” ({scored.above[number, other]:.0%})"
                      for other in others)
+
+
+def _short(name):
+    """A name that a sentence can hold."""
+    return name if len(name) <= LONGEST else name[:LONGEST - 1] + "…"
 
 
 def best_part(song, window=30.0):
@@ -70,7 +80,7 @@ def in_markdown(text):
 def how_to_read(scored):
     """What the ranking's numbers mean, sentences."""
     card, networks = scored.model.card, len(scored.model.networks)
-    kind = card["corpus"]["popularity_kind"]
+    kind = _kind(card["corpus"])
     several = (f"Its {networks} networks answer one by one, and the score is their mean"
                if networks >= FEWEST else f"Fewer than {FEWEST} networks answer, too few for any "
                "order to be sure: train with more seeds or folds")
@@ -79,10 +89,20 @@ def how_to_read(scored):
         f"means a popularity of at least {card['threshold']:.3g} ({kind}). Of the tracks that it "
         f"was tested on, {card['protocol']['positive_share']:.0%} are. {several}.",
         "Dot and bar: the mean over the song, and where eight of ten of its 30 s windows lie.",
-        "Percentile: the share of tracks it was tested on that such a window scores above.",
-        f"Order: one song is put above another only if it is so in at least {SURE:.0%} of all "
-        "pairs of their windows and for every network. The per cent behind a name say how often.",
+        "Dotted line: 50%. “Above 75% of tracks”: of the tracks that the model was tested on, one "
+        "clip each, its windows score above so many.",
+        f"Order: one song is put above another only if at least {FEWEST} networks answer, each "
+        f"puts it higher, the scores differ by {100 * LEAST:.0f} points or more, and it is so in "
+        f"{SURE:.0%} of all pairs of their windows, or more where that gives no order. The per "
+        "cent behind a name say in how many pairs.",
     ]
+
+
+def _kind(corpus):
+    """What popularity is in a corpus."""
+    kind = corpus["popularity_kind"]
+    return "what popularity is there, it does not say" if kind == "not said" else (
+        f"popularity there: {kind}")
 
 
 def limits(card):
@@ -100,8 +120,8 @@ def limits(card):
     lines = [CAVEAT] if card["synthetic"] else []
     lines += [
         f"It learnt from {corpus['tracks']:,} tracks by {corpus['artists']:,} artists, the corpus "
-        f"“{corpus['name']}”; popularity there is: {corpus['popularity_kind']}. Music of another "
-        "kind it may misjudge altogether.",
+        f"“{corpus['name']}” ({_kind(corpus)}). Music of another kind it may misjudge "
+        "altogether.",
         f"Take one popular and one unpopular track that it has never heard: how often does it rank "
         f"the popular one higher? In {auc['mean']:.0%} of cases (AUC {estimate(auc)}, "
         f"{protocol['heldout']:,} tracks, split by {protocol['split']}): {said}. Guessing has "
