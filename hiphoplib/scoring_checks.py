@@ -162,7 +162,7 @@ def main(arguments=None):
     print(*(checked(each) for each in found.values()), sep="\n")
     if options.json:
         write_whole(options.json, json.dumps({
-            "models": found, "versions": versions(), "made": datetime.date.today().isoformat(),
+            "checked": found, "versions": versions(), "made": datetime.date.today().isoformat(),
             "command": f"python -m hiphoplib.scoring_checks {' '.join(map(str, arguments))}"},
             indent=1) + "\n")
     return 0
