@@ -121,7 +121,7 @@ def test_notebooks_warn_where_the_corpus_is_synthetic(path):
 def test_results_name_what_made_them():
     paths = (ROOT / "notebooks" / "results").glob("*.json")
     for path in (path for path in paths if path.stem.split("_")[0] != "explanations"
-                 and path.stem not in ("bench", "crnn_search", "shape_rap_2020",
+                 and path.stem not in ("bench", "crnn_search", "scoring", "shape_rap_2020",
                                        "transfer_search")):
         results = read_results(path)
         assert {"corpus", "protocol", "models", "paired", "versions", "made", "command"} <= set(
