@@ -7,7 +7,6 @@ this project's own code, and only numbers are read from the files, so that no co
 
 import hashlib
 import json
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -21,7 +20,7 @@ from .evaluation import evaluate
 from .folders import replacing
 from .ladder import answered, platt_on_test
 from .model_card import folder_card
-from .models import MODELS
+from .models import MODELS, load_network
 from .spectrogram import MelGrid
 from .training import Run, Scaler, load_run, versions
 
@@ -236,11 +235,8 @@ def _load_network(folder, manifest, told):
     if hashlib.sha256(path.read_bytes()).hexdigest() != told["sha256"]:
         raise _damaged(folder, f"{told['file']} is not as it was written")
     shape = _grid(manifest).shape
-    network = MODELS[manifest["model"]](shape)  # built here: only numbers come from the file
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # of layers that stay as they were
-            network.load_weights(path)
+        network = load_network(manifest["model"], shape, path)
     except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
         raise BadInput(f"{folder}: the weights are of another network than this version's "
                        f"{manifest['model']}; train it anew") from error

@@ -5,6 +5,7 @@ the pools shrink to what the input offers.
 """
 
 import math
+import warnings
 
 from .backend import keras
 
@@ -45,6 +46,32 @@ def build_model(name, input_shape):
                                       gradient_accumulation_steps=parts if parts > 1 else None)
     model.compile(optimizer=optimizer, loss="binary_crossentropy",
                   metrics=["accuracy", keras.metrics.AUC(name="auc")])
+    return model
+
+
+def load_network(name, shape, path):
+    """A network built by this project's code, with the weights of a ``.keras`` file.
+
+    Nothing but numbers is read from the file, so that no code in it can run, and one that another
+    version of Keras has written can be read, too.
+
+    Parameters
+    ----------
+    name : str
+        A name in `MODELS`.
+    shape : (int, int)
+        Of the spectrograms.
+    path : path-like
+
+    Raises
+    ------
+    ValueError, OSError, KeyError, BadZipFile, UserWarning
+        If the file is damaged, or of another network.
+    """
+    model = MODELS[name](tuple(shape))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # of layers that stay as they were
+        model.load_weights(path)
     return model
 
 

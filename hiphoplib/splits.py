@@ -136,8 +136,10 @@ def _parts(popular, groups, n_parts, seed):
     if len(np.unique(groups)) == len(groups):
         folds = KFold(n_parts, shuffle=True, random_state=seed).split(groups)
     else:
-        folds = StratifiedGroupKFold(n_parts, shuffle=True, random_state=seed).split(
-            groups, popular, groups)
+        # shuffled here: its own shuffle forgets the labels before scikit-learn 1.8, pull 32540
+        code = np.unique(groups, return_inverse=True)[1]
+        place = np.argsort(np.random.RandomState(seed).permutation(code.max() + 1))
+        folds = StratifiedGroupKFold(n_parts).split(groups, popular, place[code])
     part = np.empty(len(groups), dtype=int)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class")  # then not in every part

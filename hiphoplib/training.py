@@ -15,7 +15,7 @@ from .backend import keras, tf
 from .checkpoint import CHECKPOINT, Checkpoint
 from .errors import BadInput
 from .files import naming, write_whole
-from .models import BATCH, LEARNING_RATE, build_model, clips_a_step
+from .models import BATCH, LEARNING_RATE, build_model, clips_a_step, load_network
 
 EPOCHS, PATIENCE = 25, 6
 PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte
@@ -274,8 +274,8 @@ def load_run(folder):
         card = json.loads((folder / "card.json").read_text())
         scaler = card.pop("scaler")
         history = pd.read_csv(folder / "history.csv")
-        model = keras.models.load_model(folder / "model.keras", safe_mode=True)
-    except (ValueError, OSError, KeyError, BadZipFile) as error:
+        model = load_network(card["model"], card["grid"]["shape"], folder / "model.keras")
+    except (ValueError, OSError, KeyError, TypeError, BadZipFile, UserWarning) as error:
         raise BadInput(f"{folder}: the model cannot be loaded "
                        f"({str(error).splitlines()[0]}); train it again") from error
     return Run(model, Scaler(np.array(scaler["mean"]), np.array(scaler["std"])), card, history)
