@@ -25,7 +25,7 @@ from .files import write_whole
 from .plots_songs import PHONE, clock, explained, score_over_time
 from .plots_style import STYLE
 from .quiet import progress
-from .scoring import place
+from .scoring import place, shown
 from .songs import stretch
 from .spectrogram import mel_spectrogram
 from .wording_explain import NOTHING, claims, doubts
@@ -99,21 +99,21 @@ def make_report(scored, *, audio=True, explaining=True, details=DETAILED):
     str
         HTML.
     """
-    shown = scored.songs[:max(0, details)]
+    closer = scored.songs[:max(0, details)]
     found = [detail(song, scored.model, explaining=explaining, audio=audio)
-             for song in progress(shown, desc="look closer", unit="song")]
+             for song in progress(closer, desc="look closer", unit="song")]
     card, scale = scored.model.card, _scale(scored)
     page = Environment(loader=PackageLoader("hiphoplib", ""), autoescape=True,
                        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return page.get_template("song_report.html").render(
         headline=wording.headline(scored) if scored.songs else "No song could be scored.",
-        folder=scored.folder.resolve().name, count=len(scored.songs),
+        folder=_folder_name(scored.folder), count=len(scored.songs),
         today=datetime.date.today().isoformat(), banner=wording.BANNER if card["synthetic"] else "",
         scale=scale, half=_along(0.5, scale),
-        rows=[_row(scored, number, scale, number < len(shown))
+        rows=[_row(scored, number, scale, number < len(closer))
               for number in range(len(scored.songs))],
         songs=[_shown(scored, number, each) for number, each in enumerate(found)],
-        left_out=len(scored.songs) - len(shown),
+        left_out=len(scored.songs) - len(closer),
         pairs=_pairs(scored), rejected=scored.rejected, others=scored.others,
         how_to_read=wording.how_to_read(scored), limits=wording.limits(card),
         made_by=wording.made_by(scored))
@@ -164,12 +164,18 @@ def inline(page, height=800):
             "</iframe></div>")
 
 
-def _row(scored, number, scale, shown):
+def _folder_name(path):
+    """Name of the folder that was scored, or of that in which the one file lies."""
+    path = path.resolve()
+    return shown(path.parent.name if path.is_file() else path.name)
+
+
+def _row(scored, number, scale, in_detail):
     """One line of the ranking."""
     song = scored.songs[number]
     low, high = song.spread
     end = min(song.best + scored.model.grid.seconds, song.seconds)
-    return {"name": song.name, "anchor": f"song-{number + 1}" if shown else "",
+    return {"name": song.name, "anchor": f"song-{number + 1}" if in_detail else "",
             "place": place(*scored.places[number]), "score": f"{song.score:.0%}",
             "percentile": f"{song.percentile:.0f}", "low": f"{low:.0%}", "high": f"{high:.0%}",
             "best": f"{clock(song.best)} to {clock(end)}",

@@ -2,14 +2,18 @@
 
 import re
 import shutil
+import subprocess
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+from hiphoplib.report_pictures import BROWSERS, HEIGHT, SCALE, WIDTH, main
 from hiphoplib.scoring import shown
 from hiphoplib.song_report import IN_TABLE, make_report
 from hiphoplib.tests.scored_songs import (
@@ -23,8 +27,7 @@ from hiphoplib.tests.scored_songs import (
     write_song,
 )
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-                None)
+CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=(
     "no browser: install chromium (apt-get install chromium) to test the report in one"))
 PHONE, DESK = (390, 844), (1100, 900)
@@ -359,3 +362,20 @@ def test_it_prints_without_players(report, opened):
         assert seen.page.pdf().startswith(b"%PDF")
         seen.page.emulate_media(media="print")
         assert not seen.page.locator("audio >> nth=0").is_visible()
+
+
+def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
+    # in a process of its own: one of ours has a browser already
+    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.report_pictures import "
+                    "take_pictures; take_pictures(*sys.argv[1:])", report, tmp_path], check=True)
+    pictures = [plt.imread(path) for path in sorted(tmp_path.iterdir())]
+    assert len(pictures) == 2
+    for picture in pictures:
+        assert picture.shape[:2] == (SCALE * HEIGHT, SCALE * WIDTH)
+    assert np.abs(pictures[0] - pictures[1]).mean() > 0.01
+
+
+def test_without_a_browser_no_pictures_and_one_line(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    assert main([]) == 1
+    assert "install one" in capsys.readouterr().err
