@@ -115,11 +115,21 @@ def train(options):
         folders = train_model(task, model, range(options.seeds), **epochs)
         print(f"{model}: {len(folders)} runs in {folders[0].parent}")
         if options.out:
-            from .model_folder import save_model
+            _hand_on(task, model, options.out, range(options.seeds))
 
-            save_model(task, model, options.out, range(options.seeds))
-            print(f"{options.out}: all that scoring needs; "
-                  f"{PROGRAM} score FOLDER --model {options.out} --out report.html")
+
+def _hand_on(task, model, folder, seeds):
+    """Put a trained model into a folder, and say how to go on."""
+    from .model_folder import save_model
+    from .order import FEWEST
+
+    save_model(task, model, folder, seeds)
+    print(f"{folder}: all that scoring needs; "
+          f"{PROGRAM} score FOLDER --model {folder} --out report.html")
+    networks = len(seeds) * task.sides.shape[1]
+    if networks < FEWEST:
+        print(f"it has {networks} of the {FEWEST} networks that it takes to put one song above "
+              f"another; --seeds {FEWEST} trains them")
 
 
 def evaluate(options):

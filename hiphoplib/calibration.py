@@ -74,8 +74,9 @@ def brier_skill(y_true, probability, weights):
     Returns
     -------
     np.ndarray [shape=(resamples,)]
-        1 is perfect, 0 no better than the base rate.
+        1 is perfect, 0 no better than the base rate. NaN where a resample has one class only.
     """
     total = weights.sum(axis=1)
     base = weights @ y_true / total
-    return 1 - (weights @ (probability - y_true) ** 2 / total) / (base * (1 - base))
+    guessing = np.where((base > 0) & (base < 1), base * (1 - base), np.nan)
+    return 1 - (weights @ (probability - y_true) ** 2 / total) / guessing

@@ -134,6 +134,15 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
     assert one_line(capsys.readouterr().err)
 
 
+def test_a_model_of_too_few_networks_says_so(trained, tmp_path, capsys):
+    folder = shutil.copytree(trained, tmp_path / "tiny")
+    train = ["train", str(folder), "--model", "mlp", "--epochs", "1", "--split", "random"]
+    assert main([*train, "--folds", "0", "--out", str(tmp_path / "model")]) == 0
+    assert "it has 1 of the 3 networks" in capsys.readouterr().out
+    assert main([*train, "--folds", "3", "--out", str(tmp_path / "model")]) == 0
+    assert "of the 3 networks" not in capsys.readouterr().out
+
+
 def test_an_evaluation_in_a_process_of_its_own_says_nothing_else(trained):
     ended = run("evaluate", trained, "--folds", "3")
     assert ended.returncode == 0 and ended.stderr == ""
