@@ -26,7 +26,7 @@ from .plots_songs import PHONE, clock, explained, score_over_time
 from .plots_style import STYLE
 from .quiet import progress
 from .scoring import place, shown
-from .songs import stretch
+from .songs import is_short, stretch
 from .spectrogram import mel_spectrogram
 from .wording_explain import NOTHING, claims, doubts
 
@@ -71,7 +71,7 @@ def detail(song, model, *, explaining=True, audio=True):
     y, sr = stretch(song.path, song.best, grid.seconds)
     S_db = mel_spectrogram(y, sr, grid)
     found = None
-    if explaining and song.seconds >= grid.seconds:  # of a short one the rest is not its own
+    if explaining and not is_short(song.seconds, grid.seconds):  # of silence there is no reason
         found = explain(model, S_db, Grid(grid), fillings(model.mean_db))
     mp3 = None
     if audio:

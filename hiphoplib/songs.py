@@ -150,9 +150,14 @@ def _measured(blocks, sizes):
         yield y
 
 
+def is_short(seconds, window):
+    """Whether a song leaves more than a second of its only window silent."""
+    return seconds < window - 1
+
+
 def _note(seconds, step, hop, window):
     """What was unusual in hearing a song."""
-    if seconds < window:
+    if is_short(seconds, window):
         return f"Only {seconds:.0f} s long: the rest of the {window:.0f} s is silence."
     if step > hop:
         return f"Longer than a song ({seconds / 60:.0f} min): heard every {step:.0f} s."
