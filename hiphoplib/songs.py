@@ -22,6 +22,7 @@ LEAST_SECONDS = 15.0  # half a window: less is no song
 MOST_WINDOWS = 360  # half an hour of them; what is longer is heard at larger steps
 BLOCK_SECONDS = 5.0  # decoded at a time
 NO_AUDIO = "not audio that can be decoded; export it again as wav, mp3, flac, ogg or m4a"
+DAMAGED = "damaged, it cannot be decoded to its end; export it again"
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,7 @@ def _blocks(song):
                     samples = song.read(int(BLOCK_SECONDS * song.samplerate), dtype="float32",
                                         always_2d=True)
             except (sf.LibsndfileError, RuntimeError, ValueError) as error:
-                raise BadInput(NO_AUDIO) from error
+                raise BadInput(DAMAGED) from error
             if not len(samples):
                 return
             yield _checked(samples.mean(axis=1))
@@ -260,8 +261,8 @@ def _open_with_ffmpeg(path):
         sr = stream.rate
         ticks = stream.duration
         seconds = float(ticks * stream.time_base) if ticks else (container.duration or 0) / 1e6
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        raise BadInput(NO_AUDIO) from error
+    except (av.FFmpegError, AttributeError, IndexError, ValueError) as error:
+        raise BadInput(NO_AUDIO) from error  # AttributeError: a stream without a known coding
     return sr, seconds, _blocks_by_ffmpeg(container, stream, sr)
 
 
@@ -280,7 +281,7 @@ def _blocks_by_ffmpeg(container, stream, sr):
         except (av.FFmpegError, ValueError) as error:
             if isinstance(error, BadInput):
                 raise
-            raise BadInput(NO_AUDIO) from error
+            raise BadInput(DAMAGED) from error
 
 
 def _counted(frames, size):
