@@ -1,6 +1,9 @@
-# make report        environment, synthetic corpus, report executed, HTML beside it, a model to score with
-# make test          environment, unit tests, every notebook executed and compared
+# make report        environment, synthetic corpus, report executed with HTML beside it, both in build/,
+#                    a model to score with, and a table of what each stage took
+# make report COMMIT=1   the same, and the committed report, figures and results are replaced
+# make test          environment, unit tests, every notebook executed on a tiny corpus
 # make slow          tests that take minutes: coverage of the intervals, leaks into every network
+# make stages        the notebooks in notebooks/ executed in place
 # make pictures      the pictures of the client's report, by Chromium, on ten rendered songs
 # make presentation  Presentation.pdf from the report's results
 # make real FOLDER=…  the whole ladder on a folder of real recordings, five folds, five seeds
@@ -9,32 +12,21 @@ PYTHON ?= python3
 SEEDS ?= 5
 VENV := .venv
 BIN := $(VENV)/bin
-NBCONVERT := TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --log-level WARN --ExecutePreprocessor.record_timing=False
-STAGES := $(sort $(wildcard notebooks/*.ipynb))
-
-# a report on another corpus leaves the committed one as it is
-ifdef HIPHOP_CORPUS
-CORPUS := data/$(notdir $(patsubst %/,%,$(HIPHOP_CORPUS)))
-REPORT := build/$(notdir $(CORPUS))
-else
-CORPUS := data/synthetic
-REPORT := .
-endif
+NOTEBOOKS := HipHopPopularity.ipynb $(sort $(wildcard notebooks/*.ipynb))
+TINY := TQDM_DISABLE=1 HIPHOP_TINY=1
 
 .PHONY: report stages test slow pictures presentation real bench clean
 
 report: $(VENV)/installed
-	$(NBCONVERT) --to notebook --execute --output-dir $(REPORT) HipHopPopularity.ipynb
-	$(NBCONVERT) --to html --output-dir $(REPORT) $(REPORT)/HipHopPopularity.ipynb
-	$(BIN)/python -m hiphoplib train $(CORPUS) --model crnn --out models/$(notdir $(CORPUS))
+	$(BIN)/python -m hiphoplib.notebooks $(if $(COMMIT),--commit)
 
 stages: $(VENV)/installed
-	$(NBCONVERT) --to notebook --execute --inplace $(STAGES)
+	$(BIN)/python -m hiphoplib.notebooks $(sort $(wildcard notebooks/*.ipynb))
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -q hiphoplib
-	TQDM_DISABLE=1 HIPHOP_OUT=build/test $(BIN)/python -m pytest -q --nbval --nbval-cell-timeout 1200 \
-		HipHopPopularity.ipynb $(STAGES)
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup --durations 15 hiphoplib
+	$(TINY) $(BIN)/python -m pytest -q -n auto --dist loadfile -p no:cacheprovider \
+		--nbval-lax --nbval-cell-timeout 600 $(NOTEBOOKS)
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -q -m slow hiphoplib
@@ -58,13 +50,14 @@ bench: $(VENV)/installed
 	$(BIN)/python -m hiphoplib.bench
 	$(BIN)/python -m hiphoplib.bench_table README.md notebooks/results/bench.json
 
+# the file says what it took: seconds, and what the shell knows of user and kernel time
 $(VENV)/installed: requirements.txt constraints.txt requirements-musicnn.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		-r requirements.txt -c constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		-r requirements-musicnn.txt
-	touch $@
+	begin=$$(date +%s); $(PYTHON) -m venv $(VENV) \
+		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+			-r requirements.txt -c constraints.txt \
+		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+			-r requirements-musicnn.txt \
+		&& { echo $$(($$(date +%s) - begin)); times; } > $@
 
 clean:
 	rm -rf $(VENV) build data

@@ -7,11 +7,11 @@ from pathlib import Path
 from .errors import BadInput
 from .files import write_whole
 from .previews import download_previews
+from .run_size import run_size
 from .sources import open_source
 from .tracks import clean_tracks, get_tracks, write_tracks
 
 DATA = Path("data")
-QUICK_N = 600  # rows of the default synthetic corpus: the report runs on it in minutes
 
 
 def gather(source, folder, *, jobs=None, retry_rejected=False, **options):
@@ -85,8 +85,9 @@ def open_corpus(corpus="synthetic", data=DATA):
     if (path / "source.json").is_file():
         return path
     if str(corpus) == "synthetic":
-        gather("synthetic", data / "synthetic", n=QUICK_N)
-        return data / "synthetic"
+        size = run_size()
+        gather("synthetic", data / size.corpus, n=size.rows)
+        return data / size.corpus
     if not path.is_dir():
         raise BadInput(f"corpus {corpus}: no such folder; name one that holds tracks.csv, or "
                        "\"synthetic\"")
@@ -106,14 +107,15 @@ def report_folders(folder):
     Returns
     -------
     images, results : Path
-        ``images`` and ``notebooks/results`` for the default corpus, since README and presentation
-        show those; ``build/<corpus>`` for another one. ``HIPHOP_OUT`` overrules both.
+        ``build/<corpus>``. Where ``HIPHOP_COMMIT`` is set in the environment (``make report
+        COMMIT=1``), the report on the default corpus replaces ``images`` and
+        ``notebooks/results``, which README and presentation show.
     """
-    name, out = Path(folder).resolve().name, os.environ.get("HIPHOP_OUT")
-    if out is None and name == "synthetic":
+    name = Path(folder).resolve().name
+    if os.environ.get("HIPHOP_COMMIT") and name == "synthetic":
         images, results = Path("images"), Path("notebooks/results")
     else:
-        images = results = Path(out or f"build/{name}")
+        images = results = Path("build") / name
     for made in (images, results):
         made.mkdir(parents=True, exist_ok=True)
     return images, results

@@ -15,7 +15,7 @@ from .label_noise import describe_label
 from .ladder import LADDER, answered, platt_on_test
 from .metrics import RESAMPLES, over_seeds, paired_differences
 from .model_card import write_model_cards
-from .models import MODELS
+from .models import MODELS, VERSION
 from .quiet import progress
 from .tracks import read_tracks
 from .training import read_card, versions
@@ -81,7 +81,8 @@ def trained_seeds(task, model):
     cards = {}
     for path in (task.folder / "runs" / task.protocol.name / model).glob("*/card.json"):
         card = read_card(path.parent)
-        if card and card.get("fingerprint") == task.fingerprint:
+        if (card and card.get("fingerprint") == task.fingerprint
+                and card.get("networks") == VERSION):
             cards.setdefault(card["seed"], []).append(card["fold"])
     return sorted(seed for seed, folds in cards.items() if set(folds) >= set(task.sides))
 

@@ -1,22 +1,31 @@
 """A corpus made ready for a protocol, and the training of every model, seed and fold on it."""
 
 import hashlib
+import threading
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from .backend import HAS_GPU
 from .errors import BadInput
 from .mel import GRIDS, MelGrid, MelStore
-from .models import MODELS
+from .models import MODELS, VERSION
 from .quiet import progress
+from .run_size import run_size
 from .splits import artist_groups, default_folds, label_popular, split_tracks
 from .tracks import clean_tracks, read_tracks
 from .training import EPOCHS, PATIENCE, fit, load_run, read_card, save_run
+from .workers import DIED, jobs_that_fit, unordered
 
 SPLIT_SEED = 0  # one split for every model and seed, so that their scores compare
+SLOWEST_FIRST = ("rnn", "cnn2", "cnn1", "mlp", "crnn")  # others come before
+TRAINING_BYTES = 2_500_000_000  # what one training takes at most
+EPOCHS_DONE = "epochs_done"  # file in the folder of a run
+LOOK = 0.5  # s between two looks at how far the trainings are
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,8 @@ def prepare(folder, grid="quick", split="artist", folds=None, subset=None):
     tracks.index = pd.Index(tracks["id"].to_list())
     if subset:
         tracks = some_artists(tracks, *subset)
-    folds = default_folds(len(tracks)) if folds is None else folds
+    if folds is None:
+        folds = run_size().folds or default_folds(len(tracks))
     sides = split_tracks(tracks, split, folds, SPLIT_SEED).loc[tracks.index]
     labelled = {fold: label_popular(tracks["popularity"], side == "train")
                 for fold, side in sides.items()}
@@ -127,52 +137,161 @@ def some_artists(tracks, n, seed):
     return tracks[tracks["id"].isin(groups.index[groups.isin(size.index[size <= n])])]
 
 
-def train(task, model, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIENCE):
-    """Train a network on folds and seeds; what stands from an earlier call is not repeated.
+def train(task, models, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIENCE, jobs=-1):
+    """Train networks on folds and seeds; what stands from an earlier call is not repeated.
+
+    As many are trained at once as there are cores, each by one thread in a process of its own, so
+    that the numbers depend neither on `jobs` nor on the number of cores. Where there is a GPU they
+    are trained on it one after the other.
 
     Parameters
     ----------
     task : Task
-    model : str
-        A name in `MODELS`.
+    models : str or list of str
+        Names in `MODELS`.
     seeds : sequence of int
     folds : sequence of int, optional
         Every one of the protocol if not given.
     epochs, patience : int
         As for `fit`.
+    jobs : int
+        Trainings at once, fewer where the memory is short; -1 for one a core.
 
     Returns
     -------
     folders : list of Path
-        One a run, seeds first; `load_run` opens them.
+        One a run, models first, then seeds; `load_run` opens them.
+
+    Raises
+    ------
+    BadInput
+        If there is no such model, or a training ends its process.
     """
-    if model not in MODELS:
-        raise BadInput(f"model {model!r}: there is none of that name; "
-                       f"there are {', '.join(MODELS)}")
+    models = [models] if isinstance(models, str) else list(models)
+    for model in models:
+        if model not in MODELS:
+            raise BadInput(f"model {model!r}: there is none of that name; "
+                           f"there are {', '.join(MODELS)}")
     wanted = {"corpus": task.folder.resolve().name, "fingerprint": task.fingerprint,
               "split": task.protocol.split, "folds": task.protocol.folds,
-              "max_epochs": epochs, "patience": patience}
-    runs = [(seed, fold) for seed in seeds for fold in (task.sides if folds is None else folds)]
-    bar = progress(total=len(runs) * epochs, desc=model, unit="epoch")
-    for number, (seed, fold) in enumerate(runs, start=1):
-        folder = task.run_folder(model, seed, fold)
-        if not _stands(folder, wanted):
-            folder.mkdir(parents=True, exist_ok=True)
-            for name in ("card.json", "scores.csv"):
-                (folder / name).unlink(missing_ok=True)
-            run = fit(model, task.store, task.labels[fold], task.sides[fold], seed=seed,
-                      epochs=epochs, patience=patience, folder=folder,
-                      progress=partial(_show, bar, (number - 1) * epochs))
-            run.card |= {**wanted, "fold": int(fold), "threshold": task.thresholds[fold]}
-            save_run(run, folder)
-        bar.update(number * epochs - bar.n)
-    bar.close()
-    return [task.run_folder(model, seed, fold) for seed, fold in runs]
+              "max_epochs": epochs, "patience": patience, "networks": VERSION}
+    runs = [(model, seed, fold) for model in models for seed in seeds
+            for fold in (task.sides if folds is None else folds)]
+    todo = [_Training(model, seed, int(fold), task.run_folder(model, seed, fold), task.store,
+                      task.labels[fold], task.sides[fold],
+                      {**wanted, "fold": int(fold), "threshold": task.thresholds[fold]})
+            for model, seed, fold in runs
+            if not _stands(task.run_folder(model, seed, fold), wanted)]
+    # the longest first, so that none of them runs alone at the end
+    todo.sort(key=lambda training: SLOWEST_FIRST.index(training.model)
+              if training.model in SLOWEST_FIRST else -1)
+    with _progress_of(todo, len(runs), epochs, ", ".join(models)):
+        _train_all(todo, jobs)
+    return [task.run_folder(model, seed, fold) for model, seed, fold in runs]
 
 
-def _show(bar, before, done):
-    """Bring a bar to `done` epochs after those of the runs before; resumed ones count at once."""
-    bar.update(before + done - bar.n)
+def _train_all(todo, jobs):
+    """Train what is to be trained: in processes, or one after the other on the GPU."""
+    if HAS_GPU:
+        for training in todo:
+            training.run()
+        return
+    jobs = jobs_that_fit(jobs, TRAINING_BYTES, len(todo))
+    with closing(unordered(_Training.run, todo, jobs=jobs)) as done:
+        for number, result in done:
+            if result is DIED:
+                raise BadInput(f"{todo[number].title}: the training ended its process twice, for "
+                               "too little memory perhaps; free some, the same command goes on "
+                               "from here")
+
+
+@dataclass(frozen=True)
+class _Training:
+    """One training, with all that another process needs for it.
+
+    Parameters
+    ----------
+    model : str
+    seed, fold : int
+    folder : Path
+        Of the run.
+    store : MelStore
+    labels, sides : pd.Series, indexed by track id
+    card : dict
+        What the run's card says besides what `fit` finds.
+    """
+
+    model: str
+    seed: int
+    fold: int
+    folder: Path
+    store: MelStore
+    labels: pd.Series
+    sides: pd.Series
+    card: dict
+
+    @property
+    def title(self):
+        """What the progress bar calls it."""
+        return f"{self.model} seed {self.seed} fold {self.fold}"
+
+    def run(self):
+        """Train, and leave the finished run in its folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for name in ("card.json", "scores.csv"):
+            (self.folder / name).unlink(missing_ok=True)
+        self._note(0)
+        run = fit(self.model, self.store, self.labels, self.sides, seed=self.seed,
+                  epochs=self.card["max_epochs"], patience=self.card["patience"],
+                  folder=self.folder, progress=self._note)
+        run.card |= self.card
+        save_run(run, self.folder)
+        (self.folder / EPOCHS_DONE).unlink(missing_ok=True)
+
+    def _note(self, epochs):
+        """Write down how many epochs are done: the bar is drawn by another process."""
+        (self.folder / EPOCHS_DONE).write_text(str(epochs))
+
+    def epochs_done(self):
+        """Epochs that are done, None if it is not running, the most there are when it is through.
+
+        Before a training begins, what an earlier one left does not count.
+        """
+        if (self.folder / "card.json").is_file() and not (self.folder / EPOCHS_DONE).is_file():
+            return self.card["max_epochs"]
+        try:
+            return int((self.folder / EPOCHS_DONE).read_text())
+        except (OSError, ValueError):
+            return None
+
+
+@contextmanager
+def _progress_of(todo, runs, epochs, title):
+    """Draw one bar of the epochs of all trainings, which says what runs; those that stand count."""
+    for training in todo:  # of a run that was killed, or of other settings
+        for name in (EPOCHS_DONE, "card.json"):
+            (training.folder / name).unlink(missing_ok=True)
+    bar, over = progress(total=runs * epochs, desc=title, unit="epoch"), threading.Event()
+
+    def look():
+        done = {training.title: training.epochs_done() for training in todo}
+        bar.set_postfix_str(", ".join(name for name, n in done.items() if n not in (None, epochs)),
+                            refresh=False)
+        bar.update((runs - len(todo)) * epochs + sum(n or 0 for n in done.values()) - bar.n)
+
+    def watch():
+        while not over.wait(LOOK):
+            look()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        look()
+        bar.close()
 
 
 def _stands(folder, wanted):

@@ -18,9 +18,10 @@ from scipy.stats import spearmanr
 from .cells import Grid, compose
 from .errors import BadInput
 from .quiet import progress
+from .run_size import run_size
 from .witnesses import integrated_gradients, occlusion, probabilities
 
-SEEDS = (0, 1, 2, 3, 4)
+SEEDS = run_size().lime_seeds
 SAMPLES = 400
 BINS_AT_ONCE = 400 * 64 * 323  # of perturbed clips, which a network takes in its own batches
 SAMPLES_PER_CELL = 10  # fewer, and the local linear fit is mostly noise

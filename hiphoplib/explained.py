@@ -2,15 +2,22 @@
 
 import hashlib
 import json
+from contextlib import closing
+from functools import partial
 
 import numpy as np
 
+from .backend import HAS_GPU
 from .cells import Grid, fillings
+from .errors import BadInput
 from .experiment import run_of
 from .explain import SAMPLES, SEEDS, Explanation, explain
 from .files import write_whole
+from .quiet import progress
 from .training import load_run
+from .workers import DIED, jobs_that_fit, unordered
 
+EXPLAINING_BYTES = 1_800_000_000  # that explaining one track takes at most
 VERSION = 1  # of how explanations and curves are computed: those of another one are made anew
 
 
@@ -34,6 +41,39 @@ def explain_track(task, model, track_id, *, seeds=SEEDS, samples=SAMPLES):
     S_db = task.store[track_id]
     return _explained(folder, track_id, S_db, Grid(task.protocol.grid), seeds=seeds,
                       samples=samples), S_db
+
+
+def explain_ahead(work, track_ids, *, jobs=-1):
+    """Do what explains a track for several at once; each explanation then lies in its file.
+
+    Parameters
+    ----------
+    work : callable
+        Of a track's id; it explains by `explain_track`, `explain_shuffled` or `remembered`, whose
+        next call for that track reads what this one has left.
+    track_ids : sequence of str
+    jobs : int
+        Tracks at once, fewer where the memory is short; -1 for one a core. On a GPU nothing is
+        done ahead.
+
+    Raises
+    ------
+    BadInput
+        If explaining a track ends its process.
+    """
+    if HAS_GPU:
+        return
+    jobs = jobs_that_fit(jobs, EXPLAINING_BYTES, len(track_ids))
+    done = unordered(partial(_without_result, work), track_ids, jobs=jobs)
+    with closing(done):
+        for number, result in progress(done, total=len(track_ids), desc="explain", unit="clip"):
+            if result is DIED:
+                raise BadInput(f"{track_ids[number]}: explaining it ended its process, for too "
+                               "little memory perhaps; free some, the same call goes on from here")
+
+
+def _without_result(work, track_id):
+    work(track_id)  # what it returns would travel for nothing
 
 
 def four_tracks(y_true, answers):

@@ -6,6 +6,7 @@
 import argparse
 import datetime
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,13 @@ from .errors import BadInput
 from .evaluation import heldout_scores, write_results
 from .experiment import prepare, run_of
 from .explain import rank_correlation
-from .explained import explain_shuffled, explain_track, four_tracks, remembered
+from .explained import (
+    explain_ahead,
+    explain_shuffled,
+    explain_track,
+    four_tracks,
+    remembered,
+)
 from .explanation_measures import claimed, mean_over, measured
 from .faithful import curves
 from .findings import heldout_labels
@@ -61,6 +68,7 @@ def evaluate_explanations(task, model="rnn", *, clips=CLIPS, command=None):
     drawn = np.random.default_rng(0).permutation(heldout.index)[:clips]
     weights = resample_artists(artist_groups(task.tracks.loc[drawn]), RESAMPLES)
     truth, rows = read_truth(task), []
+    explain_ahead(partial(_explained, task, model), list(drawn))
     for track_id in progress(drawn, desc="explain clips", unit="clip"):
         rows.append(_explained(task, model, track_id))
         if truth:
@@ -134,6 +142,7 @@ def shuffled(task, model, drawn, found, weights):
         absolute weights; ``claims`` of the shuffled networks and ``claims_trained`` of the trained
         one, see `explanation_measures.claimed`; ``clips``.
     """
+    explain_ahead(partial(_explain_one_shuffled, task, model), list(enumerate(drawn)))
     again = [explain_shuffled(task, model, track_id, number) for number, track_id in
              enumerate(progress(drawn, desc="shuffled weights", unit="clip"))]
     pairs = [(one.weights, other.weights) for one, other in zip(found, again)]
@@ -142,6 +151,11 @@ def shuffled(task, model, drawn, found, weights):
             "correlation_of_size": mean_over([rank_correlation(*np.abs(pair)) for pair in pairs],
                                              weights),
             "claims": claimed(again, weights), "claims_trained": claimed(found, weights)}
+
+
+def _explain_one_shuffled(task, model, numbered):
+    number, track_id = numbered
+    return explain_shuffled(task, model, track_id, number)
 
 
 def main(arguments=None):

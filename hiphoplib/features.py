@@ -13,13 +13,14 @@ from .audio import read_clip
 from .clip_statistics import NAMES, clip_statistics
 from .errors import BadInput
 from .files import write_whole
-from .musicnn import SUMMARIES, summaries, windows
+from .musicnn import SUMMARIES, summaries, weights, windows
 from .previews import clip_paths, file_version
 from .quiet import progress
-from .workers import DIED, unordered
+from .workers import DIED, jobs_that_fit, unordered
 
 SAVE = 200  # clips between two writings of the table
 SECONDS = 30.0
+NETWORK_BYTES = 1_500_000_000  # of a worker with the tagger
 INDEX = ["id", "bytes", "modified"]  # a replaced clip is told by the last two
 
 
@@ -35,18 +36,22 @@ class Kind:
         Of the features.
     heard : callable
         From samples and their rate to what `told` takes; a worker runs it.
-    told : callable
-        From that to the features, np.ndarray [shape=(len(names),)]; run here, where networks are.
+    told : callable, optional
+        From that to the features, np.ndarray [shape=(len(names),)], by a network: a worker runs
+        it, or this process where there is a GPU.
+    ready : callable
+        Raises where something lacks that `told` needs.
     """
 
     version: int
     names: list
     heard: callable
-    told: callable = np.asarray
+    told: callable = None
+    ready: callable = lambda: None
 
 
 KINDS = {"statistics": Kind(1, NAMES, clip_statistics),
-         "musicnn": Kind(1, SUMMARIES, windows, summaries)}
+         "musicnn": Kind(1, SUMMARIES, windows, summaries, weights)}
 
 
 def make_features(tracks, folder, kind, *, jobs=-1):
@@ -80,12 +85,18 @@ def make_features(tracks, folder, kind, *, jobs=-1):
     values = _read(path, way, index)
     todo = np.flatnonzero(np.isnan(values[:, 0]))
     paths = list(found.values())
-    heard = unordered(partial(_heard, way.heard), (paths[row] for row in todo), jobs=jobs)
+    if todo.size:
+        way.ready()
+    here = way.told if way.told and _has_gpu() else None
+    if way.told:
+        jobs = jobs_that_fit(jobs, NETWORK_BYTES, len(todo))
+    heard = unordered(partial(_described, way.heard, None if here else way.told),
+                      (paths[row] for row in todo), jobs=jobs)
     with closing(heard):
         for done, (number, answer) in enumerate(
                 progress(heard, total=len(todo), desc=kind, unit="clip"), start=1):
             if answer is not DIED and answer is not None:
-                values[todo[number]] = way.told(answer)
+                values[todo[number]] = here(answer) if here else answer
             if done % SAVE == 0 or done == len(todo):
                 _write(path, way, index, values)
     if np.isnan(values[:, 0]).all():
@@ -137,12 +148,19 @@ def read_features(folder, kind):
     return pd.DataFrame(values, index=pd.Index(index["id"], name="id"), columns=way.names)
 
 
-def _heard(function, path):
+def _described(heard, told, path):
     """What a worker makes of a clip; None if it cannot be read, which `mels` tells."""
     try:
-        return function(*read_clip(path, SECONDS))
+        answer = heard(*read_clip(path, SECONDS))
     except BadInput:
         return None
+    return told(answer) if told else answer
+
+
+def _has_gpu():
+    from .backend import HAS_GPU  # TensorFlow takes seconds; only networks need it
+
+    return HAS_GPU
 
 
 def _table(path, way):

@@ -5,8 +5,12 @@ ISMIR 2019 late-breaking. The weights (ISC licence) are read from the authors' p
 its own code needs a TensorFlow that is long gone and is not run.
 """
 
+from importlib.metadata import PackageNotFoundError, distribution
+
 import librosa
 import numpy as np
+
+from .errors import BadInput
 
 INSTALL = "pip install --no-deps musicnn==0.1.0"
 SR, N_FFT, HOP, N_MELS = 16_000, 512, 256, 96
@@ -14,6 +18,21 @@ WINDOW = 187  # frames, 3 s
 PARTS = {"tags": 50, "max_pool": 753, "mean_pool": 753, "penultimate": 200}
 SUMMARIES = [f"{part}{n}_{over}" for over in ("mean", "std") for part, size in PARTS.items()
              for n in range(size)]
+
+
+def weights():
+    """Return the folder with the weights, Path.
+
+    Raises
+    ------
+    BadInput
+        If the package that holds them is not installed.
+    """
+    try:
+        return distribution("musicnn").locate_file("musicnn/MSD_musicnn")
+    except PackageNotFoundError:
+        raise BadInput(f"musicnn: its weights are not installed; install them with `{INSTALL}`"
+                       ) from None
 
 
 def windows(y, sr):
@@ -49,10 +68,10 @@ def summaries(clip):
     Returns
     -------
     np.ndarray
-        Mean over the windows of all that `tagger` tells, then the standard deviation.
+        Mean over the windows of all that the network tells, then the standard deviation.
     """
-    from .musicnn_network import tagger  # TensorFlow takes seconds; who reads clips needs it not
+    from .musicnn_network import tell  # TensorFlow takes seconds; who reads clips needs it not
 
-    told = tagger()(clip, training=False)
+    told = tell()(clip)
     told = np.concatenate([told[part].numpy() for part in PARTS], axis=1)
     return np.concatenate([told.mean(axis=0), told.std(axis=0)])

@@ -1,11 +1,9 @@
 """The network of musicnn with the weights of its authors, see `hiphoplib.musicnn`."""
 
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
 
 from .backend import keras, tf
-from .errors import BadInput
-from .musicnn import INSTALL, N_MELS, PARTS, WINDOW
+from .musicnn import N_MELS, PARTS, WINDOW, weights
 
 layers = keras.layers
 
@@ -36,14 +34,21 @@ def tagger():
     return model
 
 
+@cache
+def tell():
+    """Return the network as one compiled function of windows [shape=(n, 187, 96)].
+
+    It takes 0.7 times as long as the network called layer by layer. Windows of several clips at
+    once are no faster, and take more memory.
+    """
+    network = tagger()
+    windows = tf.TensorSpec((None, WINDOW, N_MELS), tf.float32)
+    return tf.function(lambda clip: network(clip, training=False), input_signature=[windows])
+
+
 def _checkpoint():
     """A function from the name of a variable to its value, np.ndarray."""
-    try:
-        folder = distribution("musicnn").locate_file("musicnn/MSD_musicnn")
-    except PackageNotFoundError:
-        raise BadInput("musicnn: its weights are not installed; install them with "
-                       f"`{INSTALL}`") from None
-    return tf.compat.v1.train.NewCheckpointReader(f"{folder}/").get_tensor
+    return tf.compat.v1.train.NewCheckpointReader(f"{weights()}/").get_tensor
 
 
 def _network():

@@ -20,6 +20,7 @@ from .explanation_measures import mean_over
 from .faithful import hit, own_side, recovery
 from .metrics import resample_artists
 from .quiet import progress
+from .run_size import run_size
 from .spectrogram import MelGrid
 from .training import fit
 from .witnesses import probabilities
@@ -28,7 +29,7 @@ SMALL = MelGrid(32, 4096, name="planted")
 KINDS = {"level": ("sub and bass", "low mids"), "texture": ("vocals and snare", "hats and air")}
 LOUDER, JUMP = 8.0, 6.0  # dB
 WITHOUT = 0.25  # share of the clips learnt from
-SIDES = {"train": 400, "test": 100, "holdout": 100}
+SIDES = {"train": run_size().planted, "test": 100, "holdout": 100}
 NETWORK, EPOCHS, PATIENCE = "crnn", 20, 4
 CLIPS = 30  # explained, of each kind
 

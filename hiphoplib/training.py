@@ -15,10 +15,12 @@ from .backend import keras, tf
 from .checkpoint import CHECKPOINT, Checkpoint
 from .errors import BadInput
 from .files import naming, write_whole
-from .models import BATCH, LEARNING_RATE, build_model, clips_a_step, load_network
+from .models import BATCH, LEARNING_RATE, VERSION, build_model, clips_a_step, load_network
+from .run_size import run_size
 
-EPOCHS, PATIENCE = 25, 6
+EPOCHS, PATIENCE = run_size().epochs, 6
 PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte
+IN_MEMORY = 1000 * 64 * 323  # bins of a side that are read once and not every epoch, 83 MB
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Scaler:
 class Clips(keras.utils.PyDataset):
     """Batches of standardised spectrograms and labels, read from the store as they are needed.
 
-    Keras reads ahead while it trains (`tf.data.Dataset.prefetch`); no more than that is in memory.
+    Keras reads ahead while it trains (`tf.data.Dataset.prefetch`); no more than that is in memory,
+    unless all of them are few.
 
     Parameters
     ----------
@@ -70,6 +73,9 @@ class Clips(keras.utils.PyDataset):
         super().__init__()
         self.store, self.labels, self.scaler = store, labels, scaler
         self.batch, self.seed = batch, seed
+        self.all = None
+        if len(labels) * store.grid.n_mels * store.grid.frames <= IN_MEMORY:
+            self.all = scaler(store.batch(labels.index))
         self.begin(0)
 
     def begin(self, epoch):
@@ -84,7 +90,8 @@ class Clips(keras.utils.PyDataset):
     def __getitem__(self, number):
         rows = np.sort(self.order[number * self.batch: (number + 1) * self.batch])
         labels = self.labels.iloc[rows]
-        return self.scaler(self.store.batch(labels.index)), labels.to_numpy(np.float32)[:, None]
+        clips = self.scaler(self.store.batch(labels.index)) if self.all is None else self.all[rows]
+        return clips, labels.to_numpy(np.float32)[:, None]
 
 
 @dataclass
@@ -182,7 +189,7 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
     history = pd.DataFrame(checkpoint.history)
     best = history.loc[history["val_loss"].idxmin()]
     card = {
-        "model": name, "seed": seed, "parameters": model.count_params(),
+        "model": name, "networks": VERSION, "seed": seed, "parameters": model.count_params(),
         "grid": {**asdict(store.grid), "shape": list(store.grid.shape)},
         "tracks": {side: int((sides[labels.index] == side).sum()) for side in sides.unique()},
         "epochs": len(history), "best_epoch": int(best["epoch"]),
@@ -224,8 +231,8 @@ def begun_as(name, seed, train, test, epochs, patience):
     """What a training depends on, dict: a checkpoint of another one is no beginning of it."""
     learnt_from = [*train.labels.items(), *test.labels.items(), *train.scaler.mean,
                    *train.scaler.std]
-    return {"model": name, "seed": seed, "epochs": epochs, "patience": patience,
-            "batch": train.batch, "versions": versions(),
+    return {"model": name, "networks": VERSION, "seed": seed, "epochs": epochs,
+            "patience": patience, "batch": train.batch, "versions": versions(),
             "learning_rate": LEARNING_RATE.get(name, 1e-3),
             "data": hashlib.sha256(repr(learnt_from).encode()).hexdigest()}
 

@@ -22,7 +22,8 @@ from itertools import chain
 from queue import Empty, SimpleQueue
 
 import joblib
-from joblib.externals.loky import get_reusable_executor
+import psutil
+from joblib.externals.loky import get_reusable_executor, process_executor
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
 from .errors import BadInput
@@ -35,7 +36,10 @@ ANSWER = 10  # s in which a scheduler has to answer, and to have a worker
 LOOK = 5  # s between two looks at who works in a cluster
 ABSENT = 60  # s that a cluster may be without any worker
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
-                            "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
+                            "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+                            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
+WORKER = {**ONE_THREAD, "CUDA_VISIBLE_DEVICES": "-1"}  # several on one GPU want all of its memory
+GROWS = 2 * 10**9  # bytes a worker may grow by; loky's 300 MB are less than a network takes
 
 # loky replaces a worker that has grown by 300 MB or had no work, which costs nothing, and says so
 warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
@@ -84,6 +88,21 @@ def unordered(work, tasks, *, jobs=-1, cluster=None):
         pool.stop()
         raise
     pool.release()
+
+
+def jobs_that_fit(jobs, bytes_each, tasks):
+    """How many processes to start for a number of tasks, int: no more than memory is there for.
+
+    Parameters
+    ----------
+    jobs : int
+        Wanted; -1 for one a core.
+    bytes_each : int
+        What one of them takes at most.
+    tasks : int
+    """
+    room = int(psutil.virtual_memory().available // bytes_each)
+    return max(1, min(joblib.effective_n_jobs(jobs), room, tasks)) if jobs else jobs
 
 
 def _unordered(pool, work, waiting):
@@ -143,9 +162,9 @@ class _Processes:
     def submit(self, work, task):
         with _deaf_children():
             while True:
-                self._executor = get_reusable_executor(self._jobs, timeout=IDLE, env=ONE_THREAD,
+                self._executor = get_reusable_executor(self._jobs, timeout=IDLE, env=WORKER,
                                                        initializer=_prepare,
-                                                       initargs=(os.getpid(),))
+                                                       initargs=(os.getpid(), GROWS))
                 try:
                     self._last = self._executor.submit(work, task)
                     return self._last
@@ -171,17 +190,18 @@ class _Processes:
         """Keep the processes for the next call, which then need not start."""
 
 
-def _prepare(parent):
-    """Make this process deaf to Ctrl-C, and end it when its parent is gone.
+def _prepare(parent, grows):
+    """Make this process deaf to Ctrl-C, and end it when its parent is gone or it has grown.
 
     A parent that is killed ends nobody. On Windows `os.getppid` does not change then: there a
     process ends when it has had no work for a while.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process_executor._MAX_MEMORY_LEAK_SIZE = grows  # a new one loads TensorFlow again, 4 s
 
     def watch():
         while os.getppid() == parent:
-            time.sleep(0.5)
+            time.sleep(0.1)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

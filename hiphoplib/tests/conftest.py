@@ -16,6 +16,7 @@ from hiphoplib.tests.web_server import named_server, reaching
 
 N_TRACKS, SECONDS, SR = 40, 24, 22050
 SAID = []  # what every test printed, logged and complained of, for test_secrets
+KNOWS_SECRETS = ("test_credentials", "test_main", "test_secrets", "test_spotify")
 
 
 # what a shell starts in the background is deaf to Ctrl-C, and so is what that starts
@@ -28,8 +29,11 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_collection_modifyitems(items):
-    """Look for secrets when all others have run."""
+    """Look for secrets when all others have run, in the process of those that have one."""
     items.sort(key=lambda item: item.path.stem == "test_secrets")
+    for item in items:
+        if item.path.stem.startswith(KNOWS_SECRETS):
+            item.add_marker(pytest.mark.xdist_group("secrets"))
 
 
 @pytest.fixture(scope="session", autouse=True)

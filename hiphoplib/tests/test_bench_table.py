@@ -42,7 +42,7 @@ def results():
 
 
 def test_every_figure_is_shown(results):
-    text = bench_markdown(results)
+    text = " ".join(bench_markdown(results).split())  # lines end where a processor's name does
     for shown in ("19 minutes", "39 of “synthetic”", "10.01 [1.91, 2.92]", "| 30.2 | 33 |",
                   "67.4", "117 m", "33.1", "62.2", "58.3", "29.4",
                   "**11 such workers**", "| 1.1 |", "| 2.6 |", "391",
@@ -51,7 +51,7 @@ def test_every_figure_is_shown(results):
                   "14.5", "149", results["machine"]["processor"].split()[0], "2021-05-04"):
         assert shown in text, shown
     assert all(f"| {ratio:.2f}" in text for ratio in results["ratios"].values())
-    assert text == bench_markdown(json.loads(json.dumps(results)))
+    assert bench_markdown(results) == bench_markdown(json.loads(json.dumps(results)))
 
 
 def test_workers_that_have_to_wait_for_the_writer_are_told(results):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hiphoplib import corpus as corpora
 from hiphoplib.corpus import gather, open_corpus, report_folders
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks import read_tracks
@@ -99,10 +100,22 @@ def test_a_folder_is_not_gathered_into_itself(source_folder):
     assert sorted(source_folder.rglob("*")) == before
 
 
-def test_figures_of_another_corpus_leave_the_committed_ones_alone(tmp_path, monkeypatch):
+def test_a_report_replaces_the_committed_figures_only_if_it_is_told_to(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("HIPHOP_OUT", raising=False)
+    monkeypatch.delenv("HIPHOP_COMMIT", raising=False)
+    built = Path("build/synthetic")
+    assert report_folders("data/synthetic") == (built, built) and built.is_dir()
+    monkeypatch.setenv("HIPHOP_COMMIT", "1")
     assert report_folders("data/synthetic") == (Path("images"), Path("notebooks/results"))
-    assert report_folders("data/mine") == (Path("build/mine"), Path("build/mine"))
-    monkeypatch.setenv("HIPHOP_OUT", "elsewhere")
-    assert report_folders("data/synthetic") == (Path("elsewhere"), Path("elsewhere"))
+    for name in ("mine", "tiny"):
+        assert report_folders(f"data/{name}") == (Path(f"build/{name}"),) * 2
+
+
+def test_the_default_corpus_is_tiny_where_the_environment_says_so(tmp_path, monkeypatch):
+    gathered = []
+    monkeypatch.setattr(corpora, "gather", lambda source, folder, n: gathered.append((folder, n)))
+    monkeypatch.delenv("HIPHOP_TINY", raising=False)
+    assert open_corpus(data=tmp_path) == tmp_path / "synthetic"
+    monkeypatch.setenv("HIPHOP_TINY", "1")
+    assert open_corpus(data=tmp_path) == tmp_path / "tiny"
+    assert gathered == [(tmp_path / "synthetic", 600), (tmp_path / "tiny", 80)]

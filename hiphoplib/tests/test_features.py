@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib import features, musicnn_network
+from hiphoplib import features, musicnn
 from hiphoplib.clip_statistics import NAMES, clip_statistics
 from hiphoplib.errors import BadInput
 from hiphoplib.features import KINDS, make_available, make_features, read_features
@@ -115,9 +115,7 @@ def test_without_the_taggers_weights_the_rest_is_made_and_the_next_step_told(
         raise PackageNotFoundError(name)
 
     folder = shutil.copytree(heard[0], tmp_path / "heard")
-    monkeypatch.setattr(musicnn_network, "distribution", missing)
-    musicnn_network.tagger.cache_clear()
+    monkeypatch.setattr(musicnn, "distribution", missing)
     statistics, tags = make_available(heard[1], folder, jobs=1)
     assert statistics.startswith("statistics: 101 numbers a clip")
     assert "musicnn is left out" in tags and INSTALL in tags
-    musicnn_network.tagger.cache_clear()

@@ -1,23 +1,31 @@
-"""A training that was interrupted ends as one that was not."""
+"""A training that was interrupted ends as one that was not, and so do several at once."""
 
+import io
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
+from tqdm import tqdm
 
 import hiphoplib.training
+from hiphoplib import experiment
 from hiphoplib.checkpoint import CHECKPOINT
+from hiphoplib.errors import BadInput
 from hiphoplib.experiment import prepare, train
 from hiphoplib.models import AT_ONCE
 from hiphoplib.spectrogram import QUICK
 from hiphoplib.training import Clips, Scaler, begun_as, finished, fit, load_run
+from hiphoplib.workers import DIED
 
 
 @pytest.fixture(scope="module")
@@ -83,26 +91,87 @@ def test_an_interrupted_training_in_parts_goes_on_with_the_gradients_that_wait(t
     np.testing.assert_array_equal(weights_of(train_mlp(tmp_path)), weights_of(train_mlp(None)))
 
 
+@pytest.fixture(scope="module")
+def whole(corpus, tmp_path_factory):
+    """Weights of CNN 1 after eight epochs, by fold, of a training in one go."""
+    folder = shutil.copytree(corpus, tmp_path_factory.mktemp("whole") / "tiny")
+    runs = map(load_run, train(prepare(folder, folds=3), "cnn1", epochs=8, jobs=1))
+    return {run.card["fold"]: weights_of(run) for run in runs}
+
+
 @pytest.mark.parametrize("how, status, said", [
     (signal.SIGKILL, -signal.SIGKILL, ""),
     (signal.SIGINT, 130, "stopped; the same command goes on from here\n")], ids=["kill", "Ctrl-C"])
-def test_a_stopped_training_ends_as_an_undisturbed_one(task, undisturbed, own_corpus, how, status,
-                                                       said):
+def test_a_stopped_training_ends_as_an_undisturbed_one(whole, own_corpus, how, status, said):
     command = [sys.executable, "-m", "hiphoplib", "train", str(own_corpus), "--folds", "3",
-               "--model", "cnn1", "--epochs", "4"]
+               "--model", "cnn1", "--epochs", "8"]
     process = subprocess.Popen(command, cwd=Path(hiphoplib.training.__file__).parents[1],
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    workers = []
     checkpoint = prepare(own_corpus, folds=3).run_folder("cnn1", 0, 0) / CHECKPOINT
     until = time.monotonic() + 90
     while not checkpoint.is_file() and process.poll() is None and time.monotonic() < until:
+        workers = psutil.Process(process.pid).children(recursive=True)
         time.sleep(0.01)
     process.send_signal(how)
-    assert process.communicate()[1] == said
+    complaint = process.communicate()[1]
+    assert complaint == said or how == signal.SIGKILL  # then the tracker of its semaphores tells
     assert process.returncode == status
-    assert 1 <= len(json.loads(str(np.load(checkpoint)["note"]))["history"]) < 4
-    run = load_run(train(prepare(own_corpus, folds=3), "cnn1", folds=[0], epochs=4)[0])
-    np.testing.assert_array_equal(weights_of(run), weights_of(undisturbed["cnn1"]))
-    assert not checkpoint.is_file()
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+    assert 1 <= len(json.loads(str(np.load(checkpoint)["note"]))["history"]) < 8
+    runs = train(prepare(own_corpus, folds=3), "cnn1", epochs=8, jobs=2)
+    for run in map(load_run, runs):  # nor do numbers depend on how many are trained at once
+        np.testing.assert_array_equal(weights_of(run), whole[run.card["fold"]])
+    left = {path.name for run in runs for path in run.iterdir()}
+    assert left == {"card.json", "history.csv", "model.keras"}
+
+
+def test_a_killed_worker_costs_its_epoch_and_no_training(whole, own_corpus):
+    task = prepare(own_corpus, folds=3)
+
+    def kill():
+        first = task.run_folder("cnn1", 0, 0) / CHECKPOINT
+        until = time.monotonic() + 60
+        while not first.is_file() and time.monotonic() < until:
+            time.sleep(0.01)
+        busiest = max(psutil.Process().children(recursive=True),
+                      key=lambda process: process.memory_info().rss)
+        killed.append(busiest)
+        busiest.kill()
+
+    killed = []
+    thread = threading.Thread(target=kill)
+    thread.start()
+    runs = train(task, "cnn1", epochs=8, jobs=2)
+    thread.join()
+    assert killed
+    for run in map(load_run, runs):
+        np.testing.assert_array_equal(weights_of(run), whole[run.card["fold"]])
+
+
+def test_a_training_that_ends_its_process_is_named(own_corpus, monkeypatch):
+    def unordered(*_, **__):
+        yield 1, DIED
+
+    monkeypatch.setattr(experiment, "unordered", unordered)
+    with pytest.raises(BadInput, match="mlp seed 0 fold 1: the training ended its process twice"):
+        train(prepare(own_corpus, folds=3), "mlp")
+
+
+def test_the_bar_counts_epochs_and_says_what_runs(own_corpus, monkeypatch):
+    bars = []
+
+    def bar(**options):
+        bars.append(tqdm(file=io.StringIO(), **options))
+        return bars[0]
+
+    monkeypatch.setattr(experiment, "progress", bar)
+    monkeypatch.setattr(experiment, "LOOK", 0.05)
+    said = []
+    monkeypatch.setattr(tqdm, "set_postfix_str", lambda _, text, **__: said.append(text))
+    train(prepare(own_corpus, folds=3), ["mlp", "crnn"], epochs=2, jobs=2)
+    assert bars[0].n == bars[0].total == 12 and bars[0].desc.startswith("mlp, crnn")
+    assert any("mlp seed 0 fold 0" in text for text in said) and said[-1] == ""
 
 
 def test_a_training_begun_on_anything_else_is_another_one(task):

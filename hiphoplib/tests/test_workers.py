@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from collections import Counter
 from functools import partial
 from operator import call
@@ -14,7 +15,7 @@ import pytest
 from hiphoplib import workers
 from hiphoplib.errors import BadInput
 from hiphoplib.tests.mel_runs import ROOT, gone, linux, posix
-from hiphoplib.workers import AHEAD, DIED, unordered
+from hiphoplib.workers import AHEAD, DIED, jobs_that_fit, unordered
 
 PAUSE = partial(time.sleep, 0.02)
 WHO = partial(os.getpid)
@@ -44,15 +45,30 @@ def test_two_work_at_the_same_time(tmp_path):
 def test_a_worker_that_takes_more_and_more_memory_is_replaced_in_silence():
     grow = "import sys, time; sys.grown = [*getattr(sys, 'grown', []), b'x' * 200_000_000]; " \
            "time.sleep(1.1)"  # loky looks once a second
-    code = f"""from hiphoplib.workers import unordered
+    code = f"""from hiphoplib import workers
+from hiphoplib.workers import unordered
+workers.GROWS = 300_000_000
 print(len(list(unordered(exec, [{grow!r}] * 4, jobs=1))))"""
     ended = subprocess.run([sys.executable, "-W", "always::UserWarning", "-c", code], cwd=ROOT,
                            capture_output=True, text=True, timeout=60)
     assert ended.stdout == "4\n" and ended.stderr == ""
 
 
-def test_a_worker_has_one_thread():
-    assert list(unordered(os.getenv, ["OMP_NUM_THREADS"], jobs=2)) == [(0, "1")]
+def test_a_worker_has_one_thread_and_no_gpu():
+    names = ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
+             "CUDA_VISIBLE_DEVICES"]
+    assert [value for _, value in sorted(unordered(os.getenv, names, jobs=1))] == ["1"] * 3 + ["-1"]
+
+
+def test_there_are_no_more_jobs_than_tasks_and_memory_for_them(monkeypatch):
+    monkeypatch.setattr(workers.joblib, "effective_n_jobs", lambda jobs: 8 if jobs < 0 else jobs)
+    free = types.SimpleNamespace(available=20_000_000_000)
+    monkeypatch.setattr(workers.psutil, "virtual_memory", lambda: free)
+    for wanted, each, tasks, jobs in [(-1, 1e9, 99, 8), (-1, 1e9, 3, 3), (-1, 5e9, 99, 4),
+                                      (2, 1e9, 99, 2), (-1, 1e12, 99, 1), (1, 1, 1, 1)]:
+        assert jobs_that_fit(wanted, each, tasks) == jobs
+    with pytest.raises(BadInput, match="jobs: 0 processes"):
+        list(unordered(abs, [1], jobs=jobs_that_fit(0, 1e9, 1)))
 
 
 def test_a_worker_is_deaf_to_ctrl_c_whatever_it_was_started_with():

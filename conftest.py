@@ -1,0 +1,42 @@
+"""What unit tests and notebooks share: the tiny corpus of the notebooks, the table of times."""
+
+import os
+from collections import Counter
+
+import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session):
+    """Make the tiny corpus before the notebooks run on it side by side."""
+    if os.environ.get("HIPHOP_TINY") and not hasattr(session.config, "workerinput"):
+        make_tiny()
+
+
+def make_tiny():
+    """Gather, transform and train what the notebooks look for; what stands is not repeated."""
+    from hiphoplib.corpus import open_corpus
+    from hiphoplib.experiment import prepare, train
+    from hiphoplib.features import make_available
+    from hiphoplib.mel import make_mels
+    from hiphoplib.models import MODELS
+    from hiphoplib.tracks import clean_tracks, read_tracks
+
+    folder = open_corpus()
+    tracks, _ = clean_tracks(read_tracks(folder))
+    make_mels(tracks, folder)
+    make_available(tracks, folder)
+    train(prepare(folder), list(MODELS))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what each file took, the longest first: a slow machine shows in all of them."""
+    reports = [report for group in terminalreporter.stats.values() for report in group
+               if hasattr(report, "duration")]
+    seconds = Counter()
+    for report in reports:
+        seconds[report.nodeid.partition("::")[0]] += report.duration
+    terminalreporter.section("seconds by file")
+    for file, taken in seconds.most_common(15):
+        terminalreporter.write_line(f"{taken:8.1f}  {file}")
+    terminalreporter.write_line(f"{seconds.total():8.1f}  in all {len(seconds)} files")

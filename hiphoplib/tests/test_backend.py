@@ -1,0 +1,80 @@
+"""What TensorFlow frees stays mapped where that is safe, and nothing is tried elsewhere."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import types
+
+import pytest
+
+from hiphoplib import backend
+from hiphoplib.resources import ROOT
+
+STEPS = """
+import resource
+import numpy as np
+from hiphoplib.backend import KEEPS_MEMORY
+from hiphoplib.models import build_model
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+model, S = build_model("cnn1", (64, 323)), np.zeros((64, 64, 323), np.float32)
+for _ in range(3):
+    model.train_on_batch(S, np.zeros((64, 1)))
+before = faults()
+for _ in range(4):
+    model.train_on_batch(S, np.zeros((64, 1)))
+print(int(KEEPS_MEMORY), (faults() - before) // 4)
+"""
+USERS = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX")
+
+
+def steps(**environment):
+    """Return whether memory is kept, and the page faults of a step, in a process of its own."""
+    # oneDNN, which TensorFlow takes on newer processors, has an allocator of its own
+    plain = {name: value for name, value in os.environ.items() if name not in USERS}
+    said = subprocess.run([sys.executable, "-c", STEPS], cwd=ROOT, capture_output=True, text=True,
+                          check=True, env={**plain, "TF_ENABLE_ONEDNN_OPTS": "0", **environment})
+    return [int(number) for number in said.stdout.split()]
+
+
+@pytest.mark.skipif(not backend.keep_memory(), reason="another C library, or an older one")
+def test_steps_map_no_memory_anew():
+    kept, faults = steps()
+    plain, more = steps(MALLOC_ARENA_MAX="8")
+    assert (kept, plain) == (1, 0)
+    assert faults < more / 10 and more > 10_000
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_what_the_user_has_set_stays(monkeypatch, name):
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("the C library was asked"))
+    monkeypatch.setenv(name, "1")
+    assert not backend.keep_memory()
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_nothing_is_tried_on_other_systems(monkeypatch, platform):
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("the C library was asked"))
+    monkeypatch.setattr(sys, "platform", platform)
+    assert not backend.keep_memory()
+
+
+def test_another_c_library_or_an_older_one_is_left_alone(monkeypatch):
+    asked = []
+
+    def refuse(*option):
+        asked.append(option)
+        return 0
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in USERS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: types.SimpleNamespace(mallopt=refuse))
+    assert not backend.keep_memory() and not asked
+    old = types.SimpleNamespace(mallopt=refuse, gnu_get_libc_version=None)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: old)
+    assert not backend.keep_memory()
+    assert len(asked) == 1  # where the first is refused, the second would only do harm
