@@ -104,18 +104,19 @@ def features(options):
 
 
 def train(options):
-    """Train the models on every seed and fold."""
+    """Train the models on every seed and fold, as many at once as there are cores."""
     from .experiment import train as train_model
 
     task = _task(options)
     epochs = {"epochs": options.epochs} if options.epochs else {}
     if options.out and len(options.model) > 1:
         raise BadInput("--out: one model a folder; give --model once")
+    folders = train_model(task, options.model, range(options.seeds), jobs=options.jobs, **epochs)
     for model in options.model:
-        folders = train_model(task, model, range(options.seeds), **epochs)
-        print(f"{model}: {len(folders)} runs in {folders[0].parent}")
-        if options.out:
-            _hand_on(task, model, options.out, range(options.seeds))
+        runs = [folder for folder in folders if folder.parent.name == model]
+        print(f"{model}: {len(runs)} runs in {runs[0].parent}")
+    if options.out:
+        _hand_on(task, options.model[0], options.out, range(options.seeds))
 
 
 def _hand_on(task, model, folder, seeds):
@@ -217,6 +218,7 @@ def _parser():
                               required=True, help=f"{', '.join(MODEL_NAMES)}; can be repeated")
     train_parser.add_argument("--seeds", type=positive, default=1, metavar="N",
                               help="trainings a model, seeds 0 to N-1 (default 1)")
+    _add_jobs(train_parser)
     train_parser.add_argument("--epochs", type=positive, metavar="N",
                               help="at most so many; training stops early (default 25)")
     evaluate_parser = _add(commands, evaluate, "measure them on the tracks held out")
@@ -268,7 +270,7 @@ def _add_protocol(parser):
 
 def _add_jobs(parser):
     parser.add_argument("--jobs", type=int, default=-1, metavar="N",
-                        help="processes (default: one a core)")
+                        help="processes (default: one a core; results do not depend on it)")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -30,6 +30,7 @@ SCRATCH = Path("build")  # on the disk of the corpora: the system's temporary fo
 SO_FAR = SCRATCH / RESULTS.name  # results while it runs: a stopped bench leaves `RESULTS` as it is
 AUDIO = {".mp3", ".wav", ".flac", ".ogg"}
 PARTS = {  # where each is: a function of a `Bench` that gives its tables and its ratios, two dicts
+    "report": ("bench", "report", "stages of the last `make report` here, read from its file"),
     "startup": ("bench", "startup", "starts of the command line"),
     "mel": ("bench_mel", "mel_throughput", "from a file to its mel spectrogram, on one core"),
     "workers": ("bench_mel", "workers", "the same by one process, by two, by two of Dask"),
@@ -123,6 +124,16 @@ class Bench:
             "artists": [[f"Artist {row}"] for row in ids],
             "preview_url": [names[row % len(names)] for row in range(rows)]})), folder)
         return folder
+
+
+def report(bench):
+    """The stages that took longest in the last `make report`, and their sum."""
+    from .stage_times import TIMES, longest, read_times
+
+    made_on, stages = read_times(TIMES)
+    if made_on["processor"] != machine()["processor"]:
+        raise BadInput(f"{TIMES}: is of another processor; run `make report` here")
+    return {"stages": [asdict(stage) for stage in longest(stages)]}, {}
 
 
 def startup(bench):

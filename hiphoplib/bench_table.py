@@ -18,6 +18,8 @@ RATIOS = {  # what each says, and the least or the most that it has to be
                             None, None),
     "rnn_vs_crnn_cost": ("training, cost of the RNN in those of the CRNN, full grid", 20, None),
     "rnn_vs_crnn_cost_quick": ("the same on the quick grid", None, None),
+    "side_by_side": ("training two folds side by side, times as fast as one after the other", None,
+                     None),
     "memory_parent_16000_vs_2000": ("peak memory of `mels`, {1:,} clips against {0:,}", None, 1.2),
     "memory_worker_16000_vs_2000": ("the same of its largest worker", None, 1.2),
     "memory_training_16000_vs_2000": ("the same of training, the model that grows most", None,
@@ -41,8 +43,8 @@ def bench_markdown(results):
     str
         Markdown.
     """
-    tables = {"mel": _mel, "workers": _workers, "training": _training, "memory": _memory,
-              "explain": _explain, "startup": _startup}
+    tables = {"report": _report, "mel": _mel, "workers": _workers, "training": _training,
+              "memory": _memory, "explain": _explain, "startup": _startup}
     sections = [_machine(results), _ratios(results)]
     sections += [table(results[name]) for name, table in tables.items() if name in results]
     sections += [f"Measured apart from the rest, on {made}: {what}, by `{command}`."
@@ -86,6 +88,15 @@ def _spread(results, name):
         if name in pairs:
             return f" [{pairs[name]['low']:.2f}, {pairs[name]['high']:.2f}]"
     return ""
+
+
+def _report(part):
+    rows = [[stage["name"], *(f"{stage[name]:,.0f}" for name in ("wall", "user", "kernel",
+                                                                 "memory_mb"))]
+            for stage in part["stages"]]
+    return ("`make report`, its longest stages and all of it, absolute; memory is that of all "
+            "processes together:\n\n"
+            + _table(["stage", "wall (s)", "user (s)", "kernel (s)", "memory (MB)"], rows))
 
 
 def _mel(part):

@@ -1,5 +1,6 @@
 """What a clip costs the networks: to learn from, to score, to explain."""
 
+import shutil
 from dataclasses import asdict
 from functools import partial
 from statistics import median
@@ -9,7 +10,7 @@ import pandas as pd
 
 from .audio import read_clip
 from .backend import keras, tf
-from .experiment import prepare
+from .experiment import prepare, train
 from .explained import explain_track
 from .mel import make_mels
 from .models import BATCH, MODELS, build_model, clips_a_step
@@ -41,7 +42,19 @@ def training_cost(bench):
             ratio = "rnn_vs_crnn_cost" if grid is FULL else f"rnn_vs_crnn_cost_{grid.name}"
             figures["pairs"][ratio] = times_as_fast(taken["rnn"], taken["crnn"])
         bench.say(f"training: {grid.name} done")
+    figures["pairs"]["side_by_side"] = side_by_side(folder, bench)
     return figures, {name: spread["median"] for name, spread in figures["pairs"].items()}
+
+
+def side_by_side(folder, bench):
+    """How much sooner two folds are trained at the same time, from their processes' start on."""
+    task, taken = prepare(folder, QUICK.name, folds=3), {1: [], 2: []}
+    for _ in range(bench.effort.pairs):
+        for jobs, seconds_each in taken.items():
+            shutil.rmtree(folder / "runs", ignore_errors=True)
+            seconds_each.append(seconds(partial(train, task, "cnn2", folds=[0, 1], epochs=4,
+                                                jobs=jobs)))
+    return times_as_fast(taken[1], taken[2])
 
 
 def deterministic():

@@ -178,7 +178,7 @@ def train(task, models, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIE
     runs = [(model, seed, fold) for model in models for seed in seeds
             for fold in (task.sides if folds is None else folds)]
     todo = [_Training(model, seed, int(fold), task.run_folder(model, seed, fold), task.store,
-                      task.labels[fold], task.sides[fold],
+                      task.labels[fold], task.sides[fold], MODELS[model],
                       {**wanted, "fold": int(fold), "threshold": task.thresholds[fold]})
             for model, seed, fold in runs
             if not _stands(task.run_folder(model, seed, fold), wanted)]
@@ -217,6 +217,8 @@ class _Training:
         Of the run.
     store : MelStore
     labels, sides : pd.Series, indexed by track id
+    builder : callable
+        The entry in `MODELS`, which may have been made where the other process does not see it.
     card : dict
         What the run's card says besides what `fit` finds.
     """
@@ -228,6 +230,7 @@ class _Training:
     store: MelStore
     labels: pd.Series
     sides: pd.Series
+    builder: callable
     card: dict
 
     @property
@@ -237,6 +240,7 @@ class _Training:
 
     def run(self):
         """Train, and leave the finished run in its folder."""
+        MODELS[self.model] = self.builder
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in ("card.json", "scores.csv"):
             (self.folder / name).unlink(missing_ok=True)

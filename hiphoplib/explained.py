@@ -13,6 +13,7 @@ from .errors import BadInput
 from .experiment import run_of
 from .explain import SAMPLES, SEEDS, Explanation, explain
 from .files import write_whole
+from .models import MODELS
 from .quiet import progress
 from .training import load_run
 from .workers import DIED, jobs_that_fit, unordered
@@ -64,7 +65,7 @@ def explain_ahead(work, track_ids, *, jobs=-1):
     if HAS_GPU:
         return
     jobs = jobs_that_fit(jobs, EXPLAINING_BYTES, len(track_ids))
-    done = unordered(partial(_without_result, work), track_ids, jobs=jobs)
+    done = unordered(partial(_without_result, work, dict(MODELS)), track_ids, jobs=jobs)
     with closing(done):
         for number, result in progress(done, total=len(track_ids), desc="explain", unit="clip"):
             if result is DIED:
@@ -72,7 +73,8 @@ def explain_ahead(work, track_ids, *, jobs=-1):
                                "little memory perhaps; free some, the same call goes on from here")
 
 
-def _without_result(work, track_id):
+def _without_result(work, models, track_id):
+    MODELS.update(models)  # some may have been entered where this process does not see it
     work(track_id)  # what it returns would travel for nothing
 
 

@@ -19,10 +19,9 @@ from nbconvert import HTMLExporter
 from .corpus import open_corpus
 from .errors import BadInput
 from .files import write_whole
-from .stage_times import Stage, StageTimes, as_table, write_times
+from .stage_times import TIMES, Stage, StageTimes, as_table, write_times
 
 REPORT = Path("HipHopPopularity.ipynb")
-TIMES = Path("build/report_times.json")
 MODEL = "crnn"  # handed over to score with
 
 
@@ -140,7 +139,7 @@ def main(arguments=None):
     try:
         if not options.notebook:
             stages = make_report(options.commit)
-            write_times(stages, TIMES)
+            write_times(stages)
             print(as_table(stages))
             print(f"written: {TIMES}")
         for path in options.notebook:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import psutil
 
+from .errors import BadInput
 from .files import write_whole
 from .resources import machine
 
+TIMES = Path("build/report_times.json")  # of `make report`
 LOOK = 0.5  # s between two looks at the memory
 SHOWN = 1.0  # s; shorter stages are summed up in one line
 
@@ -102,11 +104,16 @@ def _processor_times():
             sum(each.system + getattr(each, "children_system", 0) for each in times))
 
 
+def longest(stages, least=SHOWN):
+    """Return the stages of at least so many seconds, one for all others, and one for all."""
+    long = [stage for stage in stages if stage.wall >= least]
+    rest = _sum("all others", [stage for stage in stages if stage.wall < least])
+    return [*long, *([rest] if rest.wall else []), _sum("together", stages)]
+
+
 def as_table(stages):
     """Return the stages as lines of text, the shortest ones in one line, and their sum."""
-    long = [stage for stage in stages if stage.wall >= SHOWN]
-    rest = _sum("all others", [stage for stage in stages if stage.wall < SHOWN])
-    shown = [*long, *([rest] if rest.wall else []), _sum("together", stages)]
+    shown = longest(stages)
     width = max(len(stage.name) for stage in shown)
     head = f"{'':{width}s}  {'wall s':>8s}  {'user s':>8s}  {'kernel s':>8s}  {'memory MB':>9s}"
     return "\n".join([head, *(
@@ -120,7 +127,22 @@ def _sum(name, stages):
                  max((stage.memory_mb for stage in stages), default=0.0))
 
 
-def write_times(stages, path):
+def read_times(path=TIMES):
+    """Return the machine, dict, and the stages that `write_times` has written.
+
+    Raises
+    ------
+    BadInput
+        If there is no such file.
+    """
+    try:
+        found = json.loads(Path(path).read_text())
+        return found["machine"], [Stage(**stage) for stage in found["stages"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BadInput(f"{path}: no times there; `make report` leaves them") from None
+
+
+def write_times(stages, path=TIMES):
     """Write the stages and what they ran on to a JSON file."""
     content = {"machine": machine(), "stages": [asdict(stage) for stage in stages]}
     write_whole(Path(path), json.dumps(content, indent=1) + "\n")

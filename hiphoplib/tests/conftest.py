@@ -28,12 +28,17 @@ def pytest_runtest_logreport(report):
     SAID.extend([report.capstdout, report.capstderr, report.caplog, report.longreprtext])
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Look for secrets when all others have run, in the process of those that have one."""
+    """Keep a file in one process, for its fixtures are dear; look for secrets in the last of them.
+
+    Secrets are looked for in the process of the tests that have one, when these have run.
+    """
     items.sort(key=lambda item: item.path.stem == "test_secrets")
     for item in items:
-        if item.path.stem.startswith(KNOWS_SECRETS):
-            item.add_marker(pytest.mark.xdist_group("secrets"))
+        stem = item.path.stem
+        group = "secrets" if stem.startswith(KNOWS_SECRETS) else stem
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -37,6 +37,8 @@ def results():
                    "training": {"rnn": {"2000": peaks, "16000": peaks | {"parent_mb": 2345.0}}},
                    "evaluate": {"2000": peaks, "16000": peaks},
                    "explain": {"clips": 24, "model": "rnn", "parent_mb": 912.0}},
+        "report": {"stages": [{"name": "Modelling", "wall": 123.4, "user": 201.2, "kernel": 3.3,
+                               "memory_mb": 2468.0}]},
         "startup": {"starts": 5, "seconds": {"python -m hiphoplib --help": 0.51}},
         "explain": {"rnn": {"explain_seconds": 14.5, "score_ms": 149.0}}}
 
@@ -46,7 +48,7 @@ def test_every_figure_is_shown(results):
     for shown in ("19 minutes", "39 of “synthetic”", "10.01 [1.91, 2.92]", "| 30.2 | 33 |",
                   "67.4", "117 m", "33.1", "62.2", "58.3", "29.4",
                   "**11 such workers**", "| 1.1 |", "| 2.6 |", "391",
-                  "**13 such workers**.", "912 MB", "390,001", "47.5", "7.7",
+                  "**13 such workers**.", "912 MB", "| Modelling | 123 | 201 | 3 | 2,468 |", "390,001", "47.5", "7.7",
                   "1,234 | 1,234 | 1.00", "1,234 | 2,345 | 1.90", "155", "8,888", "321 s", "0.51",
                   "14.5", "149", results["machine"]["processor"].split()[0], "2021-05-04"):
         assert shown in text, shown
@@ -85,7 +87,7 @@ def test_what_was_not_measured_is_left_out_and_a_short_run_is_told(results):
 def test_tables_are_rectangular(results):
     tables = [block.splitlines() for block in bench_markdown(results).split("\n\n")
               if block.startswith("|")]
-    assert len(tables) == 7
+    assert len(tables) == 8
     for table in tables:
         assert pd.Series([row.count("|") for row in table]).nunique() == 1
 

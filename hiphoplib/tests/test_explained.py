@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from hiphoplib.causes import read_truth
 from hiphoplib.errors import BadInput
 from hiphoplib.experiment import prepare, run_of
-from hiphoplib.explained import explain_shuffled, explain_track, shuffle_weights
+from hiphoplib.explained import explain_ahead, explain_shuffled, explain_track, shuffle_weights
 from hiphoplib.training import load_run
+from hiphoplib.workers import DIED
 
 OPTIONS = {"seeds": (0, 1), "samples": 400}
 
@@ -102,3 +104,25 @@ def test_what_cannot_be_explained_says_why(task, model, track_id, said):
 
 def test_other_corpora_have_no_truth(task):
     assert read_truth(task) is None
+
+
+def test_what_is_explained_ahead_is_read_and_the_same(task, monkeypatch):
+    from hiphoplib import explained
+
+    ids = ["0001", "0002"]
+    explain_ahead(partial(explain_track, task, "mlp", **OPTIONS), ids, jobs=2)
+    assert len(kept(task)) == 2
+    ahead = {track_id: path.read_text() for track_id, path in zip(ids, kept(task))}
+    monkeypatch.setattr(explained, "explain", None)  # is not asked again
+    for track_id in ids:
+        assert explain_track(task, "mlp", track_id, **OPTIONS)[0].runs.shape == (2, 2, 4, 10)
+    assert {path.read_text() for path in kept(task)} == set(ahead.values())
+
+
+def test_a_track_whose_explanation_ends_its_process_is_named(task, monkeypatch):
+    def unordered(*_, **__):
+        yield 1, DIED
+
+    monkeypatch.setattr("hiphoplib.explained.unordered", unordered)
+    with pytest.raises(BadInput, match="^0002: explaining it ended its process"):
+        explain_ahead(partial(explain_track, task, "mlp"), ["0001", "0002"])

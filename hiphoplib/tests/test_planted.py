@@ -79,6 +79,7 @@ def test_planted_causes_are_found(learnt):
     assert found["top1_lime_default"].mean() < found["top1"].mean()
 
 
+@pytest.mark.parametrize("learnt", ["level"], indirect=True)
 def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
     planted, run = learnt
     run.card["fold"] = 0

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from hiphoplib.stage_times import Stage, StageTimes, as_table, write_times
+from hiphoplib.errors import BadInput
+from hiphoplib.stage_times import Stage, StageTimes, as_table, read_times, write_times
 
 BUSY = "import time\nuntil = time.process_time() + 0.5\nwhile time.process_time() < until: pass"
 
@@ -51,6 +52,10 @@ def test_the_times_are_written_with_what_they_were_measured_on(tmp_path):
     assert found["stages"] == [{"name": "one", "wall": 1.0, "user": 2.0, "kernel": 3.0,
                                 "memory_mb": 4.0}]
     assert found["machine"]["processor"]
+    machine, stages = read_times(tmp_path / "build" / "times.json")
+    assert machine == found["machine"] and stages == [Stage("one", 1.0, 2.0, 3.0, 4.0)]
+    with pytest.raises(BadInput, match="`make report` leaves them"):
+        read_times(tmp_path / "nothing.json")
 
 
 def test_stages_end_when_something_fails():
