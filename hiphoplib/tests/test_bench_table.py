@@ -48,7 +48,8 @@ def test_every_figure_is_shown(results):
     for shown in ("19 minutes", "39 of “synthetic”", "10.01 [1.91, 2.92]", "| 30.2 | 33 |",
                   "67.4", "117 m", "33.1", "62.2", "58.3", "29.4",
                   "**11 such workers**", "| 1.1 |", "| 2.6 |", "391",
-                  "**13 such workers**.", "912 MB", "| Modelling | 123 | 201 | 3 | 2,468 |", "390,001", "47.5", "7.7",
+                  "**13 such workers**.", "912 MB", "| Modelling | 123 | 201 | 3 | 2,468 |",
+                  "390,001", "47.5", "7.7",
                   "1,234 | 1,234 | 1.00", "1,234 | 2,345 | 1.90", "155", "8,888", "321 s", "0.51",
                   "14.5", "149", results["machine"]["processor"].split()[0], "2021-05-04"):
         assert shown in text, shown
