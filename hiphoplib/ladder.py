@@ -184,8 +184,13 @@ def _network(name):
     return answer
 
 
-for _name in MODELS:
-    LADDER[_name] = Rung(_name, _network(_name), seeded=True)
+def enter_networks():
+    """Enter every network of `MODELS` in the ladder, those that were registered since as well."""
+    for name in MODELS:
+        LADDER.setdefault(name, Rung(name, _network(name), seeded=True))
+
+
+enter_networks()
 
 
 @rung(needs="musicnn")

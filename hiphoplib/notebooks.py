@@ -19,6 +19,7 @@ from nbconvert import HTMLExporter
 from .corpus import open_corpus
 from .errors import BadInput
 from .files import write_whole
+from .run_size import TINY
 from .stage_times import TIMES, Stage, StageTimes, as_table, write_times
 
 REPORT = Path("HipHopPopularity.ipynb")
@@ -65,7 +66,8 @@ def execute(path, times=None):
 
     client = NotebookClient(notebook, timeout=None, record_timing=False,
                             resources={"metadata": {"path": str(path.resolve().parent)}},
-                            on_cell_start=on_cell_start)
+                            on_cell_start=on_cell_start,
+                            extra_arguments=["--IPKernelApp.log_level=ERROR"])
     try:
         client.execute(env={**os.environ, "TQDM_DISABLE": "1"})
     except CellExecutionError as error:
@@ -96,8 +98,17 @@ def make_report(commit=False):
     Returns
     -------
     list of stage_times.Stage
+
+    Raises
+    ------
+    BadInput
+        If a cell fails, or a report on another corpus is to replace the committed one.
     """
     if commit:
+        for name in ("HIPHOP_CORPUS", TINY):
+            if os.environ.get(name):
+                raise BadInput(f"--commit: the committed report is of the default corpus; "
+                               f"unset {name}")
         os.environ["HIPHOP_COMMIT"] = "1"
     with StageTimes() as times:
         times.begin("Tracks and clips")

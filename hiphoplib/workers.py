@@ -27,6 +27,7 @@ from joblib.externals.loky import get_reusable_executor, process_executor
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
 from .errors import BadInput
+from .memory import keep_memory
 
 DIED = "died"  # instead of a result: the task ends its worker, even when it runs alone
 LONE = 5  # of them in a row are the fault of the workers
@@ -197,6 +198,7 @@ def _prepare(parent, grows):
     process ends when it has had no work for a while.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_memory()
     process_executor._MAX_MEMORY_LEAK_SIZE = grows  # a new one loads TensorFlow again, 4 s
 
     def watch():

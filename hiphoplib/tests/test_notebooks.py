@@ -58,6 +58,14 @@ def test_executing_in_place_writes_what_came_out(tmp_path):
     assert done.cells[0].outputs[0].data["text/plain"] == "2"
 
 
+@pytest.mark.parametrize("name", ["HIPHOP_CORPUS", "HIPHOP_TINY"])
+def test_no_other_corpus_replaces_the_committed_report(monkeypatch, capsys, name):
+    monkeypatch.setenv(name, "1")
+    monkeypatch.setattr(notebooks, "execute", None)
+    assert main(["--commit"]) == 1
+    assert f"unset {name}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.name)
 def test_committed_outputs_are_of_the_committed_code(path):
     notebook = nbformat.read(path, 4)

@@ -32,6 +32,16 @@ def test_the_readme_shows_the_search_of_the_crnn_and_the_kept_one_is_the_best():
         assert max(variants, key=lambda name: variants[name]["auc"]) == "crnn-dropout"
 
 
+def test_the_rnn_on_mean_frames_is_no_worse_and_the_readme_says_by_how_much():
+    results = read_results(ROOT / "notebooks/results/rnn_frames.json")
+    difference = results["paired"]["rnn_every_frame-rnn"]["auc"]
+    assert difference["low"] < 0  # that every frame is better does not show
+    text = " ".join((ROOT / "README.md").read_text().split())
+    for found in (difference, *(results["models"][name]["auc"]
+                                for name in ("rnn", "rnn_every_frame"))):
+        assert wording.estimate(found) in text
+
+
 @pytest.mark.parametrize("name", ["synthetic-4000", "liked_songs"])
 def test_the_readme_says_how_far_the_crnn_is_from_the_rnn(name):
     difference = read_results(ROOT / f"notebooks/results/{name}.json")["paired"]["crnn-rnn"]["auc"]
@@ -121,8 +131,8 @@ def test_notebooks_warn_where_the_corpus_is_synthetic(path):
 def test_results_name_what_made_them():
     paths = (ROOT / "notebooks" / "results").glob("*.json")
     for path in (path for path in paths if path.stem.split("_")[0] != "explanations"
-                 and path.stem not in ("bench", "crnn_search", "scoring", "shape_rap_2020",
-                                       "transfer_search")):
+                 and path.stem not in ("bench", "crnn_search", "rnn_frames", "scoring",
+                                       "shape_rap_2020", "transfer_search")):
         results = read_results(path)
         assert {"corpus", "protocol", "models", "paired", "versions", "made", "command"} <= set(
             results)

@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from hiphoplib import backend
+from hiphoplib.memory import keep_memory
 from hiphoplib.resources import ROOT
 
 STEPS = """
@@ -40,7 +40,7 @@ def steps(**environment):
     return [int(number) for number in said.stdout.split()]
 
 
-@pytest.mark.skipif(not backend.keep_memory(), reason="another C library, or an older one")
+@pytest.mark.skipif(not keep_memory(), reason="another C library, or an older one")
 def test_steps_map_no_memory_anew():
     kept, faults = steps()
     plain, more = steps(MALLOC_ARENA_MAX="8")
@@ -52,14 +52,14 @@ def test_steps_map_no_memory_anew():
 def test_what_the_user_has_set_stays(monkeypatch, name):
     monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("the C library was asked"))
     monkeypatch.setenv(name, "1")
-    assert not backend.keep_memory()
+    assert not keep_memory()
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
 def test_nothing_is_tried_on_other_systems(monkeypatch, platform):
     monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("the C library was asked"))
     monkeypatch.setattr(sys, "platform", platform)
-    assert not backend.keep_memory()
+    assert not keep_memory()
 
 
 def test_another_c_library_or_an_older_one_is_left_alone(monkeypatch):
@@ -73,8 +73,8 @@ def test_another_c_library_or_an_older_one_is_left_alone(monkeypatch):
     for name in USERS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(ctypes, "CDLL", lambda _: types.SimpleNamespace(mallopt=refuse))
-    assert not backend.keep_memory() and not asked
+    assert not keep_memory() and not asked
     old = types.SimpleNamespace(mallopt=refuse, gnu_get_libc_version=None)
     monkeypatch.setattr(ctypes, "CDLL", lambda _: old)
-    assert not backend.keep_memory()
+    assert not keep_memory()
     assert len(asked) == 1  # where the first is refused, the second would only do harm
