@@ -68,8 +68,9 @@ class StageTimes:
         self._look()
         if self._name:
             began, user_then, kernel_then = self._began
-            self.stages.append(Stage(self._name, now - began, user - user_then,
-                                     kernel - kernel_then, self._memory))
+            # what a process took is lost where nobody waits for its end: no stage gives time back
+            self.stages.append(Stage(self._name, now - began, max(user - user_then, 0.0),
+                                     max(kernel - kernel_then, 0.0), self._memory))
         self._name, self._began, self._memory = name, (now, user, kernel), 0.0
 
     def _watch(self):
