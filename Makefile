@@ -24,8 +24,8 @@ stages: $(VENV)/installed
 	$(BIN)/python -m hiphoplib.notebooks $(sort $(wildcard notebooks/*.ipynb))
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -q -n auto --dist loadgroup --durations 15 hiphoplib
-	$(TINY) $(BIN)/python -m pytest -q -n auto --dist loadfile -p no:cacheprovider \
+	$(BIN)/python -m pytest -q -n auto --durations 15 hiphoplib
+	$(TINY) $(BIN)/python -m pytest -q -n auto -p no:cacheprovider \
 		--nbval-lax --nbval-cell-timeout 600 $(NOTEBOOKS)
 
 slow: $(VENV)/installed
@@ -53,9 +53,9 @@ bench: $(VENV)/installed
 # the file says what it took: seconds, and what the shell knows of user and kernel time
 $(VENV)/installed: requirements.txt constraints.txt requirements-musicnn.txt
 	begin=$$(date +%s); $(PYTHON) -m venv $(VENV) \
-		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 			-r requirements.txt -c constraints.txt \
-		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps \
+		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 			-r requirements-musicnn.txt \
 		&& { echo $$(($$(date +%s) - begin)); times; } > $@
 

@@ -2,8 +2,12 @@
 
 import os
 from collections import Counter
+from pathlib import Path
 
 import pytest
+
+# these run in one process, and what they have said is searched for secrets when they are through
+KNOWS_SECRETS = ("test_credentials", "test_main", "test_secrets", "test_spotify")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -27,6 +31,19 @@ def make_tiny():
     make_mels(tracks, folder)
     make_available(tracks, folder)
     train(prepare(folder), list(MODELS))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep all tests of a file, or cells of a notebook, in one process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return "secrets" if Path(path).stem.startswith(KNOWS_SECRETS) else path
+
+    return ByFile(config, log)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -16,7 +16,6 @@ from hiphoplib.tests.web_server import named_server, reaching
 
 N_TRACKS, SECONDS, SR = 40, 24, 22050
 SAID = []  # what every test printed, logged and complained of, for test_secrets
-KNOWS_SECRETS = ("test_credentials", "test_main", "test_secrets", "test_spotify")
 
 
 # what a shell starts in the background is deaf to Ctrl-C, and so is what that starts
@@ -28,17 +27,9 @@ def pytest_runtest_logreport(report):
     SAID.extend([report.capstdout, report.capstderr, report.caplog, report.longreprtext])
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Keep a file in one process, for its fixtures are dear; look for secrets in the last of them.
-
-    Secrets are looked for in the process of the tests that have one, when these have run.
-    """
+    """Look for secrets when all others have run."""
     items.sort(key=lambda item: item.path.stem == "test_secrets")
-    for item in items:
-        stem = item.path.stem
-        group = "secrets" if stem.startswith(KNOWS_SECRETS) else stem
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)

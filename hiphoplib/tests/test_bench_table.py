@@ -110,7 +110,8 @@ def test_the_readme_shows_the_committed_bench():
     readme = (ROOT / "README.md").read_text()
     assert readme == insert(readme, results), "run `python -m hiphoplib.bench_table README.md …`"
     assert f" {Effort.disk_gb} GB of free disk" in readme
-    assert not results["short"] and not results["failed"] and set(PARTS) <= set(results)
+    assert not results["short"] and not results["failed"]
+    assert set(PARTS) - {"report"} <= set(results)  # which `make report` measures
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make")

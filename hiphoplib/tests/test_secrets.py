@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from hiphoplib.tests.conftest import KNOWS_SECRETS, SAID
+from hiphoplib.tests.conftest import SAID
 from hiphoplib.tests.spotify_server import CLIENT_ID, SECRET
 
 ROOT = Path(__file__).parents[2]
+KNOWS_SECRETS = ("test_credentials", "test_main", "test_secrets", "test_spotify")  # as conftest.py
 KNOWING = {path.stem for path in Path(__file__).parent.glob("test_*.py")
            if "spotify_server" in path.read_text()}
 BASIC = base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
@@ -20,6 +21,8 @@ def files(*folders):
 
 def test_all_tests_that_know_a_secret_run_in_this_process():
     assert KNOWING and all(name.startswith(KNOWS_SECRETS) for name in KNOWING)
+    assert f"KNOWS_SECRETS = {KNOWS_SECRETS!r}".replace("'", '"') in (
+        ROOT / "conftest.py").read_text()
 
 
 def test_the_client_secret_is_nowhere(whole_log, tmp_path_factory):
