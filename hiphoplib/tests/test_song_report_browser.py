@@ -168,8 +168,7 @@ def test_every_player_plays_its_30_seconds(report, opened):
             player = players.nth(number)
             duration = player.evaluate("async player => (await player.play(), player.duration)")
             assert 29.5 < duration < 31
-            seen.page.wait_for_function("player => player.currentTime > 0.2",
-                                        arg=player.element_handle())
+            wait_for(seen.page, player, "player => player.currentTime > 0.2")
             assert player.evaluate("player => player.pause() || player.error") is None
             assert player.is_visible()
     assert not seen.said
@@ -299,6 +298,14 @@ def test_the_links_lead_to_their_songs_by_keyboard(report, opened):
             assert -SAME <= target.bounding_box()["y"] < 844
 
 
+def wait_for(page, part, condition):
+    """Wait until something holds; Playwright's own waiting is code that the page forbids."""
+    until = time.monotonic() + 10
+    while not part.evaluate(condition):
+        assert time.monotonic() < until
+        page.wait_for_timeout(20)
+
+
 def test_the_table_scrolls_by_keyboard_and_keeps_its_names_in_sight(many, opened):
     with opened(many) as seen:
         assert next(True for _, name, _ in tabbed(seen.page) if name == "scroll")
@@ -309,10 +316,7 @@ def test_the_table_scrolls_by_keyboard_and_keeps_its_names_in_sight(many, opened
         assert hidden > 10 and table.evaluate("box => box.scrollLeft") == 0
         for _ in range(20):
             seen.page.keyboard.press("ArrowRight")
-        until = time.monotonic() + 10  # Playwright's own waiting is code that the page forbids
-        while table.evaluate("box => box.scrollLeft") <= 10 and time.monotonic() < until:
-            seen.page.wait_for_timeout(20)
-        assert table.evaluate("box => box.scrollLeft") > 10
+        wait_for(seen.page, table, "box => box.scrollLeft > 10")
         assert name.bounding_box()["x"] == pytest.approx(before, abs=SAME)
         assert seen.page.evaluate("scrollX") == 0
 
