@@ -24,7 +24,7 @@ from hiphoplib.training import load_run, save_run
 GRID = Grid(SMALL)
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=["level", pytest.param("texture", marks=pytest.mark.slow)])
 def learnt(request):
     """A corpus with a planted cause, and a network that has learnt it."""
     planted = plant(request.param)
