@@ -2,12 +2,13 @@
 
 import os
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-# these run in one process, and what they have said is searched for secrets when they are through
-KNOWS_SECRETS = ("test_credentials", "test_main", "test_secrets", "test_spotify")
+if os.environ.get("PYTEST_XDIST_WORKER"):  # there are as many of them as cores already
+    os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,13 +36,18 @@ def make_tiny():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Keep all tests of a file, or cells of a notebook, in one process."""
+    """Keep all tests of a file, or cells of a notebook, in one process.
+
+    Those that know a secret share one: `test_secrets` searches what they have said there.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
-        def _split_scope(self, nodeid):
+        @staticmethod
+        @cache
+        def _split_scope(nodeid):
             path = nodeid.partition("::")[0]
-            return "secrets" if Path(path).stem.startswith(KNOWS_SECRETS) else path
+            return "secrets" if "spotify_server" in Path(path).read_text() else path
 
     return ByFile(config, log)
 

@@ -5,7 +5,7 @@ import os
 from .memory import keep_memory
 from .quiet import silent_stderr
 
-keep_memory()  # before TensorFlow allocates
+KEEPS_MEMORY = keep_memory()  # before TensorFlow allocates
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -16,12 +16,12 @@ with silent_stderr():
     HAS_GPU = bool(tf.config.list_physical_devices("GPU"))
 import keras  # noqa: E402 - TensorFlow before it, in silence
 
-if not HAS_GPU:  # of which a first operation takes all memory
-    # On Python 3.11 the first dataset that reads from Python, as every training has one, sets the
-    # C library's threshold to 128 kB, once in a process: let it do so now.
+if KEEPS_MEMORY and not HAS_GPU:  # of a GPU the first operation takes all memory
+    # On Python 3.11 the first dataset that reads from Python, as every training has one, has
+    # TensorFlow set the C library's threshold to 128 kB, once in a process: let it do so now.
     for _ in tf.data.Dataset.from_generator(lambda: iter([0]), output_signature=tf.TensorSpec(())):
         pass
-KEEPS_MEMORY = keep_memory()
+    keep_memory()
 
 tf.get_logger().setLevel("ERROR")  # a network a fold is no mistake, whatever "retracing" says
 

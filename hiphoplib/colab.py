@@ -26,7 +26,8 @@ from .errors import BadInput
 
 STANDS_FOR = {"tensorflow-cpu": "tensorflow"}  # the preinstalled one does as well
 # for tests and for running notebooks from a shell, which Colab does itself
-LEFT_OUT = {"axe-playwright-python", "jupyter", "nbval", "playwright", "pytest"}
+LEFT_OUT = {"axe-playwright-python", "ipykernel", "ipywidgets", "jupyterlab", "nbclient",
+            "nbconvert", "nbformat", "nbval", "playwright", "pytest", "pytest-xdist"}
 KEPT = ("data", "models")
 
 

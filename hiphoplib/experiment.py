@@ -242,8 +242,7 @@ class _Training:
         """Train, and leave the finished run in its folder."""
         MODELS[self.model] = self.builder
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name in ("card.json", "scores.csv"):
-            (self.folder / name).unlink(missing_ok=True)
+        (self.folder / "scores.csv").unlink(missing_ok=True)
         self._note(0)
         run = fit(self.model, self.store, self.labels, self.sides, seed=self.seed,
                   epochs=self.card["max_epochs"], patience=self.card["patience"],

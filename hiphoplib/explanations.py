@@ -142,7 +142,8 @@ def shuffled(task, model, drawn, found, weights):
         absolute weights; ``claims`` of the shuffled networks and ``claims_trained`` of the trained
         one, see `explanation_measures.claimed`; ``clips``.
     """
-    explain_ahead(partial(_explain_one_shuffled, task, model), list(enumerate(drawn)))
+    drawn = list(drawn)
+    explain_ahead(partial(_explain_shuffled, task, model, drawn), drawn)
     again = [explain_shuffled(task, model, track_id, number) for number, track_id in
              enumerate(progress(drawn, desc="shuffled weights", unit="clip"))]
     pairs = [(one.weights, other.weights) for one, other in zip(found, again)]
@@ -153,9 +154,8 @@ def shuffled(task, model, drawn, found, weights):
             "claims": claimed(again, weights), "claims_trained": claimed(found, weights)}
 
 
-def _explain_one_shuffled(task, model, numbered):
-    number, track_id = numbered
-    return explain_shuffled(task, model, track_id, number)
+def _explain_shuffled(task, model, drawn, track_id):
+    return explain_shuffled(task, model, track_id, drawn.index(track_id))
 
 
 def main(arguments=None):

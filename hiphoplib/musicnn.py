@@ -70,8 +70,9 @@ def summaries(clip):
     np.ndarray
         Mean over the windows of all that the network tells, then the standard deviation.
     """
-    from .musicnn_network import tell  # TensorFlow takes seconds; who reads clips needs it not
+    # TensorFlow takes seconds, and who reads clips does not need it
+    from .musicnn_network import compiled_tagger
 
-    told = tell()(clip)
+    told = compiled_tagger()(clip)
     told = np.concatenate([told[part].numpy() for part in PARTS], axis=1)
     return np.concatenate([told.mean(axis=0), told.std(axis=0)])

@@ -32,6 +32,15 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.stem == "test_secrets")
 
 
+@pytest.fixture(scope="session")
+def said():
+    """All that the tests of this process have said so far, list of str.
+
+    A fixture, since pytest loads this file under another name than an import of it would.
+    """
+    return SAID
+
+
 @pytest.fixture(scope="session", autouse=True)
 def whole_log(tmp_path_factory):
     """What the libraries that ask services log in the whole run, at DEBUG, in a file."""

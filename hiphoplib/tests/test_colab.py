@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 OPEN = ("[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
         "(https://colab.research.google.com/github/NicholasIndorf/HipHopPopularity/blob/main/{})")
+PACKAGES = Path(__file__).with_name("colab_packages.txt")
 REQUIREMENTS = (ROOT / "requirements.txt").read_text().splitlines()
 
 
@@ -40,6 +41,14 @@ def test_what_is_older_than_asked_for_is_named_and_not_asked_for():
     lines, there = ["keras>=99", "numpy>=1.26", "lime>=0.2"], {"keras": "3.5.0", "numpy": "2.0"}
     assert too_old(lines, there) == ["keras 3.5.0 (>=99)"]
     assert missing(lines[:2], there) == []
+
+
+def test_colab_has_what_the_project_asks_for_in_versions_that_do():
+    lines = (line.split("#")[0].strip() for line in PACKAGES.read_text().splitlines())
+    there = {canonicalize_name(name): version
+             for name, version in (line.split("==") for line in lines if line)}
+    assert too_old(REQUIREMENTS, there) == ["urllib3 2.5.0 (>=2.6)"]  # which does as well
+    assert len(missing(REQUIREMENTS, there)) < 10
 
 
 def test_what_only_tests_and_shells_need_is_left_out():

@@ -22,7 +22,7 @@ needs_weights = pytest.mark.skipif(not installed(), reason=f"needs `{musicnn.INS
 
 @needs_weights
 def test_the_tagger_tells_what_the_original_told():
-    told = musicnn_network.tell()(golden_windows())
+    told = musicnn_network.compiled_tagger()(golden_windows())
     with np.load(GOLDEN, allow_pickle=False) as golden:
         assert set(told) == set(golden)
         for part, answer in told.items():
