@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 def __getattr__(name):
     """Import `scoring.score_tracks` when it is asked for: TensorFlow takes seconds to load."""
     if name == "score_tracks":
-        from .scoring import score_tracks
+        from hiphoplib.scoring.score import score_tracks
 
         return score_tracks
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,9 +5,9 @@ import errno
 import sys
 from pathlib import Path
 
-from .errors import BadInput
-from .gather_options import add_sources, positive
-from .score_command import add_score, score
+from hiphoplib.errors import BadInput
+from hiphoplib.gather_options import add_sources, positive
+from hiphoplib.score_command import add_score, score
 
 PROGRAM = "python -m hiphoplib"
 # those of `models.MODELS`, `splits.SPLITS` and `features.KINDS`, which take seconds to import
@@ -40,9 +40,9 @@ def main(arguments=None):
 
 def gather(options):
     """Gather a corpus and say what came."""
-    from .corpus import gather as gather_corpus
-    from .rejected import read_rejected
-    from .tracks import clean_tracks
+    from hiphoplib.tracks.gather import gather as gather_corpus
+    from hiphoplib.tracks.rejected import read_rejected
+    from hiphoplib.tracks.table import clean_tracks
 
     settings = {name: getattr(options, name) for name in options.settings}
     tracks = gather_corpus(options.source, options.out, jobs=options.jobs,
@@ -59,9 +59,9 @@ def gather(options):
 
 def describe(options):
     """Say what a corpus looks like, in numbers that name no track and no artist."""
-    from .label_noise import popularity_by_age, version_noise
-    from .shape import shape, write_shape, years_table
-    from .tracks import read_tracks
+    from hiphoplib.evaluation.label import popularity_by_age, version_noise
+    from hiphoplib.tracks.describe import shape, write_shape, years_table
+    from hiphoplib.tracks.table import read_tracks
 
     tracks = read_tracks(options.corpus)
     found = shape(tracks) | {"versions": version_noise(tracks), "age": popularity_by_age(tracks)}
@@ -80,9 +80,9 @@ def describe(options):
 
 def mels(options):
     """Make the mel store of a corpus."""
-    from .mel import GRIDS, make_mels
-    from .rejected import read_rejected
-    from .tracks import clean_tracks, read_tracks
+    from hiphoplib.dataset.mel import GRIDS, make_mels
+    from hiphoplib.tracks.rejected import read_rejected
+    from hiphoplib.tracks.table import clean_tracks, read_tracks
 
     tracks, _ = clean_tracks(read_tracks(options.corpus))
     store = make_mels(tracks, options.corpus, GRIDS[options.grid], jobs=options.jobs,
@@ -94,8 +94,8 @@ def mels(options):
 
 def features(options):
     """Make tables of features that need no training here: statistics, and what a tagger hears."""
-    from .features import make_features
-    from .tracks import clean_tracks, read_tracks
+    from hiphoplib.dataset.features import make_features
+    from hiphoplib.tracks.table import clean_tracks, read_tracks
 
     tracks, _ = clean_tracks(read_tracks(options.corpus))
     for kind in options.kind or FEATURES:
@@ -105,7 +105,7 @@ def features(options):
 
 def train(options):
     """Train the models on every seed and fold, as many at once as there are cores."""
-    from .experiment import train as train_model
+    from hiphoplib.models.experiment import train as train_model
 
     task = _task(options)
     epochs = {"epochs": options.epochs} if options.epochs else {}
@@ -121,8 +121,8 @@ def train(options):
 
 def _hand_on(task, model, folder, seeds):
     """Put a trained model into a folder, and say how to go on."""
-    from .model_folder import save_model
-    from .order import FEWEST
+    from hiphoplib.scoring.model_folder import save_model
+    from hiphoplib.scoring.ranking import FEWEST
 
     save_model(task, model, folder, seeds)
     print(f"{folder}: all that scoring needs; "
@@ -135,10 +135,10 @@ def _hand_on(task, model, folder, seeds):
 
 def evaluate(options):
     """Metrics of every model of the ladder, to the screen and to a results file."""
-    from .evaluation import evaluate as evaluate_task
-    from .evaluation import write_results
-    from .power import DRAWS, power
-    from .split_gap import compare_splits
+    from hiphoplib.evaluation.evaluate import evaluate as evaluate_task
+    from hiphoplib.evaluation.evaluate import write_results
+    from hiphoplib.evaluation.splits_compared import compare_splits
+    from hiphoplib.studies.learning_curve import DRAWS, power
 
     task = _task(options)
     command = f"{PROGRAM} {' '.join(options.arguments)}"
@@ -160,13 +160,13 @@ def evaluate(options):
 
 def explain(options):
     """Explain one track: a picture, sentences, and on request what is claimed to listen to."""
-    from .audible import as_wav, hear
-    from .explained import explain_track
-    from .files import write_whole
-    from .plots import explanation, save, use_style
-    from .plots_models import label_of
-    from .previews import clip_path
-    from .wording_explain import told
+    from hiphoplib.explanation.cache import explain_track
+    from hiphoplib.explanation.listening import as_wav, hear
+    from hiphoplib.io import write_whole
+    from hiphoplib.report.figures import explanation, save, use_style
+    from hiphoplib.report.model_names import label_of
+    from hiphoplib.report.sentences_explanation import told
+    from hiphoplib.tracks.previews import clip_path
 
     use_style()
     task = _task(options)
@@ -183,7 +183,7 @@ def explain(options):
 
 def _task(options):
     """The corpus that a command names, split as it says."""
-    from .experiment import prepare
+    from hiphoplib.models.experiment import prepare
 
     return prepare(options.corpus, options.grid, options.split, options.folds)
 
@@ -272,6 +272,3 @@ def _add_jobs(parser):
     parser.add_argument("--jobs", type=int, default=-1, metavar="N",
                         help="processes (default: one a core; results do not depend on it)")
 
-
-if __name__ == "__main__":
-    sys.exit(main())

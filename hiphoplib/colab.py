@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from .errors import BadInput
+from hiphoplib.errors import BadInput
 
 STANDS_FOR = {"tensorflow-cpu": "tensorflow"}  # the preinstalled one does as well
 # for tests and for running notebooks from a shell, which Colab does itself

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .files import write_whole
+from hiphoplib.io import write_whole
 
 
 def upload(folder):

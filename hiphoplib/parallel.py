@@ -26,8 +26,8 @@ import psutil
 from joblib.externals.loky import get_reusable_executor, process_executor
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
-from .errors import BadInput
-from .memory import keep_memory
+from hiphoplib.errors import BadInput
+from hiphoplib.memory import keep_memory
 
 DIED = "died"  # instead of a result: the task ends its worker, even when it runs alone
 LONE = 5  # of them in a row are the fault of the workers

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from .errors import BadInput
-from .gather_options import positive
+from hiphoplib.errors import BadInput
+from hiphoplib.gather_options import positive
 
 
 def add_score(parser):
@@ -28,9 +28,9 @@ def add_score(parser):
 
 def score(options):
     """Score a folder of unreleased songs and write a report to look at and listen to."""
-    from .scoring import score_tracks
-    from .song_report import check_path, write_report
-    from .wording_songs import BANNER, headline, on_screen
+    from hiphoplib.report.sentences_songs import BANNER, headline, on_screen
+    from hiphoplib.report.song_page import check_path, write_report
+    from hiphoplib.scoring.score import score_tracks
 
     check_path(options.out)
     scored = score_tracks(options.folder, options.model, hop=options.hop, jobs=options.jobs)

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib import web
-from hiphoplib.tests.web_server import named_server, reaching
+from hiphoplib.tracks.sources import web
+from tests.paths import SHARED
+from tests.web_server import named_server, reaching
 
 N_TRACKS, SECONDS, SR = 40, 24, 22050
 SAID = []  # what every test printed, logged and complained of, for test_secrets
@@ -115,8 +116,8 @@ def source_folder(tmp_path_factory, noise, mp3, write_corpus):
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory, source_folder):
     """The same, gathered, with its mel store on the quick grid; to be read only."""
-    from hiphoplib.corpus import gather
-    from hiphoplib.mel import make_mels
+    from hiphoplib.dataset.mel import make_mels
+    from hiphoplib.tracks.gather import gather
 
     folder = tmp_path_factory.mktemp("data") / "tiny"
     make_mels(gather("folder", folder, path=source_folder, jobs=1), folder, jobs=1)
@@ -139,7 +140,7 @@ def bare(own_corpus):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, corpus):
     """A corpus with `mlp` trained in three folds; to be read only."""
-    from hiphoplib.experiment import prepare, train
+    from hiphoplib.models.experiment import prepare, train
 
     folder = Path(shutil.copytree(corpus, tmp_path_factory.mktemp("trained") / "tiny"))
     train(prepare(folder, folds=3), "mlp", epochs=3)
@@ -149,7 +150,7 @@ def trained(tmp_path_factory, corpus):
 @pytest.fixture(scope="session")
 def liked_songs():
     """400 real recordings, where they are at hand."""
-    folder = Path(__file__).resolve().parents[3] / "shared" / "corpora" / "liked_songs"
+    folder = SHARED / "corpora" / "liked_songs"
     if not (folder / "tracks.csv").is_file():
         pytest.skip(f"no real corpus at {folder}; it is not part of the repository")
     return folder
@@ -180,7 +181,7 @@ def figure_style():
     """The figures' style, and none of them left open."""
     import matplotlib.pyplot as plt
 
-    from hiphoplib.plots_style import use_style
+    from hiphoplib.report.style import use_style
 
     with plt.rc_context():
         use_style()

@@ -11,10 +11,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_hex
 
-from hiphoplib import plots
-from hiphoplib.calibration import reliability
-from hiphoplib.metrics import estimate, measure, resample_artists
-from hiphoplib.sieve import sieve
+from hiphoplib.evaluation.bootstrap import estimate, measure, resample_artists
+from hiphoplib.evaluation.selection import sieve
+from hiphoplib.models.calibration import reliability
+from hiphoplib.report import figures as plots
 
 N = 240
 RNG = np.random.default_rng(0)

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from hiphoplib.audio import encode
-from hiphoplib.tests.loopback import ranged
+from hiphoplib.audio.files import encode
+from tests.loopback import ranged
 
 HOST = "os.unil.cloud.switch.ch"
 METADATA, CLIPS = "/fma/fma_metadata.zip", "/fma/fma_large.zip"

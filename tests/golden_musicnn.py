@@ -1,15 +1,15 @@
 """Makes ``golden_musicnn.npz``: what the tagger told of a window that everybody can make.
 
 ``python -m hiphoplib.tests.golden_musicnn`` writes it anew. Made by the network of
-`hiphoplib.musicnn` when its answers agreed to 5e-6 with those of the authors' own graph.
+`hiphoplib.audio.tagger` when its answers agreed to 5e-6 with those of the authors' own graph.
 """
 
 from pathlib import Path
 
 import numpy as np
 
-from hiphoplib.musicnn import N_MELS, WINDOW
-from hiphoplib.musicnn_network import tagger
+from hiphoplib.audio.tagger import N_MELS, WINDOW
+from hiphoplib.audio.tagger_network import tagger
 
 GOLDEN = Path(__file__).with_suffix(".npz")
 

@@ -11,12 +11,11 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from hiphoplib import web
-from hiphoplib.sources import jamendo
-from hiphoplib.sources.artists import ARTIST_FORMS, TITLE_FORMS, invented
-from hiphoplib.sources.jamendo import Jamendo
-from hiphoplib.tests.loopback import Reply
-from hiphoplib.tests.web_server import session_for
+from hiphoplib.tracks.sources import jamendo, web
+from hiphoplib.tracks.sources.jamendo import Jamendo
+from hiphoplib.tracks.synthetic.artists import ARTIST_FORMS, TITLE_FORMS, invented
+from tests.loopback import Reply
+from tests.web_server import session_for
 
 HOSTS = API, STORE = "api.jamendo.com", "prod-1.storage.jamendo.com"
 CLIENT_ID = "0dec0de5"

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from hiphoplib.cells import Grid
-from hiphoplib.mel import QUICK
+from hiphoplib.dataset.mel import QUICK
+from hiphoplib.explanation.segments import Grid
 
 GRID = Grid(QUICK)
 BAND_MEAN = np.linspace(-10, -40, QUICK.n_mels)

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiphoplib import workers
-from hiphoplib.clip_to_mel import clip_to_mel
-from hiphoplib.store import DONE
+from hiphoplib.audio.clip_to_mel import clip_to_mel
+from hiphoplib.dataset.store import DONE
+from tests.paths import ROOT
 
-ROOT = Path(workers.__file__).parents[1]
 CRASHES = "0017"
 posix = pytest.mark.skipif(os.name != "posix", reason="sends signals that this system lacks")
 linux = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks into /proc")

@@ -7,13 +7,13 @@ from functools import lru_cache
 import pandas as pd
 import pytest
 
-from hiphoplib import credentials, web
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.sources.spotify import PERMISSION, Spotify
-from hiphoplib.tests import spotify_server
-from hiphoplib.tests.loopback import serving
-from hiphoplib.tests.spotify_server import API, CLIENT_ID, HOSTS, SECRET, YEARS, page
-from hiphoplib.tracks import get_tracks
+from hiphoplib.tracks.sources import credentials, web
+from hiphoplib.tracks.sources.spotify import PERMISSION, Spotify
+from hiphoplib.tracks.table import get_tracks
+from tests import spotify_server
+from tests.loopback import serving
+from tests.spotify_server import API, CLIENT_ID, HOSTS, SECRET, YEARS, page
 
 ALWAYS = 0  # `after(ALWAYS, fault)`
 

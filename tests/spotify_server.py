@@ -15,8 +15,8 @@ from secrets import token_hex
 
 import numpy as np
 
-from hiphoplib.sources.artists import ARTIST_FORMS, TITLE_FORMS, invented
-from hiphoplib.tests.loopback import Reply
+from hiphoplib.tracks.synthetic.artists import ARTIST_FORMS, TITLE_FORMS, invented
+from tests.loopback import Reply
 
 ACCOUNTS, API, CLIPS = "accounts.spotify.com", "api.spotify.com", "p.scdn.co"
 HOSTS = ACCOUNTS, API, CLIPS

@@ -11,14 +11,12 @@ import pytest
 import requests
 import soundfile as sf
 
-import hiphoplib.errors
-from hiphoplib import __main__ as program
-from hiphoplib.__main__ import main
-from hiphoplib.tests import spotify_server
-from hiphoplib.tests.loopback import Reroute, serving
-from hiphoplib.tracks import clean_tracks, read_tracks
-
-ROOT = Path(hiphoplib.errors.__file__).parents[1]
+from hiphoplib import cli as program
+from hiphoplib.cli import main
+from hiphoplib.tracks.table import clean_tracks, read_tracks
+from tests import spotify_server
+from tests.loopback import Reroute, serving
+from tests.paths import ROOT
 
 
 def run(*arguments):
@@ -63,9 +61,9 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
 
 
 def test_the_models_and_splits_it_offers_are_those_that_there_are():
-    from hiphoplib.features import KINDS
-    from hiphoplib.models import MODELS
-    from hiphoplib.splits import SPLITS
+    from hiphoplib.dataset.features import KINDS
+    from hiphoplib.dataset.splits import SPLITS
+    from hiphoplib.models.networks import MODELS
 
     assert program.MODEL_NAMES == tuple(MODELS)
     assert program.SPLITS == SPLITS
@@ -158,7 +156,7 @@ def test_features_are_made_by_a_command_and_told(trained, tmp_path, capsys):
 
 
 def test_an_explanation_is_a_picture_sentences_and_sound(trained, tmp_path, capsys, monkeypatch):
-    from hiphoplib.explain import Explanation
+    from hiphoplib.explanation.lime import Explanation
 
     folder = shutil.copytree(trained, tmp_path / "tiny")
     picture, sounds = tmp_path / "why.png", tmp_path / "new" / "sounds"

@@ -17,8 +17,8 @@ from hiphoplib.colab import (
     missing,
     too_old,
 )
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 NOTEBOOKS = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 OPEN = ("[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
         "(https://colab.research.google.com/github/NicholasIndorf/HipHopPopularity/blob/main/{})")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from hiphoplib.colab import KEPT, LEFT_OUT
-from hiphoplib.tests.test_colab import LISTED, NOTEBOOKS, ROOT, first_cell
+from tests.test_colab import LISTED, NOTEBOOKS, ROOT, first_cell
 
 pytestmark = pytest.mark.slow
 
@@ -160,7 +160,7 @@ def test_the_project_works_with_what_is_there(runtime, shipped):
         "print([one.__version__ for one in (keras, numpy, pandas, sklearn, tensorflow)])",
         *[f"import hiphoplib.{name}" for name in names],
         "import hiphoplib.sources, dask.distributed, musicnn",
-        "from hiphoplib.corpus import gather",
+        "from hiphoplib.tracks.gather import gather",
         "print(len(gather('synthetic', 'try', n=4)))")
     versions, n = said.splitlines()
     assert re.findall(r"[\d.]+", versions) == [
@@ -174,7 +174,7 @@ def test_a_second_runtime_goes_on_where_the_first_was_lost(runtime):
     program.chmod(0o755)
     before = runtime.packages()
     shutil.rmtree(runtime.project)
-    gather = ("from hiphoplib.corpus import open_corpus, gather", "from pathlib import Path",
+    gather = ("from hiphoplib.tracks.gather import open_corpus, gather", "from pathlib import Path",
               "gather('synthetic', 'data/few', n=4)", "Path('models/mine').mkdir(exist_ok=True)",
               "print(sorted((path.name, path.stat().st_mtime_ns)"
               " for path in Path('data/few/audio').iterdir()))")

@@ -9,13 +9,13 @@ import types
 import pytest
 
 from hiphoplib.memory import keep_memory
-from hiphoplib.resources import ROOT
+from hiphoplib.studies.resources import ROOT
 
 STEPS = """
 import resource
 import numpy as np
-from hiphoplib.backend import KEEPS_MEMORY, keras
-from hiphoplib.models import build_model
+from hiphoplib.keras_backend import KEEPS_MEMORY, keras
+from hiphoplib.models.networks import build_model
 
 class Batches(keras.utils.PyDataset):
     def __len__(self):

@@ -12,10 +12,10 @@ from operator import call
 
 import pytest
 
-from hiphoplib import workers
+from hiphoplib import parallel as workers
 from hiphoplib.errors import BadInput
-from hiphoplib.tests.mel_runs import ROOT, gone, linux, posix
-from hiphoplib.workers import AHEAD, DIED, jobs_that_fit, unordered
+from hiphoplib.parallel import AHEAD, DIED, jobs_that_fit, unordered
+from tests.mel_runs import ROOT, gone, linux, posix
 
 PAUSE = partial(time.sleep, 0.02)
 WHO = partial(os.getpid)
@@ -46,7 +46,7 @@ def test_a_worker_that_takes_more_and_more_memory_is_replaced_in_silence():
     grow = "import sys, time; sys.grown = [*getattr(sys, 'grown', []), b'x' * 200_000_000]; " \
            "time.sleep(1.1)"  # loky looks once a second
     code = f"""from hiphoplib import workers
-from hiphoplib.workers import unordered
+from hiphoplib.parallel import unordered
 workers.GROWS = 300_000_000
 print(len(list(unordered(exec, [{grow!r}] * 4, jobs=1))))"""
     ended = subprocess.run([sys.executable, "-W", "always::UserWarning", "-c", code], cwd=ROOT,
@@ -142,7 +142,7 @@ SCRIPT = """
 import os, time
 from functools import partial
 from operator import call
-from hiphoplib.workers import unordered
+from hiphoplib.parallel import unordered
 
 try:
     for _, pid in unordered(call, [partial(os.getpid), partial(time.sleep, 60)], jobs=2):

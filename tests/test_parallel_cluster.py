@@ -17,11 +17,14 @@ import dask
 import pytest
 from distributed import Client, LocalCluster
 
-from hiphoplib import mel, workers
+from hiphoplib import parallel as workers
+from hiphoplib.dataset import mel
+from hiphoplib.dataset.mel import MelStore, make_mels
 from hiphoplib.errors import BadInput
-from hiphoplib.mel import MelStore, make_mels
-from hiphoplib.rejected import read_rejected
-from hiphoplib.tests.mel_runs import (
+from hiphoplib.parallel import unordered
+from hiphoplib.tracks.rejected import read_rejected
+from hiphoplib.tracks.table import read_tracks
+from tests.mel_runs import (
     CRASHES,
     ROOT,
     crashing_work,
@@ -31,8 +34,6 @@ from hiphoplib.tests.mel_runs import (
     store_bytes,
     wait_for_rows,
 )
-from hiphoplib.tracks import read_tracks
-from hiphoplib.workers import unordered
 
 
 @pytest.fixture(scope="module")

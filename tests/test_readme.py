@@ -1,16 +1,17 @@
 """What README and notebooks show is what the results files hold."""
 
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 
-from hiphoplib import wording, wording_explain, wording_songs
-from hiphoplib import wording_findings as findings
-from hiphoplib.evaluation import read_results
+from hiphoplib.evaluation.evaluate import read_results
+from hiphoplib.report import sentences as wording
+from hiphoplib.report import sentences_explanation as wording_explain
+from hiphoplib.report import sentences_findings as findings
+from hiphoplib.report import sentences_songs as wording_songs
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 NOTEBOOKS = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
 

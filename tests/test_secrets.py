@@ -1,13 +1,12 @@
 """After all other tests: the client secret stands in nothing that the run left behind."""
 
 import base64
-from pathlib import Path
 
 import pytest
 
-from hiphoplib.tests.spotify_server import CLIENT_ID, SECRET
+from tests.paths import ROOT
+from tests.spotify_server import CLIENT_ID, SECRET
 
-ROOT = Path(__file__).parents[2]
 BASIC = base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
 
 

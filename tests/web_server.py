@@ -4,8 +4,8 @@ import random
 import time
 from contextlib import ExitStack, contextmanager
 
-from hiphoplib.tests.loopback import Server, rerouted
-from hiphoplib.web import Web
+from hiphoplib.tracks.sources.web import Web
+from tests.loopback import Server, rerouted
 
 URL = "https://music.example/a/clip.mp3"
 CONTENT = random.Random(0).randbytes(300_000)

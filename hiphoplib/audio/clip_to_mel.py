@@ -1,8 +1,8 @@
 """What a worker does with a clip; it imports no more than that takes, for workers start often."""
 
-from .audio import read_clip
-from .errors import BadInput
-from .spectrogram import mel_spectrogram
+from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.mel import mel_spectrogram
+from hiphoplib.errors import BadInput
 
 STORE_VERSION = 2  # of the way that spectrograms are computed: another one has other numbers
 

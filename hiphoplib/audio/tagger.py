@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 import librosa
 import numpy as np
 
-from .errors import BadInput
+from hiphoplib.errors import BadInput
 
 INSTALL = "pip install --no-deps musicnn==0.1.0"
 SR, N_FFT, HOP, N_MELS = 16_000, 512, 256, 96
@@ -71,7 +71,7 @@ def summaries(clip):
         Mean over the windows of all that the network tells, then the standard deviation.
     """
     # TensorFlow takes seconds, and who reads clips does not need it
-    from .musicnn_network import compiled_tagger
+    from hiphoplib.audio.tagger_network import compiled_tagger
 
     told = compiled_tagger()(clip)
     told = np.concatenate([told[part].numpy() for part in PARTS], axis=1)

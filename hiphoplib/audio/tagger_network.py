@@ -1,9 +1,9 @@
-"""The network of musicnn with the weights of its authors, see `hiphoplib.musicnn`."""
+"""The network of musicnn with the weights of its authors, see `hiphoplib.audio.tagger`."""
 
 from functools import cache
 
-from .backend import keras, tf
-from .musicnn import N_MELS, PARTS, WINDOW, weights
+from hiphoplib.audio.tagger import N_MELS, PARTS, WINDOW, weights
+from hiphoplib.keras_backend import keras, tf
 
 layers = keras.layers
 

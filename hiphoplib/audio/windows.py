@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from .audio import SILENCE_PEAK
-from .errors import BadInput
-from .quiet import silent_stderr
-from .spectrogram import mel_spectrogram
+from hiphoplib.audio.files import SILENCE_PEAK
+from hiphoplib.audio.mel import mel_spectrogram
+from hiphoplib.errors import BadInput
+from hiphoplib.quiet import silent_stderr
 
 SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".aif",
             ".aiff")

@@ -9,14 +9,14 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from .audio import read_clip
-from .clip_statistics import NAMES, clip_statistics
-from .errors import BadInput
-from .files import write_whole
-from .musicnn import SUMMARIES, summaries, weights, windows
-from .previews import clip_paths, file_version
-from .quiet import progress
-from .workers import DIED, jobs_that_fit, unordered
+from hiphoplib.audio.features import NAMES, clip_statistics
+from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.tagger import SUMMARIES, summaries, weights, windows
+from hiphoplib.errors import BadInput
+from hiphoplib.io import write_whole
+from hiphoplib.parallel import DIED, jobs_that_fit, unordered
+from hiphoplib.quiet import progress
+from hiphoplib.tracks.previews import clip_paths, file_version
 
 SAVE = 200  # clips between two writings of the table
 SECONDS = 30.0
@@ -158,7 +158,7 @@ def _described(heard, told, path):
 
 
 def _has_gpu():
-    from .backend import HAS_GPU  # TensorFlow takes seconds; only networks need it
+    from hiphoplib.keras_backend import HAS_GPU  # TensorFlow takes seconds; only networks need it
 
     return HAS_GPU
 

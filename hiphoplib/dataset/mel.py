@@ -6,14 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from .audio import read_clip
-from .clip_to_mel import STORE_VERSION, clip_to_mel
-from .errors import BadInput
-from .previews import clip_paths, file_version
-from .quiet import progress
-from .rejected import read_rejected, record_rejected
-from .spectrogram import FLOOR_DB, FULL, GRIDS, QUICK, MelGrid, mel_spectrogram
-from .store import (
+from hiphoplib.audio.clip_to_mel import STORE_VERSION, clip_to_mel
+from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.mel import FLOOR_DB, FULL, GRIDS, QUICK, MelGrid, mel_spectrogram
+from hiphoplib.dataset.store import (
     DONE,
     REJECTED,
     TODO,
@@ -22,7 +18,11 @@ from .store import (
     open_store,
     store_folder,
 )
-from .workers import DIED, unordered
+from hiphoplib.errors import BadInput
+from hiphoplib.parallel import DIED, unordered
+from hiphoplib.quiet import progress
+from hiphoplib.tracks.previews import clip_paths, file_version
+from hiphoplib.tracks.rejected import read_rejected, record_rejected
 
 __all__ = ["DONE", "FLOOR_DB", "FULL", "GRIDS", "QUICK", "REJECTED", "TODO", "MelGrid", "MelStore",
            "make_mels", "mel_spectrogram", "read_clip", "store_folder"]

@@ -8,7 +8,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import KFold, StratifiedGroupKFold
 
-from .errors import BadInput
+from hiphoplib.errors import BadInput
 
 SIDES = ("train", "test", "holdout")
 SHARES = (0.75, 0.15, 0.10)  # of the 2021 study

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .clip_to_mel import STORE_VERSION
-from .errors import BadInput
-from .files import naming
-from .folders import recover, replacing, standing
-from .spectrogram import QUICK
+from hiphoplib.audio.clip_to_mel import STORE_VERSION
+from hiphoplib.audio.mel import QUICK
+from hiphoplib.errors import BadInput
+from hiphoplib.folders import recover, replacing, standing
+from hiphoplib.io import naming
 
 TODO, DONE, REJECTED = 0, 1, 2  # a row's state
 BLOCK = 64  # rows that are mapped at a time

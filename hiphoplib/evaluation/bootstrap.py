@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .run_size import run_size
+from hiphoplib.run_size import run_size
 
 RESAMPLES = run_size().resamples
 BLOCK = 100  # resamples that are measured at a time: of a million clips they fit into memory

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .calibration import calibrated
-from .errors import BadInput
-from .files import write_whole
-from .findings import Heldout, findings, recovered
-from .label_noise import describe_label
-from .ladder import LADDER, answered, platt_on_test
-from .metrics import RESAMPLES, over_seeds, paired_differences
-from .model_card import write_model_cards
-from .models import MODELS, VERSION
-from .quiet import progress
-from .tracks import read_tracks
-from .training import read_card, versions
+from hiphoplib.errors import BadInput
+from hiphoplib.evaluation.bootstrap import RESAMPLES, over_seeds, paired_differences
+from hiphoplib.evaluation.findings import Heldout, findings, recovered
+from hiphoplib.evaluation.label import describe_label
+from hiphoplib.io import write_whole
+from hiphoplib.models.calibration import calibrated
+from hiphoplib.models.comparison import LADDER, answered, platt_on_test
+from hiphoplib.models.networks import MODELS, VERSION
+from hiphoplib.models.training import read_card, versions
+from hiphoplib.quiet import progress
+from hiphoplib.scoring.model_card import write_model_cards
+from hiphoplib.tracks.table import read_tracks
 
 SEEDS = 5  # of a model that is fitted in seconds
 LABELLED = ("cnn1", "rnn", "transfer", "ensemble", "oracle")  # judged by other labels, too

@@ -5,10 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from .calibration import brier_skill, reliability
-from .metrics import estimate, estimate_over_seeds, metrics_with_intervals, resample_artists
-from .sieve import sieve, within_artist_auc, within_groups_auc
-from .splits import artist_groups
+from hiphoplib.dataset.splits import artist_groups
+from hiphoplib.evaluation.bootstrap import (
+    estimate,
+    estimate_over_seeds,
+    metrics_with_intervals,
+    resample_artists,
+)
+from hiphoplib.evaluation.selection import sieve, within_artist_auc, within_groups_auc
+from hiphoplib.models.calibration import brier_skill, reliability
 
 SIEVES = ((10, 1), (10, 3))  # pick so many of ten finished songs
 

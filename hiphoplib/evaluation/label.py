@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from .cleaning import recordings
-from .metrics import (
+from hiphoplib.dataset.splits import artist_groups, label_popular
+from hiphoplib.evaluation.bootstrap import (
     RESAMPLES,
     estimate,
     estimate_over_seeds,
@@ -13,7 +13,7 @@ from .metrics import (
     resample_artists,
     weighted_auc,
 )
-from .splits import artist_groups, label_popular
+from hiphoplib.tracks.cleaning import recordings
 
 PERCENTILES = (20, 30, 40, 50, 60, 70, 80)
 SHARES = (0, 0.2, 0.4, 0.6)  # of the tracks: the middle band that is left out

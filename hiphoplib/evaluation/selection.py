@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from .metrics import estimate, in_blocks, weighted_auc
+from hiphoplib.evaluation.bootstrap import estimate, in_blocks, weighted_auc
 
 FEWEST = 5  # tracks of an artist within which a ranking is judged
 

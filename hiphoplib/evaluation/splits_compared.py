@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from .errors import BadInput
-from .evaluation import heldout_scores, seeds_of
-from .experiment import prepare
-from .findings import heldout_labels
-from .metrics import RESAMPLES, estimate, in_blocks, resample_artists
-from .sieve import within_groups_auc
-from .splits import SPLITS, artist_groups
+from hiphoplib.dataset.splits import SPLITS, artist_groups
+from hiphoplib.errors import BadInput
+from hiphoplib.evaluation.bootstrap import RESAMPLES, estimate, in_blocks, resample_artists
+from hiphoplib.evaluation.evaluate import heldout_scores, seeds_of
+from hiphoplib.evaluation.findings import heldout_labels
+from hiphoplib.evaluation.selection import within_groups_auc
+from hiphoplib.models.experiment import prepare
 
 COMPARED = ("statistics", "recogniser", "cnn1", "crnn", "transfer", "ensemble", "artist_mean")
 FOLDS = 5  # of a corpus whose protocol has none: a gap between two small holdouts says nothing

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .cells import compose
+from hiphoplib.explanation.segments import compose
 
 STEPS = 32  # of the way from nothing but holes to the clip
 AT_ONCE = 8  # clips whose activations are kept for the way back

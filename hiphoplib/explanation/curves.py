@@ -10,9 +10,9 @@ import numpy as np
 from scipy.integrate import trapezoid
 from sklearn.metrics import roc_auc_score
 
-from .cells import compose
-from .explain import Explanation
-from .witnesses import probabilities
+from hiphoplib.explanation.attribution import probabilities
+from hiphoplib.explanation.lime import Explanation
+from hiphoplib.explanation.segments import compose
 
 STEP = 2  # cells at a time
 DRAWS = 10  # random orders

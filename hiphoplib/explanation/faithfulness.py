@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.stats import hypergeom
 
-from .causes import strongest
-from .faithful import area, hit, recovery, top_overlap
-from .metrics import estimate
+from hiphoplib.evaluation.bootstrap import estimate
+from hiphoplib.explanation.curves import area, hit, recovery, top_overlap
+from hiphoplib.tracks.synthetic.causes import strongest
 
 CLEAR = 1.0  # standard deviations from which on a cause is turned clearly up or down
 SIDES = {"popular": 1, "unpopular": 0}

@@ -15,11 +15,11 @@ import numpy as np
 from lime import lime_image
 from scipy.stats import spearmanr
 
-from .cells import Grid, compose
-from .errors import BadInput
-from .quiet import progress
-from .run_size import run_size
-from .witnesses import integrated_gradients, occlusion, probabilities
+from hiphoplib.errors import BadInput
+from hiphoplib.explanation.attribution import integrated_gradients, occlusion, probabilities
+from hiphoplib.explanation.segments import Grid, compose
+from hiphoplib.quiet import progress
+from hiphoplib.run_size import run_size
 
 SEEDS = run_size().lime_seeds
 SAMPLES = 400

@@ -8,7 +8,7 @@ from scipy.ndimage import uniform_filter
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
-from .audio import encode, read_clip
+from hiphoplib.audio.files import encode, read_clip
 
 WINDOW = 0.046  # s: the edges of a band are heard as such, those of a drum stay
 SOFT_SECONDS, SOFT_HZ = 0.1, 120.0  # over which a cell's edge comes and goes, twice averaged

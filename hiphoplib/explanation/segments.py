@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from .errors import BadInput
-from .spectrogram import FLOOR_DB, MelGrid
+from hiphoplib.audio.mel import FLOOR_DB, MelGrid
+from hiphoplib.errors import BadInput
 
 BANDS = {  # in Hz
     "sub and bass": (0, 250),  # 808s and kicks

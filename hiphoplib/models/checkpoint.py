@@ -6,7 +6,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from .files import write_whole
+from hiphoplib.io import write_whole
 
 CHECKPOINT = "checkpoint.npz"
 

@@ -18,14 +18,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from .calibration import calibrated, log_odds, platt
-from .clip_statistics import LOUDNESS
-from .context import context
-from .features import read_features
-from .files import write_whole
-from .models import MODELS
-from .recogniser import Recogniser
-from .training import load_run
+from hiphoplib.audio.features import LOUDNESS
+from hiphoplib.dataset.features import read_features
+from hiphoplib.dataset.metadata import context
+from hiphoplib.io import write_whole
+from hiphoplib.models.artist_identification import Recogniser
+from hiphoplib.models.calibration import calibrated, log_odds, platt
+from hiphoplib.models.networks import MODELS
+from hiphoplib.models.training import load_run
 
 LADDER = {}
 JUDGED = ("test", "holdout")

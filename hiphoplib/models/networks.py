@@ -7,8 +7,8 @@ the pools shrink to what the input offers.
 import math
 import warnings
 
-from .backend import keras
-from .spectrogram import QUICK
+from hiphoplib.audio.mel import QUICK
+from hiphoplib.keras_backend import keras
 
 layers = keras.layers
 

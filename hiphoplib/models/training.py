@@ -11,12 +11,19 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from .backend import keras, tf
-from .checkpoint import CHECKPOINT, Checkpoint
-from .errors import BadInput
-from .files import naming, write_whole
-from .models import BATCH, LEARNING_RATE, VERSION, build_model, clips_a_step, load_network
-from .run_size import run_size
+from hiphoplib.errors import BadInput
+from hiphoplib.io import naming, write_whole
+from hiphoplib.keras_backend import keras, tf
+from hiphoplib.models.checkpoint import CHECKPOINT, Checkpoint
+from hiphoplib.models.networks import (
+    BATCH,
+    LEARNING_RATE,
+    VERSION,
+    build_model,
+    clips_a_step,
+    load_network,
+)
+from hiphoplib.run_size import run_size
 
 EPOCHS, PATIENCE = run_size().epochs, 6
 PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte

@@ -10,7 +10,7 @@ import numpy as np
 import seaborn as sns
 from sklearn.metrics import auc, roc_curve
 
-from .plots_data import (  # noqa: F401
+from hiphoplib.report.figures_data import (  # noqa: F401
     missing_values,
     popularity_by_year,
     popularity_histogram,
@@ -20,7 +20,7 @@ from .plots_data import (  # noqa: F401
     versions,
     waterfall,
 )
-from .plots_explain import (  # noqa: F401
+from hiphoplib.report.figures_explanation import (  # noqa: F401
     cell_map,
     explanation,
     faithfulness,
@@ -29,15 +29,21 @@ from .plots_explain import (  # noqa: F401
     listening_seconds,
     planted,
 )
-from .plots_findings import context, corpora, ladder, power, splits  # noqa: F401
-from .plots_label import age, label_middle, label_threshold, reliability, sieve  # noqa: F401
-from .plots_models import (  # noqa: F401
+from hiphoplib.report.figures_label import (  # noqa: F401
+    age,
+    label_middle,
+    label_threshold,
+    reliability,
+    sieve,
+)
+from hiphoplib.report.figures_models import context, corpora, ladder, power, splits  # noqa: F401
+from hiphoplib.report.model_names import (  # noqa: F401
     METRIC_COLORS,
     METRIC_LABELS,
     MODEL_COLORS,
     MODEL_LABELS,
 )
-from .plots_style import (  # noqa: F401
+from hiphoplib.report.style import (  # noqa: F401
     LEVELS,
     NEUTRAL,
     PALETTE,

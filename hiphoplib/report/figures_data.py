@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from .plots_style import NEUTRAL, PALETTE, POPULAR, UNPOPULAR, axes_for, titled
-from .shape import BIN, FEW, years_table
+from hiphoplib.report.style import NEUTRAL, PALETTE, POPULAR, UNPOPULAR, axes_for, titled
+from hiphoplib.tracks.describe import BIN, FEW, years_table
 
 
 def popularity_histogram(popularity, threshold=None, ax=None):
@@ -105,7 +105,7 @@ def waterfall(steps, ax=None):
 
 
 def popularity_shapes(shapes, ax=None):
-    """Outline of how popularity is spread; `shapes` maps a name to what `hiphoplib.shape` found."""
+    """Outline of how popularity is spread; `shapes` maps a name to what `hiphoplib.tracks.describe` found."""
     ax = axes_for(ax)
     for (name, found), color in zip(shapes.items(), (PALETTE["blue"], PALETTE["orange"])):
         bins = np.asarray(found["popularity"])

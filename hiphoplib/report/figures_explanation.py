@@ -5,9 +5,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from .cells import Grid
-from .plots_models import apart, dots, finding, label_of, legend_below, rows
-from .plots_style import NEUTRAL, PALETTE, POPULAR, UNPOPULAR, axes_for, mel_image, titled
+from hiphoplib.explanation.segments import Grid
+from hiphoplib.report.model_names import apart, dots, finding, label_of, legend_below, rows
+from hiphoplib.report.style import NEUTRAL, PALETTE, POPULAR, UNPOPULAR, axes_for, mel_image, titled
 
 DIVERGING = "RdBu_r"  # above zero is red
 SIDE_COLORS = {"popular": POPULAR, "unpopular": UNPOPULAR}

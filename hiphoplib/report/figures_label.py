@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .metrics import verdict
-from .plots_models import (
+from hiphoplib.evaluation.bootstrap import verdict
+from hiphoplib.report.model_names import (
     MODEL_COLORS,
     ORACLES,
     apart,
@@ -17,7 +17,7 @@ from .plots_models import (
     rows,
     span,
 )
-from .plots_style import NEUTRAL, PALETTE, axes_for
+from hiphoplib.report.style import NEUTRAL, PALETTE, axes_for
 
 YEAR = 365.25  # days
 

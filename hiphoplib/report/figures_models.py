@@ -5,8 +5,8 @@ Models stand in rows, by the order of the ladder; a title says what follows from
 
 import numpy as np
 
-from .metrics import verdict
-from .plots_models import (
+from hiphoplib.evaluation.bootstrap import verdict
+from hiphoplib.report.model_names import (
     METRIC_COLORS,
     METRIC_LABELS,
     MODEL_COLORS,
@@ -23,7 +23,7 @@ from .plots_models import (
     rows,
     span,
 )
-from .plots_style import NEUTRAL, PALETTE, axes_for
+from hiphoplib.report.style import NEUTRAL, PALETTE, axes_for
 
 GROUPS = {"Baselines": ("dummy", "recency", "loudness", "statistics", "boosting", "neighbours",
                         "recogniser", "without_sound"),

@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
-from .plots_explain import cells_over
-from .plots_style import NEUTRAL, POPULAR, axes_for, titled
+from hiphoplib.report.figures_explanation import cells_over
+from hiphoplib.report.style import NEUTRAL, POPULAR, axes_for, titled
 
 PHONE = {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8.5,
          "ytick.labelsize": 8.5, "legend.fontsize": 8.5}

@@ -6,7 +6,7 @@ import textwrap
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from .plots_style import NEUTRAL, PALETTE, titled
+from hiphoplib.report.style import NEUTRAL, PALETTE, titled
 
 MODEL_LABELS = {
     "dummy": "Dummy", "recency": "Days since release", "loudness": "Loudness & duration",

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from .metrics import verdict
-from .plots_models import ORACLES, label_of
+from hiphoplib.evaluation.bootstrap import verdict
+from hiphoplib.report.model_names import ORACLES, label_of
 
 CAVEAT = ("A result on the synthetic corpus shows that the method works, "
           "never what makes a hit.")

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .explain import SAME_MAP, SMALLEST_CLAIM
-from .metrics import verdict
-from .plots_models import label_of
-from .wording import estimate
+from hiphoplib.evaluation.bootstrap import verdict
+from hiphoplib.explanation.lime import SAME_MAP, SMALLEST_CLAIM
+from hiphoplib.report.model_names import label_of
+from hiphoplib.report.sentences import estimate
 
 NOTHING = "No part of the clip can be claimed to speak either way."
 

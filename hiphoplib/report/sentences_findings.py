@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from .metrics import verdict
-from .plots_models import in_order, label_of
-from .wording import best_model, candidates, estimate
+from hiphoplib.evaluation.bootstrap import verdict
+from hiphoplib.report.model_names import in_order, label_of
+from hiphoplib.report.sentences import best_model, candidates, estimate
 
 SPLIT_WORDS = {"artist": "where artists are held out", "time": "where the newest tracks are",
                "random": "where tracks are drawn at random"}

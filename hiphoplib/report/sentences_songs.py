@@ -5,12 +5,12 @@ import re
 
 import numpy as np
 
-from .metrics import verdict
-from .order import FEWEST, LEAST, SURE
-from .plots_models import label_of
-from .plots_songs import clock
-from .scoring import place
-from .wording import CAVEAT, best_model, estimate
+from hiphoplib.evaluation.bootstrap import verdict
+from hiphoplib.report.figures_songs import clock
+from hiphoplib.report.model_names import label_of
+from hiphoplib.report.sentences import CAVEAT, best_model, estimate
+from hiphoplib.scoring.ranking import FEWEST, LEAST, SURE
+from hiphoplib.scoring.score import place
 
 MOST_NAMED = 4  # songs in one sentence
 LONGEST = 40  # letters of a name in it

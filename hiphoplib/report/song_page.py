@@ -16,19 +16,19 @@ import numpy as np
 import soxr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from . import wording_songs as wording
-from .audio import encode
-from .cells import Grid, fillings
-from .errors import BadInput
-from .explain import Explanation, explain
-from .files import write_whole
-from .plots_songs import PHONE, clock, explained, score_over_time
-from .plots_style import STYLE
-from .quiet import progress
-from .scoring import place, shown
-from .songs import is_short, stretch
-from .spectrogram import mel_spectrogram
-from .wording_explain import NOTHING, claims, doubts
+from hiphoplib.audio.files import encode
+from hiphoplib.audio.mel import mel_spectrogram
+from hiphoplib.audio.windows import is_short, stretch
+from hiphoplib.errors import BadInput
+from hiphoplib.explanation.lime import Explanation, explain
+from hiphoplib.explanation.segments import Grid, fillings
+from hiphoplib.io import write_whole
+from hiphoplib.quiet import progress
+from hiphoplib.report import sentences_songs as wording
+from hiphoplib.report.figures_songs import PHONE, clock, explained, score_over_time
+from hiphoplib.report.sentences_explanation import NOTHING, claims, doubts
+from hiphoplib.report.style import STYLE
+from hiphoplib.scoring.score import place, shown
 
 DETAILED = 10  # songs that are shown one by one: of more, a phone opens the page no longer
 IN_TABLE = 12  # songs of which every pair fits into a table
@@ -103,9 +103,9 @@ def make_report(scored, *, audio=True, explaining=True, details=DETAILED):
     found = [detail(song, scored.model, explaining=explaining, audio=audio)
              for song in progress(closer, desc="look closer", unit="song")]
     card, scale = scored.model.card, _scale(scored)
-    page = Environment(loader=PackageLoader("hiphoplib", ""), autoescape=True,
+    page = Environment(loader=PackageLoader("hiphoplib.report", ""), autoescape=True,
                        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return page.get_template("song_report.html").render(
+    return page.get_template("song_page.html").render(
         headline=wording.headline(scored) if scored.songs else "No song could be scored.",
         folder=_folder_name(scored.folder), count=len(scored.songs),
         today=datetime.date.today().isoformat(), banner=wording.BANNER if card["synthetic"] else "",

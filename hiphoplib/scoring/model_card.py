@@ -3,11 +3,11 @@
 Mitchell et al., "Model cards for model reporting", FAT* 2019.
 """
 
-from .calibration import calibrated
-from .files import write_whole
-from .ladder import answered, platt_on_test
-from .training import read_card
-from .wording import CAVEAT, estimate
+from hiphoplib.io import write_whole
+from hiphoplib.models.calibration import calibrated
+from hiphoplib.models.comparison import answered, platt_on_test
+from hiphoplib.models.training import read_card
+from hiphoplib.report.sentences import CAVEAT, estimate
 
 CARD = "card.md"
 

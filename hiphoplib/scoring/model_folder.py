@@ -13,16 +13,16 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from .calibration import calibrated
-from .clip_to_mel import STORE_VERSION
-from .errors import BadInput
-from .evaluation import evaluate
-from .folders import replacing
-from .ladder import answered, platt_on_test
-from .model_card import folder_card
-from .models import MODELS, load_network
-from .spectrogram import MelGrid
-from .training import Run, Scaler, load_run, versions
+from hiphoplib.audio.clip_to_mel import STORE_VERSION
+from hiphoplib.audio.mel import MelGrid
+from hiphoplib.errors import BadInput
+from hiphoplib.evaluation.evaluate import evaluate
+from hiphoplib.folders import replacing
+from hiphoplib.models.calibration import calibrated
+from hiphoplib.models.comparison import answered, platt_on_test
+from hiphoplib.models.networks import MODELS, load_network
+from hiphoplib.models.training import Run, Scaler, load_run, versions
+from hiphoplib.scoring.model_card import folder_card
 
 FORMAT = 1
 MANIFEST, CARD = "model.json", "card.md"

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .errors import BadInput
-from .model_folder import TrainedModel, load_model
-from .order import above, places, told_apart
-from .quiet import progress
-from .songs import HOP, find_songs, hear_song
-from .workers import DIED, unordered
+from hiphoplib.audio.windows import HOP, find_songs, hear_song
+from hiphoplib.errors import BadInput
+from hiphoplib.parallel import DIED, unordered
+from hiphoplib.quiet import progress
+from hiphoplib.scoring.model_folder import TrainedModel, load_model
+from hiphoplib.scoring.ranking import above, places, told_apart
 
 SPREAD = (0.1, 0.9)  # eight of ten windows lie between
 JOINERS = "\u200c\u200d"  # hold letters and emoji together; other invisible signs can deceive

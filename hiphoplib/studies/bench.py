@@ -1,4 +1,4 @@
-"""``python -m hiphoplib.bench``: how fast all of it is here, and how much memory it takes.
+"""``python -m hiphoplib.studies.bench``: how fast all of it is here, and how much memory it takes.
 
 Ratios are of runs that alternate, so that what else the machine does falls on both sides alike.
 The other figures hold for the machine that they were measured on.
@@ -20,11 +20,11 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from .errors import BadInput
-from .files import write_whole
-from .resources import ROOT, machine, seconds
+from hiphoplib.errors import BadInput
+from hiphoplib.io import write_whole
+from hiphoplib.studies.resources import ROOT, machine, seconds
 
-PROGRAM = "python -m hiphoplib.bench"
+PROGRAM = "python -m hiphoplib.studies.bench"
 RESULTS = Path("notebooks/results/bench.json")
 SCRATCH = Path("build")  # on the disk of the corpora: the system's temporary folder may be memory
 SO_FAR = SCRATCH / RESULTS.name  # results while it runs: a stopped bench leaves `RESULTS` as it is
@@ -111,7 +111,7 @@ class Bench:
         """Folder of a corpus whose rows repeat the clips, each with an id and artist of its own."""
         import pandas as pd
 
-        from .tracks import normalise, write_tracks
+        from hiphoplib.tracks.table import normalise, write_tracks
 
         folder = self.folder / name
         (folder / "audio").mkdir(parents=True)
@@ -128,7 +128,7 @@ class Bench:
 
 def report(bench):
     """The stages that took longest in the last `make report`, and their sum."""
-    from .stage_times import TIMES, longest, read_times
+    from hiphoplib.studies.stage_times import TIMES, longest, read_times
 
     made_on, stages = read_times(TIMES)
     if made_on["processor"] != machine()["processor"]:
@@ -164,7 +164,7 @@ def run(names, bench, results, save):
         module, function, what = PARTS[name]
         bench.say(f"{name}: {what}")
         try:
-            measure = getattr(import_module(f"hiphoplib.{module}"), function)
+            measure = getattr(import_module(f"hiphoplib.studies.{module}"), function)
             results[name], ratios = measure(bench)
             results["ratios"] |= ratios
         except Exception as error:  # of any kind: minutes of other figures stay
@@ -198,7 +198,7 @@ def find_clips(folder, effort, scratch):
     name = folder.resolve().name if folder else "synthetic"
     folder = folder or Path("data/synthetic/audio")
     if folder == Path("data/synthetic/audio") and not folder.is_dir():
-        from .corpus import gather
+        from hiphoplib.tracks.gather import gather
 
         gather("synthetic", scratch / "synthetic", n=effort.clips)
         folder = scratch / "synthetic" / "audio"
@@ -223,7 +223,7 @@ def main(arguments=None):
         print("stopped" + (f"; what was measured is in {SO_FAR}" if SO_FAR.is_file() else ""),
               file=sys.stderr)
         return 130
-    from .bench_table import bench_markdown
+    from hiphoplib.studies.bench_table import bench_markdown
 
     print(bench_markdown(results))
     for name, why in results["failed"].items():
@@ -241,7 +241,7 @@ def _measure(options, command):
     SCRATCH.mkdir(exist_ok=True)
     SO_FAR.unlink(missing_ok=True)
     if "memory" in names:  # now, and not when all other parts are done
-        from .bench_memory import check_disk
+        from hiphoplib.studies.bench_memory import check_disk
 
         check_disk(SCRATCH, effort.disk_gb)
     with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="bench-") as scratch:

@@ -13,12 +13,12 @@ import numpy as np
 import soundfile as sf
 from threadpoolctl import threadpool_limits
 
-from .audio import read_clip
-from .mel import make_mels
-from .resources import seconds, times_as_fast
-from .spectrogram import FULL, QUICK, mel_spectrogram
-from .store import store_folder
-from .tracks import read_tracks
+from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
+from hiphoplib.dataset.mel import make_mels
+from hiphoplib.dataset.store import store_folder
+from hiphoplib.studies.resources import seconds, times_as_fast
+from hiphoplib.tracks.table import read_tracks
 
 # Dask would have its workers give memory back at once, and take it anew for the next clip
 KEEP_FREED = {"MALLOC_TRIM_THRESHOLD_": "134217728", "MALLOC_MMAP_THRESHOLD_": "33554432"}

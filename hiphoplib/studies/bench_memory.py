@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-from .errors import BadInput
-from .resources import ROOT, watch
-from .spectrogram import FULL
+from hiphoplib.audio.mel import FULL
+from hiphoplib.errors import BadInput
+from hiphoplib.studies.resources import ROOT, watch
 
 FOLDS = 3  # every clip is scored once
 SCORED = "crnn"
@@ -17,7 +17,7 @@ EXPLAINED = "rnn"
 
 def peak_memory(bench):
     """Peak memory of mels, training each model, evaluation at two sizes; of explaining a track."""
-    from .models import MODELS
+    from hiphoplib.models.networks import MODELS
 
     sizes, models = bench.effort.sizes, bench.effort.models or tuple(MODELS)
     figures = {"sizes": list(sizes), "training_seconds": bench.effort.training_seconds,
@@ -40,7 +40,7 @@ def peak_memory(bench):
 
 def _explaining(bench):
     """What the command takes that explains one track, dict."""
-    from .bench_training import explainable
+    from hiphoplib.studies.bench_training import explainable
 
     task = explainable(bench, "memory-explain", [EXPLAINED])
     track = task.tracks["id"].iloc[0]
@@ -91,11 +91,11 @@ def train_stage(folder, name, seconds):
     scaler, and the steps take clips from all over the store. The rest is as in `training.fit`:
     validation, a checkpoint after the epoch, the best weights at the end.
     """
-    from .backend import keras
-    from .bench_training import FEWEST, deterministic, some_clips
-    from .checkpoint import Checkpoint
-    from .models import build_model
-    from .store import MelStore
+    from hiphoplib.dataset.store import MelStore
+    from hiphoplib.keras_backend import keras
+    from hiphoplib.models.checkpoint import Checkpoint
+    from hiphoplib.models.networks import build_model
+    from hiphoplib.studies.bench_training import FEWEST, deterministic, some_clips
 
     class Stop(keras.callbacks.Callback):
         """End the epoch after so many seconds of steps, the first one, which compiles, left out."""
@@ -125,10 +125,10 @@ def train_stage(folder, name, seconds):
 
 def evaluate_stage(folder):
     """Score every clip of a corpus by untrained networks and evaluate that; how many, dict."""
-    from .bench_training import untrained
-    from .evaluation import evaluate
-    from .experiment import prepare
-    from .training import save_run
+    from hiphoplib.evaluation.evaluate import evaluate
+    from hiphoplib.models.experiment import prepare
+    from hiphoplib.models.training import save_run
+    from hiphoplib.studies.bench_training import untrained
 
     task = prepare(folder, FULL.name, folds=FOLDS)
     run = untrained(task, SCORED)

@@ -4,9 +4,9 @@ import sys
 import textwrap
 from pathlib import Path
 
-from .errors import BadInput
-from .evaluation import read_results
-from .plots import MODEL_LABELS
+from hiphoplib.errors import BadInput
+from hiphoplib.evaluation.evaluate import read_results
+from hiphoplib.report.figures import MODEL_LABELS
 
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"  # the README has the tables between them
 RATIOS = {  # what each says, and the least or the most that it has to be
@@ -36,7 +36,7 @@ def bench_markdown(results):
     Parameters
     ----------
     results : dict
-        As `hiphoplib.bench` writes them; parts that are missing are left out.
+        As `hiphoplib.studies.bench` writes them; parts that are missing are left out.
 
     Returns
     -------

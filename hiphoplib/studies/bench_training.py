@@ -8,16 +8,16 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from .audio import read_clip
-from .backend import keras, tf
-from .experiment import prepare, train
-from .explained import explain_track
-from .mel import make_mels
-from .models import BATCH, MODELS, build_model, clips_a_step
-from .resources import seconds, times_as_fast
-from .spectrogram import FULL, QUICK, mel_spectrogram
-from .tracks import read_tracks
-from .training import Clips, Run, Scaler, load_run, save_run
+from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
+from hiphoplib.dataset.mel import make_mels
+from hiphoplib.explanation.cache import explain_track
+from hiphoplib.keras_backend import keras, tf
+from hiphoplib.models.experiment import prepare, train
+from hiphoplib.models.networks import BATCH, MODELS, build_model, clips_a_step
+from hiphoplib.models.training import Clips, Run, Scaler, load_run, save_run
+from hiphoplib.studies.resources import seconds, times_as_fast
+from hiphoplib.tracks.table import read_tracks
 
 EXPLAINED = ("rnn", "crnn")
 FEWEST = 2 * BATCH  # clips of a measurement

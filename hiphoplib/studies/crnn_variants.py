@@ -1,6 +1,6 @@
 """Which network of the cost of `crnn` is the best: the variants that were compared.
 
-``python -m hiphoplib.crnn_search data/A data/B`` trains each on every corpus and seed, and compares
+``python -m hiphoplib.studies.crnn_variants data/A data/B`` trains each on every corpus and seed, and compares
 them on the side that stops the training early. The tracks held out are not looked at.
 """
 
@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from .experiment import prepare, train
-from .models import MODELS, crnn
-from .search import search, search_parser
-from .training import read_card
+from hiphoplib.models.experiment import prepare, train
+from hiphoplib.models.networks import MODELS, crnn
+from hiphoplib.models.training import read_card
+from hiphoplib.studies.variants import search, search_parser
 
 VARIANTS = {  # settings of `crnn`
     "crnn-plain": {"dropout": 0.0},

@@ -1,6 +1,6 @@
 """Do the explanations of a network hold? Many held-out clips of a corpus, measured.
 
-``python -m hiphoplib.explanations data/synthetic --json notebooks/results/explanations.json``
+``python -m hiphoplib.studies.explanations data/synthetic --json notebooks/results/explanations.json``
 """
 
 import argparse
@@ -11,32 +11,32 @@ from pathlib import Path
 
 import numpy as np
 
-from .causes import acting, read_truth
-from .cells import Filling, fillings
-from .errors import BadInput
-from .evaluation import heldout_scores, write_results
-from .experiment import prepare, run_of
-from .explain import rank_correlation
-from .explained import (
+from hiphoplib.dataset.splits import artist_groups
+from hiphoplib.errors import BadInput
+from hiphoplib.evaluation.bootstrap import RESAMPLES, resample_artists
+from hiphoplib.evaluation.evaluate import heldout_scores, write_results
+from hiphoplib.evaluation.findings import heldout_labels
+from hiphoplib.explanation.cache import (
     explain_ahead,
     explain_shuffled,
     explain_track,
     four_tracks,
     remembered,
 )
-from .explanation_measures import claimed, mean_over, measured
-from .faithful import curves
-from .findings import heldout_labels
-from .gather_options import positive
-from .metrics import RESAMPLES, resample_artists
-from .models import MODELS
-from .planted import check_planted
-from .plots import explanation, save, use_style
-from .plots_models import label_of
-from .quiet import progress
-from .splits import artist_groups
-from .training import load_run, versions
-from .wording_explain import KINDS, told
+from hiphoplib.explanation.curves import curves
+from hiphoplib.explanation.faithfulness import claimed, mean_over, measured
+from hiphoplib.explanation.lime import rank_correlation
+from hiphoplib.explanation.segments import Filling, fillings
+from hiphoplib.gather_options import positive
+from hiphoplib.models.experiment import prepare, run_of
+from hiphoplib.models.networks import MODELS
+from hiphoplib.models.training import load_run, versions
+from hiphoplib.quiet import progress
+from hiphoplib.report.figures import explanation, save, use_style
+from hiphoplib.report.model_names import label_of
+from hiphoplib.report.sentences_explanation import KINDS, told
+from hiphoplib.studies.planted import check_planted
+from hiphoplib.tracks.synthetic.causes import acting, read_truth
 
 CLIPS = 60
 SHUFFLED = 12  # clips that a network with shuffled weights explains once more
@@ -160,7 +160,7 @@ def _explain_shuffled(task, model, drawn, track_id):
 
 def main(arguments=None):
     """Measure them, say the most important, and write all to a results file."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib.explanations", description=(
+    parser = argparse.ArgumentParser(prog="python -m hiphoplib.studies.explanations", description=(
         "Do the explanations of a trained network hold? Explains held-out clips, half a minute "
         "each, and measures recovery of planted causes, deletion, insertion, stability. What is "
         "explained is kept: the same command goes on."))

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from .evaluation import heldout_scores
-from .experiment import prepare, train
-from .findings import Heldout
-from .metrics import estimate, over_seeds
-from .models import MODELS
-from .quiet import progress
+from hiphoplib.evaluation.bootstrap import estimate, over_seeds
+from hiphoplib.evaluation.evaluate import heldout_scores
+from hiphoplib.evaluation.findings import Heldout
+from hiphoplib.models.experiment import prepare, train
+from hiphoplib.models.networks import MODELS
+from hiphoplib.quiet import progress
 
 SIZES = (125, 250, 500, 1000, 2000, 4000)
 DRAWS = {"transfer": 20, "crnn": 2}  # corpora of each size; a network takes minutes to train

@@ -1,4 +1,4 @@
-"""``python -m hiphoplib.notebooks``: notebooks executed from top to bottom, timed and stamped.
+"""``python -m hiphoplib.studies.notebooks``: notebooks executed from top to bottom, timed and stamped.
 
 An executed notebook carries a fingerprint of its code cells, by which a test sees whether the
 outputs are those of the code that stands there.
@@ -16,11 +16,11 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
-from .corpus import open_corpus
-from .errors import BadInput
-from .files import write_whole
-from .run_size import TINY
-from .stage_times import TIMES, Stage, StageTimes, as_table, write_times
+from hiphoplib.errors import BadInput
+from hiphoplib.io import write_whole
+from hiphoplib.run_size import TINY
+from hiphoplib.studies.stage_times import TIMES, Stage, StageTimes, as_table, write_times
+from hiphoplib.tracks.gather import open_corpus
 
 REPORT = Path("HipHopPopularity.ipynb")
 MODEL = "crnn"  # handed over to score with
@@ -138,7 +138,7 @@ def _environment():
 
 def main(arguments=None):
     """Execute what is asked for; the exit status is 0, or 1 for a cell that failed."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib.notebooks", description=(
+    parser = argparse.ArgumentParser(prog="python -m hiphoplib.studies.notebooks", description=(
         "Execute notebooks from top to bottom, each in a process of its own. Without a name: the "
         "report, into build/<corpus>, with a page beside it, a model to score with, and a table of "
         "what each stage took."))

@@ -1,6 +1,6 @@
 """Pictures of the client's report for README and presentation, as a phone shows it.
 
-``python -m hiphoplib.report_pictures`` scores ten rendered songs and makes them; it needs a
+``python -m hiphoplib.studies.pictures`` scores ten rendered songs and makes them; it needs a
 Chromium, which Debian's package of that name brings.
 """
 
@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from .errors import BadInput
+from hiphoplib.errors import BadInput
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT, SCALE = 390, 844, 2  # of a phone, in CSS pixels, and its pixels for each
@@ -62,7 +62,7 @@ def take_pictures(report, folder):
 
 def main(arguments=None):
     """Score ten rendered songs and photograph the report on them."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib.report_pictures",
+    parser = argparse.ArgumentParser(prog="python -m hiphoplib.studies.pictures",
                                      description=main.__doc__)
     parser.add_argument("--model", type=Path, default=Path("models/synthetic"),
                         metavar="models/NAME", help="default models/synthetic, of `make report`")
@@ -73,9 +73,9 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         browser_path()
-        from .scoring import score_tracks
-        from .song_report import write_report
-        from .sources.songs import render_songs
+        from hiphoplib.report.song_page import write_report
+        from hiphoplib.scoring.score import score_tracks
+        from hiphoplib.tracks.synthetic.songs import render_songs
 
         render_songs(options.songs)
         report = Path("build/songs/report.html")

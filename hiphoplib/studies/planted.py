@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 from lime import lime_image
 
-from .cells import Filling, Grid, fillings
-from .explain import SEEDS, explain, lime_run, no_progress_bar
-from .explanation_measures import mean_over
-from .faithful import hit, own_side, recovery
-from .metrics import resample_artists
-from .quiet import progress
-from .run_size import run_size
-from .spectrogram import MelGrid
-from .training import fit
-from .witnesses import probabilities
+from hiphoplib.audio.mel import MelGrid
+from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.explanation.attribution import probabilities
+from hiphoplib.explanation.curves import hit, own_side, recovery
+from hiphoplib.explanation.faithfulness import mean_over
+from hiphoplib.explanation.lime import SEEDS, explain, lime_run, no_progress_bar
+from hiphoplib.explanation.segments import Filling, Grid, fillings
+from hiphoplib.models.training import fit
+from hiphoplib.quiet import progress
+from hiphoplib.run_size import run_size
 
 SMALL = MelGrid(32, 4096, name="planted")
 KINDS = {"level": ("sub and bass", "low mids"), "texture": ("vocals and snare", "hats and air")}

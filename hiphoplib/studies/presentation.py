@@ -1,6 +1,6 @@
 """The client's presentation, typeset from the results files and figures of the report.
 
-``python -m hiphoplib.presentation`` makes it.
+``python -m hiphoplib.studies.presentation`` makes it.
 """
 
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib
 import typst
 
-from .errors import BadInput
+from hiphoplib.errors import BadInput
 
 SOURCE = "Presentation.typ"
 MAKE = "`make report` makes it, or a command in the README"

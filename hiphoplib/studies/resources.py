@@ -14,7 +14,7 @@ import numpy as np
 
 EVERY = 0.2  # s between two looks at a process tree
 PROC = Path("/proc")
-ROOT = Path(__file__).resolve().parents[1]  # where `python -m hiphoplib` finds this project
+ROOT = Path(__file__).resolve().parents[2]  # where `python -m hiphoplib` finds this project
 PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "tensorflow", "keras", "joblib",
             "dask")
 

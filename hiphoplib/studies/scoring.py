@@ -1,6 +1,6 @@
 """Does scoring songs hold? Checked on rendered songs, whose every part has causes that are known.
 
-``python -m hiphoplib.scoring_checks models/NAME …`` asks three things: whether a song's score moves
+``python -m hiphoplib.studies.scoring models/NAME …`` asks three things: whether a song's score moves
 with the causes in it, whether the part that is called best is better than its others, and whether
 another training turns an order round that was called sure.
 """
@@ -16,17 +16,17 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from .errors import BadInput
-from .explanation_measures import mean_over
-from .files import write_whole
-from .gather_options import positive
-from .metrics import resample_artists
-from .order import FEWEST, told_apart
-from .scoring import score_tracks
-from .sources.artists import WEIGHTS
-from .sources.beats import SR
-from .sources.songs import file_name, parts, render_songs
-from .training import versions
+from hiphoplib.errors import BadInput
+from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.explanation.faithfulness import mean_over
+from hiphoplib.gather_options import positive
+from hiphoplib.io import write_whole
+from hiphoplib.models.training import versions
+from hiphoplib.scoring.ranking import FEWEST, told_apart
+from hiphoplib.scoring.score import score_tracks
+from hiphoplib.tracks.synthetic.artists import WEIGHTS
+from hiphoplib.tracks.synthetic.beats import SR
+from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs
 
 SONGS = 10  # an artist
 HEARD_IN = {"voice_presence": "verse", "hat_rolls": "hook"}  # the other causes: everywhere
@@ -142,7 +142,7 @@ def check(model, folder, seeds):
 
 def main(arguments=None):
     """Check models on rendered songs and write down what came out."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib.scoring_checks",
+    parser = argparse.ArgumentParser(prog="python -m hiphoplib.studies.scoring",
                                      description=main.__doc__)
     parser.add_argument("models", nargs="+", type=Path, metavar="models/NAME")
     parser.add_argument("--songs", type=Path, default=Path("data/songs-checked"), metavar="FOLDER",
@@ -157,13 +157,13 @@ def main(arguments=None):
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    from .wording_songs import checked
+    from hiphoplib.report.sentences_songs import checked
 
     print(*(checked(each) for each in found.values()), sep="\n")
     if options.json:
         write_whole(options.json, json.dumps({
             "checked": found, "versions": versions(), "made": datetime.date.today().isoformat(),
-            "command": f"python -m hiphoplib.scoring_checks {' '.join(map(str, arguments))}"},
+            "command": f"python -m hiphoplib.studies.scoring {' '.join(map(str, arguments))}"},
             indent=1) + "\n")
     return 0
 

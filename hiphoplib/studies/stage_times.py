@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psutil
 
-from .errors import BadInput
-from .files import write_whole
-from .resources import machine
+from hiphoplib.errors import BadInput
+from hiphoplib.io import write_whole
+from hiphoplib.studies.resources import machine
 
 TIMES = Path("build/report_times.json")  # of `make report`
 LOOK = 0.5  # s between two looks at the memory

@@ -1,6 +1,6 @@
 """Which head on the tagger's features is the best: those that were compared for `transfer`.
 
-``python -m hiphoplib.transfer_search data/A data/B`` fits each on the training sides and compares
+``python -m hiphoplib.studies.transfer_variants data/A data/B`` fits each on the training sides and compares
 them on the test sides. The tracks held out are not looked at.
 """
 
@@ -16,11 +16,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from .experiment import prepare
-from .features import read_features
-from .ladder import PENALTY, TRANSFERRED, logistic
-from .musicnn import PARTS
-from .search import search, search_parser
+from hiphoplib.audio.tagger import PARTS
+from hiphoplib.dataset.features import read_features
+from hiphoplib.models.comparison import PENALTY, TRANSFERRED, logistic
+from hiphoplib.models.experiment import prepare
+from hiphoplib.studies.variants import search, search_parser
 
 PAIRS = 5000  # that a ranking learns from
 ADVISED = TRANSFERRED, ("mean",)

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from .errors import BadInput
-from .evaluation import write_results
+from hiphoplib.errors import BadInput
+from hiphoplib.evaluation.evaluate import write_results
 
 
 def search_parser(name, description):

@@ -12,7 +12,7 @@ import pandas as pd
 BIN = 2  # points of popularity
 MOST = 12  # tracks of an artist; more are counted as so many
 FEW = 20  # tracks; a year with fewer has no median worth showing
-REAL = Path(__file__).parents[1] / "notebooks" / "results" / "shape_rap_2020.json"
+REAL = Path(__file__).parents[2] / "notebooks" / "results" / "shape_rap_2020.json"
 
 
 def shape(tracks):

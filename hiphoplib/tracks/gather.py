@@ -4,12 +4,12 @@ import json
 import os
 from pathlib import Path
 
-from .errors import BadInput
-from .files import write_whole
-from .previews import download_previews
-from .run_size import run_size
-from .sources import open_source
-from .tracks import clean_tracks, get_tracks, write_tracks
+from hiphoplib.errors import BadInput
+from hiphoplib.io import write_whole
+from hiphoplib.run_size import run_size
+from hiphoplib.tracks.previews import download_previews
+from hiphoplib.tracks.sources.base import open_source
+from hiphoplib.tracks.table import clean_tracks, get_tracks, write_tracks
 
 DATA = Path("data")
 

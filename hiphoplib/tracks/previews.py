@@ -9,12 +9,12 @@ from urllib.parse import quote, urlsplit
 
 import joblib
 
-from .audio import check_audio
-from .errors import BadInput, TryLater, Unreachable
-from .files import write_whole
-from .quiet import progress
-from .rejected import read_rejected, record_rejected
-from .workers import DIED, unordered
+from hiphoplib.audio.files import check_audio
+from hiphoplib.errors import BadInput, TryLater, Unreachable
+from hiphoplib.io import write_whole
+from hiphoplib.parallel import DIED, unordered
+from hiphoplib.quiet import progress
+from hiphoplib.tracks.rejected import read_rejected, record_rejected
 
 OUTAGE = 20  # clips in a row that find a service not answering: it is down, or the network is
 

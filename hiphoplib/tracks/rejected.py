@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .files import write_whole
+from hiphoplib.io import write_whole
 
 COLUMNS = ["id", "stage", "reason"]
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pandera.pandas as pa
 import pyarrow
 
-from .cleaning import clean_tracks  # noqa: F401  (`tracks` is the door to it, as to the sources)
-from .errors import BadInput
+from hiphoplib.errors import BadInput
+from hiphoplib.tracks.cleaning import clean_tracks  # noqa: F401  (`tracks` is the door to it, as to the sources)
 
 # arrow's own allocator keeps what was freed, 30 MB after a table of 16,000 rows
 pyarrow.set_memory_pool(pyarrow.system_memory_pool())
@@ -78,7 +78,7 @@ def get_tracks(source, keep=None, **options):
     TryLater
         If a service asks to be left alone for a while.
     """
-    from .sources import open_source
+    from hiphoplib.tracks.sources.base import open_source
 
     source = open_source(source, **options)
     rows = source.tracks(keep) if getattr(source, "remote", False) else source.tracks()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hiphoplib.clip_statistics import NAMES, clip_statistics
+from hiphoplib.audio.features import NAMES, clip_statistics
 
 SR = 22_050
 TIME = np.arange(20 * SR) / SR

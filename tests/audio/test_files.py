@@ -5,7 +5,7 @@ import io
 import numpy as np
 import soundfile as sf
 
-from hiphoplib.audio import encode, small_mp3
+from hiphoplib.audio.files import encode, small_mp3
 
 
 def test_an_encoded_tone_keeps_its_pitch_rate_and_channels():

@@ -5,9 +5,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 import numpy as np
 import pytest
 
-from hiphoplib import musicnn, musicnn_network
+from hiphoplib.audio import tagger as musicnn
+from hiphoplib.audio import tagger_network as musicnn_network
 from hiphoplib.errors import BadInput
-from hiphoplib.tests.golden_musicnn import GOLDEN, golden_windows
+from tests.golden_musicnn import GOLDEN, golden_windows
 
 
 def installed():

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from hiphoplib import songs
-from hiphoplib.audio import read_clip
+from hiphoplib.audio import windows as songs
+from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.windows import find_songs, hear, hear_song, open_song, stretch
+from hiphoplib.dataset.mel import FULL, QUICK, mel_spectrogram
 from hiphoplib.errors import BadInput
-from hiphoplib.mel import FULL, QUICK, mel_spectrogram
-from hiphoplib.songs import find_songs, hear, hear_song, open_song, stretch
 
 SR = 22_050
 

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib import features, musicnn
-from hiphoplib.clip_statistics import NAMES, clip_statistics
+from hiphoplib.audio import tagger as musicnn
+from hiphoplib.audio.features import NAMES, clip_statistics
+from hiphoplib.audio.tagger import INSTALL
+from hiphoplib.dataset import features
+from hiphoplib.dataset.features import KINDS, make_available, make_features, read_features
 from hiphoplib.errors import BadInput
-from hiphoplib.features import KINDS, make_available, make_features, read_features
-from hiphoplib.musicnn import INSTALL
-from hiphoplib.tracks import read_tracks
+from hiphoplib.tracks.table import read_tracks
 
 
 @pytest.fixture(scope="module")

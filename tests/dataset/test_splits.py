@@ -4,9 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.cleaning import recordings
-from hiphoplib.errors import BadInput
-from hiphoplib.splits import (
+from hiphoplib.dataset.splits import (
     SHARES,
     SIDES,
     SPLITS,
@@ -15,7 +13,9 @@ from hiphoplib.splits import (
     label_popular,
     split_tracks,
 )
-from hiphoplib.tracks import clean_tracks, get_tracks, read_tracks
+from hiphoplib.errors import BadInput
+from hiphoplib.tracks.cleaning import recordings
+from hiphoplib.tracks.table import clean_tracks, get_tracks, read_tracks
 
 
 def table(n=400, artists=120, seed=0):

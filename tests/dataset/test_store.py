@@ -11,10 +11,9 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-import hiphoplib.store
-from hiphoplib.clip_to_mel import STORE_VERSION
-from hiphoplib.errors import BadInput
-from hiphoplib.mel import (
+import hiphoplib.dataset.store
+from hiphoplib.audio.clip_to_mel import STORE_VERSION
+from hiphoplib.dataset.mel import (
     FLOOR_DB,
     FULL,
     REJECTED,
@@ -24,10 +23,11 @@ from hiphoplib.mel import (
     mel_spectrogram,
     read_clip,
 )
-from hiphoplib.rejected import read_rejected
-from hiphoplib.store import StoreWriter
-from hiphoplib.tests.mel_runs import linux, store_bytes
-from hiphoplib.tracks import normalise, read_tracks
+from hiphoplib.dataset.store import StoreWriter
+from hiphoplib.errors import BadInput
+from hiphoplib.tracks.rejected import read_rejected
+from hiphoplib.tracks.table import normalise, read_tracks
+from tests.mel_runs import linux, store_bytes
 
 # clips as they come
 
@@ -130,7 +130,7 @@ def test_a_checksum_is_that_of_the_rows_in_their_order(corpus, monkeypatch):
     store, ids = MelStore(corpus), ["0030", "0002", "0011", "0004", "0020"]
     whole = zlib.crc32(store.batch(ids).astype(np.float16).tobytes())
     for block in (1, 2, 5, 64):
-        monkeypatch.setattr(hiphoplib.store, "BLOCK", block)
+        monkeypatch.setattr(hiphoplib.dataset.store, "BLOCK", block)
         assert store.checksum(ids) == whole
     assert store.checksum(ids[::-1]) != whole
 

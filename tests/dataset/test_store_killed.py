@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiphoplib import mel
-from hiphoplib.mel import DONE, REJECTED, TODO, MelStore, make_mels
-from hiphoplib.rejected import read_rejected
-from hiphoplib.tests.mel_runs import (
+from hiphoplib.dataset import mel
+from hiphoplib.dataset.mel import DONE, REJECTED, TODO, MelStore, make_mels
+from hiphoplib.tracks.rejected import read_rejected
+from hiphoplib.tracks.table import read_tracks
+from tests.mel_runs import (
     CRASHES,
     children,
     crashing_work,
@@ -28,7 +29,6 @@ from hiphoplib.tests.mel_runs import (
     store_bytes,
     wait_for_rows,
 )
-from hiphoplib.tracks import read_tracks
 
 
 def finished(folder, jobs=2):

@@ -1,14 +1,13 @@
 """Metrics are the known ones, and intervals are honest."""
 
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 
-from hiphoplib.metrics import (
+from hiphoplib.evaluation.bootstrap import (
     interval,
     measure,
     metrics_with_intervals,
@@ -17,11 +16,13 @@ from hiphoplib.metrics import (
     resample_artists,
     weighted_auc,
 )
-from hiphoplib.sources.artists import TRACKS_PER_ARTIST
-from hiphoplib.tests.delong import delong, width
+from hiphoplib.tracks.synthetic.artists import TRACKS_PER_ARTIST
+from tests.delong import delong, width
 
 RNG = np.random.default_rng(0)
-README = Path(__file__).parents[2] / "README.md"
+from tests.paths import ROOT
+
+README = ROOT / "README.md"
 
 
 def answers(n, artists, strength=1.0, by_artist=0.0, rng=RNG):

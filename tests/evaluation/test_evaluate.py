@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation import (
+from hiphoplib.evaluation.evaluate import (
     evaluate,
     heldout_scores,
     read_results,
@@ -16,9 +16,9 @@ from hiphoplib.evaluation import (
     trained_seeds,
     write_results,
 )
-from hiphoplib.experiment import prepare
-from hiphoplib.findings import heldout_labels
-from hiphoplib.ladder import LADDER
+from hiphoplib.evaluation.findings import heldout_labels
+from hiphoplib.models.comparison import LADDER
+from hiphoplib.models.experiment import prepare
 
 
 @pytest.fixture(scope="module")

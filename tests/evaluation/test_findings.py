@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.findings import Heldout, findings, recovered
-from hiphoplib.metrics import over_seeds, resample_artists
-from hiphoplib.model_card import model_card, write_model_cards
-from hiphoplib.wording import CAVEAT, estimate
+from hiphoplib.evaluation.bootstrap import over_seeds, resample_artists
+from hiphoplib.evaluation.findings import Heldout, findings, recovered
+from hiphoplib.report.sentences import CAVEAT, estimate
+from hiphoplib.scoring.model_card import model_card, write_model_cards
 
 RNG = np.random.default_rng(0)
 ARTISTS = np.repeat([f"A{n}" for n in range(40)], 6)
@@ -65,8 +65,8 @@ def test_the_oracle_recovers_all_of_its_lift_and_a_constant_none():
 def test_a_model_card_says_what_it_is_from_and_what_it_is_not_for(trained, tmp_path):
     import shutil
 
-    from hiphoplib.evaluation import evaluate
-    from hiphoplib.experiment import prepare
+    from hiphoplib.evaluation.evaluate import evaluate
+    from hiphoplib.models.experiment import prepare
 
     task = prepare(shutil.copytree(trained, tmp_path / "tiny"), folds=3)
     results, scores = evaluate(task, ["mlp"], resamples=100)

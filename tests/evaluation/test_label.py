@@ -8,8 +8,9 @@ import pytest
 from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
-from hiphoplib.cleaning import clean_tracks
-from hiphoplib.label_noise import (
+from hiphoplib.dataset.splits import artist_groups
+from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.evaluation.label import (
     auc_by_threshold,
     auc_without_middle,
     describe_label,
@@ -19,10 +20,9 @@ from hiphoplib.label_noise import (
     spearman,
     version_noise,
 )
-from hiphoplib.metrics import resample_artists
-from hiphoplib.shape import artist_share
-from hiphoplib.splits import artist_groups
-from hiphoplib.tracks import get_tracks, normalise
+from hiphoplib.tracks.cleaning import clean_tracks
+from hiphoplib.tracks.describe import artist_share
+from hiphoplib.tracks.table import get_tracks, normalise
 
 RNG = np.random.default_rng(0)
 N = 400

@@ -3,8 +3,14 @@
 import numpy as np
 import pytest
 
-from hiphoplib.metrics import resample_artists
-from hiphoplib.sieve import FEWEST, hit_share, sieve, within_artist_auc, within_groups_auc
+from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.evaluation.selection import (
+    FEWEST,
+    hit_share,
+    sieve,
+    within_artist_auc,
+    within_groups_auc,
+)
 
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 2, 300)

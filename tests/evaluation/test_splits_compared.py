@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.experiment import prepare, some_artists
-from hiphoplib.features import make_features
-from hiphoplib.power import needed, power
-from hiphoplib.split_gap import compare_splits, known_artists, split_tasks
-from hiphoplib.splits import artist_groups
-from hiphoplib.tracks import read_tracks, write_tracks
+from hiphoplib.dataset.features import make_features
+from hiphoplib.dataset.splits import artist_groups
+from hiphoplib.evaluation.splits_compared import compare_splits, known_artists, split_tasks
+from hiphoplib.models.experiment import prepare, some_artists
+from hiphoplib.studies.learning_curve import needed, power
+from hiphoplib.tracks.table import read_tracks, write_tracks
 
 
 @pytest.fixture(scope="module")

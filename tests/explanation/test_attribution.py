@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hiphoplib.cells import compose, fillings
-from hiphoplib.mel import QUICK
-from hiphoplib.tests.known_models import BAND_MEAN, GRID, cells, constant_model, level_model
-from hiphoplib.witnesses import integrated_gradients, occlusion
+from hiphoplib.dataset.mel import QUICK
+from hiphoplib.explanation.attribution import integrated_gradients, occlusion
+from hiphoplib.explanation.segments import compose, fillings
+from tests.known_models import BAND_MEAN, GRID, cells, constant_model, level_model
 
 PLANTED = cells((3, 4), (0, 1))
 
@@ -45,7 +45,7 @@ def test_gradients_add_up_to_what_separates_the_clip_from_the_filling(S_db):
 
 
 def test_a_networks_gradient_is_that_of_its_probability_by_decibels(trained):
-    from hiphoplib.experiment import heldout_run, prepare
+    from hiphoplib.models.experiment import heldout_run, prepare
 
     task = prepare(trained, folds=3)
     run, S_db = heldout_run(task, "mlp", "0001"), task.store["0001"]
@@ -58,7 +58,7 @@ def test_a_networks_gradient_is_that_of_its_probability_by_decibels(trained):
 
 def test_a_network_of_another_grid_says_so(trained):
     from hiphoplib.errors import BadInput
-    from hiphoplib.experiment import heldout_run, prepare
+    from hiphoplib.models.experiment import heldout_run, prepare
 
     run = heldout_run(prepare(trained, folds=3), "mlp", "0001")
     with pytest.raises(BadInput, match="use the grid quick"):

@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiphoplib.causes import read_truth
 from hiphoplib.errors import BadInput
-from hiphoplib.experiment import prepare, run_of
-from hiphoplib.explained import explain_ahead, explain_shuffled, explain_track, shuffle_weights
-from hiphoplib.training import load_run
-from hiphoplib.workers import DIED
+from hiphoplib.explanation.cache import (
+    explain_ahead,
+    explain_shuffled,
+    explain_track,
+    shuffle_weights,
+)
+from hiphoplib.models.experiment import prepare, run_of
+from hiphoplib.models.training import load_run
+from hiphoplib.parallel import DIED
+from hiphoplib.tracks.synthetic.causes import read_truth
 
 OPTIONS = {"seeds": (0, 1), "samples": 400}
 
@@ -37,7 +42,7 @@ def test_the_second_time_it_is_read(task, monkeypatch):
     assert np.array_equal(S_db, task.store["0001"])
     assert found.probability == pytest.approx(
         load_run(run_of(task, "mlp", "0001")).predict(S_db[None])[0], abs=1e-6)
-    from hiphoplib import explained
+    from hiphoplib.explanation import cache as explained
 
     path, = kept(task)
     assert path.is_relative_to(run_of(task, "mlp", "0001"))
@@ -66,7 +71,7 @@ def test_what_depends_on_something_else_is_made_anew(task, change, monkeypatch):
     elif change == "seeds":
         options["seeds"] = (0, 2)
     elif change == "version":
-        monkeypatch.setattr("hiphoplib.explained.VERSION", 99)
+        monkeypatch.setattr("hiphoplib.explanation.cache.VERSION", 99)
     else:
         text = path.read_text()
         path.write_text("{}" if change == "damaged" else text[: len(text) // 2])
@@ -87,7 +92,7 @@ def test_a_shuffled_network_is_kept_apart(task):
 
 
 def test_ids_that_are_no_file_names_are_kept_all_the_same(task):
-    from hiphoplib.explained import remembered
+    from hiphoplib.explanation.cache import remembered
 
     folder = run_of(task, "mlp", "0001")
     for odd in ("../../x", "a/b", "n\u0000l", "e" * 300, "\N{PILE OF POO}"):
@@ -107,7 +112,7 @@ def test_other_corpora_have_no_truth(task):
 
 
 def test_what_is_explained_ahead_is_read_and_the_same(task, monkeypatch):
-    from hiphoplib import explained
+    from hiphoplib.explanation import cache as explained
 
     ids = ["0001", "0002"]
     explain_ahead(partial(explain_track, task, "mlp", **OPTIONS), ids, jobs=2)
@@ -123,6 +128,6 @@ def test_a_track_whose_explanation_ends_its_process_is_named(task, monkeypatch):
     def unordered(*_, **__):
         yield 1, DIED
 
-    monkeypatch.setattr("hiphoplib.explained.unordered", unordered)
+    monkeypatch.setattr("hiphoplib.explanation.cache.unordered", unordered)
     with pytest.raises(BadInput, match="^0002: explaining it ended its process"):
         explain_ahead(partial(explain_track, task, "mlp"), ["0001", "0002"])

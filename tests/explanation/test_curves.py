@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from hiphoplib.cells import fillings
-from hiphoplib.explain import Explanation, explain
-from hiphoplib.faithful import area, curves, hit, recovery, top_overlap
-from hiphoplib.mel import QUICK
-from hiphoplib.tests.known_models import BAND_MEAN, GRID, cells, constant_model, level_model
+from hiphoplib.dataset.mel import QUICK
+from hiphoplib.explanation.curves import area, curves, hit, recovery, top_overlap
+from hiphoplib.explanation.lime import Explanation, explain
+from hiphoplib.explanation.segments import fillings
+from tests.known_models import BAND_MEAN, GRID, cells, constant_model, level_model
 
 PLANTED = cells((3, 4), (3, 5))
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.special import comb
 
-from hiphoplib.causes import Acting
-from hiphoplib.explain import Explanation
-from hiphoplib.explanation_measures import by_chance, mean_over, measured
-from hiphoplib.metrics import resample_artists
-from hiphoplib.tests.known_models import GRID, cells
+from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.explanation.faithfulness import by_chance, mean_over, measured
+from hiphoplib.explanation.lime import Explanation
+from hiphoplib.tracks.synthetic.causes import Acting
+from tests.known_models import GRID, cells
 
 CLIPS = 30
 WEIGHTS = resample_artists(np.arange(CLIPS), 200)

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from hiphoplib.cells import Filling, Grid, fillings
-from hiphoplib.explain import SMALLEST_CLAIM, Explanation, explain, rank_correlation
-from hiphoplib.mel import FLOOR_DB, QUICK, MelGrid
-from hiphoplib.tests.known_models import (
+from hiphoplib.dataset.mel import FLOOR_DB, QUICK, MelGrid
+from hiphoplib.explanation.lime import SMALLEST_CLAIM, Explanation, explain, rank_correlation
+from hiphoplib.explanation.segments import Filling, Grid, fillings
+from hiphoplib.report.sentences_explanation import claims
+from tests.known_models import (
     BAND_MEAN,
     GRID,
     cells,
@@ -17,7 +18,6 @@ from hiphoplib.tests.known_models import (
     level_model,
     noise_model,
 )
-from hiphoplib.wording_explain import claims
 
 HATS, BASS = 3, 0
 
@@ -171,7 +171,7 @@ def test_windows_of_any_length_are_explained(seconds, stretches):
 @pytest.mark.parametrize("name", ["mlp", "cnn1", "cnn2", "rnn", "crnn"])
 def test_any_network_of_the_registry_is_explained(name):
     """On a window, untrained: what is asked is that its parts fit."""
-    from hiphoplib.bench_training import untrained
+    from hiphoplib.studies.bench_training import untrained
 
     mel_grid = MelGrid(64, 4096, seconds=12.0, name="window")
     run = untrained(SimpleNamespace(protocol=SimpleNamespace(grid=mel_grid)), name)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from hiphoplib.audible import as_mp3, as_wav, hear, only, without
-from hiphoplib.explain import Explanation
-from hiphoplib.tests.known_models import GRID, cells
+from hiphoplib.explanation.lime import Explanation
+from hiphoplib.explanation.listening import as_mp3, as_wav, hear, only, without
+from tests.known_models import GRID, cells
 
 SR = 22_050
 BASS, HATS = 0, 3

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hiphoplib.cells import Filling, Grid, compose, fillings
-from hiphoplib.mel import FULL, QUICK, MelGrid
-from hiphoplib.tests.known_models import BAND_MEAN, GRID, cells
+from hiphoplib.dataset.mel import FULL, QUICK, MelGrid
+from hiphoplib.explanation.segments import Filling, Grid, compose, fillings
+from tests.known_models import BAND_MEAN, GRID, cells
 
 HATS = 3
 

@@ -5,10 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from hiphoplib.experiment import prepare
-from hiphoplib.features import make_features
-from hiphoplib.ladder import LADDER
-from hiphoplib.recogniser import FAME, Recogniser
+from hiphoplib.dataset.features import make_features
+from hiphoplib.models.artist_identification import FAME, Recogniser
+from hiphoplib.models.comparison import LADDER
+from hiphoplib.models.experiment import prepare
 
 RNG = np.random.default_rng(0)
 FEATURES, ARTISTS = 8, 30

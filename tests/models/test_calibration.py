@@ -6,7 +6,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from hiphoplib.calibration import brier_skill, calibrated, platt, reliability
+from hiphoplib.models.calibration import brier_skill, calibrated, platt, reliability
 
 RNG = np.random.default_rng(0)
 

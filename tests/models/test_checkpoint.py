@@ -6,8 +6,8 @@ import signal
 import numpy as np
 import pytest
 
-from hiphoplib.backend import keras
-from hiphoplib.checkpoint import CHECKPOINT, Checkpoint
+from hiphoplib.keras_backend import keras
+from hiphoplib.models.checkpoint import CHECKPOINT, Checkpoint
 
 SETTINGS = {"model": "tiny", "seed": 0}
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from hiphoplib.context import context
-from hiphoplib.evaluation import heldout_scores, seeds_of
-from hiphoplib.experiment import prepare
-from hiphoplib.features import make_features
-from hiphoplib.ladder import LADDER, judged
-from hiphoplib.tracks import read_tracks
+from hiphoplib.dataset.features import make_features
+from hiphoplib.dataset.metadata import context
+from hiphoplib.evaluation.evaluate import heldout_scores, seeds_of
+from hiphoplib.models.comparison import LADDER, judged
+from hiphoplib.models.experiment import prepare
+from hiphoplib.tracks.table import read_tracks
 
 WITHOUT_TRAINING = ["dummy", "recency", "loudness", "statistics", "boosting", "without_sound"]
 

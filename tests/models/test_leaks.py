@@ -11,17 +11,18 @@ import pytest
 from scipy.signal import lfilter
 from threadpoolctl import threadpool_limits
 
-from hiphoplib import ladder, splits
-from hiphoplib.clip_statistics import LOUDNESS
-from hiphoplib.corpus import gather
-from hiphoplib.evaluation import evaluate
-from hiphoplib.experiment import prepare, train
-from hiphoplib.features import make_features
-from hiphoplib.ladder import LADDER
-from hiphoplib.mel import GRIDS, MelGrid, MelStore, make_mels
-from hiphoplib.models import MODELS
-from hiphoplib.musicnn import INSTALL
-from hiphoplib.tracks import read_tracks, write_tracks
+from hiphoplib.audio.features import LOUDNESS
+from hiphoplib.audio.tagger import INSTALL
+from hiphoplib.dataset import splits
+from hiphoplib.dataset.features import make_features
+from hiphoplib.dataset.mel import GRIDS, MelGrid, MelStore, make_mels
+from hiphoplib.evaluation.evaluate import evaluate
+from hiphoplib.models import comparison as ladder
+from hiphoplib.models.comparison import LADDER
+from hiphoplib.models.experiment import prepare, train
+from hiphoplib.models.networks import MODELS
+from hiphoplib.tracks.gather import gather
+from hiphoplib.tracks.table import read_tracks, write_tracks
 
 ARTISTS, TRACKS, SECONDS, FOLDS = 48, 5, 3.1, 3
 SHORT = MelGrid(64, 2048, seconds=3.0, name="short")  # clips of 30 s would take ten times as long

@@ -6,11 +6,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hiphoplib import models
-from hiphoplib.backend import keras
-from hiphoplib.crnn_search import VARIANTS, enter
-from hiphoplib.mel import FULL, QUICK
-from hiphoplib.models import MODELS, build_model
+from hiphoplib.dataset.mel import FULL, QUICK
+from hiphoplib.keras_backend import keras
+from hiphoplib.models import networks as models
+from hiphoplib.models.networks import MODELS, build_model
+from hiphoplib.studies.crnn_variants import VARIANTS, enter
 
 NAMES = ["mlp", "cnn1", "cnn2", "rnn", "crnn"]
 ODD = (40, 100)
@@ -101,8 +101,8 @@ def test_the_crnn_has_a_third_of_the_rnns_parameters_and_reads_40_steps():
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_variants_of_the_search_are_networks_of_the_same_kind(monkeypatch, name):
-    monkeypatch.setattr("hiphoplib.models.MODELS", MODELS.copy())
-    monkeypatch.setattr("hiphoplib.crnn_search.MODELS", models.MODELS)
+    monkeypatch.setattr("hiphoplib.models.networks.MODELS", MODELS.copy())
+    monkeypatch.setattr("hiphoplib.studies.crnn_variants.MODELS", models.MODELS)
     enter()
     model = build_model(name, ODD)
     assert model(np.zeros((2, *ODD), np.float32)).shape == (2, 1)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from hiphoplib.backend import keras
+from hiphoplib.dataset.mel import MelStore
 from hiphoplib.errors import BadInput
-from hiphoplib.experiment import heldout_run, prepare, train
-from hiphoplib.mel import MelStore
-from hiphoplib.training import Clips, Scaler, fit, load_run, save_run
+from hiphoplib.keras_backend import keras
+from hiphoplib.models.experiment import heldout_run, prepare, train
+from hiphoplib.models.training import Clips, Scaler, fit, load_run, save_run
 
 
 class Watched(MelStore):

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,15 +16,15 @@ import psutil
 import pytest
 from tqdm import tqdm
 
-import hiphoplib.training
-from hiphoplib import experiment
-from hiphoplib.checkpoint import CHECKPOINT
+from hiphoplib.audio.mel import QUICK
 from hiphoplib.errors import BadInput
-from hiphoplib.experiment import prepare, train
-from hiphoplib.models import AT_ONCE
-from hiphoplib.spectrogram import QUICK
-from hiphoplib.training import Clips, Scaler, begun_as, finished, fit, load_run
-from hiphoplib.workers import DIED
+from hiphoplib.models import experiment
+from hiphoplib.models.checkpoint import CHECKPOINT
+from hiphoplib.models.experiment import prepare, train
+from hiphoplib.models.networks import AT_ONCE
+from hiphoplib.models.training import Clips, Scaler, begun_as, finished, fit, load_run
+from hiphoplib.parallel import DIED
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +104,7 @@ def whole(corpus, tmp_path_factory):
 def test_a_stopped_training_ends_as_an_undisturbed_one(whole, own_corpus, how, status, said):
     command = [sys.executable, "-m", "hiphoplib", "train", str(own_corpus), "--folds", "3",
                "--model", "cnn1", "--epochs", "8"]
-    process = subprocess.Popen(command, cwd=Path(hiphoplib.training.__file__).parents[1],
+    process = subprocess.Popen(command, cwd=ROOT,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     workers = []
     checkpoint = prepare(own_corpus, folds=3).run_folder("cnn1", 0, 0) / CHECKPOINT

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from hiphoplib import plots
-from hiphoplib.mel import FLOOR_DB, FULL, QUICK
-from hiphoplib.shape import shape
+from hiphoplib.dataset.mel import FLOOR_DB, FULL, QUICK
+from hiphoplib.report import figures as plots
+from hiphoplib.tracks.describe import shape
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, 50)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from hiphoplib import plots
-from hiphoplib.cells import Grid
-from hiphoplib.explain import Explanation
-from hiphoplib.mel import QUICK
-from hiphoplib.tests.figure_data import (
+from hiphoplib.dataset.mel import QUICK
+from hiphoplib.explanation.lime import Explanation
+from hiphoplib.explanation.segments import Grid
+from hiphoplib.report import figures as plots
+from tests.figure_data import (
     check_drawn,
     check_texts,
     explanations,

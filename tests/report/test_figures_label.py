@@ -2,10 +2,10 @@
 
 import pytest
 
-from hiphoplib import plots
-from hiphoplib.label_noise import auc_by_threshold, auc_without_middle
-from hiphoplib.metrics import interval, measure
-from hiphoplib.tests.figure_data import (
+from hiphoplib.evaluation.bootstrap import interval, measure
+from hiphoplib.evaluation.label import auc_by_threshold, auc_without_middle
+from hiphoplib.report import figures as plots
+from tests.figure_data import (
     FEW,
     MODELS,
     NETWORKS,

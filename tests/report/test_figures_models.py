@@ -2,15 +2,15 @@
 numbers."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from hiphoplib import plots, plots_models
-from hiphoplib.ladder import LADDER
-from hiphoplib.tests.figure_data import (
+from hiphoplib.models.comparison import LADDER
+from hiphoplib.report import figures as plots
+from hiphoplib.report import model_names as plots_models
+from tests.figure_data import (
     ALL,
     FEW,
     MODELS,
@@ -24,8 +24,9 @@ from hiphoplib.tests.figure_data import (
     title_of,
     value,
 )
+from tests.paths import ROOT
 
-RESULTS = Path(__file__).parents[2] / "notebooks" / "results"
+RESULTS = ROOT / "notebooks" / "results"
 GAP = value(0.04, 0.03)
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from hiphoplib import wording
+from hiphoplib.report import sentences as wording
 
 
 def metric(low, mean, high):

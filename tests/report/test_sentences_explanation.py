@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from hiphoplib import wording_explain as wording
-from hiphoplib.explain import Explanation
-from hiphoplib.tests.figure_data import explanations
-from hiphoplib.tests.known_models import GRID
+from hiphoplib.explanation.lime import Explanation
+from hiphoplib.report import sentences_explanation as wording
+from tests.figure_data import explanations
+from tests.known_models import GRID
 
 BASS, LOW_MIDS, VOCALS, HATS = range(4)
 CAUSAL = re.compile(r"\b(because|caus\w+ (?:a|the|of) hit|makes?|due to|leads? to|will be)\b")

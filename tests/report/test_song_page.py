@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from hiphoplib import song_report
+from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
-from hiphoplib.plots_songs import clock
-from hiphoplib.scoring import Scored, shown
-from hiphoplib.song_report import IN_TABLE, make_report, write_report
-from hiphoplib.songs import stretch
-from hiphoplib.tests.scored_songs import (
+from hiphoplib.report import song_page as song_report
+from hiphoplib.report.figures_songs import clock
+from hiphoplib.report.sentences import CAVEAT
+from hiphoplib.report.sentences_songs import BANNER
+from hiphoplib.report.song_page import IN_TABLE, make_report, write_report
+from hiphoplib.scoring.score import Scored, shown
+from tests.scored_songs import (
     HOSTILE,
     SONGS,
     OneCell,
@@ -29,8 +31,6 @@ from hiphoplib.tests.scored_songs import (
     trained_model,
     with_card,
 )
-from hiphoplib.wording import CAVEAT
-from hiphoplib.wording_songs import BANNER
 
 PLAIN = {"audio": False, "explaining": False}
 

@@ -14,10 +14,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from hiphoplib.report_pictures import BROWSERS, HEIGHT, SCALE, WIDTH, main
-from hiphoplib.scoring import shown
-from hiphoplib.song_report import IN_TABLE, make_report
-from hiphoplib.tests.scored_songs import (
+from hiphoplib.report.song_page import IN_TABLE, make_report
+from hiphoplib.scoring.score import shown
+from hiphoplib.studies.pictures import BROWSERS, HEIGHT, SCALE, WIDTH, main
+from tests.scored_songs import (
     HOSTILE,
     invented,
     report_of,
@@ -374,7 +374,7 @@ def test_it_prints_without_players(report, opened):
 
 def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
     # in a process of its own: one of ours has a browser already
-    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.report_pictures import "
+    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.studies.pictures import "
                     "take_pictures; take_pictures(*sys.argv[1:])", report, tmp_path], check=True)
     pictures = [plt.imread(path) for path in sorted(tmp_path.iterdir())]
     assert len(pictures) == 2

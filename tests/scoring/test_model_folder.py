@@ -11,16 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiphoplib import model_folder
-from hiphoplib.calibration import calibrated
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation import heldout_scores
-from hiphoplib.experiment import prepare
-from hiphoplib.ladder import platt_on_test
-from hiphoplib.model_folder import MANIFEST, load_model, save_model
-from hiphoplib.training import load_run
-
-ROOT = Path(model_folder.__file__).parents[1]
+from hiphoplib.evaluation.evaluate import heldout_scores
+from hiphoplib.models.calibration import calibrated
+from hiphoplib.models.comparison import platt_on_test
+from hiphoplib.models.experiment import prepare
+from hiphoplib.models.training import load_run
+from hiphoplib.scoring import model_folder
+from hiphoplib.scoring.model_folder import MANIFEST, load_model, save_model
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +97,7 @@ def test_it_says_what_it_is_and_how_good(task, saved):
 def test_it_loads_in_another_place_without_the_corpus(saved, tmp_path):
     shutil.copytree(saved, tmp_path / "mailed")
     said = subprocess.run(
-        [sys.executable, "-c", "import sys; from hiphoplib.model_folder import load_model; "
+        [sys.executable, "-c", "import sys; from hiphoplib.scoring.model_folder import load_model; "
          "print(len(load_model(sys.argv[1]).networks))", "mailed"], cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=100)
     assert said.stdout.strip() == "3", said.stderr

@@ -5,23 +5,22 @@ import subprocess
 import sys
 import time
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
+from tests.test_songs import by_ffmpeg
 
 import hiphoplib
-from hiphoplib import wording_songs as wording
+from hiphoplib.audio.windows import hear
 from hiphoplib.errors import BadInput
-from hiphoplib.experiment import prepare
-from hiphoplib.model_folder import load_model, save_model
-from hiphoplib.scoring import score_tracks, shown
-from hiphoplib.songs import hear
-from hiphoplib.tests.test_songs import by_ffmpeg
+from hiphoplib.models.experiment import prepare
+from hiphoplib.report import sentences_songs as wording
+from hiphoplib.scoring.model_folder import load_model, save_model
+from hiphoplib.scoring.score import score_tracks, shown
 
 SR = 22_050
-ROOT = Path(hiphoplib.__file__).parents[1]
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +137,7 @@ def test_one_song_and_one_file(folder, model):
 def test_a_file_that_ends_its_worker_costs_its_line(folder, model, monkeypatch, tmp_path):
     for name in ("middle.wav", "quiet.flac"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    monkeypatch.setattr("hiphoplib.scoring.hear_song", dies_of_quiet)
+    monkeypatch.setattr("hiphoplib.scoring.score.hear_song", dies_of_quiet)
     scored = score_tracks(tmp_path, model)
     assert [song.name for song in scored.songs] == ["middle.wav"]
     assert "ended the worker" in scored.rejected["quiet.flac"]
@@ -146,7 +145,7 @@ def test_a_file_that_ends_its_worker_costs_its_line(folder, model, monkeypatch, 
 
 def dies_of_quiet(task):
     """A decoder that takes its process along."""
-    from hiphoplib.songs import hear_song
+    from hiphoplib.audio.windows import hear_song
 
     if task[0].name == "quiet.flac":
         os._exit(1)
@@ -205,7 +204,7 @@ def test_the_command_writes_a_report_and_a_line_for_every_file(folder, model_pat
     (["E", "--model", "M", "--out", "r.html"], "no audio files in it"),
     (["B", "--model", "M", "--out", "r.html"], "none of 1 files could be scored")])
 def test_what_cannot_be_done_is_one_line(wrong, reason, folder, model_path, tmp_path, capsys):
-    from hiphoplib.__main__ import main
+    from hiphoplib.cli import main
 
     for name in ("empty", "bad"):
         (tmp_path / name).mkdir()

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib import explanations
-from hiphoplib.evaluation import read_results
-from hiphoplib.experiment import prepare
-from hiphoplib.explained import four_tracks
-from hiphoplib.explanations import evaluate_explanations, main
-from hiphoplib.findings import heldout_labels
+from hiphoplib.evaluation.evaluate import read_results
+from hiphoplib.evaluation.findings import heldout_labels
+from hiphoplib.explanation.cache import four_tracks
+from hiphoplib.models.experiment import prepare
+from hiphoplib.studies import explanations
+from hiphoplib.studies.explanations import evaluate_explanations, main
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_results_hold_what_readers_need(measured):
         assert results[key]["low"] <= results[key]["mean"] <= results[key]["high"]
     assert set(results["recovery"]["causes"]) == {"level", "low"}
     assert results["recovery"]["causes"]["level"] is None  # acts everywhere: nothing to find
-    assert results["command"].startswith("python -m hiphoplib.explanations ")
+    assert results["command"].startswith("python -m hiphoplib.studies.explanations ")
     assert "planted" not in results
 
 
@@ -57,7 +57,7 @@ def test_four_tracks_are_drawn_and_told_without_their_names(measured):
 
 
 def test_what_is_explained_is_not_explained_again(measured, monkeypatch):
-    from hiphoplib import explained
+    from hiphoplib.explanation import cache as explained
 
     monkeypatch.setattr(explained, "explain", None)
     monkeypatch.setattr(explanations, "curves", None)

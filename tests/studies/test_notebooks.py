@@ -4,11 +4,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from hiphoplib import notebooks
 from hiphoplib.errors import BadInput
-from hiphoplib.notebooks import code_fingerprint, execute, main
-from hiphoplib.resources import ROOT
-from hiphoplib.stage_times import StageTimes
+from hiphoplib.studies import notebooks
+from hiphoplib.studies.notebooks import code_fingerprint, execute, main
+from hiphoplib.studies.resources import ROOT
+from hiphoplib.studies.stage_times import StageTimes
 
 COMMITTED = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 

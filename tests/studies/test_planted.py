@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from hiphoplib.cells import Grid, fillings
-from hiphoplib.explain import explain, rank_correlation
-from hiphoplib.explained import shuffle_weights
-from hiphoplib.faithful import recovery
-from hiphoplib.planted import (
+from hiphoplib.explanation.cache import shuffle_weights
+from hiphoplib.explanation.curves import recovery
+from hiphoplib.explanation.lime import explain, rank_correlation
+from hiphoplib.explanation.segments import Grid, fillings
+from hiphoplib.models.training import load_run, save_run
+from hiphoplib.studies.planted import (
     KINDS,
     LOUDER,
     SMALL,
@@ -18,8 +19,7 @@ from hiphoplib.planted import (
     lime_default,
     plant,
 )
-from hiphoplib.tests.known_models import constant_model
-from hiphoplib.training import load_run, save_run
+from tests.known_models import constant_model
 
 GRID = Grid(SMALL)
 
@@ -50,7 +50,7 @@ def test_in_every_clip_that_is_judged_one_cell_decides(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
-    from hiphoplib import planted as module
+    from hiphoplib.studies import planted as module
 
     with_it = plant(kind, clips={"holdout": 8})
     monkeypatch.setattr(module, "LOUDER", 0.0)

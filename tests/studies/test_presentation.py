@@ -6,7 +6,6 @@ import re
 import shutil
 import struct
 import zlib
-from pathlib import Path
 
 import matplotlib
 
@@ -17,11 +16,18 @@ import numpy as np
 import pytest
 import typst
 
-from hiphoplib import plots, power
 from hiphoplib.errors import BadInput
-from hiphoplib.presentation import SOURCE, font_folder, main, make_presentation, needed_files
+from hiphoplib.report import figures as plots
+from hiphoplib.studies import learning_curve as power
+from hiphoplib.studies.presentation import (
+    SOURCE,
+    font_folder,
+    main,
+    make_presentation,
+    needed_files,
+)
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 PARTS = "presentation"  # folder of what the source imports
 MODELS = {"dummy": 0.5, "mlp": 0.53, "cnn1": 0.61, "cnn2": 0.6, "rnn": 0.64, "transfer": 0.65,
           "oracle": 0.79}

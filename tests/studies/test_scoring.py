@@ -6,14 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hiphoplib.evaluation import read_results
-from hiphoplib.scoring import Song
-from hiphoplib.scoring_checks import contradicted, follows, planted
-from hiphoplib.sources.beats import SR
-from hiphoplib.sources.songs import file_name, parts
-from hiphoplib.wording_songs import checked
+from hiphoplib.evaluation.evaluate import read_results
+from hiphoplib.report.sentences_songs import checked
+from hiphoplib.scoring.score import Song
+from hiphoplib.studies.scoring import contradicted, follows, planted
+from hiphoplib.tracks.synthetic.beats import SR
+from hiphoplib.tracks.synthetic.songs import file_name, parts
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 STARTS = np.arange(0, 90, 5.0)
 
 

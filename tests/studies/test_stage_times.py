@@ -8,7 +8,7 @@ import time
 import pytest
 
 from hiphoplib.errors import BadInput
-from hiphoplib.stage_times import Stage, StageTimes, as_table, read_times, write_times
+from hiphoplib.studies.stage_times import Stage, StageTimes, as_table, read_times, write_times
 
 BUSY = "import time\nuntil = time.process_time() + 0.5\nwhile time.process_time() < until: pass"
 

@@ -8,8 +8,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from hiphoplib.errors import BadInput
-from hiphoplib.search import search, search_parser
-from hiphoplib.transfer_search import VARIANTS, by_ranking
+from hiphoplib.studies.transfer_variants import VARIANTS, by_ranking
+from hiphoplib.studies.variants import search, search_parser
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 30))

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.cleaning import FLAGS, clean_tracks, recordings
-from hiphoplib.tracks import normalise, read_tracks, write_tracks
+from hiphoplib.tracks.cleaning import FLAGS, clean_tracks, recordings
+from hiphoplib.tracks.table import normalise, read_tracks, write_tracks
 
 FOUR = ["rows gathered", "one row a recording", "popularity known", "preview there"]
 

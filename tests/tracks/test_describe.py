@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.shape import (
+from hiphoplib.tracks.describe import (
     FEW,
     MOST,
     REAL,
@@ -16,7 +16,7 @@ from hiphoplib.shape import (
     write_shape,
     years_table,
 )
-from hiphoplib.tracks import get_tracks, normalise
+from hiphoplib.tracks.table import get_tracks, normalise
 
 
 def table(popularity, artists, dates=None):

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from hiphoplib import corpus as corpora
-from hiphoplib.corpus import gather, open_corpus, report_folders
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks import read_tracks
+from hiphoplib.tracks import gather as corpora
+from hiphoplib.tracks.gather import gather, open_corpus, report_folders
+from hiphoplib.tracks.table import read_tracks
 
 
 def contents(folder):

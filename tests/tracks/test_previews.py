@@ -7,13 +7,13 @@ import textwrap
 import pandas as pd
 import pytest
 
-from hiphoplib.corpus import gather
 from hiphoplib.errors import BadInput
-from hiphoplib.previews import Clip, clip_path, download_previews
-from hiphoplib.rejected import read_rejected
-from hiphoplib.sources.folder import Folder
-from hiphoplib.tracks import read_tracks
-from hiphoplib.workers import unordered
+from hiphoplib.parallel import unordered
+from hiphoplib.tracks.gather import gather
+from hiphoplib.tracks.previews import Clip, clip_path, download_previews
+from hiphoplib.tracks.rejected import read_rejected
+from hiphoplib.tracks.sources.folder import Folder
+from hiphoplib.tracks.table import read_tracks
 
 
 class Counted(Folder):

@@ -6,13 +6,14 @@ import time
 import pandas as pd
 import pytest
 
-from hiphoplib import previews, web
 from hiphoplib.errors import TryLater
-from hiphoplib.previews import download_previews
-from hiphoplib.rejected import read_rejected
-from hiphoplib.sources.folder import Folder
-from hiphoplib.tests.loopback import Reply, serving
-from hiphoplib.tracks import normalise
+from hiphoplib.tracks import previews
+from hiphoplib.tracks.previews import download_previews
+from hiphoplib.tracks.rejected import read_rejected
+from hiphoplib.tracks.sources import web
+from hiphoplib.tracks.sources.folder import Folder
+from hiphoplib.tracks.table import normalise
+from tests.loopback import Reply, serving
 
 HOST = "previews.test"
 

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from hiphoplib.cleaning import recordings
-from hiphoplib.tracks import normalise
+from hiphoplib.tracks.cleaning import recordings
+from hiphoplib.tracks.table import normalise
 
 
 def table(n=2, **columns):

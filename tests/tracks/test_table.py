@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks import (
+from hiphoplib.tracks.table import (
     COLUMNS,
     REQUIRED,
     clean_tracks,

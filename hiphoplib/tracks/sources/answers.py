@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from .errors import BadInput
+from hiphoplib.errors import BadInput
 
 _YEAR = 365 * 86400  # s; no clock overflows when this is added
 

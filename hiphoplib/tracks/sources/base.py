@@ -2,12 +2,14 @@
 
 from importlib import import_module
 
-from ..errors import BadInput
+from hiphoplib.errors import BadInput
 
 # name: module and class; a service's client library is loaded only if that service is wanted
-SOURCES = {"synthetic": (".synthetic", "Synthetic"), "folder": (".folder", "Folder"),
-           "fma": (".fma", "FMA"), "spotify": (".spotify", "Spotify"),
-           "jamendo": (".jamendo", "Jamendo")}
+SOURCES = {"synthetic": ("hiphoplib.tracks.synthetic.corpus", "Synthetic"),
+           "folder": ("hiphoplib.tracks.sources.folder", "Folder"),
+           "fma": ("hiphoplib.tracks.sources.fma", "FMA"),
+           "spotify": ("hiphoplib.tracks.sources.spotify", "Spotify"),
+           "jamendo": ("hiphoplib.tracks.sources.jamendo", "Jamendo")}
 
 
 def open_source(source, **options):
@@ -33,4 +35,4 @@ def source_class(name):
         raise BadInput(f"source {name!r}: there is none of that name; "
                        f"there are {', '.join(SOURCES)}")
     module, class_name = SOURCES[name]
-    return getattr(import_module(module, __name__), class_name)
+    return getattr(import_module(module), class_name)

@@ -6,7 +6,7 @@ import re
 import traceback
 from urllib.parse import quote
 
-from .errors import BadInput
+from hiphoplib.errors import BadInput
 
 _HIDDEN = "[hidden]"
 _secrets = set()

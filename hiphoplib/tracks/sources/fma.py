@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pooch
 
-from .. import licences
-from ..errors import BadInput
-from ..popularity import percentile_within
-from ..web import Web
-from .fma_clips import DAMAGED, Clips
+from hiphoplib.errors import BadInput
+from hiphoplib.tracks.sources import licences
+from hiphoplib.tracks.sources.fma_zip import DAMAGED, Clips
+from hiphoplib.tracks.sources.popularity import percentile_within
+from hiphoplib.tracks.sources.web import Web
 
 METADATA_URL = "https://os.unil.cloud.switch.ch/fma/fma_metadata.zip"
 METADATA_SHA1 = "f0df49ffe5f2a6008d7dc83c6915b31835dfe733"

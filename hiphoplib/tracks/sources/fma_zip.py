@@ -10,9 +10,9 @@ import zlib
 
 from remotezip import PartialBuffer, RemoteFetcher, RemoteZip, RemoteZipError
 
-from ..answers import Transient, announced, content_range, place, printable
-from ..errors import BadInput
-from ..web import MAX_BYTES, chunks
+from hiphoplib.errors import BadInput
+from hiphoplib.tracks.sources.answers import Transient, announced, content_range, place, printable
+from hiphoplib.tracks.sources.web import MAX_BYTES, chunks
 
 CLIPS_URL = "https://os.unil.cloud.switch.ch/fma/fma_large.zip"
 CLIPS_BYTES = 93 * 2 ** 30

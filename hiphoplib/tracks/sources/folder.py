@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ..errors import BadInput
-from ..tracks import read_tracks
-from ..web import Web
+from hiphoplib.errors import BadInput
+from hiphoplib.tracks.sources.web import Web
+from hiphoplib.tracks.table import read_tracks
 
 
 class Folder:

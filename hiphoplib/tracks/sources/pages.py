@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .credentials import without_secrets
-from .files import write_whole
+from hiphoplib.io import write_whole
+from hiphoplib.tracks.sources.credentials import without_secrets
 
 
 class Page(NamedTuple):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import BadInput, TryLater
-from ..pages import Pages, turns
-from ..quiet import progress
-from ..web import Web
-from .spotify_search import LimitRefused, Search, items, total
+from hiphoplib.errors import BadInput, TryLater
+from hiphoplib.quiet import progress
+from hiphoplib.tracks.sources.pages import Pages, turns
+from hiphoplib.tracks.sources.spotify_search import LimitRefused, Search, items, total
+from hiphoplib.tracks.sources.web import Web
 
 SIZES = (50, 10)  # entries of a page: with extended quota, and in development mode since 2026
 YEARS = (1990, 2025)

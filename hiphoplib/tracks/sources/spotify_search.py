@@ -11,10 +11,16 @@ import spotipy
 from spotipy.cache_handler import MemoryCacheHandler
 from spotipy.oauth2 import SpotifyClientCredentials
 
-from ..answers import Transient, connection_problem, printable, raise_for, retry_after
-from ..credentials import conceal, from_environment, redact
-from ..errors import BadInput
-from ..web import CUT, MAX_BYTES, MAX_WAIT, TIMEOUT, USER_AGENT, chunks
+from hiphoplib.errors import BadInput
+from hiphoplib.tracks.sources.answers import (
+    Transient,
+    connection_problem,
+    printable,
+    raise_for,
+    retry_after,
+)
+from hiphoplib.tracks.sources.credentials import conceal, from_environment, redact
+from hiphoplib.tracks.sources.web import CUT, MAX_BYTES, MAX_WAIT, TIMEOUT, USER_AGENT, chunks
 
 SEARCH = "https://api.spotify.com/v1/search"
 TOKEN = SpotifyClientCredentials.OAUTH_TOKEN_URL

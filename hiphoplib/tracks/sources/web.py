@@ -11,7 +11,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from .answers import (  # noqa: F401
+from hiphoplib.errors import BadInput, TryLater, Unreachable
+from hiphoplib.quiet import progress
+from hiphoplib.tracks.sources.answers import (  # noqa: F401
     Transient,
     announced,
     connection_problem,
@@ -21,8 +23,6 @@ from .answers import (  # noqa: F401
     retry_after,
     when,
 )
-from .errors import BadInput, TryLater, Unreachable
-from .quiet import progress
 
 MAX_BYTES = 20_000_000  # of an answer; a preview has 0.4 MB, a whole track of Jamendo about 10
 MAX_REDIRECTS = 5

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.stats import norm
 
-from .beats import CAUSES, Recipe
+from hiphoplib.tracks.synthetic.beats import CAUSES, Recipe
 
 # How much each cause weighs, relative to the others, and what shares of the variance of the
 # latent popularity the causes and the fame have; the rest is noise.

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import instruments as play
-from .instruments import SR, decibels, place
+from hiphoplib.tracks.synthetic import instruments as play
+from hiphoplib.tracks.synthetic.instruments import SR, decibels, place
 
 SECONDS, N = 30, 30 * SR
 SECTIONS = ("intro", "verse", "gap", "hook", "bridge", "end")

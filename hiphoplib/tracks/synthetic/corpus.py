@@ -12,10 +12,10 @@ import pandas as pd
 from scipy.signal import resample_poly
 from scipy.stats import norm
 
-from ..audio import encode
-from ..errors import BadInput
-from .artists import AUDIBLE, WEIGHTS, Artist, heard_value
-from .beats import CAUSES, SR, N, cause_times, render
+from hiphoplib.audio.files import encode
+from hiphoplib.errors import BadInput
+from hiphoplib.tracks.synthetic.artists import AUDIBLE, WEIGHTS, Artist, heard_value
+from hiphoplib.tracks.synthetic.beats import CAUSES, SR, N, cause_times, render
 
 KIND = "synthetic: known causes, fame and noise; no real-world meaning"
 COLLECTED = "2020-01-31"

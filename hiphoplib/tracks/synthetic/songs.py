@@ -16,15 +16,24 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from ..audio import encode
-from ..errors import BadInput
-from ..files import write_whole
-from ..gather_options import positive
-from ..quiet import progress
-from ..workers import unordered
-from .artists import TITLE_FORMS, Artist, invented
-from .beats import CAUSES, SR, N, Recipe, bars_of, harmony, render, timeline
-from .instruments import decibels
+from hiphoplib.audio.files import encode
+from hiphoplib.errors import BadInput
+from hiphoplib.gather_options import positive
+from hiphoplib.io import write_whole
+from hiphoplib.parallel import unordered
+from hiphoplib.quiet import progress
+from hiphoplib.tracks.synthetic.artists import TITLE_FORMS, Artist, invented
+from hiphoplib.tracks.synthetic.beats import (
+    CAUSES,
+    SR,
+    N,
+    Recipe,
+    bars_of,
+    harmony,
+    render,
+    timeline,
+)
+from hiphoplib.tracks.synthetic.instruments import decibels
 
 CLIENT = 1_000_003  # number of the artist, which no corpus reaches: a model has not heard the kit
 SECONDS = 126, 234  # what a song lasts at least and at most, in s, before it is rounded to bars
@@ -266,7 +275,7 @@ def _write(task):
 def main(arguments=None):
     """Render songs into a folder and say what is there; the exit status is 1 for an error."""
     parser = argparse.ArgumentParser(
-        prog="python -m hiphoplib.sources.songs", description=(
+        prog="python -m hiphoplib.tracks.synthetic.songs", description=(
             "Render whole hip-hop songs of 2 to 4 minutes by one invented artist, to try the "
             "scoring of unreleased tracks without anybody's music. They are written as mp3, wav, "
             "flac, ogg and m4a in turn. Their parts differ in what makes a beat popular, so that "

@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from hiphoplib import credentials
-from hiphoplib.credentials import conceal, from_environment, redact
 from hiphoplib.errors import BadInput
+from hiphoplib.tracks.sources import credentials
+from hiphoplib.tracks.sources.credentials import conceal, from_environment, redact
 
 SECRET = "5ec7e7-s3cr3t/value+"
 

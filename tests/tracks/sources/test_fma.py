@@ -7,19 +7,18 @@ import random
 import zipfile
 from datetime import datetime
 from errno import ENOSPC
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib import web
-from hiphoplib.cleaning import clean_tracks
-from hiphoplib.corpus import gather
 from hiphoplib.errors import BadInput
-from hiphoplib.licences import NO_DERIVATIVES, NO_LICENCE, UNCLEAR
-from hiphoplib.sources import fma
-from hiphoplib.tests.fma_server import (
+from hiphoplib.tracks.cleaning import clean_tracks
+from hiphoplib.tracks.gather import gather
+from hiphoplib.tracks.sources import fma, web
+from hiphoplib.tracks.sources.licences import NO_DERIVATIVES, NO_LICENCE, UNCLEAR
+from hiphoplib.tracks.table import get_tracks
+from tests.fma_server import (
     GENRES,
     HEADER,
     HOST,
@@ -30,8 +29,8 @@ from hiphoplib.tests.fma_server import (
     metadata_zip,
     zips,
 )
-from hiphoplib.tests.loopback import Reply, ranged, serving
-from hiphoplib.tracks import get_tracks
+from tests.loopback import Reply, ranged, serving
+from tests.paths import SHARED
 
 DATES = ("track", "date_created"), ("album", "date_released")
 
@@ -230,7 +229,7 @@ def test_a_full_disk_is_reported_and_nothing_of_it_stays(archive, tmp_path):
 
 
 def test_the_real_excerpt_and_the_real_clips(tmp_path, monkeypatch):
-    folder = Path(__file__).resolve().parents[3] / "shared" / "fma"
+    folder = SHARED / "fma"
     if not (folder / "tracks_excerpt.csv").is_file():
         pytest.skip(f"no real excerpt at {folder}; it is not part of the repository")
     content = io.BytesIO()

@@ -7,17 +7,16 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hiphoplib.tests.fma_server import HOST, Archive, invented_clips, zips
-from hiphoplib.tests.loopback import Server
-from hiphoplib.tracks import read_tracks
+from hiphoplib.tracks.table import read_tracks
+from tests.fma_server import HOST, Archive, invented_clips, zips
+from tests.loopback import Server
 
 N, KILLS = 20, 20
-ROOT = Path(__file__).resolve().parents[2]
+from tests.paths import ROOT
 
 # Imports once; gathers in a child for each line that it reads, and kills it at the moment told.
 DRIVER = """

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from remotezip import RemoteZip
 
-from hiphoplib import web
-from hiphoplib.corpus import gather
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.previews import Clip
-from hiphoplib.rejected import read_rejected
-from hiphoplib.sources import fma, fma_clips
-from hiphoplib.tests.fma_server import (
+from hiphoplib.tracks.gather import gather
+from hiphoplib.tracks.previews import Clip
+from hiphoplib.tracks.rejected import read_rejected
+from hiphoplib.tracks.sources import fma, web
+from hiphoplib.tracks.sources import fma_zip as fma_clips
+from hiphoplib.tracks.table import read_tracks
+from tests.fma_server import (
     CLIPS,
     HOST,
     METADATA,
@@ -27,8 +28,7 @@ from hiphoplib.tests.fma_server import (
     patched,
     zips,
 )
-from hiphoplib.tests.loopback import Reply, ranged, serving
-from hiphoplib.tracks import read_tracks
+from tests.loopback import Reply, ranged, serving
 
 N = 20
 PAGE = Reply(200, b"<!DOCTYPE html><title>Back soon</title>", {"Content-Type": "text/html"})

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.tests.jamendo_server import (
+from hiphoplib.tracks.table import get_tracks
+from tests.jamendo_server import (
     CLIENT_ID,
     COUNTS,
     SIZE,
@@ -19,7 +20,6 @@ from hiphoplib.tests.jamendo_server import (
     surroundings,
     usable,
 )
-from hiphoplib.tracks import get_tracks
 
 
 @pytest.fixture(autouse=True)

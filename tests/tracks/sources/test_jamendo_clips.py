@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from hiphoplib import web
-from hiphoplib.audio import encode, middle
-from hiphoplib.corpus import gather
+from hiphoplib.audio.files import encode, middle
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.previews import Clip
-from hiphoplib.tests.jamendo_server import (
+from hiphoplib.tracks.gather import gather
+from hiphoplib.tracks.previews import Clip
+from hiphoplib.tracks.sources import web
+from tests.jamendo_server import (
     CLIENT_ID,
     HOSTS,
     Service,

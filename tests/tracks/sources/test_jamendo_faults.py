@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.sources.jamendo import Jamendo
-from hiphoplib.tests.jamendo_server import (
+from hiphoplib.tracks.sources.jamendo import Jamendo
+from hiphoplib.tracks.table import get_tracks
+from tests.jamendo_server import (
     CLIENT_ID,
     COUNTS,
     HOSTS,
@@ -25,8 +26,7 @@ from hiphoplib.tests.jamendo_server import (
     surroundings,
     usable,
 )
-from hiphoplib.tests.loopback import Reply, serving
-from hiphoplib.tracks import get_tracks
+from tests.loopback import Reply, serving
 
 
 @pytest.fixture(autouse=True)

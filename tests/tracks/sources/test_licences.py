@@ -4,7 +4,13 @@ from itertools import product
 
 import pytest
 
-from hiphoplib.licences import NO_DERIVATIVES, NO_LICENCE, UNCLEAR, forbids_derivatives, withheld
+from hiphoplib.tracks.sources.licences import (
+    NO_DERIVATIVES,
+    NO_LICENCE,
+    UNCLEAR,
+    forbids_derivatives,
+    withheld,
+)
 
 VERSIONS = "", " 3.0 United States", " 3.0 International", " 2.0 UK: England & Wales", " 4.0"
 ALLOWED = [

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hiphoplib import credentials
-from hiphoplib.pages import Pages, turns
+from hiphoplib.tracks.sources import credentials
+from hiphoplib.tracks.sources.pages import Pages, turns
 
 QUERY = {"q": "genre:hip-hop year:1999 track:q", "type": "track", "limit": 50, "offset": 150}
 CELLS = [(year, letter) for year in (1999, 2000, 2001) for letter in "abcd"]

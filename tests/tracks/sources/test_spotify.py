@@ -6,11 +6,12 @@ from collections import Counter
 import pytest
 
 from hiphoplib.errors import BadInput
-from hiphoplib.previews import Clip
-from hiphoplib.sources.spotify import PERMISSION, TERMS, Spotify
-from hiphoplib.tests import spotify_server
-from hiphoplib.tests.loopback import Reply, serving
-from hiphoplib.tests.spotify_gathering import (
+from hiphoplib.tracks.previews import Clip
+from hiphoplib.tracks.sources.spotify import PERMISSION, TERMS, Spotify
+from hiphoplib.tracks.table import COLUMNS, get_tracks
+from tests import spotify_server
+from tests.loopback import Reply, serving
+from tests.spotify_gathering import (
     gather,
     refused,
     same,
@@ -19,8 +20,7 @@ from hiphoplib.tests.spotify_gathering import (
     surroundings,
     undisturbed,
 )
-from hiphoplib.tests.spotify_server import ACCOUNTS, API, CLIPS, HOSTS, YEARS, at, at_random
-from hiphoplib.tracks import COLUMNS, get_tracks
+from tests.spotify_server import ACCOUNTS, API, CLIPS, HOSTS, YEARS, at, at_random
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,12 @@ import logging
 import pytest
 
 from hiphoplib.errors import BadInput
-from hiphoplib.sources.spotify import Spotify
-from hiphoplib.tests import spotify_server
-from hiphoplib.tests.loopback import serving
-from hiphoplib.tests.spotify_gathering import ALWAYS, refused, surroundings
-from hiphoplib.tests.spotify_server import (
+from hiphoplib.tracks.sources.spotify import Spotify
+from hiphoplib.tracks.table import get_tracks
+from tests import spotify_server
+from tests.loopback import serving
+from tests.spotify_gathering import ALWAYS, refused, surroundings
+from tests.spotify_server import (
     ACCOUNTS,
     API,
     CLIENT_ID,
@@ -22,7 +23,6 @@ from hiphoplib.tests.spotify_server import (
     at,
     error,
 )
-from hiphoplib.tracks import get_tracks
 
 
 @pytest.fixture(autouse=True)

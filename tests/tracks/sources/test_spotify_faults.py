@@ -7,13 +7,13 @@ from collections import Counter
 import pytest
 from urllib3.util import Retry
 
-from hiphoplib import web
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.sources import spotify_search
-from hiphoplib.sources.spotify import Spotify
-from hiphoplib.tests import spotify_server
-from hiphoplib.tests.loopback import Reply, serving
-from hiphoplib.tests.spotify_gathering import (
+from hiphoplib.tracks.sources import spotify_search, web
+from hiphoplib.tracks.sources.spotify import Spotify
+from hiphoplib.tracks.table import get_tracks
+from tests import spotify_server
+from tests.loopback import Reply, serving
+from tests.spotify_gathering import (
     ALWAYS,
     gather,
     refused,
@@ -22,8 +22,7 @@ from hiphoplib.tests.spotify_gathering import (
     surroundings,
     undisturbed,
 )
-from hiphoplib.tests.spotify_server import ACCOUNTS, API, HOSTS, YEARS, after, at, error, page
-from hiphoplib.tracks import get_tracks
+from tests.spotify_server import ACCOUNTS, API, HOSTS, YEARS, after, at, error, page
 
 
 @pytest.fixture(autouse=True)

@@ -8,19 +8,19 @@ import textwrap
 import time
 from collections import Counter
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.previews import Clip
-from hiphoplib.sources.spotify import Spotify
-from hiphoplib.tests import spotify_server
-from hiphoplib.tests.loopback import rerouted, serving
-from hiphoplib.tests.spotify_gathering import gather, same, searches, surroundings, undisturbed
-from hiphoplib.tests.spotify_server import API, CLIPS, HOSTS, YEARS, after
-from hiphoplib.tracks import get_tracks
+from hiphoplib.tracks.previews import Clip
+from hiphoplib.tracks.sources.spotify import Spotify
+from hiphoplib.tracks.table import get_tracks
+from tests import spotify_server
+from tests.loopback import rerouted, serving
+from tests.paths import ROOT
+from tests.spotify_gathering import gather, same, searches, surroundings, undisturbed
+from tests.spotify_server import API, CLIPS, HOSTS, YEARS, after
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,7 @@ def test_interrupted_it_goes_on(tmp_path, ctrl_c):
 
 CHILD = textwrap.dedent("""
     import sys
-    from hiphoplib.sources.spotify import Spotify
+    from hiphoplib.tracks.sources.spotify import Spotify
     from hiphoplib.tests.loopback import rerouted
     from hiphoplib.tests.spotify_server import HOSTS, YEARS
     Spotify(300, years=YEARS, permission=True, session=rerouted(sys.argv[1], *HOSTS)).tracks("raw")
@@ -82,7 +82,7 @@ def test_killed_it_goes_on(tmp_path):
     with serving(service, *HOSTS) as (server, _):
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, server.url], stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": str(Path(spotify_server.__file__).parents[2])})
+            env=os.environ | {"PYTHONPATH": str(ROOT)})
         while len(server.requests) < 18 and child.poll() is None:
             time.sleep(0.005)
         child.kill()

@@ -1,14 +1,14 @@
 """Spotify's track objects, real ones and broken ones, as rows of the table."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from hiphoplib.tests import spotify_server
-from hiphoplib.tests.spotify_gathering import ALWAYS, gather, refused, serve, surroundings
-from hiphoplib.tests.spotify_server import API, CLIPS, after, page
+from tests import spotify_server
+from tests.paths import SHARED
+from tests.spotify_gathering import ALWAYS, gather, refused, serve, surroundings
+from tests.spotify_server import API, CLIPS, after, page
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_dates_of_every_precision():
 
 def real_pages(era):
     """The answers that an application of an era got."""
-    folder = Path(__file__).resolve().parents[3] / "shared" / "spotify" / f"search_pages_{era}"
+    folder = SHARED / "spotify" / f"search_pages_{era}"
     if not folder.is_dir():
         pytest.skip(f"no real pages at {folder}; they are not part of the repository")
     return [json.loads(path.read_text()) for path in sorted(folder.iterdir())]

@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from hiphoplib import web
-from hiphoplib.answers import place
 from hiphoplib.errors import BadInput, Unreachable
-from hiphoplib.tests.loopback import Reply, rerouted
-from hiphoplib.tests.web_server import (
+from hiphoplib.tracks.sources import web
+from hiphoplib.tracks.sources.answers import place
+from hiphoplib.tracks.sources.web import Web
+from tests.loopback import Reply, rerouted
+from tests.web_server import (
     CONTENT,
     ENDLESS,
     UNANNOUNCED,
@@ -23,7 +24,6 @@ from hiphoplib.tests.web_server import (
     Answers,
     sent,
 )
-from hiphoplib.web import Web
 
 pytestmark = pytest.mark.usefixtures("hasty")
 

@@ -6,10 +6,10 @@ import io
 import pytest
 from tqdm import tqdm
 
-from hiphoplib import web
 from hiphoplib.errors import BadInput, Unreachable
-from hiphoplib.tests.loopback import Reply, ranged
-from hiphoplib.tests.web_server import (
+from hiphoplib.tracks.sources import web
+from tests.loopback import Reply, ranged
+from tests.web_server import (
     CONTENT,
     ENDLESS,
     UNANNOUNCED,

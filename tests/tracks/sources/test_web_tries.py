@@ -11,12 +11,12 @@ from email.utils import formatdate
 import pytest
 import requests
 
-from hiphoplib import web
-from hiphoplib.answers import retry_after
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.tests.loopback import Reply, rerouted
-from hiphoplib.tests.web_server import CONTENT, URL, Answers
-from hiphoplib.web import Transient, Web
+from hiphoplib.tracks.sources import web
+from hiphoplib.tracks.sources.answers import retry_after
+from hiphoplib.tracks.sources.web import Transient, Web
+from tests.loopback import Reply, rerouted
+from tests.web_server import CONTENT, URL, Answers
 
 pytestmark = pytest.mark.usefixtures("hasty")
 

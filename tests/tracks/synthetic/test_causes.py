@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hiphoplib.causes import acting, strongest
-from hiphoplib.sources.synthetic import Synthetic
-from hiphoplib.tests.known_models import GRID
+from hiphoplib.tracks.synthetic.causes import acting, strongest
+from hiphoplib.tracks.synthetic.corpus import Synthetic
+from tests.known_models import GRID
 
 BASS, LOW_MIDS, VOCALS, HATS = range(4)
 

@@ -12,11 +12,12 @@ import soundfile
 from scipy.signal import stft
 from sklearn.metrics import roc_auc_score
 
-from hiphoplib.cleaning import recordings
 from hiphoplib.errors import BadInput
-from hiphoplib.sources import artists, beats, synthetic
-from hiphoplib.sources.synthetic import Synthetic
-from hiphoplib.tracks import clean_tracks, get_tracks
+from hiphoplib.tracks.cleaning import recordings
+from hiphoplib.tracks.synthetic import artists, beats
+from hiphoplib.tracks.synthetic import corpus as synthetic
+from hiphoplib.tracks.synthetic.corpus import Synthetic
+from hiphoplib.tracks.table import clean_tracks, get_tracks
 
 SR = beats.SR
 
