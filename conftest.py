@@ -21,11 +21,12 @@ def pytest_sessionstart(session):
 def make_tiny():
     """Gather, transform and train what the notebooks look for; what stands is not repeated."""
     from hiphoplib.dataset.features import make_available
-    from hiphoplib.dataset.mel import make_mels
+    from hiphoplib.dataset.store import make_mels
     from hiphoplib.models.experiment import prepare, train
     from hiphoplib.models.networks import MODELS
+    from hiphoplib.tracks.cleaning import clean_tracks
     from hiphoplib.tracks.gather import open_corpus
-    from hiphoplib.tracks.table import clean_tracks, read_tracks
+    from hiphoplib.tracks.table import read_tracks
 
     folder = open_corpus()
     tracks, _ = clean_tracks(read_tracks(folder))

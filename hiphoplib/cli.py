@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 
 from hiphoplib.errors import BadInput
-from hiphoplib.gather_options import add_sources, positive
-from hiphoplib.score_command import add_score, score
 
 PROGRAM = "python -m hiphoplib"
 # those of `models.MODELS`, `splits.SPLITS` and `features.KINDS`, which take seconds to import
@@ -40,9 +38,9 @@ def main(arguments=None):
 
 def gather(options):
     """Gather a corpus and say what came."""
+    from hiphoplib.tracks.cleaning import clean_tracks
     from hiphoplib.tracks.gather import gather as gather_corpus
-    from hiphoplib.tracks.rejected import read_rejected
-    from hiphoplib.tracks.table import clean_tracks
+    from hiphoplib.tracks.table import read_rejected
 
     settings = {name: getattr(options, name) for name in options.settings}
     tracks = gather_corpus(options.source, options.out, jobs=options.jobs,
@@ -80,9 +78,10 @@ def describe(options):
 
 def mels(options):
     """Make the mel store of a corpus."""
-    from hiphoplib.dataset.mel import GRIDS, make_mels
-    from hiphoplib.tracks.rejected import read_rejected
-    from hiphoplib.tracks.table import clean_tracks, read_tracks
+    from hiphoplib.audio.mel import GRIDS
+    from hiphoplib.dataset.store import make_mels
+    from hiphoplib.tracks.cleaning import clean_tracks
+    from hiphoplib.tracks.table import read_rejected, read_tracks
 
     tracks, _ = clean_tracks(read_tracks(options.corpus))
     store = make_mels(tracks, options.corpus, GRIDS[options.grid], jobs=options.jobs,
@@ -95,7 +94,8 @@ def mels(options):
 def features(options):
     """Make tables of features that need no training here: statistics, and what a tagger hears."""
     from hiphoplib.dataset.features import make_features
-    from hiphoplib.tracks.table import clean_tracks, read_tracks
+    from hiphoplib.tracks.cleaning import clean_tracks
+    from hiphoplib.tracks.table import read_tracks
 
     tracks, _ = clean_tracks(read_tracks(options.corpus))
     for kind in options.kind or FEATURES:
@@ -122,7 +122,7 @@ def train(options):
 def _hand_on(task, model, folder, seeds):
     """Put a trained model into a folder, and say how to go on."""
     from hiphoplib.scoring.model_folder import save_model
-    from hiphoplib.scoring.ranking import FEWEST
+    from hiphoplib.scoring.score import FEWEST
 
     save_model(task, model, folder, seeds)
     print(f"{folder}: all that scoring needs; "
@@ -137,8 +137,7 @@ def evaluate(options):
     """Metrics of every model of the ladder, to the screen and to a results file."""
     from hiphoplib.evaluation.evaluate import evaluate as evaluate_task
     from hiphoplib.evaluation.evaluate import write_results
-    from hiphoplib.evaluation.splits_compared import compare_splits
-    from hiphoplib.studies.learning_curve import DRAWS, power
+    from hiphoplib.studies.learning_curve import DRAWS, compare_splits, power
 
     task = _task(options)
     command = f"{PROGRAM} {' '.join(options.arguments)}"
@@ -161,11 +160,11 @@ def evaluate(options):
 def explain(options):
     """Explain one track: a picture, sentences, and on request what is claimed to listen to."""
     from hiphoplib.explanation.cache import explain_track
-    from hiphoplib.explanation.listening import as_wav, hear
+    from hiphoplib.explanation.segments import as_wav, hear
     from hiphoplib.io import write_whole
-    from hiphoplib.report.figures import explanation, save, use_style
-    from hiphoplib.report.model_names import label_of
-    from hiphoplib.report.sentences_explanation import told
+    from hiphoplib.report.figures_explanation import explanation
+    from hiphoplib.report.sentences_songs import told
+    from hiphoplib.report.style import label_of, save, use_style
     from hiphoplib.tracks.previews import clip_path
 
     use_style()
@@ -272,3 +271,124 @@ def _add_jobs(parser):
     parser.add_argument("--jobs", type=int, default=-1, metavar="N",
                         help="processes (default: one a core; results do not depend on it)")
 
+
+def add_sources(parser):
+    """Give the parser of ``gather`` one command a source."""
+    sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
+    synthetic = _add_source(sources, "synthetic", "hip-hop beats with a known truth", n=600)
+    folder = _add_source(sources, "folder", "a folder with tracks.csv and its audio")
+    folder.add_argument("path", type=Path, metavar="FOLDER")
+    folder.add_argument("--allow-http", action="store_true",
+                        help="also take previews from addresses that are not https")
+    fma = _add_source(sources, "fma", "Creative Commons music and its listens, from the Free Music "
+                      "Archive; downloads 342 MiB of metadata once, then about 1 MB a clip", n=4000)
+    fma.add_argument("--genre", default="Hip-Hop", help="as the archive spells it "
+                     "(default Hip-Hop)")
+    fma.add_argument("--zip", type=Path, metavar="FILE",
+                     help="fma_large.zip (93 GiB), where you have it; else clips are read from "
+                          "the archive's server one by one")
+    fma.add_argument("--metadata", type=Path, metavar="FILE",
+                     help="fma_metadata.zip, where you have it")
+    spotify = _add_source(sources, "spotify", "Spotify's search, for applications that still get "
+                          "popularity and previews; needs SPOTIPY_CLIENT_ID and "
+                          "SPOTIPY_CLIENT_SECRET in the environment", n=1000)
+    spotify.add_argument("--genre", default="hip-hop", help="as Spotify's search spells it "
+                         "(default hip-hop)")
+    spotify.add_argument("--i-have-permission", dest="permission", action="store_true",
+                         help="Spotify has allowed you to train on its content, which its terms "
+                              "forbid otherwise")
+    jamendo = _add_source(sources, "jamendo", "Creative Commons music and its listens, from "
+                          "Jamendo; needs JAMENDO_CLIENT_ID in the environment", n=1000)
+    jamendo.add_argument("--tag", default="hiphop", help="(default hiphop)")
+    for source in (fma, jamendo):
+        source.add_argument("--no-derivatives", action="store_true",
+                            help="train also on tracks whose licence forbids derivatives")
+    for source, years in ((spotify, (1990, 2025)), (jamendo, (2005, 2025))):
+        source.add_argument("--years", type=_years, metavar="FIRST-LAST", default=years,
+                            help=f"of release (default {years[0]}-{years[1]})")
+        source.add_argument("--offline", action="store_true", help="make the table again from the "
+                            "answers that are kept, and ask for none")
+    settings = {synthetic: "n seed", folder: "path allow_http", fma: "n seed genre zip metadata "
+                "no_derivatives", spotify: "n seed genre years permission offline",
+                jamendo: "n seed tag years offline no_derivatives"}
+    for source, names in settings.items():
+        source.set_defaults(settings=names.split())
+
+
+def _add_source(sources, name, what, n=None):
+    """``gather NAME`` with the options that all sources have; `n` is the default of those."""
+    source = sources.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+    source.add_argument("--out", type=Path, required=True, metavar="data/NAME",
+                        help="the corpus to make or to finish")
+    if n:
+        source.add_argument("--n", type=positive, default=n,
+                            help=f"tracks (default {n})")
+        source.add_argument("--seed", type=int, default=0, help="another seed, other tracks "
+                            "(default 0)")
+    source.add_argument("--retry-rejected", action="store_true",
+                        help="ask once more for the clips that rejected.csv names")
+    source.add_argument("--jobs", type=int, metavar="N", help="clips at a time (default: one a "
+                        "core, four from a service)")
+    return source
+
+
+def _years(text):
+    """First and last year of "1990-2020", or of "1999"."""
+    first, _, last = text.partition("-")
+    try:
+        years = int(first), int(last or first)
+    except ValueError:
+        years = 1, 0
+    if not 1900 <= years[0] <= years[1] <= 2100:
+        raise argparse.ArgumentTypeError(f"{text} is not like 1990-2020")
+    return years
+
+
+def positive(text):
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def add_score(parser):
+    """Options of the command."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER",
+                        help="of whole songs: mp3, wav, flac, ogg, m4a; or one such file")
+    parser.add_argument("--model", type=Path, required=True, metavar="models/NAME",
+                        help="a folder of `train --out`; `make report` leaves models/synthetic")
+    parser.add_argument("--out", type=Path, required=True, metavar="report.html",
+                        help="the report, one file that opens on a phone")
+    parser.add_argument("--no-audio", dest="audio", action="store_false",
+                        help="leave out the players: nobody hears your songs from the report")
+    parser.add_argument("--no-explain", dest="explain", action="store_false",
+                        help="leave out the explanations, which take most of the time")
+    parser.add_argument("--details", type=positive, default=10, metavar="N",
+                        help="show so many songs one by one, the highest scores first (default 10)")
+    parser.add_argument("--hop", type=float, default=5.0, metavar="S",
+                        help="listen to 30 s every so many seconds (default 5)")
+    parser.add_argument("--jobs", type=int, default=-1, metavar="N",
+                        help="processes (default: one a core)")
+
+
+def score(options):
+    """Score a folder of unreleased songs and write a report to look at and listen to."""
+    from hiphoplib.report.sentences_songs import BANNER, headline, on_screen
+    from hiphoplib.report.song_page import check_path, write_report
+    from hiphoplib.scoring.score import score_tracks
+
+    check_path(options.out)
+    scored = score_tracks(options.folder, options.model, hop=options.hop, jobs=options.jobs)
+    print(on_screen(scored))
+    for name, reason in scored.rejected.items():
+        print(f"not scored: {name}: {reason}")
+    if not scored.songs:
+        raise BadInput(f"{options.folder}: none of {len(scored.rejected)} files could be scored; "
+                       "the lines above say why")
+    print(headline(scored))
+    if scored.model.card["synthetic"]:
+        print(BANNER)
+    write_report(scored, options.out, audio=options.audio, explaining=options.explain,
+                 details=options.details)
+    print(f"written: {options.out}")

@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from hiphoplib.errors import BadInput
+from hiphoplib.io import write_whole
 
 STANDS_FOR = {"tensorflow-cpu": "tensorflow"}  # the preinstalled one does as well
 # for tests and for running notebooks from a shell, which Colab does itself
@@ -216,3 +217,30 @@ def gpu_line():
 
 if __name__ == "__main__":
     set_up()
+
+
+def upload(folder):
+    """Ask for files and put them into a folder; none chosen, none made.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    list of Path
+    """
+    from google.colab import files
+
+    # a browser sends names without folders; if one does not, they stay in the folder all the same
+    paths = {Path(folder) / Path(name).name: content for name, content in files.upload().items()}
+    for path, content in paths.items():
+        write_whole(path, content)
+    return list(paths)
+
+
+def download(path):
+    """Hand a file to the reader's browser."""
+    from google.colab import files
+
+    files.download(str(path))

@@ -2,8 +2,8 @@
 
 import os
 
+from hiphoplib.io import silent_stderr
 from hiphoplib.memory import keep_memory
-from hiphoplib.quiet import silent_stderr
 
 KEEPS_MEMORY = keep_memory()  # before TensorFlow allocates
 

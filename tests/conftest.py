@@ -116,7 +116,7 @@ def source_folder(tmp_path_factory, noise, mp3, write_corpus):
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory, source_folder):
     """The same, gathered, with its mel store on the quick grid; to be read only."""
-    from hiphoplib.dataset.mel import make_mels
+    from hiphoplib.dataset.store import make_mels
     from hiphoplib.tracks.gather import gather
 
     folder = tmp_path_factory.mktemp("data") / "tiny"

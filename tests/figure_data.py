@@ -11,17 +11,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_hex
 
+from hiphoplib import report
 from hiphoplib.evaluation.bootstrap import estimate, measure, resample_artists
 from hiphoplib.evaluation.selection import sieve
 from hiphoplib.models.calibration import reliability
-from hiphoplib.report import figures as plots
 
 N = 240
 RNG = np.random.default_rng(0)
 POPULARITY = RNG.uniform(0, 100, N).round()
 Y = (POPULARITY >= np.median(POPULARITY)).astype(int)
 WEIGHTS = resample_artists(np.arange(N), 60)
-ALL, FEW = list(plots.MODEL_LABELS), ["dummy", "rnn", "oracle"]
+ALL, FEW = list(report.MODEL_LABELS), ["dummy", "rnn", "oracle"]
 
 
 def answers(strength):
@@ -80,7 +80,7 @@ def marks(ax, color=None):
 def row_of(ax, name):
     """Height of a model's row."""
     names = [tick.get_text() for tick in ax.get_yticklabels()]
-    return names.index(plots.MODEL_LABELS.get(name, name))
+    return names.index(report.MODEL_LABELS.get(name, name))
 
 
 def check_texts(draw, data):

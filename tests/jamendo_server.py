@@ -13,7 +13,7 @@ import pandas as pd
 
 from hiphoplib.tracks.sources import jamendo, web
 from hiphoplib.tracks.sources.jamendo import Jamendo
-from hiphoplib.tracks.synthetic.artists import ARTIST_FORMS, TITLE_FORMS, invented
+from hiphoplib.tracks.synthetic.corpus import ARTIST_FORMS, TITLE_FORMS, invented
 from tests.loopback import Reply
 from tests.web_server import session_for
 

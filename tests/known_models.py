@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from hiphoplib.dataset.mel import QUICK
+from hiphoplib.audio.mel import QUICK
 from hiphoplib.explanation.segments import Grid
 
 GRID = Grid(QUICK)

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiphoplib.audio.clip_to_mel import clip_to_mel
-from hiphoplib.dataset.store import DONE
+from hiphoplib.dataset.store import DONE, clip_to_mel
 from tests.paths import ROOT
 
 CRASHES = "0017"

@@ -13,8 +13,7 @@ from hiphoplib.explanation.lime import explain
 from hiphoplib.models.experiment import prepare
 from hiphoplib.report import song_page as song_report
 from hiphoplib.scoring.model_folder import TrainedModel, load_model, save_model
-from hiphoplib.scoring.ranking import FEWEST
-from hiphoplib.scoring.score import Scored, Song, score_tracks
+from hiphoplib.scoring.score import FEWEST, Scored, Song, score_tracks
 
 SR = 22_050
 SONGS = {"one.mp3": (70, 35, -26), "two.wav": (60, 20, -28), "three.flac": (65, 0, -42),

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
+from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.sources import credentials, web
 from hiphoplib.tracks.sources.spotify import PERMISSION, Spotify
-from hiphoplib.tracks.table import get_tracks
 from tests import spotify_server
 from tests.loopback import serving
 from tests.spotify_server import API, CLIENT_ID, HOSTS, SECRET, YEARS, page

@@ -15,7 +15,7 @@ from secrets import token_hex
 
 import numpy as np
 
-from hiphoplib.tracks.synthetic.artists import ARTIST_FORMS, TITLE_FORMS, invented
+from hiphoplib.tracks.synthetic.corpus import ARTIST_FORMS, TITLE_FORMS, invented
 from tests.loopback import Reply
 
 ACCOUNTS, API, CLIPS = "accounts.spotify.com", "api.spotify.com", "p.scdn.co"

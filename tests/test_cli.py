@@ -13,7 +13,8 @@ import soundfile as sf
 
 from hiphoplib import cli as program
 from hiphoplib.cli import main
-from hiphoplib.tracks.table import clean_tracks, read_tracks
+from hiphoplib.tracks.cleaning import clean_tracks
+from hiphoplib.tracks.table import read_tracks
 from tests import spotify_server
 from tests.loopback import Reroute, serving
 from tests.paths import ROOT

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import pytest
 
-from hiphoplib.colab_files import download, upload
+from hiphoplib.colab import download, upload
 
 
 @pytest.fixture

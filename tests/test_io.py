@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hiphoplib.quiet import progress, silent_stderr
+from hiphoplib.io import progress, silent_stderr
 
 
 def test_file_descriptor_2_is_silent_inside_and_back_outside(capfd):

@@ -18,12 +18,11 @@ import pytest
 from distributed import Client, LocalCluster
 
 from hiphoplib import parallel as workers
-from hiphoplib.dataset import mel
-from hiphoplib.dataset.mel import MelStore, make_mels
+from hiphoplib.dataset import store as mel
+from hiphoplib.dataset.store import MelStore, make_mels
 from hiphoplib.errors import BadInput
 from hiphoplib.parallel import unordered
-from hiphoplib.tracks.rejected import read_rejected
-from hiphoplib.tracks.table import read_tracks
+from hiphoplib.tracks.table import read_rejected, read_tracks
 from tests.mel_runs import (
     CRASHES,
     ROOT,

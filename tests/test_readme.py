@@ -6,9 +6,9 @@ import nbformat
 import pytest
 
 from hiphoplib.evaluation.evaluate import read_results
+from hiphoplib.report import sentences as findings
 from hiphoplib.report import sentences as wording
-from hiphoplib.report import sentences_explanation as wording_explain
-from hiphoplib.report import sentences_findings as findings
+from hiphoplib.report import sentences_songs as wording_explain
 from hiphoplib.report import sentences_songs as wording_songs
 from tests.paths import ROOT
 

@@ -8,7 +8,7 @@ import numpy as np
 import soundfile as sf
 
 from hiphoplib.errors import BadInput
-from hiphoplib.quiet import silent_stderr
+from hiphoplib.io import silent_stderr
 
 MIN_SECONDS = 3.0  # less than this is no clip
 SILENCE_PEAK = 1e-4  # -80 dBFS

@@ -13,7 +13,7 @@ import soundfile as sf
 from hiphoplib.audio.files import SILENCE_PEAK
 from hiphoplib.audio.mel import mel_spectrogram
 from hiphoplib.errors import BadInput
-from hiphoplib.quiet import silent_stderr
+from hiphoplib.io import silent_stderr
 
 SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".aif",
             ".aiff")

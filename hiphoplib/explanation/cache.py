@@ -10,13 +10,12 @@ import numpy as np
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation.lime import SAMPLES, SEEDS, Explanation, explain
 from hiphoplib.explanation.segments import Grid, fillings
-from hiphoplib.io import write_whole
+from hiphoplib.io import progress, write_whole
 from hiphoplib.keras_backend import HAS_GPU
 from hiphoplib.models.experiment import run_of
 from hiphoplib.models.networks import MODELS
 from hiphoplib.models.training import load_run
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
-from hiphoplib.quiet import progress
 
 EXPLAINING_BYTES = 1_800_000_000  # that explaining one track takes at most
 VERSION = 1  # of how explanations and curves are computed: those of another one are made anew

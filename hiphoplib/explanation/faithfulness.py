@@ -1,14 +1,22 @@
 """What many explained clips say together; every figure with the interval of artists drawn anew."""
 
+import json
+from dataclasses import dataclass
+from itertools import combinations
+
 import numpy as np
+from scipy.integrate import trapezoid
 from scipy.stats import hypergeom
+from sklearn.metrics import roc_auc_score
 
 from hiphoplib.evaluation.bootstrap import estimate
-from hiphoplib.explanation.curves import area, hit, recovery, top_overlap
-from hiphoplib.tracks.synthetic.causes import strongest
+from hiphoplib.explanation.lime import Explanation, probabilities
+from hiphoplib.explanation.segments import compose
 
 CLEAR = 1.0  # standard deviations from which on a cause is turned clearly up or down
 SIDES = {"popular": 1, "unpopular": 0}
+STEP = 2  # cells at a time
+DRAWS = 10  # random orders
 
 
 def measured(rows, popular, weights):
@@ -160,3 +168,156 @@ def listened(found, popular, weights):
     return {"map": mean_over(maps, weights), "bands": bands,
             "seconds": mean_over(size / total, weights),
             "cell_seconds": found[0].grid.cell_seconds}
+
+
+def own_side(probability):
+    """1 where a model calls a clip popular, -1 where not."""
+    return 1 if probability >= 0.5 else -1
+
+
+def recovery(weights, truth):
+    """ROC-AUC of a map of weights against the cells where a cause acts, float; 0.5 is chance.
+
+    Parameters
+    ----------
+    weights : np.ndarray [shape=(n_bands, n_cells)]
+        Higher where the explanation puts the cause.
+    truth : np.ndarray of bool [shape=(n_bands, n_cells)]
+
+    Returns
+    -------
+    float
+        NaN where the cause acts nowhere or everywhere.
+    """
+    if truth.all() or not truth.any():
+        return np.nan
+    return float(roc_auc_score(truth.ravel(), weights.ravel()))
+
+
+def hit(weights, truth, top=1):
+    """Whether one of the cells with the highest weights is one where the cause acts, bool."""
+    return bool(truth.ravel()[ranked(weights)[:top]].any())
+
+
+def top_overlap(runs, top=3):
+    """How many of the strongest cells two seeds have in common, share, mean over all pairs.
+
+    Parameters
+    ----------
+    runs : np.ndarray [shape=(n_fillings, n_seeds, n_bands, n_cells)]
+    """
+    tops = [set(ranked(map_)[:top]) for map_ in np.abs(runs.mean(axis=0))]
+    return float(np.mean([len(one & other) / top for one, other in combinations(tops, 2)]))
+
+
+def curves(model, S_db, found: Explanation, fillings, seed=0):
+    """The model's probability of its own answer, as cells go, and as they come back.
+
+    Parameters
+    ----------
+    model, S_db, fillings
+        As for `explain.explain`; curves are means over the fillings.
+    found : Explanation
+    seed : int
+        Of the random orders.
+
+    Returns
+    -------
+    dict of dict of np.ndarray [shape=(1 + cells / STEP,)]
+        ``deletion`` and ``insertion``, each of the orders "lime" (what speaks most for the model's
+        own answer first), "loudest" first, and "random", the mean of `DRAWS` orders.
+    """
+    grid, side = found.grid, own_side(found.probability)
+    rng = np.random.default_rng(seed)
+    orders = {"lime": [ranked(side * found.weights)], "loudest": [ranked(grid.means(S_db))],
+              "random": [rng.permutation(grid.size) for _ in range(DRAWS)]}
+    return {way: {name: np.mean([_curve(model, S_db, grid, filling, order, side, way == "insertion")
+                                 for order in several for filling in fillings], axis=0)
+                  for name, several in orders.items()} for way in ("deletion", "insertion")}
+
+
+def ranked(scores):
+    """Cells in the order of their scores, the highest first, int [shape=(cells,)]."""
+    return np.argsort(-np.ravel(scores), kind="stable")
+
+
+def _curve(model, S_db, grid, filling, order, side, insert):
+    """Probability of the own answer after 0, STEP, 2 STEP, … cells of an order."""
+    counts = [*range(0, grid.size, STEP), grid.size]
+    masks = np.ones((len(counts), grid.size), dtype=bool)
+    for mask, count in zip(masks, counts):
+        mask[order[:count]] = False
+    if insert:
+        masks = ~masks
+    p = probabilities(model, compose(S_db, masks.reshape(-1, *grid.shape), grid, filling))
+    return p if side > 0 else 1 - p
+
+
+def area(curve):
+    """Mean height of a curve over the share of the cells, trapezoidal, float."""
+    return float(trapezoid(curve, dx=1 / (len(curve) - 1)))
+
+
+@dataclass(frozen=True, eq=False)
+class Acting:
+    """A cause in one track.
+
+    Parameters
+    ----------
+    cells : np.ndarray of bool [shape=(n_bands, n_cells)]
+        Cells that it acts in: of bands that it reaches into, and of stretches that it fills at
+        least half of, or, where it fills none that far, the stretch that it fills most.
+    weight : float
+        Of the cause, relative to the others.
+    value : float
+        In standard deviations, above 0 where it speaks for popularity.
+    """
+
+    cells: np.ndarray
+    weight: float
+    value: float
+
+    @property
+    def side(self):
+        """1 where it speaks for popularity, -1 where against."""
+        return 1 if self.value > 0 else -1
+
+
+def read_truth(task):
+    """What a synthetic corpus' popularity is made of, dict; None of any other corpus."""
+    path = task.folder / "truth.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def acting(truth, track_id, grid):
+    """The causes in a track, dict of str to Acting.
+
+    Parameters
+    ----------
+    truth : dict
+        From `read_truth`.
+    track_id : str
+    grid : Grid
+    """
+    causes = {}
+    for name, found in truth["tracks"][track_id]["causes"].items():
+        cause = truth["causes"][name]
+        low, high = cause["band_hz"]
+        bands = [lower < high and upper > low for lower, upper in grid.bands.values()]
+        shares = np.array([_filled(grid.span(cell), found["times_s"])
+                           for cell in range(grid.shape[1])])
+        stretches = (shares > 0) & (shares >= min(0.5, shares.max()))
+        causes[name] = Acting(np.outer(bands, stretches), cause["weight"], found["value"])
+    return causes
+
+
+def strongest(causes):
+    """The cause that moves a track most, Acting, of what `acting` gives."""
+    return max(causes.values(), key=lambda cause: abs(cause.weight * cause.value))
+
+
+def _filled(span, times):
+    """Share of a span in s that lies within some of the times."""
+    start, end = span
+    return sum(max(0.0, min(end, stop) - max(start, begin)) for begin, stop in times) / (
+        end - start)

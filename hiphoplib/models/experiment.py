@@ -10,16 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hiphoplib.dataset.mel import GRIDS, MelGrid, MelStore
+from hiphoplib.audio.mel import GRIDS, MelGrid
 from hiphoplib.dataset.splits import artist_groups, default_folds, label_popular, split_tracks
+from hiphoplib.dataset.store import MelStore
 from hiphoplib.errors import BadInput
+from hiphoplib.io import progress
 from hiphoplib.keras_backend import HAS_GPU
 from hiphoplib.models.networks import MODELS, VERSION
 from hiphoplib.models.training import EPOCHS, PATIENCE, fit, load_run, read_card, save_run
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
-from hiphoplib.quiet import progress
 from hiphoplib.run_size import run_size
-from hiphoplib.tracks.table import clean_tracks, read_tracks
+from hiphoplib.tracks.cleaning import clean_tracks
+from hiphoplib.tracks.table import read_tracks
 
 SPLIT_SEED = 0  # one split for every model and seed, so that their scores compare
 SLOWEST_FIRST = ("rnn", "cnn2", "cnn1", "mlp", "crnn")  # others come before

@@ -14,7 +14,6 @@ import pandas as pd
 from hiphoplib.errors import BadInput
 from hiphoplib.io import naming, write_whole
 from hiphoplib.keras_backend import keras, tf
-from hiphoplib.models.checkpoint import CHECKPOINT, Checkpoint
 from hiphoplib.models.networks import (
     BATCH,
     LEARNING_RATE,
@@ -28,6 +27,7 @@ from hiphoplib.run_size import run_size
 EPOCHS, PATIENCE = run_size().epochs, 6
 PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte
 IN_MEMORY = 1000 * 64 * 323  # bins of a side that are read once and not every epoch, 83 MB
+CHECKPOINT = "checkpoint.npz"
 
 
 @dataclass(frozen=True)
@@ -293,3 +293,69 @@ def load_run(folder):
         raise BadInput(f"{folder}: the model cannot be loaded "
                        f"({str(error).splitlines()[0]}); train it again") from error
     return Run(model, Scaler(np.array(scaler["mean"]), np.array(scaler["std"])), card, history)
+
+
+class Checkpoint:
+    """What a training has come to, kept after every epoch in one file that is whole or not there.
+
+    It holds all that the next epoch depends on: weights, the optimizer's moments, the state of the
+    dropout's random numbers, the history, and the weights of the best epoch. No code is in the
+    file, and none is run from it.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Of the run; None keeps nothing on disk.
+    model : keras.Model
+        Compiled and newly built; gets the state that is found.
+    settings : dict
+        What the training depends on. A checkpoint of other settings is not taken up.
+
+    Attributes
+    ----------
+    history : list of dict
+        One an epoch, with ``val_loss``.
+    best : list of np.ndarray
+        Weights of the epoch of the lowest ``val_loss``; None before the first one.
+    """
+
+    def __init__(self, folder, model, settings):
+        self.path = Path(folder) / CHECKPOINT if folder else None
+        self.model, self.settings = model, settings
+        self.history, self.best = [], None
+        self._take_up()
+
+    @property
+    def _variables(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def keep(self, epoch):
+        """Put down the state after an epoch, dict: its row of the history."""
+        self.history.append(epoch)
+        losses = [row["val_loss"] for row in self.history]
+        if self.best is None or losses[-1] < min(losses[:-1]):
+            self.best = self.model.get_weights()
+        if self.path:
+            note = json.dumps({"settings": self.settings, "history": self.history})
+            arrays = {f"state{i}": variable.numpy() for i, variable in enumerate(self._variables)}
+            arrays |= {f"best{i}": weight for i, weight in enumerate(self.best)}
+            write_whole(self.path, lambda file: np.savez(file, note=np.array(note), **arrays))
+
+    def _take_up(self):
+        """Bring the model to the state on disk, if there is one of the same settings."""
+        self.model.optimizer.build(self.model.trainable_variables)
+        if not self.path or not self.path.is_file():
+            return
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+                note = json.loads(str(kept["note"]))
+                state = [kept[f"state{i}"] for i in range(len(self._variables))]
+                best = [kept[f"best{i}"] for i in range(len(self.model.weights))]
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+            return  # damaged: the training begins anew
+        shapes = [tuple(variable.shape) for variable in self._variables]
+        if note["settings"] != self.settings or [value.shape for value in state] != shapes:
+            return
+        for variable, value in zip(self._variables, state, strict=True):
+            variable.assign(value)
+        self.history, self.best = note["history"], best

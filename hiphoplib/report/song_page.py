@@ -22,11 +22,10 @@ from hiphoplib.audio.windows import is_short, stretch
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation.lime import Explanation, explain
 from hiphoplib.explanation.segments import Grid, fillings
-from hiphoplib.io import write_whole
-from hiphoplib.quiet import progress
+from hiphoplib.io import progress, write_whole
 from hiphoplib.report import sentences_songs as wording
-from hiphoplib.report.figures_songs import PHONE, clock, explained, score_over_time
-from hiphoplib.report.sentences_explanation import NOTHING, claims, doubts
+from hiphoplib.report.figures_explanation import PHONE, clock, explained, score_over_time
+from hiphoplib.report.sentences_songs import NOTHING, claims, doubts
 from hiphoplib.report.style import STYLE
 from hiphoplib.scoring.score import place, shown
 

@@ -15,8 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
-from hiphoplib.dataset.mel import make_mels
-from hiphoplib.dataset.store import store_folder
+from hiphoplib.dataset.store import make_mels, store_folder
 from hiphoplib.studies.resources import seconds, times_as_fast
 from hiphoplib.tracks.table import read_tracks
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import read_results
-from hiphoplib.report.figures import MODEL_LABELS
+from hiphoplib.report.style import MODEL_LABELS
 
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"  # the README has the tables between them
 RATIOS = {  # what each says, and the least or the most that it has to be

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from hiphoplib.cli import positive
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import RESAMPLES, resample_artists
-from hiphoplib.evaluation.evaluate import heldout_scores, write_results
-from hiphoplib.evaluation.findings import heldout_labels
+from hiphoplib.evaluation.evaluate import heldout_labels, heldout_scores, write_results
 from hiphoplib.explanation.cache import (
     explain_ahead,
     explain_shuffled,
@@ -23,20 +23,24 @@ from hiphoplib.explanation.cache import (
     four_tracks,
     remembered,
 )
-from hiphoplib.explanation.curves import curves
-from hiphoplib.explanation.faithfulness import claimed, mean_over, measured
+from hiphoplib.explanation.faithfulness import (
+    acting,
+    claimed,
+    curves,
+    mean_over,
+    measured,
+    read_truth,
+)
 from hiphoplib.explanation.lime import rank_correlation
 from hiphoplib.explanation.segments import Filling, fillings
-from hiphoplib.gather_options import positive
+from hiphoplib.io import progress
 from hiphoplib.models.experiment import prepare, run_of
 from hiphoplib.models.networks import MODELS
 from hiphoplib.models.training import load_run, versions
-from hiphoplib.quiet import progress
-from hiphoplib.report.figures import explanation, save, use_style
-from hiphoplib.report.model_names import label_of
-from hiphoplib.report.sentences_explanation import KINDS, told
+from hiphoplib.report.figures_explanation import explanation
+from hiphoplib.report.sentences_songs import KINDS, told
+from hiphoplib.report.style import label_of, save, use_style
 from hiphoplib.studies.planted import check_planted
-from hiphoplib.tracks.synthetic.causes import acting, read_truth
 
 CLIPS = 60
 SHUFFLED = 12  # clips that a network with shuffled weights explains once more

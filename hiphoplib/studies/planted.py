@@ -16,13 +16,11 @@ from lime import lime_image
 
 from hiphoplib.audio.mel import MelGrid
 from hiphoplib.evaluation.bootstrap import resample_artists
-from hiphoplib.explanation.attribution import probabilities
-from hiphoplib.explanation.curves import hit, own_side, recovery
-from hiphoplib.explanation.faithfulness import mean_over
-from hiphoplib.explanation.lime import SEEDS, explain, lime_run, no_progress_bar
+from hiphoplib.explanation.faithfulness import hit, mean_over, own_side, recovery
+from hiphoplib.explanation.lime import SEEDS, explain, lime_run, no_progress_bar, probabilities
 from hiphoplib.explanation.segments import Filling, Grid, fillings
+from hiphoplib.io import progress
 from hiphoplib.models.training import fit
-from hiphoplib.quiet import progress
 from hiphoplib.run_size import run_size
 
 SMALL = MelGrid(32, 4096, name="planted")

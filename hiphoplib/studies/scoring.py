@@ -16,16 +16,15 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
+from hiphoplib.cli import positive
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import resample_artists
 from hiphoplib.explanation.faithfulness import mean_over
-from hiphoplib.gather_options import positive
 from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
-from hiphoplib.scoring.ranking import FEWEST, told_apart
-from hiphoplib.scoring.score import score_tracks
-from hiphoplib.tracks.synthetic.artists import WEIGHTS
-from hiphoplib.tracks.synthetic.beats import SR
+from hiphoplib.scoring.score import FEWEST, score_tracks, told_apart
+from hiphoplib.tracks.synthetic.corpus import WEIGHTS
+from hiphoplib.tracks.synthetic.instruments import SR
 from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs
 
 SONGS = 10  # an artist

@@ -7,11 +7,42 @@ from pathlib import Path
 from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
 from hiphoplib.run_size import run_size
+from hiphoplib.tracks.cleaning import clean_tracks
 from hiphoplib.tracks.previews import download_previews
 from hiphoplib.tracks.sources.base import open_source
-from hiphoplib.tracks.table import clean_tracks, get_tracks, write_tracks
+from hiphoplib.tracks.table import normalise, write_tracks
 
 DATA = Path("data")
+
+
+def get_tracks(source, keep=None, **options):
+    """Rows of the schema from a source.
+
+    Parameters
+    ----------
+    source : str or Source
+        A name in `hiphoplib.tracks.sources.base.SOURCES` ("synthetic", "fma", …), or such an object.
+    keep : path-like, optional
+        Where a service's answers are kept, so that it need not be asked again.
+    **options
+        Handed to the source that is named: ``n`` and ``seed`` of the synthetic one, ``path`` of
+        a folder, …
+
+    Returns
+    -------
+    tracks : pd.DataFrame
+        One row a track, `COLUMNS` first and in their order, the source's own columns behind them.
+
+    Raises
+    ------
+    BadInput
+        If there is no such source, or a row breaks the schema.
+    TryLater
+        If a service asks to be left alone for a while.
+    """
+    source = open_source(source, **options)
+    rows = source.tracks(keep) if getattr(source, "remote", False) else source.tracks()
+    return normalise(rows, where=f"source {source.name}")
 
 
 def gather(source, folder, *, jobs=None, retry_rejected=False, **options):

@@ -11,10 +11,9 @@ import joblib
 
 from hiphoplib.audio.files import check_audio
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.io import write_whole
+from hiphoplib.io import progress, write_whole
 from hiphoplib.parallel import DIED, unordered
-from hiphoplib.quiet import progress
-from hiphoplib.tracks.rejected import read_rejected, record_rejected
+from hiphoplib.tracks.table import read_rejected, record_rejected
 
 OUTAGE = 20  # clips in a row that find a service not answering: it is down, or the network is
 

@@ -1,6 +1,8 @@
 """The tracks table: its schema, the one door to every source, one row a recording."""
 
 import ast
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pandera.pandas as pa
 import pyarrow
 
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks.cleaning import clean_tracks  # noqa: F401  (`tracks` is the door to it, as to the sources)
+from hiphoplib.io import write_whole
 
 # arrow's own allocator keeps what was freed, 30 MB after a table of 16,000 rows
 pyarrow.set_memory_pool(pyarrow.system_memory_pool())
@@ -51,38 +53,7 @@ _WHAT_TO_DO = {
     "greater_than": "is no length; give it in ms, or leave it empty",
     "not_nullable": "is empty; fill it in or delete the row",
 }
-
-
-def get_tracks(source, keep=None, **options):
-    """Rows of the schema from a source.
-
-    Parameters
-    ----------
-    source : str or Source
-        A name in `hiphoplib.sources.SOURCES` ("synthetic", "fma", …), or such an object.
-    keep : path-like, optional
-        Where a service's answers are kept, so that it need not be asked again.
-    **options
-        Handed to the source that is named: ``n`` and ``seed`` of the synthetic one, ``path`` of
-        a folder, …
-
-    Returns
-    -------
-    tracks : pd.DataFrame
-        One row a track, `COLUMNS` first and in their order, the source's own columns behind them.
-
-    Raises
-    ------
-    BadInput
-        If there is no such source, or a row breaks the schema.
-    TryLater
-        If a service asks to be left alone for a while.
-    """
-    from hiphoplib.tracks.sources.base import open_source
-
-    source = open_source(source, **options)
-    rows = source.tracks(keep) if getattr(source, "remote", False) else source.tracks()
-    return normalise(rows, where=f"source {source.name}")
+REJECTED_COLUMNS = ["id", "stage", "reason"]
 
 
 def normalise(tracks, where="tracks"):
@@ -220,3 +191,42 @@ def write_tracks(tracks, folder):
     folder.mkdir(parents=True, exist_ok=True)
     tracks.to_parquet(folder / "tracks.parquet.new", index=False)
     (folder / "tracks.parquet.new").rename(folder / "tracks.parquet")
+
+
+def record_rejected(folder, stage, reasons):
+    """Put down in ``rejected.csv`` what a stage could not use.
+
+    The file is complete at any moment, so that a stage may call this after every failure with
+    all it has found so far.
+
+    Parameters
+    ----------
+    folder : path-like
+        The corpus.
+    stage : str
+        "previews" or "mels"; the stage's earlier rows are replaced.
+    reasons : dict of str to str
+        Reason by track id.
+    """
+    path = Path(folder) / "rejected.csv"
+    kept = [row for row in _rows(path) if row[1] != stage]
+    new = [(track_id, stage, reasons[track_id]) for track_id in sorted(reasons)]
+    text = io.StringIO()  # and no pandas, which takes several times as long
+    csv.writer(text, lineterminator="\n").writerows([REJECTED_COLUMNS, *kept, *new])
+    write_whole(path, text.getvalue())
+
+
+def read_rejected(folder):
+    """What could not be used and why: ``id``, ``stage``, ``reason``, one row a track and stage."""
+    path = Path(folder) / "rejected.csv"
+    if not path.is_file():
+        return pd.DataFrame({"id": [], "stage": [], "reason": []}, dtype=str)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
+
+
+def _rows(path):
+    """The rows of the file as it stands; a line that was cut short does not count."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [row for row in csv.reader(file) if len(row) == len(REJECTED_COLUMNS)][1:]

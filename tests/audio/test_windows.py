@@ -12,8 +12,8 @@ import soundfile as sf
 
 from hiphoplib.audio import windows as songs
 from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
 from hiphoplib.audio.windows import find_songs, hear, hear_song, open_song, stretch
-from hiphoplib.dataset.mel import FULL, QUICK, mel_spectrogram
 from hiphoplib.errors import BadInput
 
 SR = 22_050

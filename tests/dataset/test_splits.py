@@ -14,8 +14,9 @@ from hiphoplib.dataset.splits import (
     split_tracks,
 )
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks.cleaning import recordings
-from hiphoplib.tracks.table import clean_tracks, get_tracks, read_tracks
+from hiphoplib.tracks.cleaning import clean_tracks, recordings
+from hiphoplib.tracks.gather import get_tracks
+from hiphoplib.tracks.table import read_tracks
 
 
 def table(n=400, artists=120, seed=0):

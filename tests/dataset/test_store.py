@@ -12,21 +12,11 @@ import pytest
 import soundfile as sf
 
 import hiphoplib.dataset.store
-from hiphoplib.audio.clip_to_mel import STORE_VERSION
-from hiphoplib.dataset.mel import (
-    FLOOR_DB,
-    FULL,
-    REJECTED,
-    TODO,
-    MelStore,
-    make_mels,
-    mel_spectrogram,
-    read_clip,
-)
-from hiphoplib.dataset.store import StoreWriter
+from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.mel import FLOOR_DB, FULL, mel_spectrogram
+from hiphoplib.dataset.store import REJECTED, STORE_VERSION, TODO, MelStore, StoreWriter, make_mels
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks.rejected import read_rejected
-from hiphoplib.tracks.table import normalise, read_tracks
+from hiphoplib.tracks.table import normalise, read_rejected, read_tracks
 from tests.mel_runs import linux, store_bytes
 
 # clips as they come

@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiphoplib.dataset import mel
-from hiphoplib.dataset.mel import DONE, REJECTED, TODO, MelStore, make_mels
-from hiphoplib.tracks.rejected import read_rejected
-from hiphoplib.tracks.table import read_tracks
+from hiphoplib.dataset import store as mel
+from hiphoplib.dataset.store import DONE, REJECTED, TODO, MelStore, make_mels
+from hiphoplib.tracks.table import read_rejected, read_tracks
 from tests.mel_runs import (
     CRASHES,
     children,

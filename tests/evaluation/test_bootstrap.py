@@ -16,7 +16,7 @@ from hiphoplib.evaluation.bootstrap import (
     resample_artists,
     weighted_auc,
 )
-from hiphoplib.tracks.synthetic.artists import TRACKS_PER_ARTIST
+from hiphoplib.tracks.synthetic.corpus import TRACKS_PER_ARTIST
 from tests.delong import delong, width
 
 RNG = np.random.default_rng(0)

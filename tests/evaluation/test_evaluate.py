@@ -10,13 +10,13 @@ import pytest
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import (
     evaluate,
+    heldout_labels,
     heldout_scores,
     read_results,
     real_results,
     trained_seeds,
     write_results,
 )
-from hiphoplib.evaluation.findings import heldout_labels
 from hiphoplib.models.comparison import LADDER
 from hiphoplib.models.experiment import prepare
 

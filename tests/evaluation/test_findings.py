@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from hiphoplib.evaluation.bootstrap import over_seeds, resample_artists
-from hiphoplib.evaluation.findings import Heldout, findings, recovered
+from hiphoplib.evaluation.evaluate import Heldout, findings, recovered
 from hiphoplib.report.sentences import CAVEAT, estimate
-from hiphoplib.scoring.model_card import model_card, write_model_cards
+from hiphoplib.scoring.model_folder import model_card, write_model_cards
 
 RNG = np.random.default_rng(0)
 ARTISTS = np.repeat([f"A{n}" for n in range(40)], 6)

@@ -22,7 +22,8 @@ from hiphoplib.evaluation.label import (
 )
 from hiphoplib.tracks.cleaning import clean_tracks
 from hiphoplib.tracks.describe import artist_share
-from hiphoplib.tracks.table import get_tracks, normalise
+from hiphoplib.tracks.gather import get_tracks
+from hiphoplib.tracks.table import normalise
 
 RNG = np.random.default_rng(0)
 N = 400

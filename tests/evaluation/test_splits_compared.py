@@ -9,9 +9,14 @@ import pytest
 
 from hiphoplib.dataset.features import make_features
 from hiphoplib.dataset.splits import artist_groups
-from hiphoplib.evaluation.splits_compared import compare_splits, known_artists, split_tasks
 from hiphoplib.models.experiment import prepare, some_artists
-from hiphoplib.studies.learning_curve import needed, power
+from hiphoplib.studies.learning_curve import (
+    compare_splits,
+    known_artists,
+    needed,
+    power,
+    split_tasks,
+)
 from hiphoplib.tracks.table import read_tracks, write_tracks
 
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hiphoplib.dataset.mel import QUICK
-from hiphoplib.explanation.attribution import integrated_gradients, occlusion
+from hiphoplib.audio.mel import QUICK
+from hiphoplib.explanation.lime import integrated_gradients, occlusion
 from hiphoplib.explanation.segments import compose, fillings
 from tests.known_models import BAND_MEAN, GRID, cells, constant_model, level_model
 

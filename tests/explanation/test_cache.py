@@ -15,10 +15,10 @@ from hiphoplib.explanation.cache import (
     explain_track,
     shuffle_weights,
 )
+from hiphoplib.explanation.faithfulness import read_truth
 from hiphoplib.models.experiment import prepare, run_of
 from hiphoplib.models.training import load_run
 from hiphoplib.parallel import DIED
-from hiphoplib.tracks.synthetic.causes import read_truth
 
 OPTIONS = {"seeds": (0, 1), "samples": 400}
 

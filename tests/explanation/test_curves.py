@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hiphoplib.dataset.mel import QUICK
-from hiphoplib.explanation.curves import area, curves, hit, recovery, top_overlap
+from hiphoplib.audio.mel import QUICK
+from hiphoplib.explanation.faithfulness import area, curves, hit, recovery, top_overlap
 from hiphoplib.explanation.lime import Explanation, explain
 from hiphoplib.explanation.segments import fillings
 from tests.known_models import BAND_MEAN, GRID, cells, constant_model, level_model

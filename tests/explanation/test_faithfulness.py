@@ -5,9 +5,8 @@ import pytest
 from scipy.special import comb
 
 from hiphoplib.evaluation.bootstrap import resample_artists
-from hiphoplib.explanation.faithfulness import by_chance, mean_over, measured
+from hiphoplib.explanation.faithfulness import Acting, by_chance, mean_over, measured
 from hiphoplib.explanation.lime import Explanation
-from hiphoplib.tracks.synthetic.causes import Acting
 from tests.known_models import GRID, cells
 
 CLIPS = 30

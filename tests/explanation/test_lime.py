@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from hiphoplib.dataset.mel import FLOOR_DB, QUICK, MelGrid
+from hiphoplib.audio.mel import FLOOR_DB, QUICK, MelGrid
 from hiphoplib.explanation.lime import SMALLEST_CLAIM, Explanation, explain, rank_correlation
 from hiphoplib.explanation.segments import Filling, Grid, fillings
-from hiphoplib.report.sentences_explanation import claims
+from hiphoplib.report.sentences_songs import claims
 from tests.known_models import (
     BAND_MEAN,
     GRID,

@@ -7,7 +7,7 @@ import pytest
 import soundfile as sf
 
 from hiphoplib.explanation.lime import Explanation
-from hiphoplib.explanation.listening import as_mp3, as_wav, hear, only, without
+from hiphoplib.explanation.segments import as_mp3, as_wav, hear, only, without
 from tests.known_models import GRID, cells
 
 SR = 22_050

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hiphoplib.dataset.mel import FULL, QUICK, MelGrid
+from hiphoplib.audio.mel import FULL, QUICK, MelGrid
 from hiphoplib.explanation.segments import Filling, Grid, compose, fillings
 from tests.known_models import BAND_MEAN, GRID, cells
 

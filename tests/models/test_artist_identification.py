@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from hiphoplib.dataset.features import make_features
-from hiphoplib.models.artist_identification import FAME, Recogniser
-from hiphoplib.models.comparison import LADDER
+from hiphoplib.models.comparison import FAME, LADDER, Recogniser
 from hiphoplib.models.experiment import prepare
 
 RNG = np.random.default_rng(0)

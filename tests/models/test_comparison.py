@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from hiphoplib.dataset.features import make_features
-from hiphoplib.dataset.metadata import context
+from hiphoplib.dataset.features import context, make_features
 from hiphoplib.evaluation.evaluate import heldout_scores, seeds_of
 from hiphoplib.models.comparison import LADDER, judged
 from hiphoplib.models.experiment import prepare

@@ -12,10 +12,11 @@ from scipy.signal import lfilter
 from threadpoolctl import threadpool_limits
 
 from hiphoplib.audio.features import LOUDNESS
+from hiphoplib.audio.mel import GRIDS, MelGrid
 from hiphoplib.audio.tagger import INSTALL
 from hiphoplib.dataset import splits
 from hiphoplib.dataset.features import make_features
-from hiphoplib.dataset.mel import GRIDS, MelGrid, MelStore, make_mels
+from hiphoplib.dataset.store import MelStore, make_mels
 from hiphoplib.evaluation.evaluate import evaluate
 from hiphoplib.models import comparison as ladder
 from hiphoplib.models.comparison import LADDER

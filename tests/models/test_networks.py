@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from hiphoplib.dataset.mel import FULL, QUICK
+from hiphoplib.audio.mel import FULL, QUICK
 from hiphoplib.keras_backend import keras
 from hiphoplib.models import networks as models
 from hiphoplib.models.networks import MODELS, build_model

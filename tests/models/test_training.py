@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from hiphoplib.dataset.mel import MelStore
+from hiphoplib.dataset.store import MelStore
 from hiphoplib.errors import BadInput
 from hiphoplib.keras_backend import keras
 from hiphoplib.models.experiment import heldout_run, prepare, train

@@ -19,10 +19,9 @@ from tqdm import tqdm
 from hiphoplib.audio.mel import QUICK
 from hiphoplib.errors import BadInput
 from hiphoplib.models import experiment
-from hiphoplib.models.checkpoint import CHECKPOINT
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import AT_ONCE
-from hiphoplib.models.training import Clips, Scaler, begun_as, finished, fit, load_run
+from hiphoplib.models.training import CHECKPOINT, Clips, Scaler, begun_as, finished, fit, load_run
 from hiphoplib.parallel import DIED
 from tests.paths import ROOT
 

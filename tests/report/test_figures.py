@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from hiphoplib.dataset.mel import FLOOR_DB, FULL, QUICK
-from hiphoplib.report import figures as plots
+from hiphoplib import report
+from hiphoplib.audio.mel import FLOOR_DB, FULL, QUICK
 from hiphoplib.tracks.describe import shape
 
 RNG = np.random.default_rng(0)
@@ -43,39 +43,39 @@ def spectra(difference):
 
 
 FIGURES = {
-    "popularity": (plots.popularity_histogram, pd.Series([0, 1, 50, 100, np.nan])),
-    "popularity with threshold": (plots.popularity_histogram, pd.Series([0, 50, 100.0]), 50),
-    "popularity, all missing": (plots.popularity_histogram, pd.Series([np.nan] * 3), 50),
-    "artists": (plots.tracks_per_artist, [1, 1, 2, 300]),
-    "no artists": (plots.tracks_per_artist, []),
-    "years": (plots.release_years, pd.to_datetime(["1999-01-01", None, "2021-12-31"])),
-    "no years": (plots.release_years, pd.Series([pd.NaT, pd.NaT])),
-    "missing": (plots.missing_values, RELEASES),
-    "missing nothing, lists": (plots.missing_values, pd.DataFrame({"artists": [["a"], ["b"]]})),
-    "versions": (plots.versions, RELEASES),
-    "no versions": (plots.versions, RELEASES[2:3]),
-    "waterfall": (plots.waterfall, steps(1_023_100, 1_016_194, 16_168, 16_168)),
-    "waterfall, nothing gone": (plots.waterfall, steps(4, 4)),
-    "waterfall, nothing there": (plots.waterfall, steps(0, 0, 0)),
-    "shapes": (plots.popularity_shapes, shapes(np.full(30, 5.0), np.full(90, 7.0))),
-    "shape of nothing": (plots.popularity_shapes, shapes(np.array([np.nan]))),
-    "by year": (plots.popularity_by_year, shapes(np.full(30, 5.0), np.full(90, 7.0))),
-    "by year, too few": (plots.popularity_by_year, shapes(np.full(3, 5.0))),
-    "waveform": (plots.waveform, RNG.normal(0, 0.1, 30000), 22050),
-    "waveform, short and silent": (plots.waveform, np.zeros(10), 22050),
-    "spectrogram": (plots.spectrogram, S_DB, QUICK),
-    "spectrogram, silent": (plots.spectrogram, np.full(FULL.shape, FLOOR_DB), FULL),
-    "spectra": (plots.mean_spectra, *spectra(np.sin(np.arange(QUICK.n_mels)))),
-    "spectra, equal": (plots.mean_spectra, *spectra(0)),
-    "curves": (plots.training_curves, {"rnn": HISTORY, "another": HISTORY}),
-    "curves of one epoch": (plots.training_curves, {"mlp": HISTORY[:1]}, "auc"),
-    "roc": (plots.roc, {"rnn": (LABELS, SCORES), "mlp": (LABELS, LABELS)}),
-    "roc, constant": (plots.roc, {"dummy": (LABELS, np.full(50, 0.5))}),
-    "roc, one class": (plots.roc, {"rnn": (np.ones(50, int), SCORES)}),
-    "confusion": (plots.confusion, LABELS, SCORES > 0.5),
-    "confusion, one class": (plots.confusion, np.ones(50), np.ones(50)),
-    "confusion, nothing": (plots.confusion, [], []),
-    "thresholds": (plots.threshold_sensitivity, [20, 40, 60], [0.9, 0.52, 0.1]),
+    "popularity": (report.popularity_histogram, pd.Series([0, 1, 50, 100, np.nan])),
+    "popularity with threshold": (report.popularity_histogram, pd.Series([0, 50, 100.0]), 50),
+    "popularity, all missing": (report.popularity_histogram, pd.Series([np.nan] * 3), 50),
+    "artists": (report.tracks_per_artist, [1, 1, 2, 300]),
+    "no artists": (report.tracks_per_artist, []),
+    "years": (report.release_years, pd.to_datetime(["1999-01-01", None, "2021-12-31"])),
+    "no years": (report.release_years, pd.Series([pd.NaT, pd.NaT])),
+    "missing": (report.missing_values, RELEASES),
+    "missing nothing, lists": (report.missing_values, pd.DataFrame({"artists": [["a"], ["b"]]})),
+    "versions": (report.versions, RELEASES),
+    "no versions": (report.versions, RELEASES[2:3]),
+    "waterfall": (report.waterfall, steps(1_023_100, 1_016_194, 16_168, 16_168)),
+    "waterfall, nothing gone": (report.waterfall, steps(4, 4)),
+    "waterfall, nothing there": (report.waterfall, steps(0, 0, 0)),
+    "shapes": (report.popularity_shapes, shapes(np.full(30, 5.0), np.full(90, 7.0))),
+    "shape of nothing": (report.popularity_shapes, shapes(np.array([np.nan]))),
+    "by year": (report.popularity_by_year, shapes(np.full(30, 5.0), np.full(90, 7.0))),
+    "by year, too few": (report.popularity_by_year, shapes(np.full(3, 5.0))),
+    "waveform": (report.waveform, RNG.normal(0, 0.1, 30000), 22050),
+    "waveform, short and silent": (report.waveform, np.zeros(10), 22050),
+    "spectrogram": (report.spectrogram, S_DB, QUICK),
+    "spectrogram, silent": (report.spectrogram, np.full(FULL.shape, FLOOR_DB), FULL),
+    "spectra": (report.mean_spectra, *spectra(np.sin(np.arange(QUICK.n_mels)))),
+    "spectra, equal": (report.mean_spectra, *spectra(0)),
+    "curves": (report.training_curves, {"rnn": HISTORY, "another": HISTORY}),
+    "curves of one epoch": (report.training_curves, {"mlp": HISTORY[:1]}, "auc"),
+    "roc": (report.roc, {"rnn": (LABELS, SCORES), "mlp": (LABELS, LABELS)}),
+    "roc, constant": (report.roc, {"dummy": (LABELS, np.full(50, 0.5))}),
+    "roc, one class": (report.roc, {"rnn": (np.ones(50, int), SCORES)}),
+    "confusion": (report.confusion, LABELS, SCORES > 0.5),
+    "confusion, one class": (report.confusion, np.ones(50), np.ones(50)),
+    "confusion, nothing": (report.confusion, [], []),
+    "thresholds": (report.threshold_sensitivity, [20, 40, 60], [0.9, 0.52, 0.1]),
 }
 
 
@@ -113,7 +113,7 @@ def test_figure_of_its_own_holds_its_title(name):
 
 
 def test_numbers_and_names_at_a_waterfall_have_room():
-    ax = plots.waterfall(steps(1_023_100, 1_016_194, 16_168, 16_168))
+    ax = report.waterfall(steps(1_023_100, 1_016_194, 16_168, 16_168))
     ax.figure.canvas.draw()
     assert max(text.get_window_extent().x1 for text in ax.texts) <= ax.bbox.x1
     assert all(label.get_text().count("\n") < 3 for label in ax.get_yticklabels())
@@ -134,16 +134,16 @@ def test_data_stays_as_it_was(ax):
 
 def test_histogram_shows_every_known_track_on_its_side(ax):
     popularity = pd.Series([0, 49, 50, 51, 100, np.nan])
-    plots.popularity_histogram(popularity, 50, ax)
+    report.popularity_histogram(popularity, 50, ax)
     sides = {}
     for bar in ax.patches:
         color = to_hex(bar.get_facecolor()).upper()
         sides[color] = sides.get(color, 0) + bar.get_height()
-    assert sides == {plots.UNPOPULAR: 2, plots.POPULAR: 3}
+    assert sides == {report.UNPOPULAR: 2, report.POPULAR: 3}
 
 
 def test_waterfall_shows_what_is_left_and_what_went_top_down(ax):
-    plots.waterfall(steps(23_100, 16_194, 16_168, 16_168), ax)
+    report.waterfall(steps(23_100, 16_194, 16_168, 16_168), ax)
     solid, hatched = ax.containers
     assert [bar.get_width() for bar in solid] == [23_100, 16_194, 16_168, 16_168]
     assert [bar.get_width() for bar in hatched] == [0, 6_906, 26, 0]
@@ -157,7 +157,7 @@ def test_waterfall_shows_what_is_left_and_what_went_top_down(ax):
 
 
 def test_shapes_of_corpora_of_other_sizes_compare(ax):
-    plots.popularity_shapes(shapes(np.full(30, 5.0), np.r_[np.full(45, 1.0), np.full(45, 5.0)]), ax)
+    report.popularity_shapes(shapes(np.full(30, 5.0), np.r_[np.full(45, 1.0), np.full(45, 5.0)]), ax)
     one, half = (patch.get_data().values for patch in ax.patches)
     assert one.sum() == half.sum() == pytest.approx(100)
     assert one[2] == 100 and half[2] == 50
@@ -165,12 +165,12 @@ def test_shapes_of_corpora_of_other_sizes_compare(ax):
 
 
 def test_confusion_counts(ax):
-    plots.confusion([0, 0, 1, 1, 1], [0, 1, 1, 1, 0], ax)
+    report.confusion([0, 0, 1, 1, 1], [0, 1, 1, 1, 0], ax)
     texts = [text.get_text() for text in ax.texts]
     assert texts == ["1\n50%", "1\n50%", "1\n33%", "2\n67%"]
 
 
 def test_save_writes_and_closes(ax, tmp_path):
-    plots.save(ax, tmp_path / "figure.png")
+    report.save(ax, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 0
     assert plt.get_fignums() == []

@@ -2,9 +2,9 @@
 
 import pytest
 
+from hiphoplib import report
 from hiphoplib.evaluation.bootstrap import interval, measure
 from hiphoplib.evaluation.label import auc_by_threshold, auc_without_middle
-from hiphoplib.report import figures as plots
 from tests.figure_data import (
     FEW,
     MODELS,
@@ -35,15 +35,15 @@ def label(names):
 
 
 FIGURES = {
-    "reliability": (plots.reliability, MODELS, NETWORKS),
-    "reliability of one": (plots.reliability, MODELS, ["rnn"]),
-    "sieve": (plots.sieve, MODELS, Y.mean()),
-    "sieve of 3": (plots.sieve, some(FEW), Y.mean()),
-    "thresholds": (plots.label_threshold, label(NETWORKS[2:])),
-    "thresholds of one": (plots.label_threshold, label(["rnn"])),
-    "middle": (plots.label_middle, label(NETWORKS[2:])),
-    "middle of one": (plots.label_middle, label(["rnn"])),
-    "age": (plots.age, label([])["age"]),
+    "reliability": (report.reliability, MODELS, NETWORKS),
+    "reliability of one": (report.reliability, MODELS, ["rnn"]),
+    "sieve": (report.sieve, MODELS, Y.mean()),
+    "sieve of 3": (report.sieve, some(FEW), Y.mean()),
+    "thresholds": (report.label_threshold, label(NETWORKS[2:])),
+    "thresholds of one": (report.label_threshold, label(["rnn"])),
+    "middle": (report.label_middle, label(NETWORKS[2:])),
+    "middle of one": (report.label_middle, label(["rnn"])),
+    "age": (report.age, label([])["age"]),
 }
 
 
@@ -66,19 +66,19 @@ def test_reliability_says_how_far_said_and_true_are_apart():
     sure = {"reliability": [{"said": p, "came": p, "tracks": 10} for p in (0.2, 0.8)]}
     off = {"reliability": [{"said": 0.2, "came": 0.3, "tracks": 30},
                            {"said": 0.8, "came": 0.6, "tracks": 10}]}
-    ax = plots.reliability({"rnn": sure, "cnn1": off}, ["rnn", "cnn1"])
+    ax = report.reliability({"rnn": sure, "cnn1": off}, ["rnn", "cnn1"])
     assert title_of(ax) == "Said and true differ by 0 (RNN) to 12 points (CNN 1)"
     drawn = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata()))
              for line in ax.lines}
     assert drawn["CNN 1"] == ([0.2, 0.8], [0.3, 0.6])
-    assert title_of(plots.reliability({"cnn1": off}, ["cnn1"])) == (
+    assert title_of(report.reliability({"cnn1": off}, ["cnn1"])) == (
         "Said and true differ by 12 points on average (CNN 1)")
 
 
 def test_the_sieve_shows_every_case_of_every_model_beside_the_base_rates():
-    ax = plots.sieve(MODELS, Y.mean())
+    ax = report.sieve(MODELS, Y.mean())
     for given, color in ((None, "blue"), (0.2, "vermillion")):
-        dots = sorted((round(y), x) for x, y, _ in marks(ax, plots.PALETTE[color].upper()))
+        dots = sorted((round(y), x) for x, y, _ in marks(ax, report.PALETTE[color].upper()))
         assert dots == sorted((row_of(ax, name), case["hit_share"]["mean"]) for name in MODELS
                               for case in MODELS[name]["sieve"] if case["base"] == given)
     dotted = {line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"}
@@ -93,15 +93,15 @@ def test_the_sieve_shows_every_case_of_every_model_beside_the_base_rates():
 def test_the_title_of_the_sieve_follows_the_lift(lift, sentence):
     case = {"n": 10, "k": 1, "base": None, "hit_share": value(0.7), "lift": lift}
     models = {"rnn": {"sieve": [case]}, "oracle": {"sieve": [case | {"hit_share": value(0.9)}]}}
-    assert title_of(plots.sieve(models, 0.5)) == sentence
+    assert title_of(report.sieve(models, 0.5)) == sentence
 
 
 def test_thresholds_show_every_model_and_the_share_of_popular_tracks():
     found = label(NETWORKS[2:])
-    ax = plots.label_threshold(found)
+    ax = report.label_threshold(found)
     lines = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
     for name in NETWORKS[2:]:
-        assert lines[plots.MODEL_LABELS[name]] == [
+        assert lines[report.MODEL_LABELS[name]] == [
             step["models"][name]["mean"] for step in found["by_threshold"]]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == [
         f"{step['threshold']:.3g}\n({step['positive_share']:.0%})"
@@ -111,7 +111,7 @@ def test_thresholds_show_every_model_and_the_share_of_popular_tracks():
 def test_the_title_of_thresholds_counts_those_above_chance():
     steps = [{"threshold": t, "positive_share": 0.5, "models": {
         "rnn": value(mean), "oracle": value(0.9)}} for t, mean in ((20, 0.6), (30, 0.52))]
-    assert title_of(plots.label_threshold({"by_threshold": steps})) == (
+    assert title_of(report.label_threshold({"by_threshold": steps})) == (
         "RNN: AUC 0.52 to 0.60, above chance at 1 of 2 thresholds")
 
 
@@ -120,7 +120,7 @@ def test_the_title_of_thresholds_counts_those_above_chance():
 def test_the_title_of_the_middle_says_where_the_auc_goes(last, said):
     steps = [{"left_out": share, "tracks": 100, "models": {"rnn": value(auc), "oracle": value(1)}}
              for share, auc in ((0, 0.6), (0.6, last))]
-    ax = plots.label_middle({"without_middle": steps})
+    ax = report.label_middle({"without_middle": steps})
     assert title_of(ax) == f"Without the middle 60 %, AUC of RNN {said}"
 
 
@@ -130,7 +130,7 @@ def test_the_title_of_the_middle_says_where_the_auc_goes(last, said):
     (value(0.01), "Popularity shows no trend with age: Spearman +0.01 [-0.04, 0.06]")])
 def test_the_title_of_age_follows_the_correlation(spearman, said):
     found = label([])["age"] | {"spearman": spearman}
-    ax = plots.age(found)
+    ax = report.age(found)
     assert title_of(ax) == said
     assert list(ax.lines[0].get_ydata()) == [part["median"] for part in found["bins"]]
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
+from hiphoplib import report
 from hiphoplib.models.comparison import LADDER
-from hiphoplib.report import figures as plots
-from hiphoplib.report import model_names as plots_models
+from hiphoplib.report import style as plots_models
 from tests.figure_data import (
     ALL,
     FEW,
@@ -57,19 +57,19 @@ def paired(mean, half=0.01, sound="ensemble"):
 
 
 FIGURES = {
-    "ladder": (plots.ladder, MODELS),
-    "ladder of 3": (plots.ladder, some(FEW)),
-    "ladder of one": (plots.ladder, {"rnn": {"auc": value(0.4)}}),
-    "ladder of an unknown model": (plots.ladder, some(FEW) | {"mine": MODELS["rnn"]}),
-    "splits": (plots.splits, split_gap(NETWORKS)),
-    "splits without dates": (plots.splits, split_gap(["rnn"], without=["time"])),
-    "power": (plots.power, power(NETWORKS[:4])),
-    "power of one, close sizes": (plots.power, power(["rnn"], sizes=(100, 110, 120, 400, 410))),
-    "context": (plots.context, MODELS, paired(0.01)),
-    "context, no ensemble": (plots.context, some(["without_sound", "rnn", "cnn1"]), {}),
-    "corpora": (plots.corpora, several(ALL)),
-    "corpora, 6 of them": (plots.corpora, several(FEW, 6)),
-    "corpora, one": (plots.corpora, several(FEW, 1)),
+    "ladder": (report.ladder, MODELS),
+    "ladder of 3": (report.ladder, some(FEW)),
+    "ladder of one": (report.ladder, {"rnn": {"auc": value(0.4)}}),
+    "ladder of an unknown model": (report.ladder, some(FEW) | {"mine": MODELS["rnn"]}),
+    "splits": (report.splits, split_gap(NETWORKS)),
+    "splits without dates": (report.splits, split_gap(["rnn"], without=["time"])),
+    "power": (report.power, power(NETWORKS[:4])),
+    "power of one, close sizes": (report.power, power(["rnn"], sizes=(100, 110, 120, 400, 410))),
+    "context": (report.context, MODELS, paired(0.01)),
+    "context, no ensemble": (report.context, some(["without_sound", "rnn", "cnn1"]), {}),
+    "corpora": (report.corpora, several(ALL)),
+    "corpora, 6 of them": (report.corpora, several(FEW, 6)),
+    "corpora, one": (report.corpora, several(FEW, 1)),
 }
 
 
@@ -89,21 +89,21 @@ def test_a_figure_is_drawn_where_asked_and_changes_no_data(name):
 
 
 def test_every_rung_has_a_label_and_a_colour_in_the_order_of_the_ladder():
-    assert [name for name in plots.MODEL_LABELS if name in LADDER] == [
-        name for name in [*LADDER] if name in plots.MODEL_LABELS] == list(LADDER)
-    assert list(plots.MODEL_LABELS) == [*LADDER, "oracle"]
-    assert set(plots.MODEL_COLORS) == set(plots.MODEL_LABELS)
-    greys = [of for of in plots.MODEL_COLORS.values() if len({of[1:3], of[3:5], of[5:]}) == 1]
-    assert {of.upper() for of in plots.MODEL_COLORS.values()} - {of.upper() for of in greys} <= {
-        of.upper() for of in plots.PALETTE.values()}
-    assert len({plots.MODEL_COLORS[name] for name in plots_models.NETWORKS}) == 5
-    assert all(len(label) <= 22 for label in plots.MODEL_LABELS.values())
+    assert [name for name in report.MODEL_LABELS if name in LADDER] == [
+        name for name in [*LADDER] if name in report.MODEL_LABELS] == list(LADDER)
+    assert list(report.MODEL_LABELS) == [*LADDER, "oracle"]
+    assert set(report.MODEL_COLORS) == set(report.MODEL_LABELS)
+    greys = [of for of in report.MODEL_COLORS.values() if len({of[1:3], of[3:5], of[5:]}) == 1]
+    assert {of.upper() for of in report.MODEL_COLORS.values()} - {of.upper() for of in greys} <= {
+        of.upper() for of in report.PALETTE.values()}
+    assert len({report.MODEL_COLORS[name] for name in plots_models.NETWORKS}) == 5
+    assert all(len(label) <= 22 for label in report.MODEL_LABELS.values())
 
 
 @pytest.mark.parametrize("names", [ALL, FEW])
 def test_the_ladder_shows_auc_and_accuracy_of_every_model_in_its_row(names):
-    ax = plots.ladder(some(names))
-    for metric, color in plots.METRIC_COLORS.items():
+    ax = report.ladder(some(names))
+    for metric, color in report.METRIC_COLORS.items():
         dots = {round(y): x for x, y, _ in marks(ax, color.upper())}
         assert dots == {row_of(ax, name): MODELS[name][metric]["mean"] for name in names}
         whiskers = [tuple(segment[:, 0]) for lines in ax.collections
@@ -113,15 +113,15 @@ def test_the_ladder_shows_auc_and_accuracy_of_every_model_in_its_row(names):
             (MODELS[name][metric]["low"], MODELS[name][metric]["high"]) for name in names)
     said = [text.get_text() for text in ax.texts]
     assert sorted(said) == sorted(["AUC", "accuracy"] + [
-        f"{MODELS[name][metric]['mean']:.2f}" for name in names for metric in plots.METRIC_COLORS])
+        f"{MODELS[name][metric]['mean']:.2f}" for name in names for metric in report.METRIC_COLORS])
 
 
 def test_the_ladder_climbs_in_groups_and_hollows_what_nobody_could_use():
-    ax = plots.ladder(dict(reversed(MODELS.items())) | {"mine": MODELS["rnn"]})
+    ax = report.ladder(dict(reversed(MODELS.items())) | {"mine": MODELS["rnn"]})
     rows = [tick.get_text() for tick in ax.get_yticklabels()]
     groups = [tick.get_text() for tick in ax.get_yticklabels() if tick.get_fontweight() == "bold"]
     assert groups == ["Baselines", "Networks", "Beyond", "Never to be deployed"]
-    expected = [plots.MODEL_LABELS[name] for name in [*LADDER, "oracle"]]
+    expected = [report.MODEL_LABELS[name] for name in [*LADDER, "oracle"]]
     assert [row for row in rows if row not in (*groups, "mine")] == expected
     assert rows.index("Sound + context") < rows.index("mine") < rows.index("Never to be deployed")
     assert ax.yaxis_inverted()
@@ -136,15 +136,15 @@ def test_the_ladder_climbs_in_groups_and_hollows_what_nobody_could_use():
      "Highest AUC: MLP, 0.67; 2 of 3 models are above chance"),
     ({"oracle": 0.8}, "How far each model is above guessing")])
 def test_the_ladder_says_who_leads_and_how_many_are_above_chance(lows, sentence):
-    assert title_of(plots.ladder({name: {"auc": value(low + 0.05)}
+    assert title_of(report.ladder({name: {"auc": value(low + 0.05)}
                                   for name, low in lows.items()})) == sentence
 
 
 def test_splits_are_three_colours_a_model():
     found = split_gap(NETWORKS)
-    ax = plots.splits(found)
+    ax = report.splits(found)
     for split, color in (("artist", "blue"), ("time", "green"), ("random", "vermillion")):
-        dots = {round(y): x for x, y, _ in marks(ax, plots.PALETTE[color].upper())}
+        dots = {round(y): x for x, y, _ in marks(ax, report.PALETTE[color].upper())}
         assert dots == {row_of(ax, name): found["models"][name][split]["mean"] for name in NETWORKS}
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == ["artists held out", "newest held out", "at random", "guessing"]
@@ -155,15 +155,15 @@ def test_splits_are_three_colours_a_model():
     (value(-0.04, 0.03), "At random, RNN seems worse than it is: -0.04 [-0.07, -0.01]"),
     (value(0.02, 0.03), "RNN: no gap shows between random and artists, +0.02 [-0.01, 0.05]")])
 def test_the_title_of_splits_follows_the_interval_of_the_gap(gap, sentence):
-    assert title_of(plots.splits(split_gap(["dummy", "rnn"], gap))) == sentence
+    assert title_of(report.splits(split_gap(["dummy", "rnn"], gap))) == sentence
 
 
 def test_power_shows_each_model_at_each_size_and_the_two_bars():
     found = power(["rnn", "transfer"])
-    ax = plots.power(found)
+    ax = report.power(found)
     lines = {line.get_label(): line for line in ax.lines}
     for name in found["models"]:
-        line = lines[plots.MODEL_LABELS[name]]
+        line = lines[report.MODEL_LABELS[name]]
         assert list(line.get_ydata()) == [s["auc"]["mean"] for s in found["models"][name]]
         np.testing.assert_allclose(line.get_xdata(), [s["tracks"] for s in found["models"][name]],
                                    rtol=0.1)
@@ -178,7 +178,7 @@ def test_power_shows_each_model_at_each_size_and_the_two_bars():
 def test_the_title_of_power_says_how_many_tracks_are_needed(needed, sentence):
     found = power(["rnn", "transfer", "oracle"], needed)
     found["needed"] |= {"transfer": {"0.5": None, "0.6": None}, "oracle": {"0.5": 9, "0.6": 9}}
-    assert title_of(plots.power(found)) == sentence
+    assert title_of(report.power(found)) == sentence
 
 
 @pytest.mark.parametrize("difference, sentence", [
@@ -186,7 +186,7 @@ def test_the_title_of_power_says_how_many_tracks_are_needed(needed, sentence):
     (-0.02, "Context takes AUC from the sound: -0.02 [-0.03, -0.01]"),
     (0.0, "Context adds nothing that shows: +0.00 [-0.01, 0.01] AUC")])
 def test_the_title_of_context_follows_the_paired_difference(difference, sentence):
-    ax = plots.context(MODELS, paired(difference))
+    ax = report.context(MODELS, paired(difference))
     assert title_of(ax) == sentence
     assert [tick.get_text() for tick in ax.get_yticklabels()] == [
         "Context", "Sound (Ensemble)", "Sound + context"]
@@ -197,15 +197,15 @@ def test_the_title_of_context_follows_the_paired_difference(difference, sentence
 def test_without_an_ensemble_the_best_that_listens_stands_for_the_sound():
     models = some(["without_sound", "mlp", "cnn1", "with_context", "statistics", "oracle"])
     models |= {"mlp": {"auc": value(0.99)}, "statistics": {"auc": value(0.995)}}
-    ax = plots.context(models, paired(0.02, sound="mlp"))
+    ax = report.context(models, paired(0.02, sound="mlp"))
     assert row_of(ax, "Sound (MLP)") == 1 and title_of(ax).startswith("Context adds +0.02")
 
 
 def test_corpora_share_rows_and_have_a_colour_each():
     files = several(ALL)
-    ax = plots.corpora(files)
+    ax = report.corpora(files)
     for results, color in zip(files, ("blue", "vermillion", "green")):
-        dots = {round(y): x for x, y, _ in marks(ax, plots.PALETTE[color].upper())}
+        dots = {round(y): x for x, y, _ in marks(ax, report.PALETTE[color].upper())}
         assert dots == {row_of(ax, name): model["auc"]["mean"]
                         for name, model in results["models"].items()}
 
@@ -221,12 +221,12 @@ def test_the_title_of_corpora_says_what_holds_on_all(lows, sentence):
     files = [{"corpus": {"name": f"corpus {i}", "tracks": 9},
               "models": {name: {"auc": value(low + 0.05)} for name, low in models.items()}}
              for i, models in enumerate(lows)]
-    assert title_of(plots.corpora(files)) == sentence
+    assert title_of(report.corpora(files)) == sentence
 
 
 def test_the_results_files_of_the_project_can_be_shown_side_by_side():
     files = [json.loads((RESULTS / f"{name}.json").read_text())
              for name in ("liked_songs", "synthetic-4000")]
-    ax = plots.corpora(files)
+    ax = report.corpora(files)
     assert len(marks(ax)) == sum(len(results["models"]) for results in files)
-    assert len(marks(plots.ladder(files[0]["models"]))) == 2 * len(files[0]["models"])
+    assert len(marks(report.ladder(files[0]["models"]))) == 2 * len(files[0]["models"])

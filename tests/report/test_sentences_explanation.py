@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hiphoplib.explanation.lime import Explanation
-from hiphoplib.report import sentences_explanation as wording
+from hiphoplib.report import sentences_songs as wording
 from tests.figure_data import explanations
 from tests.known_models import GRID
 

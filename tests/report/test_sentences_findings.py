@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from hiphoplib.report import sentences_findings as wording
+from hiphoplib.report import sentences as wording
 
 ABOVE, BELOW, AROUND = (0.01, 0.05, 0.09), (-0.09, -0.05, -0.01), (-0.02, 0.03, 0.08)
 

@@ -14,7 +14,7 @@ import soundfile as sf
 from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
 from hiphoplib.report import song_page as song_report
-from hiphoplib.report.figures_songs import clock
+from hiphoplib.report.figures_explanation import clock
 from hiphoplib.report.sentences import CAVEAT
 from hiphoplib.report.sentences_songs import BANNER
 from hiphoplib.report.song_page import IN_TABLE, make_report, write_report

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from hiphoplib.scoring.ranking import above, places, told_apart
+from hiphoplib.scoring.score import above, places, told_apart
 
 RNG = np.random.default_rng
 

@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 
 from hiphoplib.audio.mel import FULL
-from hiphoplib.dataset.mel import make_mels
+from hiphoplib.dataset.store import make_mels
 from hiphoplib.errors import BadInput
-from hiphoplib.models.checkpoint import CHECKPOINT
+from hiphoplib.models.training import CHECKPOINT
 from hiphoplib.studies import bench_mel, bench_memory, resources
 from hiphoplib.studies.bench import PARTS, SHORT, SO_FAR, Bench, Effort, find_clips, main, run
 from hiphoplib.studies.bench_mel import mel_throughput, workers
 from hiphoplib.studies.bench_table import RATIOS, bench_markdown
 from hiphoplib.studies.resources import machine, times_as_fast, watch
-from hiphoplib.tracks.table import clean_tracks, read_tracks
+from hiphoplib.tracks.cleaning import clean_tracks
+from hiphoplib.tracks.table import read_tracks
 
 LITTLE = Effort(clips=3, rounds=2, rows=6, warm_rows=4, pairs=1, models=("mlp",), seconds=0.1,
                 sizes=(4, 8), training_seconds=0.1, startups=1, scored=1, seeds=1)

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.evaluation.evaluate import read_results
-from hiphoplib.evaluation.findings import heldout_labels
+from hiphoplib.evaluation.evaluate import heldout_labels, read_results
 from hiphoplib.explanation.cache import four_tracks
 from hiphoplib.models.experiment import prepare
 from hiphoplib.studies import explanations

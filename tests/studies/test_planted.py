@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hiphoplib.explanation.cache import shuffle_weights
-from hiphoplib.explanation.curves import recovery
+from hiphoplib.explanation.faithfulness import recovery
 from hiphoplib.explanation.lime import explain, rank_correlation
 from hiphoplib.explanation.segments import Grid, fillings
 from hiphoplib.models.training import load_run, save_run

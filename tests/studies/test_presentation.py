@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import typst
 
+from hiphoplib import report
 from hiphoplib.errors import BadInput
-from hiphoplib.report import figures as plots
 from hiphoplib.studies import learning_curve as power
 from hiphoplib.studies.presentation import (
     SOURCE,
@@ -31,7 +31,7 @@ from tests.paths import ROOT
 PARTS = "presentation"  # folder of what the source imports
 MODELS = {"dummy": 0.5, "mlp": 0.53, "cnn1": 0.61, "cnn2": 0.6, "rnn": 0.64, "transfer": 0.65,
           "oracle": 0.79}
-LADDER = dict(zip(plots.MODEL_LABELS, [
+LADDER = dict(zip(report.MODEL_LABELS, [
     0.5, 0.5, 0.62, 0.63, 0.57, 0.5, 0.53, 0.48, 0.62, 0.6, 0.57, 0.61, 0.6, 0.62, 0.63, 0.64,
     0.5, 0.75]))
 NEVER = {"dummy", "artist_mean", "oracle"}
@@ -618,7 +618,7 @@ def test_synthetic_numbers_carry_the_warning():
 def test_colours_are_those_of_the_figures():
     source = "".join(path.read_text() for path in [ROOT / SOURCE, *(ROOT / PARTS).glob("*.typ")])
     hexes = set(re.findall(r'rgb\("(#\w+)"\)', source))
-    assert hexes <= {*plots.PALETTE.values(), plots.NEUTRAL}
+    assert hexes <= {*report.PALETTE.values(), report.NEUTRAL}
     assert len(hexes) >= 5
 
 

@@ -16,7 +16,8 @@ from hiphoplib.tracks.describe import (
     write_shape,
     years_table,
 )
-from hiphoplib.tracks.table import get_tracks, normalise
+from hiphoplib.tracks.gather import get_tracks
+from hiphoplib.tracks.table import normalise
 
 
 def table(popularity, artists, dates=None):

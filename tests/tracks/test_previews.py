@@ -11,9 +11,8 @@ from hiphoplib.errors import BadInput
 from hiphoplib.parallel import unordered
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.previews import Clip, clip_path, download_previews
-from hiphoplib.tracks.rejected import read_rejected
 from hiphoplib.tracks.sources.folder import Folder
-from hiphoplib.tracks.table import read_tracks
+from hiphoplib.tracks.table import read_rejected, read_tracks
 
 
 class Counted(Folder):

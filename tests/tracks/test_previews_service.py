@@ -9,10 +9,9 @@ import pytest
 from hiphoplib.errors import TryLater
 from hiphoplib.tracks import previews
 from hiphoplib.tracks.previews import download_previews
-from hiphoplib.tracks.rejected import read_rejected
 from hiphoplib.tracks.sources import web
 from hiphoplib.tracks.sources.folder import Folder
-from hiphoplib.tracks.table import normalise
+from hiphoplib.tracks.table import normalise, read_rejected
 from tests.loopback import Reply, serving
 
 HOST = "previews.test"

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hiphoplib.tracks.rejected import read_rejected, record_rejected
+from hiphoplib.tracks.table import read_rejected, record_rejected
 
 
 def listed(folder):
@@ -38,7 +38,7 @@ def test_a_reason_and_an_id_of_any_text_come_back(tmp_path, reason):
 WRITE_ON = """
 import sys
 from itertools import count
-from hiphoplib.tracks.rejected import record_rejected
+from hiphoplib.tracks.table import record_rejected
 for number in count():
     record_rejected(sys.argv[1], "previews", dict.fromkeys(map(str, range(1 + number % 999)), "x"))
 """

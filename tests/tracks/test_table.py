@@ -5,15 +5,9 @@ import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks.table import (
-    COLUMNS,
-    REQUIRED,
-    clean_tracks,
-    get_tracks,
-    normalise,
-    read_tracks,
-    write_tracks,
-)
+from hiphoplib.tracks.cleaning import clean_tracks
+from hiphoplib.tracks.gather import get_tracks
+from hiphoplib.tracks.table import COLUMNS, REQUIRED, normalise, read_tracks, write_tracks
 
 
 def table(n=2, **columns):

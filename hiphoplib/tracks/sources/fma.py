@@ -14,9 +14,9 @@ import pandas as pd
 import pooch
 
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks.sources import licences
+from hiphoplib.tracks.sources import base as licences
+from hiphoplib.tracks.sources.base import percentile_within
 from hiphoplib.tracks.sources.fma_zip import DAMAGED, Clips
-from hiphoplib.tracks.sources.popularity import percentile_within
 from hiphoplib.tracks.sources.web import Web
 
 METADATA_URL = "https://os.unil.cloud.switch.ch/fma/fma_metadata.zip"

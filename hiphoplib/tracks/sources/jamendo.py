@@ -15,13 +15,13 @@ import pandas as pd
 
 from hiphoplib.audio.files import middle
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.quiet import progress
-from hiphoplib.tracks.sources import licences
-from hiphoplib.tracks.sources.answers import printable
+from hiphoplib.io import progress
+from hiphoplib.tracks.sources import base as licences
+from hiphoplib.tracks.sources.answers import Transient, printable
+from hiphoplib.tracks.sources.base import percentile_within
 from hiphoplib.tracks.sources.credentials import from_environment, redact
 from hiphoplib.tracks.sources.pages import Pages, turns
-from hiphoplib.tracks.sources.popularity import percentile_within
-from hiphoplib.tracks.sources.web import Transient, Web
+from hiphoplib.tracks.sources.web import Web
 
 API = "https://api.jamendo.com/v3.0/tracks/"
 ADVICE = "a free one is to be had at https://devportal.jamendo.com"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.quiet import progress
+from hiphoplib.io import progress
 from hiphoplib.tracks.sources.pages import Pages, turns
 from hiphoplib.tracks.sources.spotify_search import LimitRefused, Search, items, total
 from hiphoplib.tracks.sources.web import Web

@@ -12,7 +12,7 @@ import requests
 import urllib3
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.quiet import progress
+from hiphoplib.io import progress
 from hiphoplib.tracks.sources.answers import (  # noqa: F401
     Transient,
     announced,

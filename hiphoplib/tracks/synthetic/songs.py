@@ -17,23 +17,13 @@ import numpy as np
 import soundfile as sf
 
 from hiphoplib.audio.files import encode
+from hiphoplib.cli import positive
 from hiphoplib.errors import BadInput
-from hiphoplib.gather_options import positive
-from hiphoplib.io import write_whole
+from hiphoplib.io import progress, write_whole
 from hiphoplib.parallel import unordered
-from hiphoplib.quiet import progress
-from hiphoplib.tracks.synthetic.artists import TITLE_FORMS, Artist, invented
-from hiphoplib.tracks.synthetic.beats import (
-    CAUSES,
-    SR,
-    N,
-    Recipe,
-    bars_of,
-    harmony,
-    render,
-    timeline,
-)
-from hiphoplib.tracks.synthetic.instruments import decibels
+from hiphoplib.tracks.synthetic.beats import CAUSES, N, Recipe, bars_of, harmony, render, timeline
+from hiphoplib.tracks.synthetic.corpus import TITLE_FORMS, Artist, invented
+from hiphoplib.tracks.synthetic.instruments import SR, decibels
 
 CLIENT = 1_000_003  # number of the artist, which no corpus reaches: a model has not heard the kit
 SECONDS = 126, 234  # what a song lasts at least and at most, in s, before it is rounded to bars

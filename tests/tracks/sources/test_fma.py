@@ -14,10 +14,9 @@ import pytest
 
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.cleaning import clean_tracks
-from hiphoplib.tracks.gather import gather
+from hiphoplib.tracks.gather import gather, get_tracks
 from hiphoplib.tracks.sources import fma, web
-from hiphoplib.tracks.sources.licences import NO_DERIVATIVES, NO_LICENCE, UNCLEAR
-from hiphoplib.tracks.table import get_tracks
+from hiphoplib.tracks.sources.base import NO_DERIVATIVES, NO_LICENCE, UNCLEAR
 from tests.fma_server import (
     GENRES,
     HEADER,

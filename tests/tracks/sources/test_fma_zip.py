@@ -11,10 +11,9 @@ from remotezip import RemoteZip
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.previews import Clip
-from hiphoplib.tracks.rejected import read_rejected
 from hiphoplib.tracks.sources import fma, web
 from hiphoplib.tracks.sources import fma_zip as fma_clips
-from hiphoplib.tracks.table import read_tracks
+from hiphoplib.tracks.table import read_rejected, read_tracks
 from tests.fma_server import (
     CLIPS,
     HOST,

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.tracks.table import get_tracks
+from hiphoplib.tracks.gather import get_tracks
 from tests.jamendo_server import (
     CLIENT_ID,
     COUNTS,

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
+from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.sources.jamendo import Jamendo
-from hiphoplib.tracks.table import get_tracks
 from tests.jamendo_server import (
     CLIENT_ID,
     COUNTS,

@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from hiphoplib.tracks.sources.licences import (
+from hiphoplib.tracks.sources.base import (
     NO_DERIVATIVES,
     NO_LICENCE,
     UNCLEAR,

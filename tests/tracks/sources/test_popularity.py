@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.tracks.sources.popularity import percentile_within
+from hiphoplib.tracks.sources.base import percentile_within
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from collections import Counter
 import pytest
 
 from hiphoplib.errors import BadInput
+from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.previews import Clip
 from hiphoplib.tracks.sources.spotify import PERMISSION, TERMS, Spotify
-from hiphoplib.tracks.table import COLUMNS, get_tracks
+from hiphoplib.tracks.table import COLUMNS
 from tests import spotify_server
 from tests.loopback import Reply, serving
 from tests.spotify_gathering import (

@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from hiphoplib.errors import BadInput
+from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.sources.spotify import Spotify
-from hiphoplib.tracks.table import get_tracks
 from tests import spotify_server
 from tests.loopback import serving
 from tests.spotify_gathering import ALWAYS, refused, surroundings

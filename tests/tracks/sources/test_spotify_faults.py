@@ -8,9 +8,9 @@ import pytest
 from urllib3.util import Retry
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
+from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.sources import spotify_search, web
 from hiphoplib.tracks.sources.spotify import Spotify
-from hiphoplib.tracks.table import get_tracks
 from tests import spotify_server
 from tests.loopback import Reply, serving
 from tests.spotify_gathering import (

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput, TryLater
+from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.previews import Clip
 from hiphoplib.tracks.sources.spotify import Spotify
-from hiphoplib.tracks.table import get_tracks
 from tests import spotify_server
 from tests.loopback import rerouted, serving
 from tests.paths import ROOT

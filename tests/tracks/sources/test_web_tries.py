@@ -13,8 +13,8 @@ import requests
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.sources import web
-from hiphoplib.tracks.sources.answers import retry_after
-from hiphoplib.tracks.sources.web import Transient, Web
+from hiphoplib.tracks.sources.answers import Transient, retry_after
+from hiphoplib.tracks.sources.web import Web
 from tests.loopback import Reply, rerouted
 from tests.web_server import CONTENT, URL, Answers
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hiphoplib.tracks.synthetic.causes import acting, strongest
+from hiphoplib.explanation.faithfulness import acting, strongest
 from hiphoplib.tracks.synthetic.corpus import Synthetic
 from tests.known_models import GRID
 

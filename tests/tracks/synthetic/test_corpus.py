@@ -13,11 +13,11 @@ from scipy.signal import stft
 from sklearn.metrics import roc_auc_score
 
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks.cleaning import recordings
+from hiphoplib.tracks.cleaning import clean_tracks, recordings
+from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.synthetic import artists, beats
 from hiphoplib.tracks.synthetic import corpus as synthetic
 from hiphoplib.tracks.synthetic.corpus import Synthetic
-from hiphoplib.tracks.table import clean_tracks, get_tracks
 
 SR = beats.SR
 

@@ -12,7 +12,8 @@ from scipy.signal import butter, correlate, sosfiltfilt
 from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
 from hiphoplib.tracks.synthetic import songs
-from hiphoplib.tracks.synthetic.beats import CAUSES, SR, N, Recipe, bars_of, render, timeline
+from hiphoplib.tracks.synthetic.beats import CAUSES, N, Recipe, bars_of, render, timeline
+from hiphoplib.tracks.synthetic.instruments import SR
 
 ARTISTS = range(40)
 SEED = 9  # a loud artist: peaks are held back, a riser of two bars leads to the hook
