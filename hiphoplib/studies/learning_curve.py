@@ -83,7 +83,7 @@ def _auc(task, model, size, draw):
     if model in MODELS:
         train(part, model)
     scores = heldout_scores(part, model)[[0]]
-    heldout = Heldout.of(part, scores.index, RESAMPLES)
+    heldout = Heldout.of(part, scores.index, CURVE_RESAMPLES)
     once = np.ones((1, len(scores)))
     point, many = (over_seeds(heldout.y_true, scores.to_numpy(), weights)["auc"]
                    for weights in (once, heldout.weights))
