@@ -23,7 +23,7 @@ def make_tiny():
     from hiphoplib.dataset.features import make_available
     from hiphoplib.dataset.store import make_mels
     from hiphoplib.models.experiment import prepare, train
-    from hiphoplib.models.networks import MODELS
+    from hiphoplib.models.networks import NETWORKS
     from hiphoplib.tracks.cleaning import clean_tracks
     from hiphoplib.tracks.gather import open_corpus
     from hiphoplib.tracks.table import read_tracks
@@ -32,7 +32,7 @@ def make_tiny():
     tracks, _ = clean_tracks(read_tracks(folder))
     make_mels(tracks, folder)
     make_available(tracks, folder)
-    train(prepare(folder), list(MODELS))
+    train(prepare(folder), list(NETWORKS))
 
 
 @pytest.hookimpl(optionalhook=True)

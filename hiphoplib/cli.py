@@ -11,7 +11,7 @@ PROGRAM = "python -m hiphoplib"
 # those of `models.MODELS`, `splits.SPLITS` and `features.KINDS`, which take seconds to import
 MODEL_NAMES = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
 SPLITS = ("artist", "time", "random")
-FEATURES = ("statistics", "musicnn")
+FEATURES = ("handcrafted", "musicnn")
 
 
 def main(arguments=None):
@@ -58,7 +58,7 @@ def gather(options):
 def describe(options):
     """Say what a corpus looks like, in numbers that name no track and no artist."""
     from hiphoplib.evaluation.label import popularity_by_age, version_noise
-    from hiphoplib.tracks.describe import shape, write_shape, years_table
+    from hiphoplib.tracks.describe import shape, write_summary, years_table
     from hiphoplib.tracks.table import read_tracks
 
     tracks = read_tracks(options.corpus)
@@ -72,7 +72,7 @@ def describe(options):
     for year, row in years_table(found).iterrows():
         print(f"{year:7d}  {row['tracks']:5.0f} tracks, median {row['median']:.0f}")
     if options.json:
-        write_shape(found, options.json, name=options.name or options.corpus.name,
+        write_summary(found, options.json, name=options.name or options.corpus.name,
                     command=f"{PROGRAM} {' '.join(options.arguments)}")
 
 
@@ -107,27 +107,29 @@ def train(options):
     """Train the models on every seed and fold, as many at once as there are cores."""
     from hiphoplib.models.experiment import train as train_model
 
-    task = _task(options)
+    experiment = _experiment(options)
     epochs = {"epochs": options.epochs} if options.epochs else {}
     if options.out and len(options.model) > 1:
         raise BadInput("--out: one model a folder; give --model once")
-    folders = train_model(task, options.model, range(options.seeds), jobs=options.jobs, **epochs)
+    folders = train_model(
+        experiment, options.model, range(options.seeds), jobs=options.jobs, **epochs
+    )
     for model in options.model:
         runs = [folder for folder in folders if folder.parent.name == model]
         print(f"{model}: {len(runs)} runs in {runs[0].parent}")
     if options.out:
-        _hand_on(task, options.model[0], options.out, range(options.seeds))
+        _hand_on(experiment, options.model[0], options.out, range(options.seeds))
 
 
-def _hand_on(task, model, folder, seeds):
+def _hand_on(experiment, model, folder, seeds):
     """Put a trained model into a folder, and say how to go on."""
     from hiphoplib.scoring.model_folder import save_model
     from hiphoplib.scoring.score import FEWEST
 
-    save_model(task, model, folder, seeds)
+    save_model(experiment, model, folder, seeds)
     print(f"{folder}: all that scoring needs; "
           f"{PROGRAM} score FOLDER --model {folder} --out report.html")
-    networks = len(seeds) * task.sides.shape[1]
+    networks = len(seeds) * experiment.sides.shape[1]
     if networks < FEWEST:
         print(f"it has {networks} of the {FEWEST} networks that it takes to put one song above "
               f"another; --seeds {FEWEST} trains them")
@@ -135,19 +137,19 @@ def _hand_on(task, model, folder, seeds):
 
 def evaluate(options):
     """Metrics of every model of the ladder, to the screen and to a results file."""
-    from hiphoplib.evaluation.evaluate import evaluate as evaluate_task
+    from hiphoplib.evaluation.evaluate import evaluate as evaluate_experiment
     from hiphoplib.evaluation.evaluate import write_results
     from hiphoplib.studies.learning_curve import DRAWS, compare_splits, power
 
-    task = _task(options)
+    experiment = _experiment(options)
     command = f"{PROGRAM} {' '.join(options.arguments)}"
-    results, _ = evaluate_task(task, options.model, command=command)
+    results, _ = evaluate_experiment(experiment, options.model, command=command)
     if options.splits:
-        results["splits"] = compare_splits(task)
+        results["splits"] = compare_splits(experiment)
     if options.power:
-        results["power"] = power(task, DRAWS)
+        results["power"] = power(experiment, DRAWS)
     protocol = results["protocol"]
-    print(f"{protocol['heldout']} held-out tracks, split by {protocol['split']}, "
+    print(f"{protocol['test_tracks']} held-out tracks, split by {protocol['split']}, "
           + (f"{protocol['folds']} folds" if protocol["folds"] else "one holdout"))
     for name, model in results["models"].items():
         auc, accuracy = model["auc"], model["accuracy"]
@@ -168,19 +170,19 @@ def explain(options):
     from hiphoplib.tracks.previews import clip_path
 
     use_style()
-    task = _task(options)
-    found, S_db = explain_track(task, options.model, options.track)
+    experiment = _experiment(options)
+    found, S_db = explain_track(experiment, options.model, options.track)
     title = f"{options.track}: what the {label_of(options.model)} listens to"
     save(explanation(S_db, found, title=title), options.out)
     print(f"{options.track}:\n{told(found, options.model)}")
     if options.wav:
-        heard = hear(clip_path(options.corpus, task.tracks.loc[options.track]), found)
+        heard = hear(clip_path(options.corpus, experiment.tracks.loc[options.track]), found)
         for name, sound in heard.items():
             write_whole(options.wav / f"{name}.wav", as_wav(*sound))
         print(f"written to {options.wav}: {', '.join(heard)}" if heard else "nothing to listen to")
 
 
-def _task(options):
+def _experiment(options):
     """The corpus that a command names, split as it says."""
     from hiphoplib.models.experiment import prepare
 

@@ -7,21 +7,23 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+from dataclasses import asdict
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import to_hex
 
 from hiphoplib import report
-from hiphoplib.evaluation.bootstrap import estimate, measure, resample_artists
-from hiphoplib.evaluation.selection import sieve
+from hiphoplib.evaluation.bootstrap import METRICS, Bootstrap
+from hiphoplib.evaluation.selection import hit_shares
 from hiphoplib.models.calibration import reliability
 
 N = 240
 RNG = np.random.default_rng(0)
 POPULARITY = RNG.uniform(0, 100, N).round()
 Y = (POPULARITY >= np.median(POPULARITY)).astype(int)
-WEIGHTS = resample_artists(np.arange(N), 60)
-ALL, FEW = list(report.MODEL_LABELS), ["dummy", "rnn", "oracle"]
+BOOT = Bootstrap(np.arange(N), 60)
+ALL, FEW = list(report.MODEL_LABELS), ["dummy", "rnn", "upper_bound"]
 
 
 def answers(strength):
@@ -31,15 +33,15 @@ def answers(strength):
 
 def found_of(score):
     """Return what a results file holds of a model, of one seed's scores."""
-    once, draws = measure(Y, score, np.ones((1, N))), measure(Y, score, WEIGHTS)
-    return {metric: {**estimate(once[metric][0], draws[metric]), "by_seed": [once[metric][0]]}
-            for metric in draws} | {"sieve": sieve(Y, score[:, None], WEIGHTS, [(10, 1), (10, 3)]),
-                                    "reliability": reliability(Y, score).to_dict("records")}
+    found = {name: BOOT.estimate(metric, Y, score) for name, metric in METRICS.items()}
+    return {name: {**asdict(each), "by_seed": [each.mean]} for name, each in found.items()} | {
+        "precision_at_k": hit_shares(BOOT, Y, score[:, None], [(10, 1), (10, 3)]),
+        "reliability": reliability(Y, score).to_dict("records")}
 
 
 SCORES = {name: np.full(N, Y.mean()) if name == "dummy" else answers(place / 8)
           for place, name in enumerate(ALL)}
-MODELS = {name: found_of(score) for name, score in SCORES.items()}
+SHOWN = {name: found_of(score) for name, score in SCORES.items()}
 
 
 def value(mean, half=0.05):
@@ -47,8 +49,8 @@ def value(mean, half=0.05):
 
 
 def some(names):
-    return {name: MODELS[name] for name in names}
-NETWORKS = ["mlp", "cnn1", "cnn2", "rnn", "crnn", "transfer"]
+    return {name: SHOWN[name] for name in names}
+NETWORK_NAMES = ["mlp", "cnn1", "cnn2", "rnn", "crnn", "musicnn"]
 
 
 def title_of(ax):

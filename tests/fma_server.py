@@ -152,7 +152,7 @@ def other_zip(name):
 
 
 class Archive:
-    """Answers as the archive's server does; `faults` are answered first, by path or by clip id.
+    """Answers as the archive's server does; `faults` are scores_of first, by path or by clip id.
 
     A fault is a function of the request and the file's content that returns a `Reply`; `options`
     are those of every other `Reply`. `requests` holds all as they come, `busy` is the largest

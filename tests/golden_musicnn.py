@@ -1,6 +1,6 @@
 """Makes ``golden_musicnn.npz``: what the tagger told of a window that everybody can make.
 
-``python -m hiphoplib.tests.golden_musicnn`` writes it anew. Made by the network of
+``python -m tests.golden_musicnn`` writes it anew. Made by the network of
 `hiphoplib.audio.tagger` when its answers agreed to 5e-6 with those of the authors' own graph.
 """
 

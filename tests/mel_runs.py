@@ -31,7 +31,7 @@ def store_bytes(folder):
             for name in ("mels.npy", "state.npy", "index.csv")}
 
 
-def start(folder, *arguments, code="import sys; from hiphoplib.__main__ import main; "
+def start(folder, *arguments, code="import sys; from hiphoplib.cli import main; "
                                    "sys.exit(main(sys.argv[1:]))"):
     """Start ``mels`` in a process group of its own, as a terminal does."""
     return subprocess.Popen(
@@ -83,7 +83,7 @@ def gone(pids, seconds=10):
 def limit_code(n):
     """Program like the command line's that can write no file beyond `n` bytes."""
     return (f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({n}, {n})); "
-            "from hiphoplib.__main__ import main; sys.exit(main(sys.argv[1:]))")
+            "from hiphoplib.cli import main; sys.exit(main(sys.argv[1:]))")
 
 
 def kill(process):

@@ -64,9 +64,9 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
 def test_the_models_and_splits_it_offers_are_those_that_there_are():
     from hiphoplib.dataset.features import KINDS
     from hiphoplib.dataset.splits import SPLITS
-    from hiphoplib.models.networks import MODELS
+    from hiphoplib.models.networks import NETWORKS
 
-    assert program.MODEL_NAMES == tuple(MODELS)
+    assert program.MODEL_NAMES == tuple(NETWORKS)
     assert program.SPLITS == SPLITS
     assert program.FEATURES == tuple(KINDS)
 
@@ -146,14 +146,14 @@ def test_an_evaluation_in_a_process_of_its_own_says_nothing_else(trained):
     ended = run("evaluate", trained, "--folds", "3")
     assert ended.returncode == 0 and ended.stderr == ""
     assert [line.split()[0] for line in ended.stdout.splitlines()] == [
-        "40", "dummy", "recency", "without_sound", "mlp", "artist_mean"]
+        "40", "dummy", "recency", "metadata", "mlp", "artist_mean"]
 
 
 def test_features_are_made_by_a_command_and_told(trained, tmp_path, capsys):
     folder = shutil.copytree(trained, tmp_path / "tiny")
-    assert main(["features", str(folder), "--kind", "statistics", "--jobs", "1"]) == 0
+    assert main(["features", str(folder), "--kind", "handcrafted", "--jobs", "1"]) == 0
     assert capsys.readouterr().out == "     40  clips by 101 features, statistics\n"
-    assert (folder / "features-statistics.npz").is_file()
+    assert (folder / "features-handcrafted.npz").is_file()
 
 
 def test_an_explanation_is_a_picture_sentences_and_sound(trained, tmp_path, capsys, monkeypatch):

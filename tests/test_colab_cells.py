@@ -159,7 +159,7 @@ def test_the_project_works_with_what_is_there(runtime, shipped):
         "import keras, numpy, pandas, sklearn, tensorflow",
         "print([one.__version__ for one in (keras, numpy, pandas, sklearn, tensorflow)])",
         *[f"import hiphoplib.{name}" for name in names],
-        "import hiphoplib.sources, dask.distributed, musicnn",
+        "import hiphoplib.tracks.sources.base, dask.distributed, musicnn",
         "from hiphoplib.tracks.gather import gather",
         "print(len(gather('synthetic', 'try', n=4)))")
     versions, n = said.splitlines()

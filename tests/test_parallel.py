@@ -45,7 +45,7 @@ def test_two_work_at_the_same_time(tmp_path):
 def test_a_worker_that_takes_more_and_more_memory_is_replaced_in_silence():
     grow = "import sys, time; sys.grown = [*getattr(sys, 'grown', []), b'x' * 200_000_000]; " \
            "time.sleep(1.1)"  # loky looks once a second
-    code = f"""from hiphoplib import workers
+    code = f"""from hiphoplib import parallel as workers
 from hiphoplib.parallel import unordered
 workers.GROWS = 300_000_000
 print(len(list(unordered(exec, [{grow!r}] * 4, jobs=1))))"""

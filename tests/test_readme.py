@@ -55,10 +55,10 @@ def test_the_readme_says_how_far_the_crnn_is_from_the_rnn(name):
 def test_the_bars_of_the_findings_are_met_by_their_intervals():
     liked, large = (read_results(ROOT / f"notebooks/results/{name}.json")
                     for name in ("liked_songs", "synthetic-4000"))
-    assert liked["paired"]["transfer-rnn"]["auc"]["low"] > 0
+    assert liked["paired"]["musicnn-rnn"]["auc"]["low"] > 0
     shares = {name: model["recovered"]["mean"] for name, model in large["models"].items()}
     assert max(shares[name] for name in wording.candidates(large)) >= 0.8
-    assert large["splits"]["models"]["recogniser"]["random-artist"]["low"] > 0
+    assert large["splits"]["models"]["artist_identification"]["random-artist"]["low"] > 0
 
 
 def test_the_readme_says_what_follows_from_the_results():

@@ -24,7 +24,7 @@ INDEX = ["id", "bytes", "modified"]  # a replaced clip is told by the last two
 
 
 @dataclass(frozen=True)
-class Kind:
+class FeatureKind:
     """A way to describe a clip by numbers.
 
     Parameters
@@ -49,8 +49,8 @@ class Kind:
     ready: callable = lambda: None
 
 
-KINDS = {"statistics": Kind(1, NAMES, clip_statistics),
-         "musicnn": Kind(1, SUMMARIES, windows, summaries, weights)}
+FEATURES = {"handcrafted": FeatureKind(1, NAMES, clip_statistics),
+         "musicnn": FeatureKind(1, SUMMARIES, windows, summaries, weights)}
 
 
 def make_features(tracks, folder, kind, *, jobs=-1):
@@ -62,7 +62,7 @@ def make_features(tracks, folder, kind, *, jobs=-1):
         The tracks table.
     folder : path-like
         The corpus; the table is kept in ``features-<kind>.npz`` there, after every 200 clips.
-    kind : {"statistics", "musicnn"}
+    kind : {"handcrafted", "musicnn"}
     jobs : int
         Processes that read the clips; -1 takes every core.
 
@@ -76,7 +76,7 @@ def make_features(tracks, folder, kind, *, jobs=-1):
     BadInput
         If no clip can be read, or the weights of musicnn are not installed.
     """
-    folder, way = Path(folder), KINDS[kind]
+    folder, way = Path(folder), FEATURES[kind]
     found, _ = clip_paths(tracks, folder)
     index = pd.DataFrame([(track_id, *file_version(path)) for track_id, path in found.items()],
                          columns=INDEX)
@@ -104,7 +104,7 @@ def make_features(tracks, folder, kind, *, jobs=-1):
     return pd.DataFrame(values, index=pd.Index(index["id"], name="id"), columns=way.names)
 
 
-def make_available(tracks, folder, kinds=tuple(KINDS), *, jobs=-1):
+def make_available(tracks, folder, kinds=tuple(FEATURES), *, jobs=-1):
     """Make tables of features, and tell what is there; without musicnn's weights all else works.
 
     Parameters
@@ -138,7 +138,7 @@ def read_features(folder, kind):
     BadInput
         If there is no such table, or one of an older version.
     """
-    path, way = Path(folder) / f"features-{kind}.npz", KINDS[kind]
+    path, way = Path(folder) / f"features-{kind}.npz", FEATURES[kind]
     table = _table(path, way)
     if table is None:
         raise BadInput(f"{path}: there are no such features; make them with "
@@ -191,7 +191,7 @@ def _write(path, way, index, values):
     write_whole(path, partial(np.savez, version=way.version, values=values, **columns))
 
 
-def context(tracks):
+def metadata_features(tracks):
     """Features of tracks that need no listening.
 
     Parameters

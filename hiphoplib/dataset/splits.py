@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold, StratifiedGroupKFold
 
 from hiphoplib.errors import BadInput
 
-SIDES = ("train", "test", "holdout")
+SIDES = ("train", "validation", "test")
 SHARES = (0.75, 0.15, 0.10)  # of the 2021 study
 CHUNKS = 20  # 5 % each: 15, 3 and 2 of them make the shares
 FOLDS = {500: 5, 1000: 3}  # folds of a corpus of fewer tracks than so many; a larger one has none
@@ -71,7 +71,7 @@ def split_tracks(tracks, by="artist", folds=0, seed=0):
     Returns
     -------
     sides : pd.DataFrame [shape=(tracks, folds or 1)], indexed by track id
-        "train", "test" or "holdout".
+        "train", "validation" or "test".
 
     Raises
     ------
@@ -101,7 +101,7 @@ def split_tracks(tracks, by="artist", folds=0, seed=0):
     sides = {}
     for fold in range(folds):
         rest = part != fold
-        side = np.full(len(tracks), "holdout", dtype=object)
+        side = np.full(len(tracks), "test", dtype=object)
         shares = (SHARES[0] / (SHARES[0] + SHARES[1]), SHARES[1] / (SHARES[0] + SHARES[1]))
         side[rest] = _one_split(popular[rest], groups[rest], shares, seed + fold)
         sides[fold] = side

@@ -1,4 +1,12 @@
-"""What a ranking is worth, under many weightings of the tracks at once: metrics, intervals."""
+"""How sure a metric is: artists are drawn anew many times, and each time it is measured again.
+
+A metric here is a function ``(y_true, score, weights)`` of labels [shape=(n,)], scores
+[shape=(n,)] and weights [shape=(resamples, n)], how often each track stands in each resample; it
+returns an array [shape=(resamples,)], NaN where a resample has no value.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -7,11 +15,148 @@ from hiphoplib.run_size import run_size
 
 RESAMPLES = run_size().resamples
 BLOCK = 100  # resamples that are measured at a time: of a million clips they fit into memory
-METRICS = ("auc", "accuracy", "brier")
 
 
-def weighted_auc(y_true, score, weights):
-    """ROC-AUC under many weightings of the tracks at once.
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval.
+
+    Parameters
+    ----------
+    mean, low, high : float
+
+    Examples
+    --------
+    >>> f"AUC {Estimate(0.646, 0.5904, 0.7):.3f}"
+    'AUC 0.646 [0.590, 0.700]'
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def read(cls, entry: dict) -> "Estimate":
+        """Take ``mean``, ``low`` and ``high`` from an entry of a results file."""
+        return cls(entry["mean"], entry["low"], entry["high"])
+
+    def __format__(self, spec: str) -> str:
+        """Write all three numbers in one format, by default with three decimals."""
+        spec = spec or ".3f"
+        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """A value and that of every resample; what is computed from two of them is paired.
+
+    Parameters
+    ----------
+    value : float
+    draws : np.ndarray [shape=(resamples,)]
+    """
+
+    value: float
+    draws: np.ndarray
+
+    def __sub__(self, other):
+        """Return the difference to another one of the same resamples, or to a number."""
+        value, draws = _parts(other)
+        return Resampled(self.value - value, self.draws - draws)
+
+    def __truediv__(self, other):
+        """Return the ratio to another one of the same resamples, or to a number."""
+        value, draws = _parts(other)
+        return Resampled(self.value / value, self.draws / draws)
+
+    def estimate(self) -> Estimate:
+        """Return the value with its percentile interval; resamples without a value are left out."""
+        low, high = np.nanpercentile(self.draws, [2.5, 97.5])
+        return Estimate(float(self.value), float(low), float(high))
+
+
+def _parts(other):
+    return (other.value, other.draws) if isinstance(other, Resampled) else (other, other)
+
+
+class Bootstrap:
+    """Bootstrap over artists: the tracks of one are no independent evidence.
+
+    Parameters
+    ----------
+    groups : array-like [shape=(n,)]
+        Artist group of each track, see `splits.artist_groups`. Whole groups are drawn, as many as
+        there are.
+    resamples : int
+    seed : int
+
+    Attributes
+    ----------
+    weights : np.ndarray [shape=(resamples, n)], uint8
+        How often each track stands in each resample.
+
+    Examples
+    --------
+    >>> boot = Bootstrap(["A", "A", "B", "C", "D"], resamples=500)
+    >>> y_true, score = np.array([1, 1, 0, 0, 1]), np.array([0.9, 0.8, 0.3, 0.5, 0.4])
+    >>> f"{boot.estimate(weighted_auc, y_true, score):.2f}"
+    '0.83 [0.25, 1.00]'
+    """
+
+    def __init__(self, groups, resamples: int = RESAMPLES, seed: int = 0):
+        self.weights = resample_artists(groups, resamples, seed)
+
+    def __getitem__(self, kept):
+        """Return the bootstrap of some of the tracks, by a mask or their numbers."""
+        some = object.__new__(Bootstrap)
+        some.weights = self.weights[:, kept]
+        return some
+
+    def resample(self, metric: Callable, y_true: np.ndarray, scores: np.ndarray) -> Resampled:
+        """Measure a metric on all tracks once, and on every resample.
+
+        Parameters
+        ----------
+        metric : callable
+            See the top of this module.
+        y_true : np.ndarray of 0 and 1 [shape=(n,)]
+        scores : np.ndarray [shape=(n,) or (n, seeds)]
+            Of several seeds, the mean of the metric is taken.
+
+        Returns
+        -------
+        Resampled
+        """
+        def mean(weights):
+            return np.mean([in_blocks(lambda block, score=score: metric(y_true, score, block),
+                                      weights).astype(float)
+                            for score in np.atleast_2d(scores.T)], axis=0)
+
+        return Resampled(mean(np.ones((1, len(y_true))))[0], mean(self.weights))
+
+    def estimate(self, metric: Callable, y_true: np.ndarray, scores: np.ndarray) -> Estimate:
+        """Measure a metric with its interval; parameters as for `resample`."""
+        return self.resample(metric, y_true, scores).estimate()
+
+
+def resample_artists(groups, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
+    """Return how often each track stands in each bootstrap sample of artist groups.
+
+    Returns
+    -------
+    np.ndarray [shape=(resamples, n)], uint8
+    """
+    member = pd.factorize(np.asarray(groups))[0]
+    n_groups = member.max() + 1
+    rng, chance = np.random.default_rng(seed), np.full(n_groups, 1 / n_groups)
+    weights = np.empty((resamples, len(member)), np.uint8)
+    for drawn in weights:
+        drawn[:] = rng.multinomial(n_groups, chance)[member]
+    return weights
+
+
+def weighted_auc(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the ROC-AUC under many weightings of the tracks at once.
 
     Parameters
     ----------
@@ -37,24 +182,29 @@ def weighted_auc(y_true, score, weights):
         return (pos * below).sum(axis=1) / (pos.sum(axis=1) * neg.sum(axis=1))
 
 
-def measure(y_true, score, weights):
-    """Every metric under many weightings, dict of np.ndarray [shape=(resamples,)].
+def accuracy(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the share of right calls, popular from a probability of 0.5 on."""
+    weights = _floats(weights)
+    return weights @ ((score >= 0.5) == y_true) / weights.sum(axis=1)
 
-    ``accuracy`` calls a track popular from a probability of 0.5 on; ``brier`` is the mean squared
-    error of the probability.
-    """
-    def measured(weights):
-        weights = _floats(weights)
-        total = weights.sum(axis=1)
-        return np.column_stack([weighted_auc(y_true, score, weights),
-                                weights @ ((score >= 0.5) == y_true) / total,
-                                weights @ (score - y_true) ** 2 / total])
 
-    return dict(zip(METRICS, in_blocks(measured, weights).T))
+def brier(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean squared error of probabilities."""
+    weights = _floats(weights)
+    return weights @ (score - y_true) ** 2 / weights.sum(axis=1)
+
+
+def positive_share(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the share of popular tracks, whatever their scores."""
+    weights = _floats(weights)
+    return weights @ y_true / weights.sum(axis=1)
+
+
+METRICS = {"auc": weighted_auc, "accuracy": accuracy, "brier": brier}
 
 
 def in_blocks(function, weights):
-    """What a function says of resamples, some of them at a time.
+    """Apply a function to some resamples at a time.
 
     Parameters
     ----------
@@ -75,118 +225,6 @@ def _floats(weights):
     return weights.astype(np.promote_types(weights.dtype, np.float32))
 
 
-def resample_artists(groups, resamples=RESAMPLES, seed=0):
-    """How often each track stands in each bootstrap sample of artist groups.
-
-    Tracks of one artist are no independent evidence, so whole groups are drawn.
-
-    Returns
-    -------
-    np.ndarray [shape=(resamples, n)], uint8
-    """
-    member = pd.factorize(np.asarray(groups))[0]
-    n_groups = member.max() + 1
-    rng, chance = np.random.default_rng(seed), np.full(n_groups, 1 / n_groups)
-    weights = np.empty((resamples, len(member)), np.uint8)
-    for drawn in weights:
-        drawn[:] = rng.multinomial(n_groups, chance)[member]
-    return weights
-
-
-def interval(draws):
-    """Ends of the 95 % percentile interval, resamples without a value left out."""
-    low, high = np.nanpercentile(draws, [2.5, 97.5])
-    return {"low": float(low), "high": float(high)}
-
-
-def estimate(point, draws):
-    """A value and the 95 % interval of its resamples, dict of ``mean``, ``low`` and ``high``."""
-    return {"mean": float(point), **interval(draws)}
-
-
-def estimate_over_seeds(metric, y_true, scores, weights):
-    """Mean over seeds of a metric with the interval of that mean, as `estimate` gives it.
-
-    Parameters
-    ----------
-    metric : callable
-        ``(y_true, score, weights)`` to np.ndarray [shape=(resamples,)], as `weighted_auc`.
-    y_true, scores, weights
-        As for `over_seeds`.
-    """
-    def mean(weights):
-        return np.mean([in_blocks(lambda block, score=score: metric(y_true, score, block), weights)
-                        for score in scores.T], axis=0)
-
-    return estimate(mean(np.ones((1, len(y_true))))[0], mean(weights))
-
-
-def verdict(found, above, below, neither, line=0.0):
-    """One of three, by where the interval of an estimate lies to a line."""
-    return above if found["low"] > line else below if found["high"] < line else neither
-
-
-def over_seeds(y_true, scores, weights):
-    """Metrics of one model, mean over its seeds.
-
-    Parameters
-    ----------
-    y_true : np.ndarray of 0 and 1 [shape=(n,)]
-    scores : np.ndarray [shape=(n, seeds)]
-        Probability of being popular.
-    weights : np.ndarray [shape=(resamples, n)]
-        From `resample_artists`.
-
-    Returns
-    -------
-    dict of np.ndarray [shape=(resamples,)]
-    """
-    draws = [measure(y_true, score, weights) for score in scores.T]
-    return {metric: np.mean([draw[metric] for draw in draws], axis=0) for metric in METRICS}
-
-
-def metrics_with_intervals(y_true, scores, draws):
-    """Metrics of one model over its seeds.
-
-    Parameters
-    ----------
-    y_true, scores
-        As for `over_seeds`.
-    draws : dict of np.ndarray
-        What `over_seeds` gives for the resamples.
-
-    Returns
-    -------
-    dict
-        By metric: ``mean`` over seeds, ``low`` and ``high`` of the 95 % interval of that mean
-        over artists, ``by_seed``.
-    """
-    once = np.ones((1, len(y_true)))
-    points = [measure(y_true, score, once) for score in scores.T]
-    return {metric: {**estimate(np.mean([point[metric][0] for point in points]), draws[metric]),
-                     "by_seed": [float(point[metric][0]) for point in points]}
-            for metric in METRICS}
-
-
-def paired_differences(y_true, scores, draws, pairs):
-    """Metric of one model minus that of another, resample by resample.
-
-    Parameters
-    ----------
-    y_true : np.ndarray of 0 and 1 [shape=(n,)]
-    scores : dict of str to np.ndarray [shape=(n, seeds)]
-    draws : dict of str to dict
-        What `over_seeds` gives for each model.
-    pairs : list of (str, str)
-
-    Returns
-    -------
-    dict
-        ``{"cnn1-rnn": {"auc": {"mean", "low", "high"}, …}, …}``
-    """
-    once = np.ones((1, len(y_true)))
-    point = {model: over_seeds(y_true, scores[model], once) for pair in pairs for model in pair}
-    return {f"{one}-{other}": {metric: estimate(
-                point[one][metric][0] - point[other][metric][0],
-                draws[one][metric] - draws[other][metric]) for metric in METRICS}
-            for one, other in pairs}
+def verdict(entry: dict, above, below, neither, line: float = 0.0):
+    """Return one of three, by where the interval of an entry of a results file lies to a line."""
+    return above if entry["low"] > line else below if entry["high"] < line else neither

@@ -1,18 +1,13 @@
-"""How sure the label is: thresholds, the middle band, versions of one recording, and age."""
+"""How reliable the label is: thresholds, the middle band, versions of one recording, and age."""
+
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
 from hiphoplib.dataset.splits import artist_groups, label_popular
-from hiphoplib.evaluation.bootstrap import (
-    RESAMPLES,
-    estimate,
-    estimate_over_seeds,
-    in_blocks,
-    resample_artists,
-    weighted_auc,
-)
+from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Resampled, weighted_auc
 from hiphoplib.tracks.cleaning import recordings
 
 PERCENTILES = (20, 30, 40, 50, 60, 70, 80)
@@ -20,8 +15,9 @@ SHARES = (0, 0.2, 0.4, 0.6)  # of the tracks: the middle band that is left out
 AGE_BINS = 6
 
 
-def describe_label(raw, tracks, heldout, scores, weights):
-    """Everything of this module, as it stands in a results file under "label".
+def describe_label(raw: pd.DataFrame, tracks: pd.DataFrame, ids, scores: dict,
+                   boot: Bootstrap) -> dict:
+    """Return everything of this module, as it stands in a results file under "label".
 
     Parameters
     ----------
@@ -29,12 +25,11 @@ def describe_label(raw, tracks, heldout, scores, weights):
         The tracks table as it was gathered, every version a row.
     tracks : pd.DataFrame
         The cleaned one.
-    heldout : sequence of str [shape=(n,)]
-        Ids of the tracks that `scores` and `weights` are of, in their order.
+    ids : sequence of str [shape=(n,)]
+        Of the tracks that `scores` and `boot` are of, in their order.
     scores : dict of str to np.ndarray [shape=(n, seeds)]
-        Held-out probabilities by model: of few, each is measured some ten times.
-    weights : np.ndarray [shape=(resamples, n)]
-        From `metrics.resample_artists`; what is no matter of the models gets as many.
+        Probabilities on the test set by model: of few, each is measured some ten times.
+    boot : Bootstrap
 
     Returns
     -------
@@ -42,22 +37,23 @@ def describe_label(raw, tracks, heldout, scores, weights):
         ``by_threshold``, ``without_middle``, ``versions``, ``age``: what `auc_by_threshold`,
         `auc_without_middle`, `version_noise` and `popularity_by_age` return.
     """
-    popularity = tracks.set_index("id")["popularity"].loc[list(heldout)].to_numpy()
-    return {"by_threshold": auc_by_threshold(popularity, scores, weights),
-            "without_middle": auc_without_middle(popularity, scores, weights),
-            "versions": version_noise(raw, resamples=len(weights)),
-            "age": popularity_by_age(tracks, resamples=len(weights))}
+    popularity = tracks.set_index("id")["popularity"].loc[list(ids)].to_numpy()
+    return {"by_threshold": auc_by_threshold(popularity, scores, boot),
+            "without_middle": auc_without_middle(popularity, scores, boot),
+            "versions": version_noise(raw, resamples=len(boot.weights)),
+            "age": popularity_by_age(tracks, resamples=len(boot.weights))}
 
 
-def auc_by_threshold(popularity, scores, weights, thresholds=None):
-    """AUC of models that stay as they are, for labels by other thresholds.
+def auc_by_threshold(popularity: np.ndarray, scores: dict, boot: Bootstrap,
+                     thresholds=None) -> list[dict]:
+    """Return the AUC of models that stay as they are, for labels by other thresholds.
 
     Parameters
     ----------
     popularity : np.ndarray [shape=(n,)]
         0-100.
     scores : dict of str to np.ndarray [shape=(n, seeds)]
-    weights : np.ndarray [shape=(resamples, n)]
+    boot : Bootstrap
     thresholds : sequence of float, optional
         The 20th to the 80th percentile in steps of 10 if not given.
 
@@ -72,18 +68,19 @@ def auc_by_threshold(popularity, scores, weights, thresholds=None):
         thresholds = np.percentile(popularity, PERCENTILES)
     labels = {float(t): (popularity >= t).astype(int) for t in thresholds}
     return [{"threshold": threshold, "positive_share": float(y.mean()),
-             "models": _aucs(y, scores, weights)}
+             "models": _aucs(y, scores, boot)}
             for threshold, y in labels.items() if 0 < y.mean() < 1]
 
 
-def auc_without_middle(popularity, scores, weights, shares=SHARES):
-    """AUC of models that stay as they are, where the tracks nearest to the median do not count.
+def auc_without_middle(popularity: np.ndarray, scores: dict, boot: Bootstrap,
+                       shares=SHARES) -> list[dict]:
+    """Return the AUC of the same models without the tracks nearest to the median.
 
     Where a noisy label is often wrong, near the threshold, a good ranking has most to lose.
 
     Parameters
     ----------
-    popularity, scores, weights
+    popularity, scores, boot
         As for `auc_by_threshold`. The label is by the median of `popularity`.
     shares : sequence of float in [0, 1)
         Of the tracks, by rank; of equals at the band's edge none is left out.
@@ -100,19 +97,21 @@ def auc_without_middle(popularity, scores, weights, shares=SHARES):
     for share in shares:
         kept = distance >= np.sort(distance)[min(round(share * len(y)), len(y) - 1)]
         if 0 < y[kept].mean() < 1:
-            rows.append({"left_out": float(share), "tracks": int(kept.sum()), "models": _aucs(
-                y[kept], {name: score[kept] for name, score in scores.items()}, weights[:, kept])})
+            kept_scores = {name: score[kept] for name, score in scores.items()}
+            rows.append({"left_out": float(share), "tracks": int(kept.sum()),
+                         "models": _aucs(y[kept], kept_scores, boot[kept])})
     return rows
 
 
-def _aucs(y_true, scores, weights):
+def _aucs(y_true, scores, boot):
     """AUC of every model, the mean over its seeds, with the interval of that mean."""
-    return {name: estimate_over_seeds(weighted_auc, y_true, score, weights)
+    return {name: asdict(boot.estimate(weighted_auc, y_true, score))
             for name, score in scores.items()}
 
 
-def version_noise(tracks, threshold=None, resamples=RESAMPLES):
-    """How far versions of one recording, which sound alike, agree in popularity.
+def version_noise(tracks: pd.DataFrame, threshold: float | None = None,
+                  resamples: int = RESAMPLES) -> dict | None:
+    """Measure how far versions of one recording, which sound alike, agree in popularity.
 
     On a service they differ not by chance alone: the single is promoted, the album version is not,
     and a playlist holds one of them. What is found is then more than the noise of a label, and the
@@ -151,18 +150,22 @@ def version_noise(tracks, threshold=None, resamples=RESAMPLES):
     z = norm.ppf((rankdata(popularity) - 0.5) / len(known))[versions.index]
     # a recording's artists by all spellings, so that all of its versions are drawn together
     artists = versions["artists"].groupby(member).sum()
-    weights = resample_artists(artist_groups(pd.DataFrame({"id": artists.index,
-                                                           "artists": artists})), resamples)
-    weights, once = weights.astype(float), np.ones((1, len(artists)))
+    groups = artist_groups(pd.DataFrame({"id": artists.index, "artists": artists}))
+    weights = Bootstrap(groups, resamples).weights.astype(float)
     size, ups = np.bincount(member), np.bincount(member, popular[versions.index])
     pairs_apart = ups * (size - ups) / (size * (size - 1) / 2)
-    point, draws = intraclass(z, member, once)[0], intraclass(z, member, weights)
+    apart = Resampled(pairs_apart.mean(), weights @ pairs_apart / weights.sum(axis=1))
+    agreement = Resampled(intraclass(z, member, np.ones((1, len(artists))))[0],
+                          intraclass(z, member, weights))
     return {"recordings": len(artists), "versions": len(versions), "threshold": threshold,
-            "apart": estimate(pairs_apart.mean(), weights @ pairs_apart / weights.sum(axis=1)),
+            "apart": asdict(apart.estimate()),
             "apart_by_chance": float(2 * popular.mean() * (1 - popular.mean())),
-            "correlation": estimate(point, draws) if np.isfinite(point) else None,
-            "ceiling": estimate(highest_auc(point), highest_auc(np.clip(draws, 0, 1)))
-            if point > 0 else None}
+            "correlation": (asdict(agreement.estimate()) if np.isfinite(agreement.value)
+                            else None),
+            "ceiling": asdict(Resampled(
+                highest_auc(agreement.value),
+                highest_auc(np.clip(agreement.draws, 0, 1))).estimate())
+            if agreement.value > 0 else None}
 
 
 def intraclass(values, member, weights):
@@ -240,11 +243,9 @@ def popularity_by_age(tracks, bins=AGE_BINS, resamples=RESAMPLES):
     if days.nunique() < 3 or popularity.nunique() < 2:
         return None
     x, y = days.to_numpy(), popularity.to_numpy()
-    weights = resample_artists(artist_groups(known), resamples)
-    draws = in_blocks(lambda block: spearman(x, y, block), weights)
-    point = spearman(x, y, np.ones((1, len(x))))[0]
+    boot = Bootstrap(artist_groups(known), resamples)
     parts = popularity.groupby(pd.qcut(days, bins, labels=False, duplicates="drop"))
-    return {"tracks": len(known), "spearman": estimate(point, draws),
+    return {"tracks": len(known), "spearman": asdict(boot.estimate(spearman, x, y)),
             "bins": [{"from": int(days[part.index].min()), "to": int(days[part.index].max()),
                       "tracks": len(part), "median": float(part.median()),
                       "q25": float(part.quantile(0.25)), "q75": float(part.quantile(0.75))}

@@ -1,21 +1,25 @@
-"""What the client does with a ranking: of n songs the best k are picked, perhaps of one artist."""
+"""How good the picks of a ranking are: the best k of n songs, and the order within an artist."""
+
+from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from hiphoplib.evaluation.bootstrap import estimate, in_blocks, weighted_auc
+from hiphoplib.evaluation.bootstrap import Bootstrap, positive_share, weighted_auc
 
-FEWEST = 5  # tracks of an artist within which a ranking is judged
+MIN_TRACKS = 5  # of an artist within which a ranking is judged
 
 
-def hit_share(y_true, score, weights, n=10, k=3, base=None):
-    """Share of popular songs among the k that a model puts first of n.
+def precision_at_k(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray, *, n: int = 10,
+                   k: int = 3, base: float | None = None) -> np.ndarray:
+    """Return the share of popular songs among the k that a model puts first of n.
 
     The n songs are drawn one by one, each popular with probability `base`, its score one of the
     tracks of its class. Whether a song is among the first k depends on how many of the n - 1
     others are above it, a binomial number, so that no songs need be drawn: of ties, which are
-    broken at random, the mean over their places is an integral with a closed form.
+    broken at random, the mean over their ranks is an integral with a closed form.
 
     Parameters
     ----------
@@ -29,29 +33,22 @@ def hit_share(y_true, score, weights, n=10, k=3, base=None):
 
     Returns
     -------
-    share, lift : np.ndarray [shape=(resamples,)]
-        Lift is the share over `base`: how many times as many hits as a blind pick has. NaN where a
-        resample has one class only.
+    np.ndarray [shape=(resamples,)]
+        NaN where a resample has one class only.
     """
-    return tuple(in_blocks(lambda block: _hit_share(y_true, score, block.astype(float), n, k, base),
-                           weights).T)
-
-
-def _hit_share(y_true, score, weights, n, k, base):
     order = np.argsort(-score, kind="stable")
     ranked, popular = score[order], y_true[order].astype(bool)
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    weights = weights[:, order]
+    weights = weights[:, order].astype(float)
     pos, neg = (np.add.reduceat(weights * of, starts, axis=1) for of in (popular, ~popular))
-    base = (pos.sum(axis=1) / weights.sum(axis=1) if base is None
-            else np.full(len(weights), float(base)))[:, None]
+    share = (pos.sum(axis=1) / weights.sum(axis=1) if base is None
+             else np.full(len(weights), float(base)))[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         pos, neg = (of / of.sum(axis=1, keepdims=True) for of in (pos, neg))
-        drawn = base * pos + (1 - base) * neg  # of a song: that it has this score
+        drawn = share * pos + (1 - share) * neg  # of a song: that it has this score
         above = np.clip(np.cumsum(drawn, axis=1), 0, 1)
         first = np.diff(_expected_first(above, n, k), prepend=0, axis=1)
-        share = n / k * (base * pos * np.where(drawn > 0, first / drawn, 0)).sum(axis=1)
-    return np.column_stack([share, share / base[:, 0]])
+        return n / k * (share * pos * np.where(drawn > 0, first / drawn, 0)).sum(axis=1)
 
 
 def _expected_first(above, n, k):
@@ -63,13 +60,16 @@ def _expected_first(above, n, k):
     return sum(binom.sf(j, n, above) for j in range(k)) / n
 
 
-def sieve(y_true, scores, weights, cases, base_rates=(None, 0.2)):
-    """Hit shares and lifts of a model over its seeds, with intervals.
+def hit_shares(boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray, picks,
+               base_rates=(None, 0.2)) -> list[dict]:
+    """Measure `precision_at_k` of a model and its lift over a blind pick, with intervals.
 
     Parameters
     ----------
+    boot : Bootstrap
+    y_true : np.ndarray of 0 and 1 [shape=(tracks,)]
     scores : np.ndarray [shape=(tracks, seeds)]
-    cases : sequence of (n, k)
+    picks : sequence of (n, k)
     base_rates : sequence of float or None
         None is the observed one.
 
@@ -77,23 +77,22 @@ def sieve(y_true, scores, weights, cases, base_rates=(None, 0.2)):
     -------
     list of dict
         ``n``, ``k``, ``base`` (None: observed), ``hit_share`` and ``lift``, each with ``mean``,
-        ``low`` and ``high``.
+        ``low`` and ``high``. Lift is how many times as many hits as a blind pick has.
     """
-    once, rows = np.ones((1, len(y_true))), []
-    for (n, k), base in ((case, base) for case in cases for base in base_rates):
-        points = [hit_share(y_true, score, once, n, k, base) for score in scores.T]
-        draws = [hit_share(y_true, score, weights, n, k, base) for score in scores.T]
-        rows.append({"n": n, "k": k, "base": base} | {
-            name: estimate(np.mean([point[i][0] for point in points]),
-                           np.mean([draw[i] for draw in draws], axis=0))
-            for i, name in enumerate(("hit_share", "lift"))})
+    rows = []
+    for (n, k), base in ((pick, base) for pick in picks for base in base_rates):
+        share = boot.resample(partial(precision_at_k, n=n, k=k, base=base), y_true, scores)
+        blind = base or boot.resample(positive_share, y_true, scores[:, 0])
+        rows.append({"n": n, "k": k, "base": base, "hit_share": asdict(share.estimate()),
+                     "lift": asdict((share / blind).estimate())})
     return rows
 
 
-def within_artist_auc(y_true, score, artists, weights):
-    """AUC among the tracks of one artist, over all artists that have enough of them.
+def within_artist_auc(y_true: np.ndarray, score: np.ndarray, artists: np.ndarray,
+                      weights: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the AUC among the tracks of one artist, over all artists that have enough of them.
 
-    A rapper compares his own songs, and fame is the same in each of these pairs.
+    An artist compares their own songs, and fame is the same in each of these pairs.
 
     Parameters
     ----------
@@ -116,7 +115,7 @@ def within_artist_auc(y_true, score, artists, weights):
     n_artists = 0
     for rows in pd.Series(np.arange(len(y_true))).groupby(np.asarray(artists)).indices.values():
         popular = int(y_true[rows].sum())
-        if len(rows) < FEWEST or popular in (0, len(rows)):
+        if len(rows) < MIN_TRACKS or popular in (0, len(rows)):
             continue
         n_artists += 1
         n_pairs = popular * (len(rows) - popular)
@@ -127,8 +126,9 @@ def within_artist_auc(y_true, score, artists, weights):
         return right / pairs, n_artists
 
 
-def within_groups_auc(y_true, score, groups, weights):
-    """AUC among the tracks of one genre, or one fold: share of all pairs within a group in order.
+def within_groups_auc(y_true: np.ndarray, score: np.ndarray, groups: np.ndarray,
+                      weights: np.ndarray) -> np.ndarray:
+    """Return the AUC among tracks of one genre, or fold: share of pairs within a group in order.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from hiphoplib.explanation.segments import Grid, fillings
 from hiphoplib.io import progress, write_whole
 from hiphoplib.keras_backend import HAS_GPU
 from hiphoplib.models.experiment import run_of
-from hiphoplib.models.networks import MODELS
+from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
 
@@ -21,12 +21,12 @@ EXPLAINING_BYTES = 1_800_000_000  # that explaining one track takes at most
 VERSION = 1  # of how explanations and curves are computed: those of another one are made anew
 
 
-def explain_track(task, model, track_id, *, seeds=SEEDS, samples=SAMPLES):
+def explain_track(experiment, model, track_id, *, seeds=SEEDS, samples=SAMPLES):
     """Explain a track by the trained network that never saw it; once, and then from its file.
 
     Parameters
     ----------
-    task, model, track_id
+    experiment, model, track_id
         As for `experiment.run_of`.
     seeds, samples
         As for `explain.explain`.
@@ -37,9 +37,9 @@ def explain_track(task, model, track_id, *, seeds=SEEDS, samples=SAMPLES):
     S_db : np.ndarray [shape=(n_mels, frames)]
         The spectrogram that was explained, in dB.
     """
-    folder = run_of(task, model, track_id)
-    S_db = task.store[track_id]
-    return _explained(folder, track_id, S_db, Grid(task.protocol.grid), seeds=seeds,
+    folder = run_of(experiment, model, track_id)
+    S_db = experiment.store[track_id]
+    return _explained(folder, track_id, S_db, Grid(experiment.protocol.grid), seeds=seeds,
                       samples=samples), S_db
 
 
@@ -49,7 +49,7 @@ def explain_ahead(work, track_ids, *, jobs=-1):
     Parameters
     ----------
     work : callable
-        Of a track's id; it explains by `explain_track`, `explain_shuffled` or `remembered`, whose
+        Of a track's id; it explains by `explain_track`, `explain_randomised` or `remembered`, whose
         next call for that track reads what this one has left.
     track_ids : sequence of str
     jobs : int
@@ -64,7 +64,7 @@ def explain_ahead(work, track_ids, *, jobs=-1):
     if HAS_GPU:
         return
     jobs = jobs_that_fit(jobs, EXPLAINING_BYTES, len(track_ids))
-    done = unordered(partial(_without_result, work, dict(MODELS)), track_ids, jobs=jobs)
+    done = unordered(partial(_without_result, work, dict(NETWORKS)), track_ids, jobs=jobs)
     with closing(done):
         for number, result in progress(done, total=len(track_ids), desc="explain", unit="clip"):
             if result is DIED:
@@ -73,7 +73,7 @@ def explain_ahead(work, track_ids, *, jobs=-1):
 
 
 def _without_result(work, models, track_id):
-    MODELS.update(models)  # some may have been entered where this process does not see it
+    NETWORKS.update(models)  # some may have been entered where this process does not see it
     work(track_id)  # what it returns would travel for nothing
 
 
@@ -97,12 +97,12 @@ def four_tracks(y_true, answers):
             "missed": popular.idxmin(), "overrated": unpopular.idxmax()}
 
 
-def explain_shuffled(task, model, track_id, number):
+def explain_randomised(experiment, model, track_id, number):
     """Explain a track by that network with its weights in random order, which has learnt nothing.
 
     Parameters
     ----------
-    task, model, track_id
+    experiment, model, track_id
         As for `explain_track`.
     number : int
         Seed of the order.
@@ -111,11 +111,11 @@ def explain_shuffled(task, model, track_id, number):
     -------
     Explanation
     """
-    return _explained(run_of(task, model, track_id), track_id, task.store[track_id],
-                      Grid(task.protocol.grid), shuffle=number)
+    return _explained(run_of(experiment, model, track_id), track_id, experiment.store[track_id],
+                      Grid(experiment.protocol.grid), shuffle=number)
 
 
-def shuffle_weights(model, seed=0):
+def randomise_weights(model, seed=0):
     """Put the numbers of every weight of a Keras network into random order, in place."""
     rng = np.random.default_rng(seed)
     model.set_weights([rng.permutation(part.ravel()).reshape(part.shape)
@@ -127,7 +127,7 @@ def _explained(folder, track_id, S_db, grid, *, seeds=SEEDS, samples=SAMPLES, sh
     def compute():
         run = load_run(folder)
         if shuffle is not None:
-            shuffle_weights(run.model, shuffle)
+            randomise_weights(run.model, shuffle)
         found = explain(run, S_db, grid, fillings(run.scaler.mean), seeds=seeds, samples=samples)
         return {"runs": found.runs, "r2": found.r2, "probability": found.probability,
                 "witnesses": found.witnesses}

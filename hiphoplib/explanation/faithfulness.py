@@ -1,7 +1,7 @@
 """What many explained clips say together; every figure with the interval of artists drawn anew."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
 
 import numpy as np
@@ -9,7 +9,7 @@ from scipy.integrate import trapezoid
 from scipy.stats import hypergeom
 from sklearn.metrics import roc_auc_score
 
-from hiphoplib.evaluation.bootstrap import estimate
+from hiphoplib.evaluation.bootstrap import Resampled
 from hiphoplib.explanation.lime import Explanation, probabilities
 from hiphoplib.explanation.segments import compose
 
@@ -29,7 +29,7 @@ def measured(rows, popular, weights):
         gives; "causes", of a synthetic corpus what `causes.acting` gives.
     popular : np.ndarray of 0 and 1 [shape=(clips,)]
     weights : np.ndarray [shape=(resamples, clips)]
-        From `metrics.resample_artists`.
+        From `Bootstrap`.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def mean_over(values, weights):
     values : sequence [shape=(clips,) or (clips, …)]
         Clips with NaN are left out.
     weights : np.ndarray [shape=(resamples, clips)]
-        From `metrics.resample_artists`.
+        From `Bootstrap`.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def mean_over(values, weights):
     weights = weights[weights.any(axis=1)]
     draws = np.tensordot(weights / weights.sum(axis=1, keepdims=True), values, axes=1)
     if values.ndim == 1:
-        return estimate(values.mean(), draws)
+        return asdict(Resampled(values.mean(), draws).estimate())
     low, high = np.percentile(draws, [2.5, 97.5], axis=0)
     return {"mean": values.mean(axis=0).tolist(), "low": low.tolist(), "high": high.tolist()}
 
@@ -283,9 +283,9 @@ class Acting:
         return 1 if self.value > 0 else -1
 
 
-def read_truth(task):
+def read_truth(experiment):
     """What a synthetic corpus' popularity is made of, dict; None of any other corpus."""
-    path = task.folder / "truth.json"
+    path = experiment.folder / "truth.json"
     return json.loads(path.read_text()) if path.is_file() else None
 
 

@@ -1,8 +1,8 @@
-"""Every model there is, from guessing to the networks and past them: one function each.
+"""Every model by its name, from guessing to the networks and beyond: one function each.
 
-A rung answers ``(task, fold, seed)`` with a score for each track of the test and holdout sides,
-from what the training side taught it. The networks are those of `models.MODELS`; a new model of
-any other kind is a function here with `rung`.
+A model is a function ``(experiment, fold, seed)``: fitted on the training set, it returns a score
+for each track of the validation and test sets. The networks are those of `networks.NETWORKS`; a
+new model of any other kind is a function here with `enter`.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from hiphoplib.audio.features import LOUDNESS
-from hiphoplib.dataset.features import context, read_features
+from hiphoplib.dataset.features import metadata_features, read_features
 from hiphoplib.io import write_whole
 from hiphoplib.models.calibration import calibrated, log_odds, platt
-from hiphoplib.models.networks import MODELS
+from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run
 
-LADDER = {}
-JUDGED = ("test", "holdout")
+MODELS = {}
+UNSEEN = ("validation", "test")
 NEIGHBOURS = 10
 PENALTY = 0.001  # C of a head on the tagger's features, of which there are more than clips
 TRANSFERRED = ("tags", "max_pool", "penultimate")  # as the tagger's authors advise
@@ -37,15 +37,15 @@ LEAST = 0.05  # variance between artists in units of that within, so that no dir
 
 
 @dataclass(frozen=True)
-class Rung:
+class Entry:
     """A model of the ladder.
 
     Parameters
     ----------
     name : str
     answer : callable
-        Of a `Task`, a fold and a seed: scores between 0 and 1, pd.Series indexed by track id, of
-        the test and holdout sides.
+        Of an `Experiment`, a fold and a seed: scores between 0 and 1, pd.Series indexed by track
+        id, of the validation and test sets.
     needs : str or None
         Kind of features that have to be there.
     seeded : bool
@@ -61,29 +61,32 @@ class Rung:
     built_on: tuple = ()
 
 
-def rung(**options):
-    """Enter a function ``(task, fold, seed) -> scores`` in the ladder, under its name."""
-    def enter(answer):
-        LADDER[answer.__name__] = Rung(answer.__name__, answer, **options)
+def enter(**options):
+    """Enter a function ``(experiment, fold, seed) -> scores`` in the ladder, under its name."""
+    def add(answer):
+        MODELS[answer.__name__] = Entry(answer.__name__, answer, **options)
         return answer
-    return enter
+    return add
 
 
-def judged(task, fold):
+def unseen_ids(experiment, fold):
     """Ids of the test and holdout tracks of a fold."""
-    return task.sides.index[task.sides[fold].isin(JUDGED)]
+    return experiment.sides.index[experiment.sides[fold].isin(UNSEEN)]
 
 
-def fitted(estimator, X, task, fold):
+def fitted(estimator, X, experiment, fold):
     """Answers of a scikit-learn classifier that has seen the training side.
 
     Parameters
     ----------
     X : pd.DataFrame [shape=(tracks, features)], indexed by track id
     """
-    train, asked = task.sides.index[task.sides[fold] == "train"], judged(task, fold)
+    train, asked = (
+        experiment.sides.index[experiment.sides[fold] == "train"],
+        unseen_ids(experiment, fold),
+    )
     with threadpool_limits(1):  # threads that wait for each other on a busy machine take 40 times
-        estimator.fit(X.loc[train].to_numpy(), task.labels.loc[train, fold])
+        estimator.fit(X.loc[train].to_numpy(), experiment.labels.loc[train, fold])
         return pd.Series(estimator.predict_proba(X.loc[asked].to_numpy())[:, 1], index=asked)
 
 
@@ -93,44 +96,53 @@ def logistic(C=1.0):
                          LogisticRegression(C=C, max_iter=1000))
 
 
-@rung()
-def dummy(task, fold, seed):
+@enter()
+def dummy(experiment, fold, seed):
     """Share of popular tracks on the training sides, the same for all."""
     # one constant over all folds: constants of their own would rank the folds' tracks
-    share = np.mean([task.labels[each][task.sides[each] == "train"].mean() for each in task.sides])
-    return pd.Series(share, index=judged(task, fold))
+    share = np.mean(
+        [
+            experiment.labels[each][experiment.sides[each] == "train"].mean()
+            for each in experiment.sides
+        ]
+    )
+    return pd.Series(share, index=unseen_ids(experiment, fold))
 
 
-@rung()
-def recency(task, fold, seed):
+@enter()
+def recency(experiment, fold, seed):
     """Age alone: what is known without listening, and what a service's popularity decays with."""
-    return fitted(logistic(), context(task.tracks)[["days"]], task, fold)
+    return fitted(logistic(), metadata_features(experiment.tracks)[["days"]], experiment, fold)
 
 
-@rung(needs="statistics")
-def loudness(task, fold, seed):
+@enter(needs="handcrafted")
+def loudness(experiment, fold, seed):
     """What a level meter and a watch tell."""
-    X = read_features(task.folder, "statistics")[LOUDNESS].join(context(task.tracks)[["duration"]])
-    return fitted(logistic(), X, task, fold)
+    X = read_features(experiment.folder, "handcrafted")[LOUDNESS].join(
+        metadata_features(experiment.tracks)[["duration"]]
+    )
+    return fitted(logistic(), X, experiment, fold)
 
 
-@rung(needs="statistics")
-def statistics(task, fold, seed):
+@enter(needs="handcrafted")
+def handcrafted(experiment, fold, seed):
     """Timbre, harmony, loudness and rhythm as means and deviations, and a straight line."""
-    return fitted(logistic(C=0.01), read_features(task.folder, "statistics"), task, fold)
+    return fitted(
+        logistic(C=0.01), read_features(experiment.folder, "handcrafted"), experiment, fold
+    )
 
 
-@rung(needs="statistics", seeded=True)
-def boosting(task, fold, seed):
+@enter(needs="handcrafted", seeded=True)
+def boosting(experiment, fold, seed):
     """The same statistics, and trees."""
     trees = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=150, max_leaf_nodes=8,
                                            l2_regularization=1.0, max_features=0.3,
                                            random_state=seed)
-    return fitted(trees, read_features(task.folder, "statistics"), task, fold)
+    return fitted(trees, read_features(experiment.folder, "handcrafted"), experiment, fold)
 
 
-@rung(needs="statistics")
-def neighbours(task, fold, seed):
+@enter(needs="handcrafted")
+def neighbours(experiment, fold, seed):
     """The most similar tracks by the same statistics, which are often those of the same artist.
 
     What an artist effect looks like was first seen with such a model (Pampalk, Flexer & Widmer,
@@ -138,38 +150,45 @@ def neighbours(task, fold, seed):
     """
     nearest = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(),
                             KNeighborsClassifier(NEIGHBOURS, weights="distance"))
-    return fitted(nearest, read_features(task.folder, "statistics"), task, fold)
+    return fitted(nearest, read_features(experiment.folder, "handcrafted"), experiment, fold)
 
 
-@rung(needs="statistics")
-def recogniser(task, fold, seed):
+@enter(needs="handcrafted")
+def artist_identification(experiment, fold, seed):
     """Who plays, told by the same statistics, and how popular that artist is in training data.
 
     The artist effect as a model of its own: what it gains where artists cross the split is what
     recognising them is worth. Where no artist has two tracks there is nobody to recognise, and it
     answers the same for all.
     """
-    X = read_features(task.folder, "statistics").loc[task.tracks.index]
-    train, asked = task.sides.index[task.sides[fold] == "train"], judged(task, fold)
-    artists, popularity = (task.tracks.loc[train, column] for column in ("artists", "popularity"))
+    X = read_features(experiment.folder, "handcrafted").loc[experiment.tracks.index]
+    train, asked = (
+        experiment.sides.index[experiment.sides[fold] == "train"],
+        unseen_ids(experiment, fold),
+    )
+    artists, popularity = (
+        experiment.tracks.loc[train, column] for column in ("artists", "popularity")
+    )
     if not artists.str[0].duplicated().any():
-        return _as_odds(task, fold, np.full(len(asked), popularity.mean()), asked)
+        return _as_odds(experiment, fold, np.full(len(asked), popularity.mean()), asked)
     scale = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-    heard = Recogniser().fit(scale.fit_transform(X.loc[train]), artists.str[0].to_numpy(),
+    heard = ArtistIdentifier().fit(scale.fit_transform(X.loc[train]), artists.str[0].to_numpy(),
                              popularity.to_numpy())
-    return _as_odds(task, fold, heard.predict(scale.transform(X.loc[asked])), asked)
+    return _as_odds(experiment, fold, heard.predict(scale.transform(X.loc[asked])), asked)
 
 
-@rung()
-def without_sound(task, fold, seed):
+@enter()
+def metadata(experiment, fold, seed):
     """What is known before a release besides the sound: when, how long, what kind, how many out."""
-    return fitted(logistic(), context(task.tracks).drop(columns="days"), task, fold)
+    return fitted(
+        logistic(), metadata_features(experiment.tracks).drop(columns="days"), experiment, fold
+    )
 
 
 def _network(name):
     """Answers of a trained network, computed once and then read from beside its weights."""
-    def answer(task, fold, seed):
-        folder, ids = task.run_folder(name, seed, fold), judged(task, fold)
+    def answer(experiment, fold, seed):
+        folder, ids = experiment.run_folder(name, seed, fold), unseen_ids(experiment, fold)
         path = folder / "scores.csv"
         if path.is_file():
             table = pd.read_csv(path, dtype={"id": str}, keep_default_na=False)
@@ -177,7 +196,9 @@ def _network(name):
             if scores.index.equals(pd.Index(ids, name="id")):
                 return scores
         run = load_run(folder)
-        batches = (task.store.batch(ids[start: start + 64]) for start in range(0, len(ids), 64))
+        batches = (
+            experiment.store.batch(ids[start : start + 64]) for start in range(0, len(ids), 64)
+        )
         found = np.concatenate([run.predict(S_db) for S_db in batches]).astype(float)
         # six decimals come back from the file as they are now: a second evaluation gives the same
         scores = pd.Series(found.round(6), index=pd.Index(ids, name="id"), name="score")
@@ -187,82 +208,82 @@ def _network(name):
 
 
 def enter_networks():
-    """Enter every network of `MODELS` in the ladder, those that were registered since as well."""
-    for name in MODELS:
-        LADDER.setdefault(name, Rung(name, _network(name), seeded=True))
+    """Enter every network of `NETWORKS` in the ladder, those that were registered since as well."""
+    for name in NETWORKS:
+        MODELS.setdefault(name, Entry(name, _network(name), seeded=True))
 
 
 enter_networks()
 
 
-@rung(needs="musicnn")
-def transfer(task, fold, seed):
+@enter(needs="musicnn")
+def musicnn(experiment, fold, seed):
     """Logistic regression on what a tagger of 200,000 other songs finds in each.
 
     Tags, the maxima of its channels and the layer before the tags, means over the windows of a
     clip; they are many for a small corpus, hence the strong penalty.
     """
-    X = read_features(task.folder, "musicnn")
+    X = read_features(experiment.folder, "musicnn")
     parts = [name for name in X if name.startswith(TRANSFERRED) and name.endswith("_mean")]
-    return fitted(logistic(PENALTY), X[parts], task, fold)
+    return fitted(logistic(PENALTY), X[parts], experiment, fold)
 
 
-@rung(needs="musicnn", seeded=True, built_on=("transfer", "crnn"))
-def ensemble(task, fold, seed):
+@enter(needs="musicnn", seeded=True, built_on=("musicnn", "crnn"))
+def ensemble(experiment, fold, seed):
     """The transferred features and the cheap recurrent network: the mean of their log odds."""
-    return together(task, fold, seed, LADDER["ensemble"])
+    return together(experiment, fold, seed, MODELS["ensemble"])
 
 
-@rung(needs="musicnn", seeded=True, built_on=("ensemble", "without_sound"))
-def with_context(task, fold, seed):
+@enter(needs="musicnn", seeded=True, built_on=("ensemble", "metadata"))
+def ensemble_metadata(experiment, fold, seed):
     """The ensemble and the context without sound."""
-    return together(task, fold, seed, LADDER["with_context"])
+    return together(experiment, fold, seed, MODELS["ensemble_metadata"])
 
 
-@rung()
-def artist_mean(task, fold, seed):
+@enter()
+def artist_mean(experiment, fold, seed):
     """Mean popularity of the main artist in training data, as odds of being above the threshold.
 
     Never to be used: a newcomer has no such mean. Where artists are held out it is a constant.
     """
-    train = task.tracks[task.sides[fold] == "train"]
+    train = experiment.tracks[experiment.sides[fold] == "train"]
     artist, mean = train["artists"].str[0], train["popularity"].mean()
-    known = task.tracks["artists"].str[0].map(train["popularity"].groupby(artist).mean())
-    asked = judged(task, fold)
-    return _as_odds(task, fold, known.fillna(mean)[asked].to_numpy(), asked)
+    known = experiment.tracks["artists"].str[0].map(train["popularity"].groupby(artist).mean())
+    asked = unseen_ids(experiment, fold)
+    return _as_odds(experiment, fold, known.fillna(mean)[asked].to_numpy(), asked)
 
 
-def _as_odds(task, fold, popularity, ids):
+def _as_odds(experiment, fold, popularity, ids):
     """Popularities as scores between 0 and 1, above 0.5 from the threshold on."""
-    spread = task.tracks.loc[task.sides[fold] == "train", "popularity"].std()
-    return pd.Series(expit((popularity - task.thresholds[fold]) / spread), index=ids)
+    spread = experiment.tracks.loc[experiment.sides[fold] == "train", "popularity"].std()
+    return pd.Series(expit((popularity - experiment.thresholds[fold]) / spread), index=ids)
 
 
-def together(task, fold, seed, rung):
-    """Mean of the calibrated log odds of what a rung is built on."""
+def together(experiment, fold, seed, entry):
+    """Mean of the calibrated log odds of what an entry is built on."""
     odds = []
-    for name in rung.built_on:
-        score = answered(task, name, fold, seed)
-        odds.append(log_odds(calibrated(score, *platt_on_test(task, fold, score))))
-    return pd.Series(expit(np.mean(odds, axis=0)), index=judged(task, fold))
+    for name in entry.built_on:
+        score = scores_of(experiment, name, fold, seed)
+        odds.append(log_odds(calibrated(score, *platt_on_validation(experiment, fold, score))))
+    return pd.Series(expit(np.mean(odds, axis=0)), index=unseen_ids(experiment, fold))
 
 
-def answered(task, name, fold, seed):
-    """Answer of a rung, fitted once a task; what depends on no seed has one answer for all."""
-    rung = LADDER[name]
-    key = name, fold, seed if rung.seeded else 0
-    if key not in task.answers:
-        task.answers[key] = rung.answer(task, fold, key[2])
-    return task.answers[key]
+def scores_of(experiment, name, fold, seed):
+    """Return the scores of a model, fitted once per fold, and per seed where it has seeds."""
+    entry = MODELS[name]
+    key = name, fold, seed if entry.seeded else 0
+    if key not in experiment.answers:
+        experiment.answers[key] = entry.answer(experiment, fold, key[2])
+    return experiment.answers[key]
 
 
-def platt_on_test(task, fold, score):
+def platt_on_validation(experiment, fold, score):
     """Calibration of scores by the test side, which no model was fitted on."""
-    test = task.sides.index[task.sides[fold] == "test"]
-    return platt(task.labels.loc[test, fold], score[test])
+    test = experiment.sides.index[experiment.sides[fold] == "validation"]
+    return platt(experiment.labels.loc[test, fold], score[test])
 
 
-class Recogniser:
+class ArtistIdentifier:
     """Tells tracks' artists by their sound, and answers with what those reached before.
 
     A track is normal around its artist's place, with the same covariance for all; places are

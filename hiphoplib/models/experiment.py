@@ -16,7 +16,7 @@ from hiphoplib.dataset.store import MelStore
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress
 from hiphoplib.keras_backend import HAS_GPU
-from hiphoplib.models.networks import MODELS, VERSION
+from hiphoplib.models.networks import NETWORKS, VERSION
 from hiphoplib.models.training import EPOCHS, PATIENCE, fit, load_run, read_card, save_run
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
 from hiphoplib.run_size import run_size
@@ -57,7 +57,7 @@ class Protocol:
 
 
 @dataclass
-class Task:
+class Experiment:
     """A corpus made ready for a protocol.
 
     Parameters
@@ -72,7 +72,7 @@ class Task:
     thresholds : list of float
         That median.
     answers : dict
-        What the rungs of the ladder have answered, by name, fold and seed.
+        What the entries of the ladder have scores_of, by name, fold and seed.
     """
 
     folder: Path
@@ -112,7 +112,7 @@ def prepare(folder, grid="quick", split="artist", folds=None, subset=None):
 
     Returns
     -------
-    Task
+    Experiment
     """
     folder = Path(folder)
     tracks, _ = clean_tracks(read_tracks(folder))
@@ -127,8 +127,15 @@ def prepare(folder, grid="quick", split="artist", folds=None, subset=None):
     labelled = {fold: label_popular(tracks["popularity"], side == "train")
                 for fold, side in sides.items()}
     labels = pd.DataFrame({fold: popular for fold, (popular, _) in labelled.items()})
-    return Task(folder, Protocol(store.grid, split, folds, subset), store, tracks, sides, labels,
-                [threshold for _, threshold in labelled.values()])
+    return Experiment(
+        folder,
+        Protocol(store.grid, split, folds, subset),
+        store,
+        tracks,
+        sides,
+        labels,
+        [threshold for _, threshold in labelled.values()],
+    )
 
 
 def some_artists(tracks, n, seed):
@@ -139,7 +146,7 @@ def some_artists(tracks, n, seed):
     return tracks[tracks["id"].isin(groups.index[groups.isin(size.index[size <= n])])]
 
 
-def train(task, models, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIENCE, jobs=-1):
+def train(experiment, models, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIENCE, jobs=-1):
     """Train networks on folds and seeds; what stands from an earlier call is not repeated.
 
     As many are trained at once as there are cores, each by one thread in a process of its own, so
@@ -148,9 +155,9 @@ def train(task, models, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIE
 
     Parameters
     ----------
-    task : Task
+    experiment : Experiment
     models : str or list of str
-        Names in `MODELS`.
+        Names in `NETWORKS`.
     seeds : sequence of int
     folds : sequence of int, optional
         Every one of the protocol if not given.
@@ -171,25 +178,35 @@ def train(task, models, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIE
     """
     models = [models] if isinstance(models, str) else list(models)
     for model in models:
-        if model not in MODELS:
+        if model not in NETWORKS:
             raise BadInput(f"model {model!r}: there is none of that name; "
-                           f"there are {', '.join(MODELS)}")
-    wanted = {"corpus": task.folder.resolve().name, "fingerprint": task.fingerprint,
-              "split": task.protocol.split, "folds": task.protocol.folds,
+                           f"there are {', '.join(NETWORKS)}")
+    wanted = {"corpus": experiment.folder.resolve().name, "fingerprint": experiment.fingerprint,
+              "split": experiment.protocol.split, "folds": experiment.protocol.folds,
               "max_epochs": epochs, "patience": patience, "networks": VERSION}
     runs = [(model, seed, fold) for model in models for seed in seeds
-            for fold in (task.sides if folds is None else folds)]
-    todo = [_Training(model, seed, int(fold), task.run_folder(model, seed, fold), task.store,
-                      task.labels[fold], task.sides[fold], MODELS[model],
-                      {**wanted, "fold": int(fold), "threshold": task.thresholds[fold]})
-            for model, seed, fold in runs
-            if not _stands(task.run_folder(model, seed, fold), wanted)]
+            for fold in (experiment.sides if folds is None else folds)]
+    todo = [
+        _Training(
+            model,
+            seed,
+            int(fold),
+            experiment.run_folder(model, seed, fold),
+            experiment.store,
+            experiment.labels[fold],
+            experiment.sides[fold],
+            NETWORKS[model],
+            {**wanted, "fold": int(fold), "threshold": experiment.thresholds[fold]},
+        )
+        for model, seed, fold in runs
+        if not _stands(experiment.run_folder(model, seed, fold), wanted)
+    ]
     # the longest first, so that none of them runs alone at the end
     todo.sort(key=lambda training: SLOWEST_FIRST.index(training.model)
               if training.model in SLOWEST_FIRST else -1)
     with _progress_of(todo, len(runs), epochs, ", ".join(models)):
         _train_all(todo, jobs)
-    return [task.run_folder(model, seed, fold) for model, seed, fold in runs]
+    return [experiment.run_folder(model, seed, fold) for model, seed, fold in runs]
 
 
 def _train_all(todo, jobs):
@@ -220,7 +237,7 @@ class _Training:
     store : MelStore
     labels, sides : pd.Series, indexed by track id
     builder : callable
-        The entry in `MODELS`, which may have been made where the other process does not see it.
+        The entry in `NETWORKS`, which may have been made where the other process does not see it.
     card : dict
         What the run's card says besides what `fit` finds.
     """
@@ -242,7 +259,7 @@ class _Training:
 
     def run(self):
         """Train, and leave the finished run in its folder."""
-        MODELS[self.model] = self.builder
+        NETWORKS[self.model] = self.builder
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "scores.csv").unlink(missing_ok=True)
         self._note(0)
@@ -305,7 +322,7 @@ def _stands(folder, wanted):
     return card is not None and all(card.get(key) == value for key, value in wanted.items())
 
 
-def run_of(task, model, track_id, seed=0):
+def run_of(experiment, model, track_id, seed=0):
     """Folder of the network that never saw a track, or with one split of the only one of that seed.
 
     Raises
@@ -313,15 +330,15 @@ def run_of(task, model, track_id, seed=0):
     BadInput
         If the corpus has no usable clip of that id.
     """
-    if track_id not in task.sides.index:
-        raise BadInput(f"track {track_id!r}: no usable clip of that id in {task.folder}; "
+    if track_id not in experiment.sides.index:
+        raise BadInput(f"track {track_id!r}: no usable clip of that id in {experiment.folder}; "
                        "see its tracks table and rejected.csv")
-    side = task.sides.loc[track_id]
-    fold = side.index[side == "holdout"][0] if (side == "holdout").any() else side.index[0]
-    return task.run_folder(model, seed, fold)
+    side = experiment.sides.loc[track_id]
+    fold = side.index[side == "test"][0] if (side == "test").any() else side.index[0]
+    return experiment.run_folder(model, seed, fold)
 
 
-def heldout_run(task, model, track_id, seed=0):
+def load_run_of(experiment, model, track_id, seed=0):
     """That network itself.
 
     Raises
@@ -329,4 +346,4 @@ def heldout_run(task, model, track_id, seed=0):
     BadInput
         As `run_of`, and if the model is not trained.
     """
-    return load_run(run_of(task, model, track_id, seed))
+    return load_run(run_of(experiment, model, track_id, seed))

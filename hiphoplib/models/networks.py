@@ -12,7 +12,7 @@ from hiphoplib.keras_backend import keras
 
 layers = keras.layers
 
-MODELS = {}
+NETWORKS = {}
 VERSION = 2  # of the networks: runs of another one are trained anew
 LEARNING_RATE = {"rnn": 3e-4}  # at Adam's 1e-3 its loss on the test side jumps and it stops early
 BATCH = 8  # clips that a change of the weights is learnt from
@@ -20,8 +20,8 @@ AT_ONCE = {"rnn": 4 * 128 * 1292}  # bins of them that are in memory at once, wh
 
 
 def register(builder):
-    """Enter a builder, ``builder(input_shape) -> keras.Model``, in `MODELS` under its name."""
-    MODELS[builder.__name__] = builder
+    """Enter a builder, ``builder(input_shape) -> keras.Model``, in `NETWORKS` under its name."""
+    NETWORKS[builder.__name__] = builder
     return builder
 
 
@@ -31,7 +31,7 @@ def build_model(name, input_shape):
     Parameters
     ----------
     name : str
-        A name in `MODELS`.
+        A name in `NETWORKS`.
     input_shape : tuple of int
         ``(n_mels, frames)`` of standardised spectrograms.
 
@@ -40,7 +40,7 @@ def build_model(name, input_shape):
     keras.Model
         Gives the probability that a clip is popular, shape (n, 1).
     """
-    model = MODELS[name](input_shape)
+    model = NETWORKS[name](input_shape)
     parts = 1
     while BATCH // parts * math.prod(input_shape) > AT_ONCE.get(name, math.inf) and parts < BATCH:
         parts *= 2
@@ -60,7 +60,7 @@ def load_network(name, shape, path):
     Parameters
     ----------
     name : str
-        A name in `MODELS`.
+        A name in `NETWORKS`.
     shape : (int, int)
         Of the spectrograms.
     path : path-like
@@ -70,7 +70,7 @@ def load_network(name, shape, path):
     ValueError, OSError, KeyError, BadZipFile, UserWarning
         If the file is damaged, or of another network.
     """
-    model = MODELS[name](tuple(shape))
+    model = NETWORKS[name](tuple(shape))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # of layers that stay as they were
         model.load_weights(path)

@@ -154,7 +154,7 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
     store : MelStore
     labels : pd.Series of int, indexed by track id
     sides : pd.Series of str, indexed by track id
-        "train", "test" or "holdout"; the holdout is not touched.
+        "train", "validation" or "test"; the holdout is not touched.
     seed : int
         Of the weights, the dropout and the order of the clips; the same seed on the same machine
         gives the same network.
@@ -178,7 +178,7 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
-    parts = {side: labels[sides[labels.index] == side] for side in ("train", "test")}
+    parts = {side: labels[sides[labels.index] == side] for side in ("train", "validation")}
     for side, part in parts.items():
         if part.nunique() < 2:
             raise BadInput(f"split: the {side} side of {len(part)} tracks has one class only; "
@@ -186,7 +186,7 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
     scaler = Scaler.fit(store, parts["train"].index)
     model = build_model(name, store.grid.shape)
     train, test = (Clips(store, parts[side], scaler, clips_a_step(model), order) for side, order in
-                   (("train", seed), ("test", None)))
+                   (("train", seed), ("validation", None)))
     checkpoint = Checkpoint(folder, model, begun_as(name, seed, train, test, epochs, patience))
     if not finished(checkpoint.history, epochs, patience):
         model.fit(train, validation_data=test, initial_epoch=len(checkpoint.history), epochs=epochs,
@@ -200,7 +200,7 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
         "grid": {**asdict(store.grid), "shape": list(store.grid.shape)},
         "tracks": {side: int((sides[labels.index] == side).sum()) for side in sides.unique()},
         "epochs": len(history), "best_epoch": int(best["epoch"]),
-        "metrics": {f"test_{key}": float(best[f"val_{key}"])
+        "metrics": {f"validation_{key}": float(best[f"val_{key}"])
                     for key in ("loss", "accuracy", "auc")},
         "seconds_per_clip_epoch": history["seconds"].sum() / len(history) / len(parts["train"]),
         "versions": versions(),

@@ -10,7 +10,7 @@ from hiphoplib.evaluation.bootstrap import verdict
 from hiphoplib.report.style import (
     MODEL_COLORS,
     NEUTRAL,
-    ORACLES,
+    NOT_FOR_USE,
     PALETTE,
     POPULAR,
     UNPOPULAR,
@@ -127,7 +127,7 @@ def waterfall(steps, ax=None):
 
 
 def popularity_shapes(shapes, ax=None):
-    """Outline of how popularity is spread; `shapes` maps a name to what `hiphoplib.tracks.describe` found."""
+    """Draw distributions of popularity; `shapes` maps names to summaries of `tracks.describe`."""
     ax = axes_for(ax)
     for (name, found), color in zip(shapes.items(), (PALETTE["blue"], PALETTE["orange"])):
         bins = np.asarray(found["popularity"])
@@ -179,24 +179,28 @@ def reliability(models, names, ax=None):
                   xlim=(0, 1), ylim=(0, 1))
 
 
-def sieve(models, observed, ax=None):
+def precision_at_k(models, observed, ax=None):
     """Share of popular songs among the best k of n, a row a model; base rates are dotted.
 
     `models` are those of a results file, `observed` the share of popular tracks there.
     """
-    names = in_order(name for name in models if models[name].get("sieve"))
+    names = in_order(name for name in models if models[name].get("precision_at_k"))
     ax = axes_for(ax, (9, 2 + 0.62 * len(names)))
     places = rows(ax, names)
     cases = sorted({(case["base"] is not None, case["base"] or observed, case["n"], case["k"])
-                    for name in names for case in models[name]["sieve"]})
+                    for name in names for case in models[name]["precision_at_k"]})
     for number, (given, base, n, k) in enumerate(cases):
-        values = {name: case["hit_share"] for name in names for case in models[name]["sieve"]
-                  if (case["base"] is not None, case["base"] or observed) == (given, base)
-                  and (case["n"], case["k"]) == (n, k)}
+        values = {
+            name: case["hit_share"]
+            for name in names
+            for case in models[name]["precision_at_k"]
+            if (case["base"] is not None, case["base"] or observed) == (given, base)
+            and (case["n"], case["k"]) == (n, k)
+        }
         color = PALETTE["vermillion" if given else "blue"]
         shifted = {name: place + apart(number, len(cases), 0.19)
                    for name, place in places.items()}
-        dots(ax, shifted, values, color, "o" if k == 1 else "s", ORACLES,
+        dots(ax, shifted, values, color, "o" if k == 1 else "s", NOT_FOR_USE,
              f"{k} of {n}, {base:.0%} popular")
         ax.axvline(base, color=color, linestyle=":", zorder=1)
     legend_below(ax, columns=2)
@@ -206,7 +210,7 @@ def sieve(models, observed, ax=None):
 
 def _picked(models, names, observed):
     """What the best single pick is worth at the observed base rate, and whether it is blind."""
-    firsts = {name: case for name in names for case in models[name]["sieve"]
+    firsts = {name: case for name in names for case in models[name]["precision_at_k"]
               if case["k"] == 1 and case["base"] is None}
     best = leader({name: case["hit_share"] for name, case in firsts.items()})
     if best is None:

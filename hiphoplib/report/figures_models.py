@@ -17,9 +17,9 @@ from hiphoplib.report.figures_data import (  # noqa: F401  # noqa: F401
     popularity_by_year,
     popularity_histogram,
     popularity_shapes,
+    precision_at_k,
     release_years,
     reliability,
-    sieve,
     tracks_per_artist,
     versions,
     waterfall,
@@ -39,9 +39,9 @@ from hiphoplib.report.style import (  # noqa: F401  # noqa: F401
     METRIC_LABELS,
     MODEL_COLORS,
     MODEL_LABELS,
-    NETWORKS,
+    NETWORK_NAMES,
     NEUTRAL,
-    ORACLES,
+    NOT_FOR_USE,
     PALETTE,
     POPULAR,
     STYLE,
@@ -63,9 +63,9 @@ from hiphoplib.report.style import (  # noqa: F401  # noqa: F401
     use_style,
 )
 
-GROUPS = {"Baselines": ("dummy", "recency", "loudness", "statistics", "boosting", "neighbours",
-                        "recogniser", "without_sound"),
-          "Networks": NETWORKS, "Beyond": (), "Never to be deployed": ORACLES}
+GROUPS = {"Baselines": ("dummy", "recency", "loudness", "handcrafted", "boosting", "neighbours",
+                        "artist_identification", "metadata"),
+          "Networks": NETWORK_NAMES, "Beyond": (), "Never to be deployed": NOT_FOR_USE}
 SPLITS = {"artist": ("artists held out", PALETTE["blue"], "o"),
           "time": ("newest held out", PALETTE["green"], "s"),
           "random": ("at random", PALETTE["vermillion"], "D")}
@@ -91,7 +91,7 @@ def ladder(results, ax=None, metrics=("accuracy", "auc")):
         values = {name: model[metric] for name, model in results.items() if metric in model}
         shifted = {name: place + apart(number, len(metrics), 0.3)
                    for name, place in places.items()}
-        dots(ax, shifted, values, color, marker, ORACLES, METRIC_LABELS.get(metric, metric))
+        dots(ax, shifted, values, color, marker, NOT_FOR_USE, METRIC_LABELS.get(metric, metric))
         ax.axvline(guess if metric == "accuracy" else 0.5, color=color, linestyle=":")
         column = 1.06 + 0.11 * number
         said = {headed[0]: METRIC_LABELS.get(metric, metric)} | {
@@ -116,7 +116,7 @@ def _grouped(results):
 def _who_leads(results):
     """Which model is highest and how many are above chance."""
     aucs = {name: model["auc"] for name, model in results.items()
-            if "auc" in model and name not in (*ORACLES, "dummy")}
+            if "auc" in model and name not in (*NOT_FOR_USE, "dummy")}
     best = leader(aucs)
     if best is None:
         return "How far each model is above guessing"
@@ -194,7 +194,7 @@ def _spread(sizes, apart=1.3):
 def _enough(needed, most):
     """From how many tracks on the first model to get there is above 0.5, and above 0.6."""
     found = {name: of["0.5"] for name, of in needed.items()
-             if of.get("0.5") and name not in (*ORACLES, "dummy")}
+             if of.get("0.5") and name not in (*NOT_FOR_USE, "dummy")}
     if not found:
         return f"No model is above 0.5 with up to {most:,} tracks"
     best = min(found, key=lambda name: (found[name], needed[name].get("0.6") or np.inf))
@@ -210,8 +210,8 @@ def context(models, paired, ax=None):
     listens stands for the sound.
     """
     sound = "ensemble" if "ensemble" in models else leader(
-        {name: models[name]["auc"] for name in (*NETWORKS, "transfer") if name in models})
-    names = [name for name in ("without_sound", sound, "with_context") if name in models]
+        {name: models[name]["auc"] for name in (*NETWORK_NAMES, "musicnn") if name in models})
+    names = [name for name in ("metadata", sound, "ensemble_metadata") if name in models]
     ax = axes_for(ax, (8, 3.2))
     places = rows(ax, names, [f"Sound ({label_of(name)})" if name == sound else label_of(name)
                                for name in names])
@@ -246,7 +246,7 @@ def corpora(several, ax=None):
         shifted = {name: place + apart(number, len(several), gap)
                    for name, place in places.items()}
         corpus = results["corpus"]
-        dots(ax, shifted, aucs, color, marker, ORACLES,
+        dots(ax, shifted, aucs, color, marker, NOT_FOR_USE,
              f"{corpus['name']} ({corpus['tracks']:,} tracks)")
     ax.axvline(0.5, color=NEUTRAL, linestyle=":")
     legend_below(ax, columns=1)  # names are as long as they please
@@ -255,7 +255,7 @@ def corpora(several, ax=None):
 
 def _holds(several):
     """How many of the models that ran everywhere are above chance everywhere."""
-    ran = [name for name in in_order(several[0]["models"]) if name not in (*ORACLES, "dummy")
+    ran = [name for name in in_order(several[0]["models"]) if name not in (*NOT_FOR_USE, "dummy")
            and all(name in results["models"] for results in several)]
     above = [name for name in ran
              if all(results["models"][name]["auc"]["low"] > 0.5 for results in several)]

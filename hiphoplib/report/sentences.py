@@ -2,20 +2,18 @@
 
 import pandas as pd
 
-from hiphoplib.evaluation.bootstrap import verdict
-from hiphoplib.report.style import ORACLES, in_order, label_of
+from hiphoplib.evaluation.bootstrap import Estimate, verdict
+from hiphoplib.report.style import NOT_FOR_USE, in_order, label_of
+from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
-CAVEAT = ("A result on the synthetic corpus shows that the method works, "
-          "never what makes a hit.")
 SPLIT_WORDS = {"artist": "where artists are held out", "time": "where the newest tracks are",
                "random": "where tracks are drawn at random"}
-COMBINED = "with_context", "ensemble"  # what context adds is the difference of these
+COMBINED = "ensemble_metadata", "ensemble"  # what context adds is the difference of these
 
 
 def estimate(metric, digits=3):
     """A metric with its 95 % interval, for example "0.646 [0.590, 0.700]"."""
-    return (f"{metric['mean']:.{digits}f} "
-            f"[{metric['low']:.{digits}f}, {metric['high']:.{digits}f}]")
+    return f"{Estimate.read(metric):.{digits}f}"
 
 
 def what_ran(tracks, name):
@@ -70,14 +68,16 @@ def protocol(results):
     """How the corpus was split and how many tracks were judged, one sentence."""
     p, corpus = results["protocol"], results["corpus"]
     if p["split"] == "time":
-        how = f"the newest {max(p['folds'], 1) * 10} %, each tenth judged by models of what came "
+        how = (
+            f"the newest {max(p['folds'], 1) * 10} %, each tenth judged by models of what came "
+        )
         whom = "before it"
     else:
         how = (f"{p['folds']}-fold cross-validation: every track is scored once by models that saw "
                "neither it nor " if p["folds"] else "one holdout of 10 %, never seen with ")
         whom = {"artist": "its artists", "random": "its copies"}[p["split"]]
     return (f"{corpus['tracks']:,} tracks by {corpus['artists']:,} artists, split by {p['split']}; "
-            f"{how}{whom}. {p['heldout']:,} held-out tracks, {p['positive_share']:.0%} of them "
+            f"{how}{whom}. {p['test_tracks']:,} held-out tracks, {p['positive_share']:.0%} of them "
             f"popular (popularity of at least {p['threshold']:.4g}, the training median).")
 
 
@@ -107,14 +107,14 @@ def against_rnn(results, metric="auc"):
 
 def candidates(results):
     """Models that a client could use, list of str: neither guessing nor an oracle."""
-    return [name for name in results["models"] if name not in ("dummy", *ORACLES)]
+    return [name for name in results["models"] if name not in ("dummy", *NOT_FOR_USE)]
 
 
 def recovered(results, model="rnn"):
     """What share of the oracle's lift over chance a model recovers; empty without an oracle."""
-    if "oracle" not in results["models"]:
+    if "upper_bound" not in results["models"]:
         return ""
-    oracle = results["models"]["oracle"]["auc"]
+    oracle = results["models"]["upper_bound"]["auc"]
     share = results["models"][model]["recovered"]
     return (f"An oracle that knows every audible cause, and nothing else, reaches AUC "
             f"{estimate(oracle)}: no model can hear more. The {label_of(model)} recovers "
@@ -133,7 +133,7 @@ def recommendation(results):
     auc, name = results["models"][model]["auc"], label_of(model)
     # only the synthetic corpus has an oracle, and no song may be ranked by what it taught
     scope = f" That is said of the beats of this corpus. {CAVEAT}" if (
-        "oracle" in results["models"]) else ""
+        "upper_bound" in results["models"]) else ""
     if auc["low"] <= 0.5:
         return (f"**Do not rank songs with these models yet.** The highest AUC, of the {name}, "
                 f"is {estimate(auc)}; its interval includes 0.5, which is a coin toss. "
@@ -197,9 +197,9 @@ def within_genre(results, model):
             f"{estimate(results['models'][model]['auc'])}.")
 
 
-def sieve(results, model):
+def precision_at_k(results, model):
     """What the best of ten is worth by a model, a sentence a base rate."""
-    told, lines = results["models"][model]["sieve"], []
+    told, lines = results["models"][model]["precision_at_k"], []
     for base in (None, 0.2):
         one, three = (next(row for row in told if (row["k"], row["base"]) == (k, base))
                       for k in (1, 3))
@@ -228,20 +228,20 @@ def context(results):
     models, pair = results["models"], "-".join(COMBINED)
     if pair not in results["paired"]:
         return ("Sound and context together need the transferred features and a trained CRNN; "
-                f"context alone has AUC {estimate(models['without_sound']['auc'])}.")
+                f"context alone has AUC {estimate(models['metadata']['auc'])}.")
     difference = results["paired"][pair]["auc"]
     said = verdict(difference, "adds to the sound", "takes from the sound",
                    "does not show to add to the sound")
     return (f"Release month and weekday, duration, explicit, album type, guests and how many "
-            f"tracks are out already: alone AUC {estimate(models['without_sound']['auc'])}, the "
+            f"tracks are out already: alone AUC {estimate(models['metadata']['auc'])}, the "
             f"sound alone {estimate(models['ensemble']['auc'])}, both "
-            f"{estimate(models['with_context']['auc'])}. Context {said}: difference "
+            f"{estimate(models['ensemble_metadata']['auc'])}. Context {said}: difference "
             f"{estimate(difference)}.")
 
 
 def combined(results):
     """Whether the ensemble beats each of its parts, a sentence; empty without an ensemble."""
-    gaps = {part: results["paired"][f"ensemble-{part}"]["auc"] for part in ("transfer", "crnn")
+    gaps = {part: results["paired"][f"ensemble-{part}"]["auc"] for part in ("musicnn", "crnn")
             if f"ensemble-{part}" in results["paired"]}
     said = [verdict(gap, "beats", "is beaten by", "cannot be told from")
             + f" the {label_of(part)} (difference {estimate(gap)})" for part, gap in gaps.items()]

@@ -8,9 +8,10 @@ import numpy as np
 from hiphoplib.evaluation.bootstrap import verdict
 from hiphoplib.explanation.lime import SAME_MAP, SMALLEST_CLAIM
 from hiphoplib.report.figures_explanation import clock
-from hiphoplib.report.sentences import CAVEAT, best_model, estimate
+from hiphoplib.report.sentences import best_model, estimate
 from hiphoplib.report.style import label_of
 from hiphoplib.scoring.score import FEWEST, LEAST, SURE, place
+from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
 MOST_NAMED = 4  # songs in one sentence
 LONGEST = 40  # letters of a name in it
@@ -125,7 +126,7 @@ def limits(card):
         "altogether.",
         f"Take one popular and one unpopular track that it has never heard: how often does it rank "
         f"the popular one higher? In {auc['mean']:.0%} of cases (AUC {estimate(auc)}, "
-        f"{protocol['heldout']:,} tracks, split by {protocol['split']}): {said}. Guessing has "
+        f"{protocol['test_tracks']:,} tracks, split by {protocol['split']}): {said}. Guessing has "
         "50%, and each training of the network was measured by itself."]
     if within:
         lines.append(
@@ -136,7 +137,7 @@ def limits(card):
     else:
         lines.append("Among one artist's own songs, which is your case, nothing is known: no "
                      "artist of that corpus has enough of them.")
-    lift = next((row["lift"] for row in told["sieve"]
+    lift = next((row["lift"] for row in told["precision_at_k"]
                  if (row["n"], row["k"], row["base"]) == (10, 3, None)), None)
     if lift:
         lines.append(
@@ -180,7 +181,7 @@ def in_a_hundred(results, model=None):
     """
     model = model or best_model(results)
     auc = results["models"][model]["auc"]
-    what = ("synthetic tracks" if "oracle" in results["models"]
+    what = ("synthetic tracks" if "upper_bound" in results["models"]
             else "real recordings, which listeners liked or not, no hip-hop")
     return (f"{100 * auc['mean']:.0f} [{100 * auc['low']:.0f}, {100 * auc['high']:.0f}] on "
             f"{results['corpus']['tracks']:,} {what} ({label_of(model)})")

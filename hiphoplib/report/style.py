@@ -31,23 +31,23 @@ STYLE = {
 }
 MODEL_LABELS = {
     "dummy": "Dummy", "recency": "Days since release", "loudness": "Loudness & duration",
-    "statistics": "Logistic on statistics", "boosting": "Boosting on statistics",
-    "neighbours": "Nearest neighbours", "recogniser": "Artist recogniser",
-    "without_sound": "Context", "mlp": "MLP", "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN",
-    "crnn": "CRNN", "transfer": "Transfer", "ensemble": "Ensemble",
-    "with_context": "Sound + context", "artist_mean": "Artist's mean",
-    "oracle": "Oracle"}  # in the order of the ladder
+    "handcrafted": "Logistic on statistics", "boosting": "Boosting on statistics",
+    "neighbours": "Nearest neighbours", "artist_identification": "Artist recogniser",
+    "metadata": "Context", "mlp": "MLP", "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN",
+    "crnn": "CRNN", "musicnn": "Transfer", "ensemble": "Ensemble",
+    "ensemble_metadata": "Sound + context", "artist_mean": "Artist's mean",
+    "upper_bound": "Oracle"}  # in the order of the ladder
 MODEL_COLORS = {
-    "dummy": NEUTRAL, "recency": "#B8B8B8", "loudness": "#A2A2A2", "statistics": "#707070",
-    "boosting": "#4A4A4A", "neighbours": "#989898", "recogniser": "#808080",
-    "without_sound": "#5E5E5E", "mlp": PALETTE["sky"], "cnn1": PALETTE["green"],
+    "dummy": NEUTRAL, "recency": "#B8B8B8", "loudness": "#A2A2A2", "handcrafted": "#707070",
+    "boosting": "#4A4A4A", "neighbours": "#989898", "artist_identification": "#808080",
+    "metadata": "#5E5E5E", "mlp": PALETTE["sky"], "cnn1": PALETTE["green"],
     "cnn2": PALETTE["orange"], "rnn": PALETTE["purple"], "crnn": PALETTE["blue"],
-    "transfer": PALETTE["vermillion"], "ensemble": PALETTE["black"],
-    "with_context": PALETTE["yellow"], "artist_mean": "#B8B8B8", "oracle": "#707070"}
+    "musicnn": PALETTE["vermillion"], "ensemble": PALETTE["black"],
+    "ensemble_metadata": PALETTE["yellow"], "artist_mean": "#B8B8B8", "upper_bound": "#707070"}
 METRIC_COLORS = {"accuracy": PALETTE["sky"], "auc": PALETTE["green"]}
 METRIC_LABELS = {"accuracy": "accuracy", "auc": "AUC", "loss": "loss (binary cross-entropy)"}
-NETWORKS = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
-ORACLES = ("artist_mean", "oracle")  # know what nobody knows of a song that is not out
+NETWORK_NAMES = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
+NOT_FOR_USE = ("artist_mean", "upper_bound")  # know what nobody knows of a song that is not out
 LONGEST = 60  # letters of a title's line: what the narrowest figure holds
 
 
@@ -91,14 +91,14 @@ def label_of(model):
 
 def in_order(models):
     """Names of models as the ladder has them, list of str; unknown ones before the oracles."""
-    rungs = [name for name in MODEL_LABELS if name not in ORACLES]
-    places = {name: place for place, name in enumerate([*rungs, None, *ORACLES])}
-    return sorted(models, key=lambda name: places.get(name, len(rungs)))
+    entries = [name for name in MODEL_LABELS if name not in NOT_FOR_USE]
+    places = {name: place for place, name in enumerate([*entries, None, *NOT_FOR_USE])}
+    return sorted(models, key=lambda name: places.get(name, len(entries)))
 
 
 def leader(aucs):
     """The model with the highest mean of a metric, by name, that somebody could use, or None."""
-    usable = [name for name in aucs if name not in (*ORACLES, "dummy")]
+    usable = [name for name in aucs if name not in (*NOT_FOR_USE, "dummy")]
     return max(usable, key=lambda name: aucs[name]["mean"], default=None)
 
 

@@ -16,18 +16,19 @@ import numpy as np
 from hiphoplib.audio.mel import MelGrid
 from hiphoplib.dataset.store import STORE_VERSION
 from hiphoplib.errors import BadInput
+from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.evaluation.evaluate import evaluate
-from hiphoplib.io import replacing, write_whole
+from hiphoplib.io import replacing
 from hiphoplib.models.calibration import calibrated
-from hiphoplib.models.comparison import answered, platt_on_test
-from hiphoplib.models.networks import MODELS, load_network
-from hiphoplib.models.training import Run, Scaler, load_run, read_card, versions
-from hiphoplib.report.sentences import CAVEAT, estimate
+from hiphoplib.models.comparison import platt_on_validation, scores_of
+from hiphoplib.models.networks import NETWORKS, load_network
+from hiphoplib.models.training import Run, Scaler, load_run, versions
+from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
 FORMAT = 1
 MANIFEST, CARD = "model.json", "card.md"
 SAME = 1e-3  # in probability: how far another version of a library may move an answer
-TOLD = ("auc", "accuracy", "brier", "brier_skill", "within_artist", "sieve")
+TOLD = ("auc", "accuracy", "brier", "brier_skill", "within_artist", "precision_at_k")
 MOST_BYTES = 2**30  # of a file of it: the largest network of 2021 has a quarter of that
 
 
@@ -114,14 +115,14 @@ class TrainedModel:
         return 100 * float(np.mean(shares))
 
 
-def save_model(task, model, folder, seeds=(0,)):
+def save_model(experiment, model, folder, seeds=(0,)):
     """Put the trained networks of a model into one folder; one that is there is replaced.
 
     Parameters
     ----------
-    task : Task
+    experiment : Experiment
     model : str
-        A name in `MODELS`, trained on every fold and these seeds.
+        A name in `NETWORKS`, trained on every fold and these seeds.
     folder : path-like
     seeds : sequence of int
 
@@ -138,17 +139,17 @@ def save_model(task, model, folder, seeds=(0,)):
     if folder.exists() and not (folder / MANIFEST).is_file() and (
             not folder.is_dir() or any(folder.iterdir())):
         raise BadInput(f"{folder}: holds something else than a model; name a new folder")
-    results, _ = evaluate(task, [model])
-    runs = [(seed, fold) for seed in seeds for fold in task.sides]
+    results, _ = evaluate(experiment, [model])
+    runs = [(seed, fold) for seed in seeds for fold in experiment.sides]
     with replacing(folder) as new:
-        networks = [_keep(task, model, seed, fold, new / f"network{number}.keras")
+        networks = [_keep(experiment, model, seed, fold, new / f"network{number}.keras")
                     for number, (seed, fold) in enumerate(runs)]
-        first = load_run(task.run_folder(model, *runs[0]))
+        first = load_run(experiment.run_folder(model, *runs[0]))
         manifest = {
             "format": FORMAT, "store_version": STORE_VERSION, "model": model,
             "grid": first.card["grid"], "corpus": results["corpus"],
-            "protocol": results["protocol"], "threshold": float(np.mean(task.thresholds)),
-            "synthetic": (task.folder / "truth.json").is_file(),
+            "protocol": results["protocol"], "threshold": float(np.mean(experiment.thresholds)),
+            "synthetic": (experiment.folder / "truth.json").is_file(),
             "results": {name: results["models"][model][name] for name in TOLD},
             "versions": versions(), "made": results["made"], "networks": networks}
         (new / CARD).write_text(folder_card(manifest), encoding="utf-8")
@@ -157,15 +158,15 @@ def save_model(task, model, folder, seeds=(0,)):
     return folder
 
 
-def _keep(task, model, seed, fold, path):
+def _keep(experiment, model, seed, fold, path):
     """Write one network's weights; what the manifest says of it, dict."""
-    run = load_run(task.run_folder(model, seed, fold))
-    network = MODELS[model](tuple(run.card["grid"]["shape"]))  # without what training needs
+    run = load_run(experiment.run_folder(model, seed, fold))
+    network = NETWORKS[model](tuple(run.card["grid"]["shape"]))  # without what training needs
     network.set_weights(run.model.get_weights())
     network.save(path)
-    scores = answered(task, model, fold, seed)
-    calibration = platt_on_test(task, fold, scores)
-    heldout = task.sides.index[task.sides[fold] == "holdout"]
+    scores = scores_of(experiment, model, fold, seed)
+    calibration = platt_on_validation(experiment, fold, scores)
+    heldout = experiment.sides.index[experiment.sides[fold] == "test"]
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "seed": int(seed), "fold": int(fold), "calibration": list(calibration),
             "scaler": {"mean": run.scaler.mean.tolist(), "std": run.scaler.std.tolist()},
@@ -220,9 +221,9 @@ def _read_manifest(folder):
                        "train it anew with this one")
     if found != said:
         raise _damaged(folder, f"{MANIFEST} is not as it was written")
-    if manifest.get("model") not in MODELS:
+    if manifest.get("model") not in NETWORKS:
         raise BadInput(f"{folder}: a model named {manifest.get('model')!r}, which this version "
-                       f"does not know; it has {', '.join(MODELS)}")
+                       f"does not know; it has {', '.join(NETWORKS)}")
     return manifest
 
 
@@ -275,66 +276,6 @@ def _damaged(folder, what):
     return BadInput(f"{folder}: the model is damaged ({what}); copy it again or train it anew")
 
 
-def write_model_cards(task, results, seeds):
-    """Write ``card.md`` beside the weights of every evaluated network.
-
-    Parameters
-    ----------
-    task : Task
-    results : dict
-        Of `evaluation.evaluate`.
-    seeds : dict of str to list of int
-        By network, those that are trained on all folds.
-
-    Returns
-    -------
-    paths : list of Path
-    """
-    paths = []
-    for model, seed, fold in ((model, seed, fold) for model, trained in seeds.items()
-                              for seed in trained for fold in task.sides):
-        folder = task.run_folder(model, seed, fold)
-        calibration = platt_on_test(task, fold, answered(task, model, fold, seed))
-        text = model_card(read_card(folder), results, calibration)
-        write_whole(folder / CARD, text)
-        paths.append(folder / CARD)
-    return paths
-
-
-def model_card(card, results, calibration):
-    """Model card of one trained network, Markdown.
-
-    Parameters
-    ----------
-    card : dict
-        What `training.save_run` has written down of the run.
-    results : dict
-        Of `evaluation.evaluate`.
-    calibration : (float, float)
-        Slope and offset for `calibration.calibrated`.
-    """
-    told, corpus = results["models"][card["model"]], results["corpus"]
-    slope, offset = calibration
-    how = f"{card['folds']} folds, this is fold {card['fold']}" if card["folds"] else "one holdout"
-    return _markdown([
-        f"# {card['model']}, seed {card['seed']}, fold {card['fold']}",
-        f"A network of {card['parameters']:,} parameters that answers with the probability that a "
-        f"30 s clip is popular: a popularity of at least {card['threshold']:.4g}.",
-        "## Learnt from",
-        *_learnt_from(corpus, card["fingerprint"]),
-        f"- Split by {card['split']}, {how}; {card['epochs']} epochs; mel spectrograms of "
-        f"{card['grid']['shape'][0]} bands × {card['grid']['shape'][1]} frames",
-        "## How good it is on tracks that it has not seen",
-        *_how_good(told, results["protocol"]),
-        f"Its answer p becomes a probability by 1 / (1 + exp(-({slope:.3f} · logit p + "
-        f"{offset:+.3f}))), learnt on the test side: 0.50 becomes "
-        f"{calibrated(0.5, slope, offset):.2f}.",
-        "## What it is not for",
-        *_not_for("oracle" in results["models"]),
-        "## Versions",
-        _versions(results)])
-
-
 def folder_card(manifest):
     """Card of a model that is made to be handed on, Markdown.
 
@@ -369,13 +310,14 @@ def _learnt_from(corpus, fingerprint):
             f"- What popularity is there: {_quoted(corpus['popularity_kind'])}"]
 
 
-def _how_good(told, protocol):
-    within = told["within_artist"]
-    return [f"All seeds and folds of this network: AUC {estimate(told['auc'])}, accuracy "
-            f"{estimate(told['accuracy'])}, Brier skill {estimate(told['brier_skill'])} "
-            f"(95 % intervals over artists, {protocol['heldout']} tracks).",
-            (f"Among the tracks of one artist: AUC {estimate(within)}, {within['artists']} artists."
-             if within else "No artist has enough tracks to be judged within.")]
+def _how_good(results, protocol):
+    auc, accuracy, skill = (Estimate.read(results[name])
+                            for name in ("auc", "accuracy", "brier_skill"))
+    within = results["within_artist"]
+    return [f"All seeds and folds of this network: AUC {auc}, accuracy {accuracy}, Brier skill "
+            f"{skill} (95 % intervals over artists, {protocol['test_tracks']} tracks).",
+            (f"Among the tracks of one artist: AUC {Estimate.read(within)}, {within['artists']} "
+             "artists." if within else "No artist has enough tracks to be judged within.")]
 
 
 def _not_for(synthetic):

@@ -105,8 +105,8 @@ class Scored:
 
     @cached_property
     def told(self):
-        """Which song is surely above which, bool, see `order.told_apart`."""
-        return told_apart([song.scores for song in self.songs], self.above)
+        """Which song is surely above which, bool, see `order.reliably_above`."""
+        return reliably_above([song.scores for song in self.songs], self.above)
 
     @cached_property
     def places(self):
@@ -223,7 +223,7 @@ def above(scores):
     return found
 
 
-def told_apart(scores, share=None, sure=SURE):
+def reliably_above(scores, share=None, sure=SURE):
     """Which songs are above which, as far as the networks can tell.
 
     A song is above another one if that holds in at least `sure` of the pairs of windows, each
@@ -267,6 +267,6 @@ def places(told):
     Parameters
     ----------
     told : np.ndarray of bool [shape=(n_songs, n_songs)]
-        From `told_apart`. Where it does not tell two songs apart, their places overlap.
+        From `reliably_above`. Where it does not tell two songs apart, their places overlap.
     """
     return np.column_stack([1 + told.sum(axis=0), len(told) - told.sum(axis=1)])

@@ -17,9 +17,9 @@ EXPLAINED = "rnn"
 
 def peak_memory(bench):
     """Peak memory of mels, training each model, evaluation at two sizes; of explaining a track."""
-    from hiphoplib.models.networks import MODELS
+    from hiphoplib.models.networks import NETWORKS
 
-    sizes, models = bench.effort.sizes, bench.effort.models or tuple(MODELS)
+    sizes, models = bench.effort.sizes, bench.effort.models or tuple(NETWORKS)
     figures = {"sizes": list(sizes), "training_seconds": bench.effort.training_seconds,
                "mels": {}, "training": {name: {} for name in models}, "evaluate": {}}
     for size in sizes:
@@ -42,11 +42,11 @@ def _explaining(bench):
     """What the command takes that explains one track, dict."""
     from hiphoplib.studies.bench_training import explainable
 
-    task = explainable(bench, "memory-explain", [EXPLAINED])
-    track = task.tracks["id"].iloc[0]
-    return {"clips": len(task.tracks), "model": EXPLAINED} | _stage(
-        ["hiphoplib", "explain", task.folder, track, "--model", EXPLAINED, "--folds", "0",
-         "--out", task.folder / "why.png"])
+    experiment = explainable(bench, "memory-explain", [EXPLAINED])
+    track = experiment.tracks["id"].iloc[0]
+    return {"clips": len(experiment.tracks), "model": EXPLAINED} | _stage(
+        ["hiphoplib", "explain", experiment.folder, track, "--model", EXPLAINED, "--folds", "0",
+         "--out", experiment.folder / "why.png"])
 
 
 def _ratios(figures):
@@ -130,13 +130,13 @@ def evaluate_stage(folder):
     from hiphoplib.models.training import save_run
     from hiphoplib.studies.bench_training import untrained
 
-    task = prepare(folder, FULL.name, folds=FOLDS)
-    run = untrained(task, SCORED)
+    experiment = prepare(folder, FULL.name, folds=FOLDS)
+    run = untrained(experiment, SCORED)
     for fold in range(FOLDS):
-        run.card |= {"fold": fold, "fingerprint": task.fingerprint}
-        save_run(run, task.run_folder(SCORED, 0, fold))
-    results, _ = evaluate(task, [SCORED])
-    return {"scored": results["protocol"]["heldout"]}
+        run.card |= {"fold": fold, "fingerprint": experiment.fingerprint}
+        save_run(run, experiment.run_folder(SCORED, 0, fold))
+    results, _ = evaluate(experiment, [SCORED])
+    return {"scored": results["protocol"]["test_tracks"]}
 
 
 if __name__ == "__main__":

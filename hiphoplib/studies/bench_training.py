@@ -14,7 +14,7 @@ from hiphoplib.dataset.store import make_mels
 from hiphoplib.explanation.cache import explain_track
 from hiphoplib.keras_backend import keras, tf
 from hiphoplib.models.experiment import prepare, train
-from hiphoplib.models.networks import BATCH, MODELS, build_model, clips_a_step
+from hiphoplib.models.networks import BATCH, NETWORKS, build_model, clips_a_step
 from hiphoplib.models.training import Clips, Run, Scaler, load_run, save_run
 from hiphoplib.studies.resources import seconds, times_as_fast
 from hiphoplib.tracks.table import read_tracks
@@ -27,7 +27,7 @@ def training_cost(bench):
     """Training a clip and epoch, each model on both grids; the models take turns."""
     deterministic()
     folder, figures = bench.corpus("training", bench.effort.rows), {"pairs": {}}
-    names = bench.effort.models or tuple(MODELS)
+    names = bench.effort.models or tuple(NETWORKS)
     for grid in (QUICK, FULL):
         store = make_mels(read_tracks(folder), folder, grid)
         begun = {name: _begin(name, store, bench.effort.seconds) for name in names}
@@ -48,11 +48,11 @@ def training_cost(bench):
 
 def side_by_side(folder, bench):
     """How much sooner two folds are trained at the same time, from their processes' start on."""
-    task, taken = prepare(folder, QUICK.name, folds=3), {1: [], 2: []}
+    experiment, taken = prepare(folder, QUICK.name, folds=3), {1: [], 2: []}
     for _ in range(bench.effort.pairs):
         for jobs, seconds_each in taken.items():
             shutil.rmtree(folder / "runs", ignore_errors=True)
-            seconds_each.append(seconds(partial(train, task, "cnn2", folds=[0, 1], epochs=4,
+            seconds_each.append(seconds(partial(train, experiment, "cnn2", folds=[0, 1], epochs=4,
                                                 jobs=jobs)))
     return times_as_fast(taken[1], taken[2])
 
@@ -86,10 +86,10 @@ def _epoch(model, clips):
 
 def explaining(bench):
     """Explaining one track, and scoring one from its file on, by models that are on disk."""
-    task, figures = explainable(bench, "explain", EXPLAINED), {}
+    experiment, figures = explainable(bench, "explain", EXPLAINED), {}
     for model in EXPLAINED:
-        run = load_run(task.run_folder(model, 0, 0))
-        asked = partial(explain_track, task, model, task.tracks["id"].iloc[0],
+        run = load_run(experiment.run_folder(model, 0, 0))
+        asked = partial(explain_track, experiment, model, experiment.tracks["id"].iloc[0],
                         seeds=range(bench.effort.seeds))
         figures[model] = {"explain_seconds": seconds(asked),
                           "score_ms": 1000 * _scoring(run, bench)}
@@ -98,28 +98,28 @@ def explaining(bench):
 
 
 def explainable(bench, name, models):
-    """A small corpus on the quick grid with untrained runs of some models on disk, as a `Task`."""
+    """Return an `Experiment` on the quick grid with untrained runs of some models on disk."""
     folder = bench.corpus(name, 24)
     make_mels(read_tracks(folder), folder, QUICK)
-    task = prepare(folder, QUICK.name, folds=0)
+    experiment = prepare(folder, QUICK.name, folds=0)
     for model in models:
-        save_run(untrained(task, model), task.run_folder(model, 0, 0))
-    return task
+        save_run(untrained(experiment, model), experiment.run_folder(model, 0, 0))
+    return experiment
 
 
-def untrained(task, model):
+def untrained(experiment, model):
     """A run of a new network: scoring takes as long and as much memory whatever was learnt.
 
     Parameters
     ----------
-    task : Task
+    experiment : Experiment
     model : str
 
     Returns
     -------
     Run
     """
-    grid, n_mels = task.protocol.grid, task.protocol.grid.n_mels
+    grid, n_mels = experiment.protocol.grid, experiment.protocol.grid.n_mels
     network = build_model(model, grid.shape)
     network.optimizer.build(network.trainable_variables)  # its state is saved as well
     card = {"model": model, "seed": 0, "parameters": network.count_params(), "epochs": 0,

@@ -1,7 +1,7 @@
 """Which network of the cost of `crnn` is the best: the variants that were compared.
 
-``python -m hiphoplib.studies.crnn_variants data/A data/B`` trains each on every corpus and seed, and compares
-them on the side that stops the training early. The tracks held out are not looked at.
+``python -m hiphoplib.studies.crnn_variants data/A data/B`` trains each on every corpus and seed,
+and compares them on the side that stops the training early. The tracks held out are not looked at.
 """
 
 import sys
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hiphoplib.models.experiment import prepare, train
-from hiphoplib.models.networks import MODELS, crnn
+from hiphoplib.models.networks import NETWORKS, crnn
 from hiphoplib.models.training import read_card
 from hiphoplib.studies.variants import search, search_parser
 
@@ -26,7 +26,7 @@ VARIANTS = {  # settings of `crnn`
 def enter(variants=VARIANTS):
     """Enter the variants in the registry."""
     for name, settings in variants.items():
-        MODELS[name] = partial(crnn, **settings)
+        NETWORKS[name] = partial(crnn, **settings)
 
 
 def compare(folder, seeds=5, variants=tuple(VARIANTS)):
@@ -45,9 +45,9 @@ def compare(folder, seeds=5, variants=tuple(VARIANTS)):
         One row a variant: "auc" and "loss" on the test side, mean over seeds and folds; "by_seed",
         the AUC of each seed; "parameters", "epochs", "ms" a clip and epoch.
     """
-    task, rows = prepare(folder), {}
+    experiment, rows = prepare(folder), {}
     for name in variants:
-        cards = [read_card(run) for run in train(task, name, range(seeds))]
+        cards = [read_card(run) for run in train(experiment, name, range(seeds))]
         auc = np.reshape([card["metrics"]["test_auc"] for card in cards], (seeds, -1)).mean(axis=1)
         rows[name] = {"auc": auc.mean(), "by_seed": auc.round(4).tolist(),
                       "loss": np.mean([card["metrics"]["test_loss"] for card in cards]),

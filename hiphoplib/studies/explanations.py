@@ -1,6 +1,6 @@
 """Do the explanations of a network hold? Many held-out clips of a corpus, measured.
 
-``python -m hiphoplib.studies.explanations data/synthetic --json notebooks/results/explanations.json``
+``python -m hiphoplib.studies.explanations data/synthetic`` measures them.
 """
 
 import argparse
@@ -15,10 +15,10 @@ from hiphoplib.cli import positive
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import RESAMPLES, resample_artists
-from hiphoplib.evaluation.evaluate import heldout_labels, heldout_scores, write_results
+from hiphoplib.evaluation.evaluate import labels_on_test, scores_on_test, write_results
 from hiphoplib.explanation.cache import (
     explain_ahead,
-    explain_shuffled,
+    explain_randomised,
     explain_track,
     four_tracks,
     remembered,
@@ -35,7 +35,7 @@ from hiphoplib.explanation.lime import rank_correlation
 from hiphoplib.explanation.segments import Filling, fillings
 from hiphoplib.io import progress
 from hiphoplib.models.experiment import prepare, run_of
-from hiphoplib.models.networks import MODELS
+from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
 from hiphoplib.report.sentences_songs import KINDS, told
@@ -46,14 +46,14 @@ CLIPS = 60
 SHUFFLED = 12  # clips that a network with shuffled weights explains once more
 
 
-def evaluate_explanations(task, model="rnn", *, clips=CLIPS, command=None):
+def evaluate_explanations(experiment, model="rnn", *, clips=CLIPS, command=None):
     """Explain held-out clips and measure whether the explanations hold.
 
     What is explained once is kept beside the run, so that a stopped evaluation goes on.
 
     Parameters
     ----------
-    task : Task
+    experiment : Experiment
     model : str
         A trained network; the run of seed 0 that never saw a clip explains it.
     clips : int
@@ -68,35 +68,35 @@ def evaluate_explanations(task, model="rnn", *, clips=CLIPS, command=None):
         see `shuffled`; ``four``, what is said of `four_explained`, by kind; ``versions``, ``made``,
         ``command``.
     """
-    heldout = heldout_labels(task).sort_index()
+    heldout = labels_on_test(experiment).sort_index()
     drawn = np.random.default_rng(0).permutation(heldout.index)[:clips]
-    weights = resample_artists(artist_groups(task.tracks.loc[drawn]), RESAMPLES)
-    truth, rows = read_truth(task), []
-    explain_ahead(partial(_explained, task, model), list(drawn))
+    weights = resample_artists(artist_groups(experiment.tracks.loc[drawn]), RESAMPLES)
+    truth, rows = read_truth(experiment), []
+    explain_ahead(partial(_explained, experiment, model), list(drawn))
     for track_id in progress(drawn, desc="explain clips", unit="clip"):
-        rows.append(_explained(task, model, track_id))
+        rows.append(_explained(experiment, model, track_id))
         if truth:
             rows[-1]["causes"] = acting(truth, track_id, rows[-1]["found"].grid)
     few = min(SHUFFLED, len(rows))
     return {
-        "corpus": {"name": task.folder.resolve().name, "fingerprint": task.fingerprint},
+        "corpus": {"name": experiment.folder.resolve().name, "fingerprint": experiment.fingerprint},
         "model": model, "clips": len(rows),
         **measured(rows, heldout[drawn].to_numpy(), weights),
-        "sanity": shuffled(task, model, drawn[:few], [row["found"] for row in rows[:few]],
+        "sanity": shuffled(experiment, model, drawn[:few], [row["found"] for row in rows[:few]],
                            weights[:, :few]),
         "four": {kind: told(found, model)
-                 for kind, (found, _) in four_explained(task, model).items()},
+                 for kind, (found, _) in four_explained(experiment, model).items()},
         "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
     }
 
 
-def _explained(task, model, track_id):
+def _explained(experiment, model, track_id):
     """A clip's explanation, and the curves that judge it, dict."""
-    found, S_db = explain_track(task, model, track_id)
-    folder, side = run_of(task, model, track_id), task.sides.loc[track_id]
-    train = task.sides.index[task.sides[side.index[side == "holdout"][0]] == "train"]
-    number = task.tracks.index.get_loc(track_id)
-    other = task.store[train[number % len(train)]]
+    found, S_db = explain_track(experiment, model, track_id)
+    folder, side = run_of(experiment, model, track_id), experiment.sides.loc[track_id]
+    train = experiment.sides.index[experiment.sides[side.index[side == "test"][0]] == "train"]
+    number = experiment.tracks.index.get_loc(track_id)
+    other = experiment.store[train[number % len(train)]]
 
     def compute():
         run = load_run(folder)
@@ -107,23 +107,26 @@ def _explained(task, model, track_id):
         folder, track_id, "curves", [S_db, other, found.runs, number], compute)}
 
 
-def four_explained(task, model):
+def four_explained(experiment, model):
     """Explanation and spectrogram of four held-out tracks, by the kinds of `four_tracks`."""
-    answers = heldout_scores(task, model)[0]
-    return {kind: explain_track(task, model, track_id)
-            for kind, track_id in four_tracks(heldout_labels(task), answers).items()}
+    answers = scores_on_test(experiment, model)[0]
+    return {kind: explain_track(experiment, model, track_id)
+            for kind, track_id in four_tracks(labels_on_test(experiment), answers).items()}
 
 
-def draw_four(task, model, folder):
+def draw_four(experiment, model, folder):
     """Write ``lime_<corpus>_<kind>.png`` of these tracks; titles name no track."""
     use_style()
-    for kind, (found, S_db) in four_explained(task, model).items():
+    for kind, (found, S_db) in four_explained(experiment, model).items():
         title = f"{KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
-        save(explanation(S_db, found, title=title),
-             folder / f"lime_{task.folder.resolve().name}_{kind}.png", dpi=80)  # for notebooks
+        save(
+            explanation(S_db, found, title=title),
+            folder / f"lime_{experiment.folder.resolve().name}_{kind}.png",
+            dpi=80,
+        )  # for notebooks
 
 
-def shuffled(task, model, drawn, found, weights):
+def shuffled(experiment, model, drawn, found, weights):
     """What networks say that have learnt nothing: the same with their weights in random order.
 
     An explanation that hardly changes tells of the clip or of how a network is built, not of what
@@ -131,7 +134,7 @@ def shuffled(task, model, drawn, found, weights):
 
     Parameters
     ----------
-    task, model
+    experiment, model
         As for `evaluate_explanations`.
     drawn : list of str
         Each is explained by weights in an order of its own.
@@ -147,8 +150,8 @@ def shuffled(task, model, drawn, found, weights):
         one, see `explanation_measures.claimed`; ``clips``.
     """
     drawn = list(drawn)
-    explain_ahead(partial(_explain_shuffled, task, model, drawn), drawn)
-    again = [explain_shuffled(task, model, track_id, number) for number, track_id in
+    explain_ahead(partial(_explain_randomised, experiment, model, drawn), drawn)
+    again = [explain_randomised(experiment, model, track_id, number) for number, track_id in
              enumerate(progress(drawn, desc="shuffled weights", unit="clip"))]
     pairs = [(one.weights, other.weights) for one, other in zip(found, again)]
     return {"clips": len(again),
@@ -158,8 +161,8 @@ def shuffled(task, model, drawn, found, weights):
             "claims": claimed(again, weights), "claims_trained": claimed(found, weights)}
 
 
-def _explain_shuffled(task, model, drawn, track_id):
-    return explain_shuffled(task, model, track_id, drawn.index(track_id))
+def _explain_randomised(experiment, model, drawn, track_id):
+    return explain_randomised(experiment, model, track_id, drawn.index(track_id))
 
 
 def main(arguments=None):
@@ -169,7 +172,7 @@ def main(arguments=None):
         "each, and measures recovery of planted causes, deletion, insertion, stability. What is "
         "explained is kept: the same command goes on."))
     parser.add_argument("corpus", type=Path, metavar="data/NAME", help="a corpus of `gather`")
-    parser.add_argument("--model", choices=MODELS, default="rnn", metavar="NAME",
+    parser.add_argument("--model", choices=NETWORKS, default="rnn", metavar="NAME",
                         help="which trained network (default rnn)")
     parser.add_argument("--clips", type=positive, default=CLIPS, metavar="N",
                         help=f"held-out clips to explain (default {CLIPS})")
@@ -182,10 +185,12 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     command = f"{parser.prog} {' '.join(arguments or sys.argv[1:])}"
     try:
-        task = prepare(options.corpus, folds=options.folds)
-        results = evaluate_explanations(task, options.model, clips=options.clips, command=command)
+        experiment = prepare(options.corpus, folds=options.folds)
+        results = evaluate_explanations(
+            experiment, options.model, clips=options.clips, command=command
+        )
         if options.pictures:
-            draw_four(task, options.model, options.pictures)
+            draw_four(experiment, options.model, options.pictures)
         if options.planted:
             results["planted"] = check_planted()
     except BadInput as error:

@@ -1,4 +1,4 @@
-"""``python -m hiphoplib.studies.notebooks``: notebooks executed from top to bottom, timed and stamped.
+"""Execute notebooks from top to bottom, with their times and fingerprints.
 
 An executed notebook carries a fingerprint of its code cells, by which a test sees whether the
 outputs are those of the code that stands there.

@@ -27,7 +27,7 @@ SMALL = MelGrid(32, 4096, name="planted")
 KINDS = {"level": ("sub and bass", "low mids"), "texture": ("vocals and snare", "hats and air")}
 LOUDER, JUMP = 8.0, 6.0  # dB
 WITHOUT = 0.25  # share of the clips learnt from
-SIDES = {"train": run_size().planted, "test": 100, "holdout": 100}
+SIDES = {"train": run_size().planted, "validation": 100, "test": 100}
 NETWORK, EPOCHS, PATIENCE = "crnn", 20, 4
 CLIPS = 30  # explained, of each kind
 
@@ -74,7 +74,7 @@ def plant(kind, seed=0, clips=SIDES):
     names, cells = list(grid.bands), np.zeros((n, *grid.shape), bool)
     jump = JUMP * (-1.0) ** np.arange(SMALL.frames)
     sides = np.repeat(list(clips), list(clips.values()))
-    without = (rng.random(n) < WITHOUT) & (sides != "holdout")
+    without = (rng.random(n) < WITHOUT) & (sides != "test")
     for i in np.flatnonzero(~without):
         cells[i, names.index(KINDS[kind][labels[i]]), stretches[i]] = True
         there = grid.spread(cells[i])
@@ -101,9 +101,9 @@ def learn(planted, seed=0):
                patience=PATIENCE)
 
 
-def heldout_answers(planted, run):
+def scores_on_test(planted, run):
     """Probabilities of the clips held out, pd.Series."""
-    heldout = planted.sides.index[planted.sides == "holdout"]
+    heldout = planted.sides.index[planted.sides == "test"]
     return pd.Series(run.predict(planted.batch(heldout)), heldout)
 
 
@@ -128,7 +128,7 @@ def find(planted, run, clips=CLIPS, seeds=SEEDS):
         ``…_lime_default``; ``claimed``, whether the cell is claimed; ``elsewhere``, ``strong`` and
         ``strong_elsewhere``: how many other cells are, and the same of strong claims.
     """
-    answers, grid = heldout_answers(planted, run), Grid(planted.grid)
+    answers, grid = scores_on_test(planted, run), Grid(planted.grid)
     right = answers.index[(answers >= 0.5) == (planted.labels[answers.index] == 1)][:clips]
     rows = {}
     for clip in progress(right, desc="planted", unit="clip"):
@@ -180,7 +180,7 @@ def check_planted(clips=CLIPS, seed=0):
     for kind in KINDS:
         planted = plant(kind, seed)
         run = learn(planted, seed)
-        answers = heldout_answers(planted, run)
+        answers = scores_on_test(planted, run)
         popular = planted.labels[answers.index].to_numpy() == 1
         tables.append(find(planted, run, clips))
         drawn_anew = resample_artists(np.arange(len(tables[-1])))  # each clip stands for itself

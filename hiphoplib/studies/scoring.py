@@ -1,8 +1,8 @@
 """Does scoring songs hold? Checked on rendered songs, whose every part has causes that are known.
 
-``python -m hiphoplib.studies.scoring models/NAME …`` asks three things: whether a song's score moves
-with the causes in it, whether the part that is called best is better than its others, and whether
-another training turns an order round that was called sure.
+``python -m hiphoplib.studies.scoring models/NAME …`` asks three things: whether a song's score
+moves with the causes in it, whether the part that is called best is better than the others, and
+whether another training turns an order round that was called sure.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from hiphoplib.evaluation.bootstrap import resample_artists
 from hiphoplib.explanation.faithfulness import mean_over
 from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
-from hiphoplib.scoring.score import FEWEST, score_tracks, told_apart
+from hiphoplib.scoring.score import FEWEST, reliably_above, score_tracks
 from hiphoplib.tracks.synthetic.corpus import WEIGHTS
 from hiphoplib.tracks.synthetic.instruments import SR
 from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs
@@ -103,7 +103,7 @@ def contradicted(scores, networks=FEWEST):
     told_in_all, turned = 0, 0
     everyone = set(range(len(scores[0])))
     for some in combinations(everyone, networks) if len(everyone) > networks else ():
-        told = told_apart([song[list(some)] for song in scores])
+        told = reliably_above([song[list(some)] for song in scores])
         others = np.array([song[list(everyone - set(some))].mean() for song in scores])
         told_in_all += int(told.sum())
         turned += int((told & (others[:, None] < others[None, :])).sum())

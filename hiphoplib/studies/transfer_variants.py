@@ -1,7 +1,7 @@
 """Which head on the tagger's features is the best: those that were compared for `transfer`.
 
-``python -m hiphoplib.studies.transfer_variants data/A data/B`` fits each on the training sides and compares
-them on the test sides. The tracks held out are not looked at.
+``python -m hiphoplib.studies.transfer_variants data/A data/B`` fits each on the training sets and
+compares them on the validation sets. The tracks held out are not looked at.
 """
 
 import sys
@@ -74,22 +74,24 @@ def compare(folder):
     pd.DataFrame
         One row a variant: "auc", the mean over folds, "by_fold", "features".
     """
-    task, rows = prepare(folder), {}
-    table = read_features(task.folder, "musicnn")
+    experiment, rows = prepare(folder), {}
+    table = read_features(experiment.folder, "musicnn")
     for name, (head, parts, over) in VARIANTS.items():
         X = table[[each for each in table if each.startswith(parts) and each.endswith(over)]]
-        aucs = [_auc(task, fold, head, X) for fold in task.sides]
+        aucs = [_auc(experiment, fold, head, X) for fold in experiment.sides]
         rows[name] = {"auc": np.mean(aucs), "by_fold": np.round(aucs, 4).tolist(),
                       "features": X.shape[1]}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _auc(task, fold, head, X):
-    train, test = (task.sides.index[task.sides[fold] == side] for side in ("train", "test"))
+def _auc(experiment, fold, head, X):
+    train, test = (
+        experiment.sides.index[experiment.sides[fold] == side] for side in ("train", "validation")
+    )
     with threadpool_limits(1):
-        score = head(X.loc[train].to_numpy(), task.labels.loc[train, fold].to_numpy(),
-                     task.tracks.loc[train, "popularity"].to_numpy(), X.loc[test].to_numpy())
-    return roc_auc_score(task.labels.loc[test, fold], score)
+        score = head(X.loc[train].to_numpy(), experiment.labels.loc[train, fold].to_numpy(),
+                     experiment.tracks.loc[train, "popularity"].to_numpy(), X.loc[test].to_numpy())
+    return roc_auc_score(experiment.labels.loc[test, fold], score)
 
 
 def main(arguments=None):

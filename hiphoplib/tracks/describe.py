@@ -80,12 +80,12 @@ def artist_share(popularity, artist):
     return float((between - within) / spread) if spread > 0 else None
 
 
-def read_shape(path=REAL):
-    """A shape as `write_shape` left it, dict."""
+def read_summary(path=REAL):
+    """A shape as `write_summary` left it, dict."""
     return json.loads(Path(path).read_text())
 
 
-def write_shape(found, path, **about):
+def write_summary(found, path, **about):
     """Write a shape to a file, with what is to be known about it (``name``, ``command``)."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(json.dumps({**about, **found}, indent=1) + "\n")

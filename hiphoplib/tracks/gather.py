@@ -21,7 +21,7 @@ def get_tracks(source, keep=None, **options):
     Parameters
     ----------
     source : str or Source
-        A name in `hiphoplib.tracks.sources.base.SOURCES` ("synthetic", "fma", …), or such an object.
+        A name in `sources.base.SOURCES` ("synthetic", "fma", …), or such an object.
     keep : path-like, optional
         Where a service's answers are kept, so that it need not be asked again.
     **options

@@ -14,7 +14,7 @@ from hiphoplib.audio import tagger as musicnn
 from hiphoplib.audio.features import NAMES, clip_statistics
 from hiphoplib.audio.tagger import INSTALL
 from hiphoplib.dataset import features
-from hiphoplib.dataset.features import KINDS, make_available, make_features, read_features
+from hiphoplib.dataset.features import FEATURES, make_available, make_features, read_features
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.table import read_tracks
 
@@ -24,7 +24,7 @@ def heard(corpus, tmp_path_factory):
     """A corpus of ten tracks with its statistics."""
     folder = shutil.copytree(corpus, tmp_path_factory.mktemp("heard") / "tiny")
     tracks = read_tracks(folder)[:10]
-    return folder, tracks, make_features(tracks, folder, "statistics", jobs=2)
+    return folder, tracks, make_features(tracks, folder, "handcrafted", jobs=2)
 
 
 def test_every_clip_has_its_statistics_under_its_id(heard):
@@ -33,7 +33,7 @@ def test_every_clip_has_its_statistics_under_its_id(heard):
     assert np.isfinite(X.to_numpy()).all()
     y, sr = features.read_clip(folder / tracks["preview_url"][3], 30)
     np.testing.assert_allclose(X.iloc[3], clip_statistics(y, sr), rtol=1e-5)
-    pd.testing.assert_frame_equal(read_features(folder, "statistics"), X)
+    pd.testing.assert_frame_equal(read_features(folder, "handcrafted"), X)
 
 
 def test_what_is_there_is_not_computed_again_and_a_replaced_clip_is(heard, tmp_path, monkeypatch):
@@ -50,10 +50,10 @@ def test_what_is_there_is_not_computed_again_and_a_replaced_clip_is(heard, tmp_p
             yield number, work(task)
 
     monkeypatch.setattr(features, "unordered", unordered)
-    X = make_features(tracks, folder, "statistics")
+    X = make_features(tracks, folder, "handcrafted")
     assert asked == [str(new)]
     np.testing.assert_allclose(X.iloc[4], X.iloc[5], rtol=1e-5)
-    make_features(tracks, folder, "statistics")
+    make_features(tracks, folder, "handcrafted")
     assert len(asked) == 1
 
 
@@ -61,13 +61,13 @@ def test_a_clip_that_cannot_be_read_costs_its_row(heard, tmp_path):
     folder = shutil.copytree(heard[0], tmp_path / "tiny")
     tracks = heard[1]
     (folder / tracks["preview_url"][2]).write_bytes(b"no audio")
-    X = make_features(tracks, folder, "statistics", jobs=1)
+    X = make_features(tracks, folder, "handcrafted", jobs=1)
     assert X.iloc[2].isna().all() and X.drop(X.index[2]).notna().all().all()
 
 
 def test_a_run_that_is_stopped_keeps_what_it_has(heard, tmp_path, monkeypatch):
     folder = shutil.copytree(heard[0], tmp_path / "tiny")
-    (folder / "features-statistics.npz").unlink()
+    (folder / "features-handcrafted.npz").unlink()
     monkeypatch.setattr(features, "SAVE", 2)
     whole = features.unordered
 
@@ -80,34 +80,34 @@ def test_a_run_that_is_stopped_keeps_what_it_has(heard, tmp_path, monkeypatch):
 
     monkeypatch.setattr(features, "unordered", stopped)
     with pytest.raises(KeyboardInterrupt):
-        make_features(heard[1], folder, "statistics", jobs=1)
-    assert read_features(folder, "statistics").notna().all(axis=1).sum() == 4
+        make_features(heard[1], folder, "handcrafted", jobs=1)
+    assert read_features(folder, "handcrafted").notna().all(axis=1).sum() == 4
     monkeypatch.setattr(features, "unordered", whole)
-    pd.testing.assert_frame_equal(make_features(heard[1], folder, "statistics", jobs=1), heard[2])
+    pd.testing.assert_frame_equal(make_features(heard[1], folder, "handcrafted", jobs=1), heard[2])
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no table", "cut"])
 def test_without_a_table_the_next_step_is_told(heard, tmp_path, content):
-    path = tmp_path / "features-statistics.npz"
+    path = tmp_path / "features-handcrafted.npz"
     if content == "cut":
         content = (heard[0] / path.name).read_bytes()[:-100]
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(BadInput, match="hiphoplib features .* --kind statistics"):
-        read_features(tmp_path, "statistics")
+        read_features(tmp_path, "handcrafted")
 
 
 def test_a_table_of_another_version_does_not_count(heard, monkeypatch):
-    other = dataclasses.replace(KINDS["statistics"], version=99)
-    monkeypatch.setitem(KINDS, "statistics", other)
+    other = dataclasses.replace(FEATURES["handcrafted"], version=99)
+    monkeypatch.setitem(FEATURES, "handcrafted", other)
     with pytest.raises(BadInput, match="no such features"):
-        read_features(heard[0], "statistics")
+        read_features(heard[0], "handcrafted")
 
 
 def test_a_corpus_without_a_clip_that_can_be_read_is_told(heard, tmp_path):
     tracks = heard[1][:2]
     with pytest.raises(BadInput, match="none of 2 clips"):
-        make_features(tracks, tmp_path, "statistics", jobs=1)
+        make_features(tracks, tmp_path, "handcrafted", jobs=1)
 
 
 def test_without_the_taggers_weights_the_rest_is_made_and_the_next_step_told(

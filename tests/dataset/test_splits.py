@@ -80,10 +80,10 @@ def test_one_split_has_the_shares_of_2021(by, within, n):
 @pytest.mark.parametrize("folds", [2, 3, 5])
 def test_with_folds_every_track_is_held_out_once(by, folds):
     sides = split_tracks(table(), by, folds)
-    assert ((sides == "holdout").sum(axis=1) == 1).all()
-    train, test = ((sides == side).mean() for side in ("train", "test"))
+    assert ((sides == "test").sum(axis=1) == 1).all()
+    train, test = ((sides == side).mean() for side in ("train", "validation"))
     np.testing.assert_allclose(test / (test + train), 1 / 6, atol=0.05)
-    np.testing.assert_allclose((sides == "holdout").mean(), 1 / folds, atol=0.05)
+    np.testing.assert_allclose((sides == "test").mean(), 1 / folds, atol=0.05)
 
 
 @pytest.mark.parametrize("by", ["artist", "random"])
@@ -146,7 +146,7 @@ def test_a_handful_of_tracks_is_split_or_refused_in_words(n, folds):
         sides = split_tracks(tracks, "artist", folds)
     except BadInput:
         return
-    assert ((sides == "holdout").sum(axis=1) == 1).all()
+    assert ((sides == "test").sum(axis=1) == 1).all()
 
 
 def test_a_few_tracks_below_all_others_give_no_warning():
@@ -158,7 +158,7 @@ def test_the_real_corpus_is_split_in_folds(liked_songs):
     tracks, _ = clean_tracks(read_tracks(liked_songs))
     sides = split_tracks(tracks, "artist", default_folds(len(tracks)))
     assert sides.shape == (400, 5)
-    assert (sides == "holdout").sum().between(70, 90).all()
+    assert (sides == "test").sum().between(70, 90).all()
 
 
 # the label
@@ -211,12 +211,12 @@ def test_by_time_nothing_is_learnt_from_the_future(folds):
     sides = split_tracks(tracks, "time", folds)
     for side in map(sides.get, sides):
         days = {name: dates[side.index[side == name]] for name in (*SIDES, "later")}
-        assert days["train"].max() < days["test"].min() <= days["test"].max() < (
-            days["holdout"].min())
-        assert days["later"].empty or days["later"].min() > days["holdout"].max()
-        assert len(days["holdout"]) == 20
-        assert len(days["test"]) / len(days["train"]) == pytest.approx(0.2, abs=0.02)
-    held = (sides == "holdout").sum(axis=1)
+        assert days["train"].max() < days["validation"].min() <= days["validation"].max() < (
+            days["test"].min())
+        assert days["later"].empty or days["later"].min() > days["test"].max()
+        assert len(days["test"]) == 20
+        assert len(days["validation"]) / len(days["train"]) == pytest.approx(0.2, abs=0.02)
+    held = (sides == "test").sum(axis=1)
     assert held.max() == 1
     newest = dates.sort_values(na_position="first").index[-20 * max(folds, 1):]
     assert set(held.index[held == 1]) == set(newest)

@@ -8,20 +8,18 @@ from scipy.stats import norm
 from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 
 from hiphoplib.evaluation.bootstrap import (
-    interval,
-    measure,
-    metrics_with_intervals,
-    over_seeds,
-    paired_differences,
+    METRICS,
+    Bootstrap,
+    Estimate,
+    Resampled,
     resample_artists,
     weighted_auc,
 )
 from hiphoplib.tracks.synthetic.corpus import TRACKS_PER_ARTIST
 from tests.delong import delong, width
-
-RNG = np.random.default_rng(0)
 from tests.paths import ROOT
 
+RNG = np.random.default_rng(0)
 README = ROOT / "README.md"
 
 
@@ -35,9 +33,10 @@ def answers(n, artists, strength=1.0, by_artist=0.0, rng=RNG):
     return (cause > 0).astype(int), 1 / (1 + np.exp(-strength * cause - noise)), groups
 
 
-def summarised(y, scores, weights):
-    """Metrics of a model with their intervals."""
-    return metrics_with_intervals(y, scores, over_seeds(y, scores, weights))
+def interval(draws):
+    """Ends of the interval of resamples."""
+    found = Resampled(np.nan, draws).estimate()
+    return found.low, found.high
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 9])
@@ -45,7 +44,7 @@ def test_metrics_are_those_of_scikit_learn_on_repeated_rows(decimals):
     y, score, _ = answers(60, 60)
     score = score.round(decimals)
     weights = RNG.integers(0, 4, (20, 60))
-    found = measure(y, score, weights)
+    found = {name: metric(y, score, weights) for name, metric in METRICS.items()}
     for i, times in enumerate(weights):
         rows, p = np.repeat(y, times), np.repeat(score, times)
         assert found["auc"][i] == pytest.approx(roc_auc_score(rows, p), abs=1e-12)
@@ -56,7 +55,7 @@ def test_metrics_are_those_of_scikit_learn_on_repeated_rows(decimals):
 def test_auc_of_a_resample_with_one_class_is_left_out():
     auc = weighted_auc(np.array([0, 1]), np.array([0.2, 0.8]), np.array([[1.0, 0], [2, 1]]))
     assert np.isnan(auc[0]) and auc[1] == 1
-    assert interval(auc) == {"low": 1.0, "high": 1.0}
+    assert interval(auc) == (1.0, 1.0)
 
 
 def test_auc_turns_around_with_the_scores():
@@ -68,8 +67,8 @@ def test_auc_turns_around_with_the_scores():
 
 def test_a_constant_has_an_auc_of_a_half_exactly():
     y, _, groups = answers(200, 90)
-    found = summarised(y, np.full((200, 1), 0.37), resample_artists(groups, 300))["auc"]
-    assert found == {"mean": 0.5, "low": 0.5, "high": 0.5, "by_seed": [0.5]}
+    assert Bootstrap(groups, 300).estimate(weighted_auc, y, np.full(200, 0.37)) == Estimate(
+        0.5, 0.5, 0.5)
 
 
 def test_resamples_draw_whole_artists_as_many_as_there_are():
@@ -92,8 +91,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(artists, by_artist)
     hits = 0
     for _ in range(150):
         y, score, groups = answers(150, artists, by_artist=by_artist, rng=rng)
-        found = interval(weighted_auc(y, score, resample_artists(groups, 200)))
-        hits += found["low"] <= truth <= found["high"]
+        found = Bootstrap(groups, 200).estimate(weighted_auc, y, score)
+        hits += found.low <= truth <= found.high
     assert 0.87 <= hits / 150 <= 1
 
 
@@ -101,8 +100,7 @@ def test_intervals_are_wider_where_artists_have_many_tracks_each():
     rng = np.random.default_rng(2)
 
     def width(y, score, groups):
-        found = interval(weighted_auc(y, score, resample_artists(groups, 400)))
-        return found["high"] - found["low"]
+        return ends_apart(weighted_auc(y, score, resample_artists(groups, 400)))
 
     ratios = []
     for _ in range(10):
@@ -114,23 +112,28 @@ def test_intervals_are_wider_where_artists_have_many_tracks_each():
 def test_the_mean_over_seeds_lies_within_its_interval():
     y, score, groups = answers(200, 60)
     scores = np.column_stack([score, np.clip(score + RNG.normal(0, 0.2, 200), 0, 1)])
-    for found in summarised(y, scores, resample_artists(groups, 500)).values():
-        assert found["low"] < found["mean"] < found["high"]
-        assert found["mean"] == pytest.approx(np.mean(found["by_seed"]))
-        assert len(found["by_seed"]) == 2
+    boot = Bootstrap(groups, 500)
+    for metric in METRICS.values():
+        found = boot.estimate(metric, y, scores)
+        assert found.low < found.mean < found.high
+        assert found.mean == pytest.approx(
+            np.mean([boot.estimate(metric, y, one).mean for one in scores.T]))
 
 
 def test_a_model_does_not_differ_from_itself_and_does_from_a_worse_one():
     y, score, groups = answers(200, 60)
-    scores = {"rnn": score[:, None], "same": score[:, None], "worse": RNG.random((200, 1))}
-    weights = resample_artists(groups, 300)
-    draws = {model: over_seeds(y, array, weights) for model, array in scores.items()}
-    paired = paired_differences(y, scores, draws, [("same", "rnn"), ("worse", "rnn")])
-    assert set(paired) == {"same-rnn", "worse-rnn"}
-    for metric in ("auc", "accuracy", "brier"):
-        assert paired["same-rnn"][metric] == {"mean": 0, "low": 0, "high": 0}
-    assert paired["worse-rnn"]["auc"]["high"] < 0
-    assert paired_differences(y, scores, draws, []) == {}
+    boot = Bootstrap(groups, 300)
+    for metric in METRICS.values():
+        rnn, same = (boot.resample(metric, y, score) for _ in range(2))
+        assert (same - rnn).estimate() == Estimate(0, 0, 0)
+        assert (rnn / rnn).estimate() == Estimate(1, 1, 1)
+    worse = boot.resample(weighted_auc, y, RNG.random(200))
+    assert (worse - boot.resample(weighted_auc, y, score)).estimate().high < 0
+
+
+def test_the_bootstrap_of_some_tracks_draws_them_as_often_as_that_of_all():
+    boot, kept = Bootstrap(np.arange(50) // 2, 20), np.arange(50) % 3 == 0
+    np.testing.assert_array_equal(boot[kept].weights, boot.weights[:, kept])
 
 
 def bootstrapped(y, score, groups):
@@ -139,8 +142,8 @@ def bootstrapped(y, score, groups):
 
 
 def ends_apart(draws):
-    found = interval(draws)
-    return found["high"] - found["low"]
+    low, high = interval(draws)
+    return high - low
 
 
 @pytest.mark.parametrize("strength", [0.0, 1.0, 3.0])
@@ -191,8 +194,8 @@ def coverage(auc, artists, by_artist=True, resamples=2000):
     for _ in range(500):
         y, score, groups = binormal(auc, artists, rng)
         groups = groups if by_artist else np.arange(len(y))
-        found = interval(weighted_auc(y, score, resample_artists(groups, resamples)))
-        hits += found["low"] <= auc <= found["high"]
+        low, high = interval(weighted_auc(y, score, resample_artists(groups, resamples)))
+        hits += low <= auc <= high
     return hits / 500
 
 
@@ -216,6 +219,8 @@ def test_two_thousand_resamples_of_two_thousand_tracks_take_no_second():
     took = []
     for _ in range(3):
         begin = time.process_time()  # of this process alone, however busy the machine is
-        measure(y, score, resample_artists(groups))
+        weights = resample_artists(groups)
+        for metric in METRICS.values():
+            metric(y, score, weights)
         took.append(time.process_time() - begin)
     assert min(took) < 1

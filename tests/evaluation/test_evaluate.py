@@ -10,14 +10,14 @@ import pytest
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import (
     evaluate,
-    heldout_labels,
-    heldout_scores,
+    labels_on_test,
     read_results,
     real_results,
+    scores_on_test,
     trained_seeds,
     write_results,
 )
-from hiphoplib.models.comparison import LADDER
+from hiphoplib.models.comparison import MODELS
 from hiphoplib.models.experiment import prepare
 
 
@@ -28,34 +28,34 @@ def own_trained(trained, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def task(own_trained):
+def experiment(own_trained):
     return prepare(own_trained, folds=3)
 
 
 @pytest.fixture(scope="module")
-def evaluated(task):
-    return evaluate(task, resamples=500, command="python -m hiphoplib evaluate …")
+def evaluated(experiment):
+    return evaluate(experiment, resamples=500, command="python -m hiphoplib evaluate …")
 
 
-def test_every_track_is_scored_once_by_a_model_that_did_not_see_it(task):
-    scores = heldout_scores(task, "mlp")
-    assert sorted(scores.index) == sorted(task.tracks["id"])
+def test_every_track_is_scored_once_by_a_model_that_did_not_see_it(experiment):
+    scores = scores_on_test(experiment, "mlp")
+    assert sorted(scores.index) == sorted(experiment.tracks["id"])
     assert list(scores) == [0]
-    labels = heldout_labels(task)
+    labels = labels_on_test(experiment)
     assert labels.index.equals(scores.index)
     for track_id in labels.index:
-        fold = list(task.sides).index((task.sides.loc[track_id] == "holdout").idxmax())
+        fold = list(experiment.sides).index((experiment.sides.loc[track_id] == "test").idxmax())
         assert labels[track_id] == (
-            task.tracks["popularity"][track_id] >= task.thresholds[fold])
+            experiment.tracks["popularity"][track_id] >= experiment.thresholds[fold])
 
 
-def test_the_results_have_the_keys_of_the_design(task, evaluated, tmp_path):
+def test_the_results_have_the_keys_of_the_design(experiment, evaluated, tmp_path):
     results, scores = evaluated
     assert set(results["corpus"]) >= {"name", "tracks", "artists", "fingerprint", "popularity_kind"}
     assert set(results["protocol"]) >= {"grid", "split", "folds", "seeds", "threshold",
                                         "positive_share"}
     assert set(results) >= {"models", "paired", "versions", "made", "command"}
-    assert list(results["models"]) == ["dummy", "recency", "without_sound", "mlp", "artist_mean"]
+    assert list(results["models"]) == ["dummy", "recency", "metadata", "mlp", "artist_mean"]
     for metric in ("auc", "accuracy", "brier"):
         for model in results["models"].values():
             assert set(model[metric]) == {"mean", "low", "high", "by_seed"}
@@ -77,27 +77,27 @@ def test_the_dummy_knows_nothing_and_the_mlp_hears_the_level(evaluated):
     assert models["mlp"]["auc"]["mean"] > 0.7
 
 
-def test_scores_are_computed_once(task, evaluated):
-    files = sorted(task.folder.glob("runs/*/mlp/*/scores.csv"))
+def test_scores_are_computed_once(experiment, evaluated):
+    files = sorted(experiment.folder.glob("runs/*/mlp/*/scores.csv"))
     assert len(files) == 3
     first = pd.read_csv(files[0], dtype={"id": str}).assign(score=0.125)
     kept = files[0].read_bytes()
     first.to_csv(files[0], index=False)
     try:
-        assert (LADDER["mlp"].answer(task, int(files[0].parent.name[-1]), 0) == 0.125).all()
+        assert (MODELS["mlp"].answer(experiment, int(files[0].parent.name[-1]), 0) == 0.125).all()
     finally:
         files[0].write_bytes(kept)
 
 
-def test_a_second_evaluation_says_the_same(task, evaluated):
-    again, _ = evaluate(task, resamples=500)
+def test_a_second_evaluation_says_the_same(experiment, evaluated):
+    again, _ = evaluate(experiment, resamples=500)
     assert again["models"] == evaluated[0]["models"]
     assert again["paired"] == evaluated[0]["paired"]
 
 
-def test_a_model_that_is_not_trained_is_told(task, own_trained):
+def test_a_model_that_is_not_trained_is_told(experiment, own_trained):
     with pytest.raises(BadInput, match="'rnn': not trained .* --model rnn"):
-        evaluate(task, ["rnn"])
+        evaluate(experiment, ["rnn"])
     with pytest.raises(BadInput, match="'mlp': not trained"):
         evaluate(prepare(own_trained, folds=4), ["mlp"])
     with pytest.raises(BadInput, match="'mlp': not trained"):
@@ -105,14 +105,14 @@ def test_a_model_that_is_not_trained_is_told(task, own_trained):
 
 
 def test_a_seed_counts_when_all_its_folds_are_trained(trained, tmp_path):
-    task = prepare(shutil.copytree(trained, tmp_path / "tiny"), folds=3)
-    assert trained_seeds(task, "mlp") == [0]
-    other = shutil.copytree(task.run_folder("mlp", 0, 1), task.run_folder("mlp", 7, 1))
+    experiment = prepare(shutil.copytree(trained, tmp_path / "tiny"), folds=3)
+    assert trained_seeds(experiment, "mlp") == [0]
+    other = shutil.copytree(experiment.run_folder("mlp", 0, 1), experiment.run_folder("mlp", 7, 1))
     card = json.loads((other / "card.json").read_text())
     (other / "card.json").write_text(json.dumps(card | {"seed": 7}))
-    assert trained_seeds(task, "mlp") == [0]
-    (task.run_folder("mlp", 0, 2) / "card.json").unlink()
-    assert trained_seeds(task, "mlp") == []
+    assert trained_seeds(experiment, "mlp") == [0]
+    (experiment.run_folder("mlp", 0, 2) / "card.json").unlink()
+    assert trained_seeds(experiment, "mlp") == []
 
 
 def test_what_was_learnt_from_other_popularities_does_not_count(trained, tmp_path):
@@ -123,15 +123,15 @@ def test_what_was_learnt_from_other_popularities_does_not_count(trained, tmp_pat
     assert trained_seeds(prepare(folder, folds=3), "mlp") == []
 
 
-def test_what_is_built_on_others_names_the_part_that_lacks(task, monkeypatch):
-    for name in ("ensemble", "with_context"):
+def test_what_is_built_on_others_names_the_part_that_lacks(experiment, monkeypatch):
+    for name in ("ensemble", "ensemble_metadata"):
         with pytest.raises(BadInput, match="--kind musicnn"):
-            evaluate(task, [name])
-        monkeypatch.setitem(LADDER, "transfer", LADDER["dummy"])
-        for built in ("ensemble", "with_context"):
-            monkeypatch.setitem(LADDER, built, dataclasses.replace(LADDER[built], needs=None))
+            evaluate(experiment, [name])
+        monkeypatch.setitem(MODELS, "musicnn", MODELS["dummy"])
+        for built in ("ensemble", "ensemble_metadata"):
+            monkeypatch.setitem(MODELS, built, dataclasses.replace(MODELS[built], needs=None))
         with pytest.raises(BadInput, match="--model crnn"):
-            evaluate(task, [name])
+            evaluate(experiment, [name])
         monkeypatch.undo()
 
 
@@ -143,7 +143,7 @@ def test_who_says_the_same_of_all_ranks_no_folds(evaluated):
 
 def test_real_results_are_those_without_an_oracle_one_a_corpus(evaluated, tmp_path):
     results, own = evaluated[0], tmp_path / "own"
-    synthetic = results | {"models": results["models"] | {"oracle": {}}}
+    synthetic = results | {"models": results["models"] | {"upper_bound": {}}}
     write_results(results | {"made": "before"}, tmp_path / "tiny.json")
     write_results(synthetic, tmp_path / "synthetic.json")
     write_results({"corpora": {}}, tmp_path / "search.json")

@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from hiphoplib.dataset.splits import artist_groups
-from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.evaluation.bootstrap import Bootstrap
 from hiphoplib.evaluation.label import (
     auc_by_threshold,
     auc_without_middle,
@@ -30,7 +30,7 @@ N = 400
 POPULARITY = np.r_[np.zeros(60), RNG.uniform(1, 100, N - 60).round()]  # as on a service: many at 0
 SCORES = {"rnn": 1 / (1 + np.exp(-(POPULARITY[:, None] - 50) / 25 + RNG.normal(size=(N, 2)))),
           "dummy": np.full((N, 1), 0.5)}
-WEIGHTS = resample_artists(np.arange(N), 300)
+BOOT = Bootstrap(np.arange(N), 300)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def released_twice(correlation, recordings=600, seed=0):
 
 
 def test_a_threshold_makes_the_label_and_leaves_the_scores():
-    steps = auc_by_threshold(POPULARITY, SCORES, WEIGHTS, [10, 50, 90])
+    steps = auc_by_threshold(POPULARITY, SCORES, BOOT, [10, 50, 90])
     assert [step["threshold"] for step in steps] == [10, 50, 90]
     for step in steps:
         y = POPULARITY >= step["threshold"]
@@ -74,17 +74,17 @@ def test_a_threshold_makes_the_label_and_leaves_the_scores():
 
 def test_thresholds_are_percentiles_once_each_and_leave_two_classes():
     flat = np.where(np.arange(N) < 150, 0, POPULARITY)  # the 20th and 30th percentile are 0
-    steps = auc_by_threshold(flat, SCORES, WEIGHTS)
+    steps = auc_by_threshold(flat, SCORES, BOOT)
     found = [step["threshold"] for step in steps]
     assert found == sorted(set(np.percentile(flat, [40, 50, 60, 70, 80])))
-    assert auc_by_threshold(flat, SCORES, WEIGHTS, [-1, 0, 101]) == []
+    assert auc_by_threshold(flat, SCORES, BOOT, [-1, 0, 101]) == []
 
 
 def test_the_middle_that_is_left_out_is_nearest_to_the_median_in_rank():
     order = RNG.permutation(N)
     popularity = np.sort(RNG.lognormal(2, 0.6, N).clip(0, 100))[order]
     scores = {"rnn": RNG.random((N, 1))}
-    for step in auc_without_middle(popularity, scores, WEIGHTS, [0, 0.25, 0.5]):
+    for step in auc_without_middle(popularity, scores, BOOT, [0, 0.25, 0.5]):
         gone = int(step["left_out"] * N)
         kept = (order < (N - gone) / 2) | (order >= (N + gone) / 2)
         assert step["tracks"] == kept.sum() == N - gone
@@ -95,12 +95,12 @@ def test_the_middle_that_is_left_out_is_nearest_to_the_median_in_rank():
 
 def test_equals_at_the_edge_of_the_middle_are_judged_alike():
     popularity = np.repeat([10.0, 40, 60, 90], N // 4)
-    tracks = [step["tracks"] for step in auc_without_middle(popularity, SCORES, WEIGHTS)]
+    tracks = [step["tracks"] for step in auc_without_middle(popularity, SCORES, BOOT)]
     assert tracks == [N, N, N, N // 2]
 
 
 def test_without_the_middle_a_noisy_label_is_easier():
-    steps = auc_without_middle(POPULARITY, SCORES, WEIGHTS)
+    steps = auc_without_middle(POPULARITY, SCORES, BOOT)
     aucs = [step["models"]["rnn"]["mean"] for step in steps]
     assert aucs == sorted(aucs) and aucs[-1] > aucs[0] + 0.05
 
@@ -216,18 +216,18 @@ def test_without_dates_or_with_one_number_there_is_no_age(popularity, days):
 
 def test_a_gathered_table_is_described_in_json_whatever_its_order(gathered):
     clean, _ = clean_tracks(gathered)
-    heldout = clean["id"].sample(200, random_state=0).to_list()
-    weights = resample_artists(artist_groups(clean)[heldout], 200)
-    popularity = clean.set_index("id")["popularity"][heldout].to_numpy()
-    scores = {"rnn": RNG.random((200, 2)), "oracle": popularity[:, None] / 100}
-    label = describe_label(gathered, clean, heldout, scores, weights)
+    ids = clean["id"].sample(200, random_state=0).to_list()
+    boot = Bootstrap(artist_groups(clean)[ids], 200)
+    popularity = clean.set_index("id")["popularity"][ids].to_numpy()
+    scores = {"rnn": RNG.random((200, 2)), "upper_bound": popularity[:, None] / 100}
+    label = describe_label(gathered, clean, ids, scores, boot)
     assert json.loads(json.dumps(label, allow_nan=False)) == label
     assert set(label) == {"by_threshold", "without_middle", "versions", "age"}
     for step in label["by_threshold"] + label["without_middle"]:
-        assert step["models"]["oracle"]["mean"] == 1  # in the order of the ids that were given
+        assert step["models"]["upper_bound"]["mean"] == 1  # in the order of the ids that were given
     assert label["versions"]["correlation"]["low"] > 0.4  # popularity of a release is the song's
-    again = describe_label(gathered.sample(frac=1, random_state=1), clean.iloc[::-1], heldout,
-                           scores, weights)
+    again = describe_label(gathered.sample(frac=1, random_state=1), clean.iloc[::-1], ids, scores,
+                           boot)
     assert again["by_threshold"] == label["by_threshold"]
     for part, key in (("versions", "correlation"), ("age", "spearman")):
         assert again[part][key]["mean"] == pytest.approx(label[part][key]["mean"])
@@ -237,6 +237,6 @@ def test_a_gathered_table_is_described_in_json_whatever_its_order(gathered):
 def test_songs_without_date_or_version_have_neither(liked_songs):
     tracks = normalise(pd.read_csv(liked_songs / "tracks.csv", dtype={"id": str}))
     ids = tracks["id"].to_list()
-    label = describe_label(tracks, tracks, ids, SCORES, WEIGHTS)
+    label = describe_label(tracks, tracks, ids, SCORES, BOOT)
     assert label["versions"] is None and label["age"] is None
     assert len(label["by_threshold"]) == 7 and label["without_middle"][0]["tracks"] == 400

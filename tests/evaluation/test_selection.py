@@ -1,13 +1,13 @@
-"""The sieve does what picking songs does, and within an artist nothing but his own songs counts."""
+"""Precision at k is that of picking songs; within an artist only their own songs count."""
 
 import numpy as np
 import pytest
 
-from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.evaluation.bootstrap import Bootstrap, resample_artists
 from hiphoplib.evaluation.selection import (
-    FEWEST,
-    hit_share,
-    sieve,
+    MIN_TRACKS,
+    hit_shares,
+    precision_at_k,
     within_artist_auc,
     within_groups_auc,
 )
@@ -32,38 +32,39 @@ def picked(score, n, k, base, draws=40_000):
 @pytest.mark.parametrize("decimals", [9, 0], ids=["all differ", "ties"])
 def test_hit_share_is_that_of_songs_that_are_drawn(n, k, base, decimals):
     score = SCORE.round(decimals)
-    share, lift = hit_share(Y, score, ONCE, n, k, base)
+    share = precision_at_k(Y, score, ONCE, n=n, k=k, base=base)
     rate = Y.mean() if base is None else base
     assert share[0] == pytest.approx(picked(score, n, k, rate), abs=0.01)
-    assert lift[0] == pytest.approx(share[0] / rate)
 
 
 def test_a_constant_picks_blindly_and_a_perfect_model_finds_all():
-    assert hit_share(Y, np.zeros(300), ONCE, 10, 3, 0.2)[0][0] == pytest.approx(0.2)
+    assert precision_at_k(Y, np.zeros(300), ONCE, base=0.2)[0] == pytest.approx(0.2)
     none_there = 0.8**10
-    assert hit_share(Y, Y, ONCE, 10, 1, 0.2)[0][0] == pytest.approx(1 - none_there)
+    assert precision_at_k(Y, Y, ONCE, k=1, base=0.2)[0] == pytest.approx(1 - none_there)
 
 
 def test_a_resample_counts_its_tracks_as_often_as_it_has_them():
     weights = RNG.integers(0, 3, (4, 300))
-    shares, _ = hit_share(Y, SCORE, weights)
+    shares = precision_at_k(Y, SCORE, weights)
     for times, share in zip(weights, shares, strict=True):
         rows = np.repeat(np.arange(300), times)
         assert share == pytest.approx(
-            hit_share(Y[rows], SCORE[rows], np.ones((1, len(rows))))[0][0])
+            precision_at_k(Y[rows], SCORE[rows], np.ones((1, len(rows))))[0])
 
 
-def test_the_sieve_tells_every_case_with_its_interval():
-    rows = sieve(Y, np.stack([SCORE, -SCORE], axis=1), resample_artists(np.arange(300), 200),
-                 [(10, 1), (10, 3)])
+def test_every_pick_has_its_interval_and_its_lift_over_a_blind_one():
+    rows = hit_shares(Bootstrap(np.arange(300), 200), Y, np.stack([SCORE, -SCORE], axis=1),
+                      [(10, 1), (10, 3)])
     assert [(row["k"], row["base"]) for row in rows] == [(1, None), (1, 0.2), (3, None), (3, 0.2)]
     for row in rows:
         for name in ("hit_share", "lift"):
             assert row[name]["low"] < row[name]["mean"] < row[name]["high"]
+        assert row["lift"]["mean"] == pytest.approx(
+            row["hit_share"]["mean"] / (row["base"] or Y.mean()))
 
 
 def test_within_artists_only_pairs_of_one_artist_count():
-    artists = np.array(["A"] * 6 + ["B"] * 5 + ["few"] * (FEWEST - 1) + ["hits"] * 7)
+    artists = np.array(["A"] * 6 + ["B"] * 5 + ["few"] * (MIN_TRACKS - 1) + ["hits"] * 7)
     y = np.array([1, 1, 0, 0, 0, 0] + [1, 0, 0, 0, 0] + [1, 0, 0, 0] + [1] * 7)
     score = np.array([6, 3, 5, 4, 2, 1] + [19, 18, 17, 16, 20] + [0, 1, 1, 1] + [50] * 7)
     auc, n_artists = within_artist_auc(y, score, artists, np.ones((1, len(y))))

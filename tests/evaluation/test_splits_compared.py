@@ -33,8 +33,8 @@ def heard(trained, tmp_path_factory):
 
 
 def test_an_artist_is_recognised_where_artists_cross_the_split(heard):
-    task = prepare(heard, folds=4)
-    found = compare_splits(task, ["artist_mean", "rnn"], resamples=200)
+    experiment = prepare(heard, folds=4)
+    found = compare_splits(experiment, ["artist_mean", "rnn"], resamples=200)
     json.dumps(found, allow_nan=False)
     assert found["folds"] == 4 and found["tracks"] == 40
     assert found["known"]["artist"] == 0 and found["known"]["random"] > 0.7
@@ -47,12 +47,14 @@ def test_an_artist_is_recognised_where_artists_cross_the_split(heard):
 
 
 def test_known_artists_are_those_of_the_training_side_of_a_tracks_own_fold(heard):
-    task = prepare(heard, split="random", folds=4)
-    known = known_artists(task)
+    experiment = prepare(heard, split="random", folds=4)
+    known = known_artists(experiment)
     for track_id, answer in known.items():
-        fold = next(f for f in task.sides if task.sides.loc[track_id, f] == "holdout")
-        train = task.tracks[task.sides[fold] == "train"]
-        assert answer == (task.tracks.loc[track_id, "artists"][0] in set(train["artists"].str[0]))
+        fold = next(f for f in experiment.sides if experiment.sides.loc[track_id, f] == "test")
+        train = experiment.tracks[experiment.sides[fold] == "train"]
+        assert answer == (
+            experiment.tracks.loc[track_id, "artists"][0] in set(train["artists"].str[0])
+        )
 
 
 def test_without_dates_two_splits_are_compared(trained):
@@ -72,15 +74,15 @@ def test_smaller_corpora_are_whole_artists_drawn_anew(heard):
 
 
 def test_power_grows_with_the_corpus(trained, tmp_path):
-    task = prepare(shutil.copytree(trained, tmp_path / "tiny"), folds=3)
-    make_features(task.tracks, task.folder, "statistics", jobs=1)
-    found = power(task, {"loudness": 2, "without_sound": 1}, sizes=(20, 40))
+    experiment = prepare(shutil.copytree(trained, tmp_path / "tiny"), folds=3)
+    make_features(experiment.tracks, experiment.folder, "handcrafted", jobs=1)
+    found = power(experiment, {"loudness": 2, "metadata": 1}, sizes=(20, 40))
     json.dumps(found, allow_nan=False)
     rows = found["models"]["loudness"]
     assert [(row["tracks"], row["draws"]) for row in rows] == [(20, 2), (40, 1)]
     assert rows[1]["excludes"] == {"0.5": 1, "0.6": 1}
     assert found["needed"]["loudness"]["0.5"] in (20, 40)
-    assert found["needed"]["without_sound"] == {"0.5": None, "0.6": None}
+    assert found["needed"]["metadata"] == {"0.5": None, "0.6": None}
     width = [row["auc"]["high"] - row["auc"]["low"] for row in rows]
     assert width[1] < width[0]
 

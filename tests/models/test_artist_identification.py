@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hiphoplib.dataset.features import make_features
-from hiphoplib.models.comparison import FAME, LADDER, Recogniser
+from hiphoplib.models.comparison import FAME, MODELS, ArtistIdentifier
 from hiphoplib.models.experiment import prepare
 
 RNG = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def heard():
     X, artists = tracks(places, 4)
     fame = RNG.uniform(0, 100, ARTISTS)
     mean, std = X.mean(axis=0), X.std(axis=0)
-    model = Recogniser().fit((X - mean) / std, artists.astype(str), fame[artists])
+    model = ArtistIdentifier().fit((X - mean) / std, artists.astype(str), fame[artists])
     return model, places, fame, lambda rows: (rows - mean) / std
 
 
@@ -59,6 +59,6 @@ def test_an_answer_is_the_artists_fame_drawn_in_by_its_few_tracks(heard):
 
 
 def test_where_every_artist_has_one_track_there_is_nobody_to_recognise(trained, tmp_path):
-    task = prepare(shutil.copytree(trained, tmp_path / "tiny"), folds=3)
-    make_features(task.tracks, task.folder, "statistics", jobs=1)
-    assert LADDER["recogniser"].answer(task, 0, 0).nunique() == 1
+    experiment = prepare(shutil.copytree(trained, tmp_path / "tiny"), folds=3)
+    make_features(experiment.tracks, experiment.folder, "handcrafted", jobs=1)
+    assert MODELS["artist_identification"].answer(experiment, 0, 0).nunique() == 1

@@ -1,4 +1,4 @@
-"""Every rung answers for whom it did not learn from, and knows no more than it says."""
+"""Every entry answers for whom it did not learn from, and knows no more than it says."""
 
 import shutil
 
@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from hiphoplib.dataset.features import context, make_features
-from hiphoplib.evaluation.evaluate import heldout_scores, seeds_of
-from hiphoplib.models.comparison import LADDER, judged
+from hiphoplib.dataset.features import make_features, metadata_features
+from hiphoplib.evaluation.evaluate import scores_on_test, seeds_of
+from hiphoplib.models.comparison import MODELS, unseen_ids
 from hiphoplib.models.experiment import prepare
 from hiphoplib.tracks.table import read_tracks
 
-WITHOUT_TRAINING = ["dummy", "recency", "loudness", "statistics", "boosting", "without_sound"]
+WITHOUT_TRAINING = ["dummy", "recency", "loudness", "handcrafted", "boosting", "metadata"]
 
 
 @pytest.fixture(scope="module")
@@ -21,70 +21,70 @@ def folder(trained, tmp_path_factory):
     """A trained corpus with statistics and what is known without sound."""
     folder = shutil.copytree(trained, tmp_path_factory.mktemp("ladder") / "tiny")
     tracks = read_tracks(folder)
-    make_features(tracks, folder, "statistics", jobs=1)
+    make_features(tracks, folder, "handcrafted", jobs=1)
     return folder
 
 
 @pytest.fixture(scope="module")
-def task(folder):
-    task = prepare(folder, folds=3)
+def experiment(folder):
+    experiment = prepare(folder, folds=3)
     rng = np.random.default_rng(0)
-    days = pd.to_timedelta(rng.integers(0, 3000, len(task.tracks)), unit="D")
-    task.tracks["release_date"] = pd.Timestamp("2015-01-01") + days
-    task.tracks["duration_ms"] = rng.uniform(1e5, 3e5, len(task.tracks))
-    return task
+    days = pd.to_timedelta(rng.integers(0, 3000, len(experiment.tracks)), unit="D")
+    experiment.tracks["release_date"] = pd.Timestamp("2015-01-01") + days
+    experiment.tracks["duration_ms"] = rng.uniform(1e5, 3e5, len(experiment.tracks))
+    return experiment
 
 
 @pytest.mark.parametrize("name", [*WITHOUT_TRAINING, "mlp", "artist_mean"])
-def test_a_rung_answers_for_the_test_and_holdout_sides_between_0_and_1(task, name):
-    scores = LADDER[name].answer(task, 1, 0)
-    assert list(scores.index) == list(judged(task, 1))
+def test_a_rung_answers_for_the_test_and_holdout_sides_between_0_and_1(experiment, name):
+    scores = MODELS[name].answer(experiment, 1, 0)
+    assert list(scores.index) == list(unseen_ids(experiment, 1))
     assert ((scores >= 0) & (scores <= 1)).all()
 
 
 @pytest.mark.parametrize("name", [*WITHOUT_TRAINING, "artist_mean"])
-def test_a_rung_learns_from_no_track_that_it_is_judged_on(task, name):
+def test_a_rung_learns_from_no_track_that_it_is_judged_on(experiment, name):
     """Other labels and popularities of the judged tracks change no answer."""
-    before = LADDER[name].answer(task, 0, 0)
-    other = prepare(task.folder, folds=3)
-    other.tracks = task.tracks.copy()
-    ids = judged(task, 0)
-    other.labels = task.labels.copy()
-    other.labels.loc[ids, 0] = 1 - task.labels.loc[ids, 0]
+    before = MODELS[name].answer(experiment, 0, 0)
+    other = prepare(experiment.folder, folds=3)
+    other.tracks = experiment.tracks.copy()
+    ids = unseen_ids(experiment, 0)
+    other.labels = experiment.labels.copy()
+    other.labels.loc[ids, 0] = 1 - experiment.labels.loc[ids, 0]
     if name != "dummy":  # whose constant is over all folds
-        other.tracks.loc[ids, "popularity"] = 100 - task.tracks.loc[ids, "popularity"]
-        pd.testing.assert_series_equal(LADDER[name].answer(other, 0, 0), before)
+        other.tracks.loc[ids, "popularity"] = 100 - experiment.tracks.loc[ids, "popularity"]
+        pd.testing.assert_series_equal(MODELS[name].answer(other, 0, 0), before)
 
 
-def test_what_hears_the_level_finds_the_louder_tracks_popular_and_what_does_not_cannot(task):
-    y = task.labels.loc[task.sides[0] == "holdout", 0]
-    for name in ("loudness", "statistics"):
-        assert roc_auc_score(y, LADDER[name].answer(task, 0, 0)[y.index]) > 0.8
-    assert np.ptp(LADDER["artist_mean"].answer(task, 0, 0)) == 0  # artists are held out
+def test_what_hears_the_level_finds_the_louder_tracks_popular_and_what_does_not_cannot(experiment):
+    y = experiment.labels.loc[experiment.sides[0] == "test", 0]
+    for name in ("loudness", "handcrafted"):
+        assert roc_auc_score(y, MODELS[name].answer(experiment, 0, 0)[y.index]) > 0.8
+    assert np.ptp(MODELS["artist_mean"].answer(experiment, 0, 0)) == 0  # artists are held out
 
 
 def test_where_artists_are_not_held_out_their_other_tracks_tell(folder):
-    task = prepare(folder, split="random", folds=3)
-    known = task.tracks["artists"].str[0]
+    experiment = prepare(folder, split="random", folds=3)
+    known = experiment.tracks["artists"].str[0]
     same = known.index[:20]
-    task.tracks["artists"] = [["Star"] if p > 50 else ["Nobody"]
-                              for p in task.tracks["popularity"]]
-    scores = LADDER["artist_mean"].answer(task, 0, 0)
-    assert same is not None and roc_auc_score(task.labels.loc[scores.index, 0], scores) > 0.95
+    experiment.tracks["artists"] = [["Star"] if p > 50 else ["Nobody"]
+                              for p in experiment.tracks["popularity"]]
+    scores = MODELS["artist_mean"].answer(experiment, 0, 0)
+    assert same is not None and roc_auc_score(experiment.labels.loc[scores.index, 0], scores) > 0.95
 
 
-def test_a_rung_whose_features_are_not_there_has_no_seeds(task):
-    assert seeds_of(task, "transfer") == seeds_of(task, "ensemble") == []
-    assert seeds_of(task, "boosting") == [0, 1, 2, 3, 4]
-    assert seeds_of(task, "recency") == seeds_of(task, "mlp") == [0]
+def test_a_rung_whose_features_are_not_there_has_no_seeds(experiment):
+    assert seeds_of(experiment, "musicnn") == seeds_of(experiment, "ensemble") == []
+    assert seeds_of(experiment, "boosting") == [0, 1, 2, 3, 4]
+    assert seeds_of(experiment, "recency") == seeds_of(experiment, "mlp") == [0]
 
 
-def test_folds_are_calibrated_each_and_no_ranking_within_one_changes(task):
-    scores = heldout_scores(task, "statistics")
-    assert sorted(scores.index) == sorted(task.tracks["id"])
-    for fold, side in task.sides.items():
-        held = side.index[side == "holdout"]
-        raw = LADDER["statistics"].answer(task, fold, 0)[held]
+def test_folds_are_calibrated_each_and_no_ranking_within_one_changes(experiment):
+    scores = scores_on_test(experiment, "handcrafted")
+    assert sorted(scores.index) == sorted(experiment.tracks["id"])
+    for fold, side in experiment.sides.items():
+        held = side.index[side == "test"]
+        raw = MODELS["handcrafted"].answer(experiment, fold, 0)[held]
         assert raw.rank().equals(scores.loc[held, 0].rank())
 
 
@@ -94,7 +94,7 @@ def test_context_is_what_is_known_before_a_release():
         "release_date": pd.to_datetime(["2020-01-03", "2021-07-02", None, "2021-07-02"]),
         "duration_ms": [180_000, np.nan, 200_000, 210_000], "explicit": [True, False, None, True],
     }, index=list("abcd"))
-    known = context(tracks)
+    known = metadata_features(tracks)
     assert known["days"].tolist()[:2] == [546, 0] and np.isnan(known["days"]["c"])
     assert known["out"].round(2).tolist()[:2] == [0, 1] and known["out"]["d"] == 0
     assert known["friday"].tolist()[:2] == [1, 1]

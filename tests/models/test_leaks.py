@@ -1,4 +1,4 @@
-"""What cannot be known is known by no rung of the ladder; where a leak is built in, it is found."""
+"""What cannot be known is known by no model; where a leak is built in, it is found."""
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
@@ -19,9 +19,9 @@ from hiphoplib.dataset.features import make_features
 from hiphoplib.dataset.store import MelStore, make_mels
 from hiphoplib.evaluation.evaluate import evaluate
 from hiphoplib.models import comparison as ladder
-from hiphoplib.models.comparison import LADDER
+from hiphoplib.models.comparison import MODELS
 from hiphoplib.models.experiment import prepare, train
-from hiphoplib.models.networks import MODELS
+from hiphoplib.models.networks import NETWORKS
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.table import read_tracks, write_tracks
 
@@ -30,7 +30,7 @@ SHORT = MelGrid(64, 2048, seconds=3.0, name="short")  # clips of 30 s would take
 RESAMPLES = 300
 NETWORK = "mlp"  # the others go the same way, and are tested where there is more time
 EPOCHS = {NETWORK: 8}  # the crnn hears artists but barely in 8: the others have 20
-HEARING = ("statistics", "boosting", "neighbours", "transfer", "mlp", "crnn", "ensemble",
+HEARING = ("handcrafted", "boosting", "neighbours", "musicnn", "mlp", "crnn", "ensemble",
            "artist_mean")  # in 8 epochs, cnn2 and rnn did not hear them surely
 
 
@@ -42,7 +42,7 @@ def installed():
 
 
 def leaks(results):
-    """Names of the rungs that know what nobody can know: their AUC is surely above 0.5."""
+    """Names of the entries that know what nobody can know: their AUC is surely above 0.5."""
     return {name for name, auc in aucs(results).items() if surely_above(auc)}
 
 
@@ -64,17 +64,17 @@ def surely_below(auc):
 
 
 def parts(name):
-    """A rung and all that it is built on, set of str."""
-    return {name}.union(*(parts(part) for part in LADDER[name].built_on))
+    """An entry and all that it is built on, set of str."""
+    return {name}.union(*(parts(part) for part in MODELS[name].built_on))
 
 
 def tagged(name):
-    return any(LADDER[part].needs == "musicnn" for part in parts(name))
+    return any(MODELS[part].needs == "musicnn" for part in parts(name))
 
 
 def way(name):
-    """Which rungs are evaluated together, by what has to be done before."""
-    networks = parts(name) & set(MODELS)
+    """Which entries are evaluated together, by what has to be done before."""
+    networks = parts(name) & set(NETWORKS)
     if networks - {NETWORK}:
         return "networks"
     return NETWORK if networks else "tagger" if tagged(name) else "at once"
@@ -95,7 +95,7 @@ def short_grid():
 
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory, noise, mp3, write_corpus):
-    """240 tracks by 48 artists whose timbre is their own, with all that the rungs need to know."""
+    """240 tracks by 48 artists whose timbre is their own, with all that the models need."""
     rng, rows, audio = np.random.default_rng(0), [], {}
     for artist in range(ARTISTS):
         begun, timbre = rng.integers(2005, 2018), [1.0]
@@ -117,7 +117,7 @@ def heard(tmp_path_factory, noise, mp3, write_corpus):
     folder = tmp_path_factory.mktemp("data") / "leaks"
     tracks = gather("folder", folder, path=source, jobs=2)
     make_mels(tracks, folder, SHORT, jobs=2)
-    make_features(tracks, folder, "statistics", jobs=2)
+    make_features(tracks, folder, "handcrafted", jobs=2)
     return folder
 
 
@@ -146,47 +146,47 @@ def labelled(heard, tmp_path_factory):
 
 def result(folder, split, networks, models=None):
     """What the whole way says: prepared, trained, evaluated."""
-    task = prepare(folder, SHORT.name, split, folds=FOLDS)
+    experiment = prepare(folder, SHORT.name, split, folds=FOLDS)
     for network in networks:
         epochs = EPOCHS.get(network, 20)
-        train(task, network, epochs=epochs, patience=epochs)
-    return evaluate(task, models, resamples=RESAMPLES)[0]
+        train(experiment, network, epochs=epochs, patience=epochs)
+    return evaluate(experiment, models, resamples=RESAMPLES)[0]
 
 
 @pytest.fixture(scope="module")
 def judge(labelled):
-    """The AUC of a rung and its interval, by kind of labels and split; skips what cannot be."""
+    """The AUC of an entry and its interval, by kind of labels and split; skips what cannot be."""
     folder = cache(labelled)
 
     @cache
-    def judged(labels, split, which):
-        networks = {NETWORK: [NETWORK], "networks": MODELS}.get(which, [])
-        there = [name for name in LADDER
+    def unseen_ids(labels, split, which):
+        networks = {NETWORK: [NETWORK], "networks": NETWORKS}.get(which, [])
+        there = [name for name in MODELS
                  if way(name) == which and (installed() or not tagged(name))]
         return aucs(result(folder(labels, which), split, networks, there))
 
     def of(name, labels, split):
         if tagged(name) and not installed():
             pytest.skip(f"needs `{INSTALL}`")
-        return judged(labels, split, way(name))[name]
+        return unseen_ids(labels, split, way(name))[name]
 
     return of
 
 
 def every(names, splits, quick):
-    """Pairs of rungs and splits; what is taught in no moment, in the first of the splits only."""
+    """Pairs of entries and splits; what is taught in no moment, in the first of the splits only."""
     return [pytest.param(name, split, marks=[pytest.mark.slow] * (way(name) not in quick))
             for split in splits for name in names
             if way(name) in ("at once", "tagger") or split == splits[0]]
 
 
-@pytest.mark.parametrize("name, split", every(LADDER, splits.SPLITS, ["at once"]))
+@pytest.mark.parametrize("name, split", every(MODELS, splits.SPLITS, ["at once"]))
 def test_of_shuffled_labels_nothing_is_known(judge, name, split):
     auc = judge(name, "shuffled", split)
     assert not surely_above(auc) and not surely_below(auc)
 
 
-@pytest.mark.parametrize("name, split", every(LADDER, ["artist"], ["at once"]))
+@pytest.mark.parametrize("name, split", every(MODELS, ["artist"], ["at once"]))
 def test_of_labels_drawn_once_an_artist_nothing_is_known_of_others(judge, name, split):
     auc = judge(name, "once an artist", split)
     assert not surely_above(auc) and not surely_below(auc)
@@ -208,10 +208,10 @@ def no_groups(folder, monkeypatch):
 
 def label_among_features(folder, monkeypatch):
     """A column of the statistics is the popularity."""
-    path, popularity = folder / "features-statistics.npz", read_tracks(folder).set_index("id")
+    path, popularity = folder / "features-handcrafted.npz", read_tracks(folder).set_index("id")
     with np.load(path, allow_pickle=False) as table:
         parts = dict(table)
-    column = make_features(read_tracks(folder), folder, "statistics", jobs=1).columns.get_loc(
+    column = make_features(read_tracks(folder), folder, "handcrafted", jobs=1).columns.get_loc(
         LOUDNESS[0])
     parts["values"][:, column] = popularity.loc[parts["id"], "popularity"]
     np.savez(path, **parts)
@@ -219,9 +219,9 @@ def label_among_features(folder, monkeypatch):
 
 def fitted_on_all(folder, monkeypatch):
     """What is fitted in a moment is fitted on the tracks that it is judged on as well."""
-    def fitted(estimator, X, task, fold):
-        ids, asked = task.sides.index, ladder.judged(task, fold)
-        estimator.fit(X.loc[ids].to_numpy(), task.labels.loc[ids, fold])
+    def fitted(estimator, X, experiment, fold):
+        ids, asked = experiment.sides.index, ladder.unseen_ids(experiment, fold)
+        estimator.fit(X.loc[ids].to_numpy(), experiment.labels.loc[ids, fold])
         return pd.Series(estimator.predict_proba(X.loc[asked].to_numpy())[:, 1], index=asked)
 
     monkeypatch.setattr(ladder, "fitted", fitted)
@@ -238,7 +238,7 @@ def label_in_the_spectrograms(folder, monkeypatch):
 
 @pytest.mark.parametrize("leak, labels, networks, found", [
     (no_groups, "once an artist", [], {"boosting", "neighbours", "artist_mean"}),
-    (label_among_features, "shuffled", [], {"loudness", "statistics", "boosting"}),
+    (label_among_features, "shuffled", [], {"loudness", "handcrafted", "boosting"}),
     (fitted_on_all, "shuffled", [], {"boosting", "neighbours"}),
     (label_in_the_spectrograms, "shuffled", [NETWORK], {NETWORK}),
 ])

@@ -9,7 +9,7 @@ import pytest
 from hiphoplib.audio.mel import FULL, QUICK
 from hiphoplib.keras_backend import keras
 from hiphoplib.models import networks as models
-from hiphoplib.models.networks import MODELS, build_model
+from hiphoplib.models.networks import NETWORKS, build_model
 from hiphoplib.studies.crnn_variants import VARIANTS, enter
 
 NAMES = ["mlp", "cnn1", "cnn2", "rnn", "crnn"]
@@ -101,8 +101,8 @@ def test_the_crnn_has_a_third_of_the_rnns_parameters_and_reads_40_steps():
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_variants_of_the_search_are_networks_of_the_same_kind(monkeypatch, name):
-    monkeypatch.setattr("hiphoplib.models.networks.MODELS", MODELS.copy())
-    monkeypatch.setattr("hiphoplib.studies.crnn_variants.MODELS", models.MODELS)
+    monkeypatch.setattr("hiphoplib.models.networks.NETWORKS", NETWORKS.copy())
+    monkeypatch.setattr("hiphoplib.studies.crnn_variants.NETWORKS", models.NETWORKS)
     enter()
     model = build_model(name, ODD)
     assert model(np.zeros((2, *ODD), np.float32)).shape == (2, 1)
@@ -110,7 +110,7 @@ def test_the_variants_of_the_search_are_networks_of_the_same_kind(monkeypatch, n
 
 
 def test_the_registry_holds_models_under_their_own_names():
-    assert set(NAMES) <= set(MODELS)
+    assert set(NAMES) <= set(NETWORKS)
     for name in NAMES:
         assert build_model(name, ODD).name == name
 

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from hiphoplib.dataset.store import MelStore
 from hiphoplib.errors import BadInput
 from hiphoplib.keras_backend import keras
-from hiphoplib.models.experiment import heldout_run, prepare, train
+from hiphoplib.models.experiment import load_run_of, prepare, train
 from hiphoplib.models.training import Clips, Scaler, fit, load_run, save_run
 
 
@@ -31,37 +31,37 @@ class Watched(MelStore):
 
 
 @pytest.fixture(scope="module")
-def task(corpus):
+def experiment(corpus):
     return prepare(corpus, folds=3)
 
 
 @pytest.fixture(scope="module")
-def run(task):
+def run(experiment):
     """An mlp of the first fold."""
-    return fit("mlp", task.store, task.labels[0], task.sides[0], epochs=4)
+    return fit("mlp", experiment.store, experiment.labels[0], experiment.sides[0], epochs=4)
 
 
-def ids_of(task, side, fold=0):
-    return task.sides.index[task.sides[fold] == side]
+def ids_of(experiment, side, fold=0):
+    return experiment.sides.index[experiment.sides[fold] == side]
 
 
-def test_it_learns_a_difference_in_level(task, run):
-    ids = ids_of(task, "train")
-    assert roc_auc_score(task.labels[0][ids], run.predict(task.store.batch(ids))) > 0.95
+def test_it_learns_a_difference_in_level(experiment, run):
+    ids = ids_of(experiment, "train")
+    assert roc_auc_score(experiment.labels[0][ids], run.predict(experiment.store.batch(ids))) > 0.95
 
 
-def test_predictions_are_probabilities_one_a_clip(task, run):
-    p = run.predict(task.store.batch(task.store.ids[:5]))
+def test_predictions_are_probabilities_one_a_clip(experiment, run):
+    p = run.predict(experiment.store.batch(experiment.store.ids[:5]))
     assert p.shape == (5,)
     assert ((p >= 0) & (p <= 1)).all()
 
 
-def test_the_same_seed_gives_the_same_network_and_another_seed_another(task):
-    some = task.labels[0][task.labels.index[:26]]
+def test_the_same_seed_gives_the_same_network_and_another_seed_another(experiment):
+    some = experiment.labels[0][experiment.labels.index[:26]]
 
     def weights(seed):
         keras.utils.set_random_seed(99)  # what came before does not matter
-        fitted = fit("cnn1", task.store, some, task.sides[0], seed=seed, epochs=1)
+        fitted = fit("cnn1", experiment.store, some, experiment.sides[0], seed=seed, epochs=1)
         return np.concatenate([w.ravel() for w in fitted.model.get_weights()])
 
     first, again, other = weights(0), weights(0), weights(1)
@@ -69,34 +69,36 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(task):
     assert (first != other).mean() > 0.9
 
 
-def test_the_weights_are_those_of_the_best_epoch(task):
+def test_the_weights_are_those_of_the_best_epoch(experiment):
     # the more it learns, the worse it is on the test side
-    some = task.labels[0].where(task.sides[0] != "test", 1 - task.labels[0])
-    fitted = fit("mlp", task.store, some, task.sides[0], epochs=6, patience=99)
+    some = experiment.labels[0].where(experiment.sides[0] != "validation", 1 - experiment.labels[0])
+    fitted = fit("mlp", experiment.store, some, experiment.sides[0], epochs=6, patience=99)
     losses = fitted.history["val_loss"]
     assert losses.idxmin() < 5 and losses.iloc[-1] > 1.1 * losses.min()
-    ids = ids_of(task, "test")
-    p, y = fitted.predict(task.store.batch(ids)).astype(float), some[ids]
+    ids = ids_of(experiment, "validation")
+    p, y = fitted.predict(experiment.store.batch(ids)).astype(float), some[ids]
     loss = -np.mean(np.where(y == 1, np.log(p), np.log(1 - p)))
     assert loss == pytest.approx(losses.min(), rel=1e-3)
     assert fitted.card["metrics"]["test_loss"] == losses.min()
     assert fitted.card["best_epoch"] == losses.idxmin()
 
 
-def test_training_stops_early(task):
-    fitted = fit("mlp", task.store, task.labels[0], task.sides[0], epochs=60, patience=1)
+def test_training_stops_early(experiment):
+    fitted = fit(
+        "mlp", experiment.store, experiment.labels[0], experiment.sides[0], epochs=60, patience=1
+    )
     best = int(fitted.history["val_loss"].idxmin())
     assert len(fitted.history) < 60
     assert len(fitted.history) - 1 == best + 1
 
 
-def test_the_scaler_standardises_the_training_clips(task, run):
-    scaled = run.scaler(task.store.batch(ids_of(task, "train"))).astype(float)
+def test_the_scaler_standardises_the_training_clips(experiment, run):
+    scaled = run.scaler(experiment.store.batch(ids_of(experiment, "train"))).astype(float)
     np.testing.assert_allclose(scaled.mean(axis=(0, 2)), 0, atol=1e-4)
     np.testing.assert_allclose(scaled.std(axis=(0, 2)), 1, atol=1e-3)
 
 
-def test_a_band_that_never_changes_is_no_division_by_zero(task, own_corpus):
+def test_a_band_that_never_changes_is_no_division_by_zero(experiment, own_corpus):
     mels = np.lib.format.open_memmap(own_corpus / "mels-quick" / "mels.npy", mode="r+")
     mels[:, 3] = -42
     mels.flush()
@@ -104,31 +106,33 @@ def test_a_band_that_never_changes_is_no_division_by_zero(task, own_corpus):
     assert np.isfinite(Scaler.fit(store, store.ids)(store.batch(store.ids))).all()
 
 
-def test_the_holdout_is_not_read(task, corpus):
+def test_the_holdout_is_not_read(experiment, corpus):
     store = Watched(corpus)
-    fit("mlp", store, task.labels[0], task.sides[0], epochs=1)
-    assert store.read == set(ids_of(task, "train")) | set(ids_of(task, "test"))
+    fit("mlp", store, experiment.labels[0], experiment.sides[0], epochs=1)
+    assert store.read == set(ids_of(experiment, "train")) | set(ids_of(experiment, "validation"))
 
 
-def test_the_scaler_knows_the_training_clips_only(task, run, own_corpus):
+def test_the_scaler_knows_the_training_clips_only(experiment, run, own_corpus):
     mels = np.lib.format.open_memmap(own_corpus / "mels-quick" / "mels.npy", mode="r+")
-    mels[(task.sides[0] != "train").to_numpy()] = 0
+    mels[(experiment.sides[0] != "train").to_numpy()] = 0
     mels.flush()
-    scaler = fit("mlp", MelStore(own_corpus), task.labels[0], task.sides[0], epochs=1).scaler
+    scaler = fit(
+        "mlp", MelStore(own_corpus), experiment.labels[0], experiment.sides[0], epochs=1
+    ).scaler
     np.testing.assert_array_equal(scaler.mean, run.scaler.mean)
     np.testing.assert_array_equal(scaler.std, run.scaler.std)
 
 
-def test_batches_hold_every_clip_once_an_epoch_in_an_order_of_its_own(task):
-    labels = task.labels[0].iloc[:21]
-    clips = Clips(task.store, labels, Scaler(np.zeros(64), np.ones(64)), batch=4, seed=0)
+def test_batches_hold_every_clip_once_an_epoch_in_an_order_of_its_own(experiment):
+    labels = experiment.labels[0].iloc[:21]
+    clips = Clips(experiment.store, labels, Scaler(np.zeros(64), np.ones(64)), batch=4, seed=0)
     orders = []
     for epoch in (0, 1, 0):
         clips.begin(epoch)
         batches = [clips[i] for i in range(len(clips))]
         x, y = (np.concatenate(part) for part in zip(*batches, strict=True))
         order = [int(np.flatnonzero((x == S_db).all(axis=(1, 2)))[0])
-                 for S_db in task.store.batch(labels.index)]
+                 for S_db in experiment.store.batch(labels.index)]
         assert sorted(order) == list(range(21))
         np.testing.assert_array_equal(y[order, 0], labels)
         orders.append(order)
@@ -136,14 +140,14 @@ def test_batches_hold_every_clip_once_an_epoch_in_an_order_of_its_own(task):
     assert orders[0] == orders[2]  # whatever was read in between
 
 
-def test_a_run_comes_back_from_its_folder(task, run, tmp_path):
+def test_a_run_comes_back_from_its_folder(experiment, run, tmp_path):
     save_run(run, tmp_path)
-    again, S_db = load_run(tmp_path), task.store.batch(task.store.ids)
+    again, S_db = load_run(tmp_path), experiment.store.batch(experiment.store.ids)
     np.testing.assert_array_equal(again.predict(S_db), run.predict(S_db))
     assert again.card == json.loads(json.dumps(run.card))
     assert again.history["val_loss"].tolist() == pytest.approx(run.history["val_loss"].tolist())
     assert run.card["parameters"] == run.model.count_params()
-    assert run.card["tracks"] == task.sides[0].value_counts().to_dict()
+    assert run.card["tracks"] == experiment.sides[0].value_counts().to_dict()
 
 
 def test_a_model_of_another_grid_is_told(run):
@@ -181,11 +185,11 @@ def test_a_damaged_model_is_told(trained, tmp_path, name, damage):
     assert "train" in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("side", ["train", "test"])
-def test_a_side_of_one_class_is_told(task, side):
-    labels = task.labels[0].where(task.sides[0] != side, 1)
+@pytest.mark.parametrize("side", ["train", "validation"])
+def test_a_side_of_one_class_is_told(experiment, side):
+    labels = experiment.labels[0].where(experiment.sides[0] != side, 1)
     with pytest.raises(BadInput, match=f"the {side} side of .* has one class only"):
-        fit("mlp", task.store, labels, task.sides[0], epochs=1)
+        fit("mlp", experiment.store, labels, experiment.sides[0], epochs=1)
 
 
 # experiment: many runs
@@ -197,39 +201,42 @@ def times(folders):
 
 def test_train_skips_what_stands_and_repeats_what_does_not(trained, tmp_path):
     folder = shutil.copytree(trained, tmp_path / "tiny")
-    task = prepare(folder, folds=3)
-    folders = train(task, "mlp", epochs=3)
+    experiment = prepare(folder, folds=3)
+    folders = train(experiment, "mlp", epochs=3)
     assert len(folders) == len(set(folders)) == 3
     before = times(folders)
     (folders[1] / "card.json").write_text('{"half": ')
-    train(task, "mlp", epochs=3)
+    train(experiment, "mlp", epochs=3)
     changed = [path for path, when in times(folders).items() if when != before[path]]
     assert changed == folders[1:2]
     for path in changed:
         np.testing.assert_array_equal(
-            load_run(path).predict(task.store.batch(task.store.ids)),
-            load_run(trained / path.relative_to(folder)).predict(task.store.batch(task.store.ids)))
+            load_run(path).predict(experiment.store.batch(experiment.store.ids)),
+            load_run(trained / path.relative_to(folder)).predict(
+                experiment.store.batch(experiment.store.ids)
+            ),
+        )
 
 
 def test_a_track_is_explained_by_the_network_that_did_not_see_it(trained):
-    task = prepare(trained, folds=3)
-    for track_id in task.tracks["id"][:5]:
-        card = heldout_run(task, "mlp", track_id).card
-        assert task.sides.loc[track_id, card["fold"]] == "holdout"
+    experiment = prepare(trained, folds=3)
+    for track_id in experiment.tracks["id"][:5]:
+        card = load_run_of(experiment, "mlp", track_id).card
+        assert experiment.sides.loc[track_id, card["fold"]] == "test"
     with pytest.raises(BadInput, match="'nope': no usable clip"):
-        heldout_run(task, "mlp", "nope")
+        load_run_of(experiment, "mlp", "nope")
     with pytest.raises(BadInput, match="no trained model"):
-        heldout_run(task, "rnn", "0001")
+        load_run_of(experiment, "rnn", "0001")
 
 
-def test_a_model_that_is_not_in_the_registry_is_told(task):
+def test_a_model_that_is_not_in_the_registry_is_told(experiment):
     with pytest.raises(BadInput, match="'vgg': there is none of that name; there are mlp"):
-        train(task, "vgg")
+        train(experiment, "vgg")
 
 
-def test_labels_are_by_the_median_of_each_folds_training_tracks(task):
-    for fold, threshold in zip(task.sides, task.thresholds, strict=True):
-        seen = task.tracks["popularity"][task.sides[fold] == "train"]
+def test_labels_are_by_the_median_of_each_folds_training_tracks(experiment):
+    for fold, threshold in zip(experiment.sides, experiment.thresholds, strict=True):
+        seen = experiment.tracks["popularity"][experiment.sides[fold] == "train"]
         assert threshold == seen.median()
-        assert (task.labels[fold] == (task.tracks["popularity"] >= threshold)).all()
-    assert len(set(task.thresholds)) > 1
+        assert (experiment.labels[fold] == (experiment.tracks["popularity"] >= threshold)).all()
+    assert len(set(experiment.thresholds)) > 1

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from hiphoplib.audio.mel import QUICK
 from hiphoplib.errors import BadInput
-from hiphoplib.models import experiment
+from hiphoplib.models import experiment as training_side_by_side
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import AT_ONCE
 from hiphoplib.models.training import CHECKPOINT, Clips, Scaler, begun_as, finished, fit, load_run
@@ -27,7 +27,7 @@ from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
-def task(corpus):
+def experiment(corpus):
     return prepare(corpus, folds=3)
 
 
@@ -53,18 +53,25 @@ def interrupt_after(epochs):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(task):
+def undisturbed(experiment):
     """Runs of four epochs: dropout keeps random numbers, batch normalisation moving means."""
-    return {name: fit(name, task.store, task.labels[0], task.sides[0], epochs=4)
+    return {name: fit(name, experiment.store, experiment.labels[0], experiment.sides[0], epochs=4)
             for name in ("cnn1", "crnn")}
 
 
 @pytest.mark.parametrize("name, after", [("cnn1", 1), ("cnn1", 3), ("crnn", 2)])
-def test_an_interrupted_training_ends_as_an_undisturbed_one(task, undisturbed, tmp_path, name,
+def test_an_interrupted_training_ends_as_an_undisturbed_one(experiment, undisturbed, tmp_path, name,
                                                             after):
     def go_on(progress=None):
-        return fit(name, task.store, task.labels[0], task.sides[0], epochs=4, folder=tmp_path,
-                   progress=progress)
+        return fit(
+            name,
+            experiment.store,
+            experiment.labels[0],
+            experiment.sides[0],
+            epochs=4,
+            folder=tmp_path,
+            progress=progress,
+        )
 
     with pytest.raises(Interrupted):
         go_on(interrupt_after(after))
@@ -76,13 +83,20 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(task, undisturbed, t
                                   undisturbed[name].history.drop(columns="seconds"))
 
 
-def test_an_interrupted_training_in_parts_goes_on_with_the_gradients_that_wait(task, tmp_path,
+def test_an_interrupted_training_in_parts_goes_on_with_the_gradients_that_wait(experiment, tmp_path,
                                                                                in_parts):
     def train_mlp(folder, progress=None):
-        return fit("mlp", task.store, task.labels[0], task.sides[0], epochs=2, folder=folder,
-                   progress=progress)
+        return fit(
+            "mlp",
+            experiment.store,
+            experiment.labels[0],
+            experiment.sides[0],
+            epochs=2,
+            folder=folder,
+            progress=progress,
+        )
 
-    clips = (task.sides[0] == "train").sum()
+    clips = (experiment.sides[0] == "train").sum()
     assert -(-clips // 2) % 4  # the first epoch ends between two changes of the weights
     with pytest.raises(Interrupted):
         train_mlp(tmp_path, interrupt_after(1))
@@ -125,10 +139,10 @@ def test_a_stopped_training_ends_as_an_undisturbed_one(whole, own_corpus, how, s
 
 
 def test_a_killed_worker_costs_its_epoch_and_no_training(whole, own_corpus):
-    task = prepare(own_corpus, folds=3)
+    experiment = prepare(own_corpus, folds=3)
 
     def kill():
-        first = task.run_folder("cnn1", 0, 0) / CHECKPOINT
+        first = experiment.run_folder("cnn1", 0, 0) / CHECKPOINT
         until = time.monotonic() + 60
         while not first.is_file() and time.monotonic() < until:
             time.sleep(0.01)
@@ -140,7 +154,7 @@ def test_a_killed_worker_costs_its_epoch_and_no_training(whole, own_corpus):
     killed = []
     thread = threading.Thread(target=kill)
     thread.start()
-    runs = train(task, "cnn1", epochs=8, jobs=2)
+    runs = train(experiment, "cnn1", epochs=8, jobs=2)
     thread.join()
     assert killed
     for run in map(load_run, runs):
@@ -151,7 +165,7 @@ def test_a_training_that_ends_its_process_is_named(own_corpus, monkeypatch):
     def unordered(*_, **__):
         yield 1, DIED
 
-    monkeypatch.setattr(experiment, "unordered", unordered)
+    monkeypatch.setattr(training_side_by_side, "unordered", unordered)
     with pytest.raises(BadInput, match="mlp seed 0 fold 1: the training ended its process twice"):
         train(prepare(own_corpus, folds=3), "mlp")
 
@@ -163,8 +177,8 @@ def test_the_bar_counts_epochs_and_says_what_runs(own_corpus, monkeypatch):
         bars.append(tqdm(file=io.StringIO(), **options))
         return bars[0]
 
-    monkeypatch.setattr(experiment, "progress", bar)
-    monkeypatch.setattr(experiment, "LOOK", 0.05)
+    monkeypatch.setattr(training_side_by_side, "progress", bar)
+    monkeypatch.setattr(training_side_by_side, "LOOK", 0.05)
     said = []
     monkeypatch.setattr(tqdm, "set_postfix_str", lambda _, text, **__: said.append(text))
     train(prepare(own_corpus, folds=3), ["mlp", "cnn1"], folds=[0], epochs=2, jobs=2)
@@ -172,16 +186,23 @@ def test_the_bar_counts_epochs_and_says_what_runs(own_corpus, monkeypatch):
     assert any("mlp seed 0 fold 0" in text for text in said) and said[-1] == ""
 
 
-def test_a_training_begun_on_anything_else_is_another_one(task):
-    def begun(labels=task.labels[0], name="mlp", seed=0, epochs=25, patience=6, level=0.0):
+def test_a_training_begun_on_anything_else_is_another_one(experiment):
+    def begun(labels=experiment.labels[0], name="mlp", seed=0, epochs=25, patience=6, level=0.0):
         scaler = Scaler(np.full(64, level), np.ones(64))
-        sides = [Clips(task.store, labels, scaler) for _ in range(2)]
+        sides = [Clips(experiment.store, labels, scaler) for _ in range(2)]
         return json.loads(json.dumps(begun_as(name, seed, *sides, epochs, patience)))
 
     same = begun()
     assert same == begun()
-    for other in ({"labels": 1 - task.labels[0]}, {"labels": task.labels[0][:-1]}, {"seed": 1},
-                  {"name": "rnn"}, {"epochs": 5}, {"patience": 1}, {"level": 1e-9}):
+    for other in (
+        {"labels": 1 - experiment.labels[0]},
+        {"labels": experiment.labels[0][:-1]},
+        {"seed": 1},
+        {"name": "rnn"},
+        {"epochs": 5},
+        {"patience": 1},
+        {"level": 1e-9},
+    ):
         assert begun(**other) != same
 
 

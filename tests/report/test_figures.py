@@ -157,7 +157,9 @@ def test_waterfall_shows_what_is_left_and_what_went_top_down(ax):
 
 
 def test_shapes_of_corpora_of_other_sizes_compare(ax):
-    report.popularity_shapes(shapes(np.full(30, 5.0), np.r_[np.full(45, 1.0), np.full(45, 5.0)]), ax)
+    report.popularity_shapes(
+        shapes(np.full(30, 5.0), np.r_[np.full(45, 1.0), np.full(45, 5.0)]), ax
+    )
     one, half = (patch.get_data().values for patch in ax.patches)
     assert one.sum() == half.sum() == pytest.approx(100)
     assert one[2] == 100 and half[2] == 50

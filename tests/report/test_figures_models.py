@@ -8,13 +8,13 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from hiphoplib import report
-from hiphoplib.models.comparison import LADDER
+from hiphoplib.models.comparison import MODELS
 from hiphoplib.report import style as plots_models
 from tests.figure_data import (
     ALL,
     FEW,
-    MODELS,
-    NETWORKS,
+    NETWORK_NAMES,
+    SHOWN,
     N,
     check_drawn,
     check_texts,
@@ -34,7 +34,7 @@ def split_gap(names, gap=GAP, without=()):
     """Return "splits" of a results file."""
     shift = {"artist": 0, "time": -0.02, "random": gap["mean"]}
     return {"folds": 5, "tracks": N, "models": {name: {
-        split: value(MODELS[name]["auc"]["mean"] + by) for split, by in shift.items()
+        split: value(SHOWN[name]["auc"]["mean"] + by) for split, by in shift.items()
         if split not in without} | {"random-artist": gap} for name in names}}
 
 
@@ -57,16 +57,16 @@ def paired(mean, half=0.01, sound="ensemble"):
 
 
 FIGURES = {
-    "ladder": (report.ladder, MODELS),
+    "ladder": (report.ladder, SHOWN),
     "ladder of 3": (report.ladder, some(FEW)),
     "ladder of one": (report.ladder, {"rnn": {"auc": value(0.4)}}),
-    "ladder of an unknown model": (report.ladder, some(FEW) | {"mine": MODELS["rnn"]}),
-    "splits": (report.splits, split_gap(NETWORKS)),
+    "ladder of an unknown model": (report.ladder, some(FEW) | {"mine": SHOWN["rnn"]}),
+    "splits": (report.splits, split_gap(NETWORK_NAMES)),
     "splits without dates": (report.splits, split_gap(["rnn"], without=["time"])),
-    "power": (report.power, power(NETWORKS[:4])),
+    "power": (report.power, power(NETWORK_NAMES[:4])),
     "power of one, close sizes": (report.power, power(["rnn"], sizes=(100, 110, 120, 400, 410))),
-    "context": (report.context, MODELS, paired(0.01)),
-    "context, no ensemble": (report.context, some(["without_sound", "rnn", "cnn1"]), {}),
+    "context": (report.context, SHOWN, paired(0.01)),
+    "context, no ensemble": (report.context, some(["metadata", "rnn", "cnn1"]), {}),
     "corpora": (report.corpora, several(ALL)),
     "corpora, 6 of them": (report.corpora, several(FEW, 6)),
     "corpora, one": (report.corpora, several(FEW, 1)),
@@ -89,14 +89,14 @@ def test_a_figure_is_drawn_where_asked_and_changes_no_data(name):
 
 
 def test_every_rung_has_a_label_and_a_colour_in_the_order_of_the_ladder():
-    assert [name for name in report.MODEL_LABELS if name in LADDER] == [
-        name for name in [*LADDER] if name in report.MODEL_LABELS] == list(LADDER)
-    assert list(report.MODEL_LABELS) == [*LADDER, "oracle"]
+    assert [name for name in report.MODEL_LABELS if name in MODELS] == [
+        name for name in [*MODELS] if name in report.MODEL_LABELS] == list(MODELS)
+    assert list(report.MODEL_LABELS) == [*MODELS, "upper_bound"]
     assert set(report.MODEL_COLORS) == set(report.MODEL_LABELS)
     greys = [of for of in report.MODEL_COLORS.values() if len({of[1:3], of[3:5], of[5:]}) == 1]
     assert {of.upper() for of in report.MODEL_COLORS.values()} - {of.upper() for of in greys} <= {
         of.upper() for of in report.PALETTE.values()}
-    assert len({report.MODEL_COLORS[name] for name in plots_models.NETWORKS}) == 5
+    assert len({report.MODEL_COLORS[name] for name in plots_models.NETWORK_NAMES}) == 5
     assert all(len(label) <= 22 for label in report.MODEL_LABELS.values())
 
 
@@ -105,47 +105,49 @@ def test_the_ladder_shows_auc_and_accuracy_of_every_model_in_its_row(names):
     ax = report.ladder(some(names))
     for metric, color in report.METRIC_COLORS.items():
         dots = {round(y): x for x, y, _ in marks(ax, color.upper())}
-        assert dots == {row_of(ax, name): MODELS[name][metric]["mean"] for name in names}
+        assert dots == {row_of(ax, name): SHOWN[name][metric]["mean"] for name in names}
         whiskers = [tuple(segment[:, 0]) for lines in ax.collections
                     if np.allclose(lines.get_color()[0], to_rgba(color))
                     for segment in lines.get_segments()]
         assert sorted(whiskers) == sorted(
-            (MODELS[name][metric]["low"], MODELS[name][metric]["high"]) for name in names)
+            (SHOWN[name][metric]["low"], SHOWN[name][metric]["high"]) for name in names)
     said = [text.get_text() for text in ax.texts]
     assert sorted(said) == sorted(["AUC", "accuracy"] + [
-        f"{MODELS[name][metric]['mean']:.2f}" for name in names for metric in report.METRIC_COLORS])
+        f"{SHOWN[name][metric]['mean']:.2f}" for name in names for metric in report.METRIC_COLORS])
 
 
 def test_the_ladder_climbs_in_groups_and_hollows_what_nobody_could_use():
-    ax = report.ladder(dict(reversed(MODELS.items())) | {"mine": MODELS["rnn"]})
+    ax = report.ladder(dict(reversed(SHOWN.items())) | {"mine": SHOWN["rnn"]})
     rows = [tick.get_text() for tick in ax.get_yticklabels()]
     groups = [tick.get_text() for tick in ax.get_yticklabels() if tick.get_fontweight() == "bold"]
     assert groups == ["Baselines", "Networks", "Beyond", "Never to be deployed"]
-    expected = [report.MODEL_LABELS[name] for name in [*LADDER, "oracle"]]
+    expected = [report.MODEL_LABELS[name] for name in [*MODELS, "upper_bound"]]
     assert [row for row in rows if row not in (*groups, "mine")] == expected
     assert rows.index("Sound + context") < rows.index("mine") < rows.index("Never to be deployed")
     assert ax.yaxis_inverted()
     hollow = {round(y) for _, y, face in marks(ax) if face == "white"}
-    assert hollow == {row_of(ax, "artist_mean"), row_of(ax, "oracle")}
+    assert hollow == {row_of(ax, "artist_mean"), row_of(ax, "upper_bound")}
 
 
 @pytest.mark.parametrize("lows, sentence", [
     ({"rnn": 0.6}, "Highest AUC: RNN, 0.65; it is above chance"),
     ({"rnn": 0.46}, "Highest AUC: RNN, 0.51; it is not above chance"),
-    ({"rnn": 0.6, "mlp": 0.62, "cnn1": 0.5, "oracle": 0.8, "artist_mean": 0.7},
+    ({"rnn": 0.6, "mlp": 0.62, "cnn1": 0.5, "upper_bound": 0.8, "artist_mean": 0.7},
      "Highest AUC: MLP, 0.67; 2 of 3 models are above chance"),
-    ({"oracle": 0.8}, "How far each model is above guessing")])
+    ({"upper_bound": 0.8}, "How far each model is above guessing")])
 def test_the_ladder_says_who_leads_and_how_many_are_above_chance(lows, sentence):
     assert title_of(report.ladder({name: {"auc": value(low + 0.05)}
                                   for name, low in lows.items()})) == sentence
 
 
 def test_splits_are_three_colours_a_model():
-    found = split_gap(NETWORKS)
+    found = split_gap(NETWORK_NAMES)
     ax = report.splits(found)
     for split, color in (("artist", "blue"), ("time", "green"), ("random", "vermillion")):
         dots = {round(y): x for x, y, _ in marks(ax, report.PALETTE[color].upper())}
-        assert dots == {row_of(ax, name): found["models"][name][split]["mean"] for name in NETWORKS}
+        assert dots == {
+            row_of(ax, name): found["models"][name][split]["mean"] for name in NETWORK_NAMES
+        }
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == ["artists held out", "newest held out", "at random", "guessing"]
 
@@ -159,7 +161,7 @@ def test_the_title_of_splits_follows_the_interval_of_the_gap(gap, sentence):
 
 
 def test_power_shows_each_model_at_each_size_and_the_two_bars():
-    found = power(["rnn", "transfer"])
+    found = power(["rnn", "musicnn"])
     ax = report.power(found)
     lines = {line.get_label(): line for line in ax.lines}
     for name in found["models"]:
@@ -176,8 +178,8 @@ def test_power_shows_each_model_at_each_size_and_the_two_bars():
     ((250, None), "RNN is above 0.5 from 250 tracks on, above 0.6 with none up to 3,623"),
     ((None, None), "No model is above 0.5 with up to 3,623 tracks")])
 def test_the_title_of_power_says_how_many_tracks_are_needed(needed, sentence):
-    found = power(["rnn", "transfer", "oracle"], needed)
-    found["needed"] |= {"transfer": {"0.5": None, "0.6": None}, "oracle": {"0.5": 9, "0.6": 9}}
+    found = power(["rnn", "musicnn", "upper_bound"], needed)
+    found["needed"] |= {"musicnn": {"0.5": None, "0.6": None}, "upper_bound": {"0.5": 9, "0.6": 9}}
     assert title_of(report.power(found)) == sentence
 
 
@@ -186,17 +188,17 @@ def test_the_title_of_power_says_how_many_tracks_are_needed(needed, sentence):
     (-0.02, "Context takes AUC from the sound: -0.02 [-0.03, -0.01]"),
     (0.0, "Context adds nothing that shows: +0.00 [-0.01, 0.01] AUC")])
 def test_the_title_of_context_follows_the_paired_difference(difference, sentence):
-    ax = report.context(MODELS, paired(difference))
+    ax = report.context(SHOWN, paired(difference))
     assert title_of(ax) == sentence
     assert [tick.get_text() for tick in ax.get_yticklabels()] == [
         "Context", "Sound (Ensemble)", "Sound + context"]
     assert [x for x, _, _ in marks(ax)] == [
-        MODELS[name]["auc"]["mean"] for name in ("without_sound", "ensemble", "with_context")]
+        SHOWN[name]["auc"]["mean"] for name in ("metadata", "ensemble", "ensemble_metadata")]
 
 
 def test_without_an_ensemble_the_best_that_listens_stands_for_the_sound():
-    models = some(["without_sound", "mlp", "cnn1", "with_context", "statistics", "oracle"])
-    models |= {"mlp": {"auc": value(0.99)}, "statistics": {"auc": value(0.995)}}
+    models = some(["metadata", "mlp", "cnn1", "ensemble_metadata", "handcrafted", "upper_bound"])
+    models |= {"mlp": {"auc": value(0.99)}, "handcrafted": {"auc": value(0.995)}}
     ax = report.context(models, paired(0.02, sound="mlp"))
     assert row_of(ax, "Sound (MLP)") == 1 and title_of(ax).startswith("Context adds +0.02")
 
@@ -216,7 +218,7 @@ def test_corpora_share_rows_and_have_a_colour_each():
     ([{"rnn": 0.6}, {"rnn": 0.6, "mlp": 0.6}, {"rnn": 0.4}],
      "RNN is not above chance on all 3 corpora"),
     ([{"rnn": 0.6}, {"mlp": 0.6}], "No model ran on both corpora"),
-    ([{"rnn": 0.6, "oracle": 0.6}], "RNN is above chance on corpus 0")])
+    ([{"rnn": 0.6, "upper_bound": 0.6}], "RNN is above chance on corpus 0")])
 def test_the_title_of_corpora_says_what_holds_on_all(lows, sentence):
     files = [{"corpus": {"name": f"corpus {i}", "tracks": 9},
               "models": {name: {"auc": value(low + 0.05)} for name, low in models.items()}}

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from hiphoplib.report import sentences as wording
+from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
 
 def metric(low, mean, high):
@@ -16,11 +17,11 @@ def results(rnn, difference=(-0.01, 0.0, 0.01), oracle=None):
               for name in ("dummy", "cnn1", "rnn")}
     models["rnn"]["auc"] = metric(*rnn)
     if oracle:
-        models["oracle"] = {"auc": metric(*oracle)}
+        models["upper_bound"] = {"auc": metric(*oracle)}
         models["rnn"]["recovered"] = metric(0.2, 0.5, 0.8)
     return {"models": models, "paired": {"cnn1-rnn": {"auc": metric(*difference)}},
             "corpus": {"name": "x", "tracks": 400, "artists": 300},
-            "protocol": {"folds": 5, "split": "artist", "heldout": 400, "positive_share": 0.5,
+            "protocol": {"folds": 5, "split": "artist", "test_tracks": 400, "positive_share": 0.5,
                          "threshold": 39.0}}
 
 
@@ -47,8 +48,8 @@ def test_the_recommendation_follows_the_best_model(auc, said):
 
 def test_a_recommendation_from_the_synthetic_corpus_says_that_it_is_of_no_song():
     with_oracle = results((0.52, 0.6, 0.7), oracle=(0.65, 0.7, 0.75))
-    assert wording.CAVEAT in wording.recommendation(with_oracle)
-    assert wording.CAVEAT not in wording.recommendation(results((0.52, 0.6, 0.7)))
+    assert CAVEAT in wording.recommendation(with_oracle)
+    assert CAVEAT not in wording.recommendation(results((0.52, 0.6, 0.7)))
 
 
 def test_what_is_recovered_is_told_with_its_interval():
@@ -59,9 +60,9 @@ def test_what_is_recovered_is_told_with_its_interval():
 def test_what_ran_warns_of_the_synthetic_corpus_and_names_another_ones_label():
     tracks = pd.DataFrame({"source": ["synthetic"] * 2, "artists": [["a"], ["b"]],
                            "popularity_kind": ["made up", "made up"]})
-    assert wording.CAVEAT in wording.what_ran(tracks, "synthetic")
+    assert CAVEAT in wording.what_ran(tracks, "synthetic")
     real = wording.what_ran(tracks.assign(source="folder"), "mine")
-    assert wording.CAVEAT not in real and "made up" in real and "2 rows, 2 artists" in real
+    assert CAVEAT not in real and "made up" in real and "2 rows, 2 artists" in real
 
 
 def test_every_model_has_a_row_in_the_table():

@@ -17,11 +17,16 @@ def lifted(by):
 
 
 def model(auc=AROUND, skill=AROUND, within=None, genre=None, lift=AROUND):
-    sieve = [{"n": 10, "k": k, "base": base, "hit_share": metric(0.4, 0.5, 0.6),
+    precision_at_k = [{"n": 10, "k": k, "base": base, "hit_share": metric(0.4, 0.5, 0.6),
               "lift": metric(*(1 + end for end in lift))} for k in (1, 3) for base in (None, 0.2)]
-    return {"auc": lifted(auc), "accuracy": lifted(auc), "brier_skill": metric(*skill),
-            "within_artist": within and lifted(within) | {"artists": 7},
-            "within_genre": genre and lifted(genre) | {"genres": 4}, "sieve": sieve}
+    return {
+        "auc": lifted(auc),
+        "accuracy": lifted(auc),
+        "brier_skill": metric(*skill),
+        "within_artist": within and lifted(within) | {"artists": 7},
+        "within_genre": genre and lifted(genre) | {"genres": 4},
+        "precision_at_k": precision_at_k,
+    }
 
 
 def results(name="x", kind="plays", paired=None, **models):
@@ -44,7 +49,7 @@ def test_within_genres_is_told_where_there_are_genres():
 @pytest.mark.parametrize("lift, said", [(ABOVE, None), (AROUND, "may be as good"),
                                         (BELOW, "worse than a blind pick")])
 def test_the_sieve(lift, said):
-    told = wording.sieve(results(rnn=model(lift=lift)), "rnn")
+    told = wording.precision_at_k(results(rnn=model(lift=lift)), "rnn")
     assert "Where 50%" in told and "Where 20%" in told
     assert (said in told) if said else ("blind" not in told)
 
@@ -58,10 +63,10 @@ def test_probabilities(by, said):
 @pytest.mark.parametrize("by, said", [(ABOVE, "adds to the sound"), (BELOW, "takes from"),
                                       (AROUND, "does not show to add")])
 def test_context(by, said):
-    models = {name: model() for name in ("without_sound", "ensemble", "with_context")}
-    told = results(paired={"with_context-ensemble": by}, **models)
+    models = {name: model() for name in ("metadata", "ensemble", "ensemble_metadata")}
+    told = results(paired={"ensemble_metadata-ensemble": by}, **models)
     assert said in wording.context(told)
-    del told["models"]["with_context"], told["paired"]["with_context-ensemble"]
+    del told["models"]["ensemble_metadata"], told["paired"]["ensemble_metadata-ensemble"]
     assert "need the transferred features" in wording.context(told)
 
 
@@ -92,9 +97,9 @@ def test_power_and_label_tell_what_was_found_and_no_more():
 
 
 def test_on_real_music_names_every_corpus_and_claims_what_holds_on_all():
-    one = results("synthetic", paired={"transfer-rnn": ABOVE, "crnn-rnn": ABOVE},
+    one = results("synthetic", paired={"musicnn-rnn": ABOVE, "crnn-rnn": ABOVE},
                   rnn=model(ABOVE), crnn=model(ABOVE), transfer=model(ABOVE), oracle=model(ABOVE))
-    other = results("mine", "# <b>loved</b>", paired={"transfer-rnn": ABOVE, "crnn-rnn": AROUND},
+    other = results("mine", "# <b>loved</b>", paired={"musicnn-rnn": ABOVE, "crnn-rnn": AROUND},
                     rnn=model(AROUND), crnn=model(ABOVE), transfer=model(ABOVE))
     told = wording.corpora([one, other])
     assert "**synthetic**" in told and "**mine**" in told

@@ -15,10 +15,10 @@ from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
 from hiphoplib.report import song_page as song_report
 from hiphoplib.report.figures_explanation import clock
-from hiphoplib.report.sentences import CAVEAT
 from hiphoplib.report.sentences_songs import BANNER
 from hiphoplib.report.song_page import IN_TABLE, make_report, write_report
 from hiphoplib.scoring.score import Scored, shown
+from hiphoplib.tracks.synthetic.corpus import CAVEAT
 from tests.scored_songs import (
     HOSTILE,
     SONGS,
@@ -85,13 +85,29 @@ def test_a_synthetic_model_and_no_other_carries_the_banner(model):
 
 
 def test_the_limits_are_told_in_the_models_own_numbers(model):
-    card = {"results": model.card["results"] | {
-        "auc": told(0.613, 0.562, 0.668), "within_artist": told(0.571, 0.512, 0.633, artists=37),
-        "sieve": [{"n": 10, "k": k, "base": base, "lift": told(*lift)} for k, base, lift in [
-            (1, None, (9.1, 9.0, 9.2)), (3, 0.2, (8.1, 8.0, 8.2)), (3, None, (1.21, 1.07, 1.36))]]},
-        "corpus": {"name": "my corpus", "tracks": 4321, "artists": 1234,
-                   "popularity_kind": "plays in a week", "fingerprint": ""},
-        "protocol": model.card["protocol"] | {"heldout": 987}}
+    card = {
+        "results": model.card["results"]
+        | {
+            "auc": told(0.613, 0.562, 0.668),
+            "within_artist": told(0.571, 0.512, 0.633, artists=37),
+            "precision_at_k": [
+                {"n": 10, "k": k, "base": base, "lift": told(*lift)}
+                for k, base, lift in [
+                    (1, None, (9.1, 9.0, 9.2)),
+                    (3, 0.2, (8.1, 8.0, 8.2)),
+                    (3, None, (1.21, 1.07, 1.36)),
+                ]
+            ],
+        },
+        "corpus": {
+            "name": "my corpus",
+            "tracks": 4321,
+            "artists": 1234,
+            "popularity_kind": "plays in a week",
+            "fingerprint": "",
+        },
+        "protocol": model.card["protocol"] | {"test_tracks": 987},
+    }
     said = section(make_report(invented(with_card(model, **card), [0.5]), details=0), "What this")
     for number in ("AUC 0.613 [0.562, 0.668]", "61% of cases", "987 tracks", "split by artist",
                    "AUC 0.571 [0.512, 0.633], 37 artists", "best 3 of 10",
@@ -108,7 +124,7 @@ def test_the_limits_are_told_in_the_models_own_numbers(model):
 def test_a_verdict_follows_from_its_interval(model, interval, of_order, of_hits):
     by = np.subtract(interval, 0.5)
     results = {"auc": told(0.5, *interval), "within_artist": told(0.5, *interval, artists=9),
-               "sieve": [{"n": 10, "k": 3, "base": None, "lift": told(1, *(1 + by))}]}
+               "precision_at_k": [{"n": 10, "k": 3, "base": None, "lift": told(1, *(1 + by))}]}
     changed = with_card(model, results=model.card["results"] | results)
     said = section(make_report(invented(changed, [0.5]), details=0), "What this")
     verdicts = re.findall(r"(?:tracks, split by \w+\)|\d artists|blind pick): ([^.]*)\.", said)

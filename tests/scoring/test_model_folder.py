@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.evaluate import heldout_scores
+from hiphoplib.evaluation.evaluate import scores_on_test
 from hiphoplib.models.calibration import calibrated
-from hiphoplib.models.comparison import platt_on_test
+from hiphoplib.models.comparison import platt_on_validation
 from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import load_run
 from hiphoplib.scoring import model_folder
@@ -23,16 +23,16 @@ from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
-def task(trained, tmp_path_factory):
+def experiment(trained, tmp_path_factory):
     """The tiny corpus in three folds, a perceptron trained on each."""
     return prepare(Path(shutil.copytree(trained, tmp_path_factory.mktemp("model") / "tiny")),
                    folds=3)
 
 
 @pytest.fixture(scope="module")
-def saved(task, tmp_path_factory):
+def saved(experiment, tmp_path_factory):
     """That model's folder; to be read only."""
-    return save_model(task, "mlp", tmp_path_factory.mktemp("models") / "tiny")
+    return save_model(experiment, "mlp", tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture
@@ -49,24 +49,26 @@ def edit(folder, sealed=True, **changes):
     (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
-def test_every_network_answers_as_the_one_that_was_trained(task, saved):
+def test_every_network_answers_as_the_one_that_was_trained(experiment, saved):
     model = load_model(saved)
-    S_db = task.store.batch(task.tracks.index[:5])
+    S_db = experiment.store.batch(experiment.tracks.index[:5])
     assert len(model.networks) == 3
     for fold, scores in enumerate(model.scores(S_db)):
-        run = load_run(task.run_folder("mlp", 0, fold))
+        run = load_run(experiment.run_folder("mlp", 0, fold))
         expected = calibrated(run.predict(S_db), *model.networks[fold].calibration)
         assert np.allclose(scores, expected, atol=1e-6)
     assert np.allclose(model.predict(S_db), model.scores(S_db).mean(axis=0))
 
 
-def test_calibration_and_reference_are_of_tracks_that_the_network_never_learnt_from(task, saved):
-    heldout = heldout_scores(task, "mlp")[0]
+def test_calibration_and_reference_are_of_tracks_that_the_network_never_learnt_from(
+    experiment, saved
+):
+    heldout = scores_on_test(experiment, "mlp")[0]
     for fold, network in enumerate(load_model(saved).networks):
-        ids = task.sides.index[task.sides[fold] == "holdout"]
+        ids = experiment.sides.index[experiment.sides[fold] == "test"]
         assert np.allclose(network.reference, np.sort(heldout[ids]), atol=1e-5)
-        scores = task.answers["mlp", fold, 0]
-        assert network.calibration == platt_on_test(task, fold, scores)
+        scores = experiment.answers["mlp", fold, 0]
+        assert network.calibration == platt_on_validation(experiment, fold, scores)
 
 
 def test_the_percentile_is_the_share_of_the_reference_below(saved):
@@ -77,20 +79,20 @@ def test_the_percentile_is_the_share_of_the_reference_below(saved):
     assert model.percentile(middles) == pytest.approx(50, abs=5)
 
 
-def test_the_gradient_is_that_of_the_calibrated_mean(task, saved):
+def test_the_gradient_is_that_of_the_calibrated_mean(experiment, saved):
     model = load_model(saved)
-    S_db = task.store.batch(task.tracks.index[:2]).astype(np.float32)
+    S_db = experiment.store.batch(experiment.tracks.index[:2]).astype(np.float32)
     way = np.random.default_rng(0).normal(0, 0.3, S_db.shape).astype(np.float32)
     expected = (model.predict(S_db + way / 2) - model.predict(S_db - way / 2))
     found = (model.gradient(S_db) * way).sum(axis=(1, 2))
     assert np.allclose(found, expected, rtol=0.05, atol=2e-4)
 
 
-def test_it_says_what_it_is_and_how_good(task, saved):
+def test_it_says_what_it_is_and_how_good(experiment, saved):
     card, told = load_model(saved).card, (saved / "card.md").read_text()
-    assert card["corpus"]["tracks"] == len(task.tracks) and card["synthetic"] is False
+    assert card["corpus"]["tracks"] == len(experiment.tracks) and card["synthetic"] is False
     assert card["results"]["auc"]["low"] <= card["results"]["auc"]["high"]
-    assert {"within_artist", "sieve"} <= set(card["results"])
+    assert {"within_artist", "precision_at_k"} <= set(card["results"])
     assert "## What it is not for" in told and "40 artists" in told.replace("44", "40")
 
 
@@ -103,14 +105,14 @@ def test_it_loads_in_another_place_without_the_corpus(saved, tmp_path):
     assert said.stdout.strip() == "3", said.stderr
 
 
-def test_saved_again_it_replaces_itself_and_nothing_else(task, own, tmp_path):
+def test_saved_again_it_replaces_itself_and_nothing_else(experiment, own, tmp_path):
     before = (own / "network0.keras").stat().st_ino
-    save_model(task, "mlp", own)
+    save_model(experiment, "mlp", own)
     assert (own / "network0.keras").stat().st_ino != before and load_model(own)
     (tmp_path / "songs").mkdir()
     (tmp_path / "songs" / "mine.mp3").touch()
     with pytest.raises(BadInput, match="holds something else than a model"):
-        save_model(task, "mlp", tmp_path / "songs")
+        save_model(experiment, "mlp", tmp_path / "songs")
     assert (tmp_path / "songs" / "mine.mp3").exists()
 
 

@@ -9,7 +9,6 @@ from io import BytesIO
 import numpy as np
 import pytest
 import soundfile as sf
-from tests.test_songs import by_ffmpeg
 
 import hiphoplib
 from hiphoplib.audio.windows import hear
@@ -18,9 +17,10 @@ from hiphoplib.models.experiment import prepare
 from hiphoplib.report import sentences_songs as wording
 from hiphoplib.scoring.model_folder import load_model, save_model
 from hiphoplib.scoring.score import score_tracks, shown
+from tests.audio.test_windows import by_ffmpeg
+from tests.paths import ROOT
 
 SR = 22_050
-from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")

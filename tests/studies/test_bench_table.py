@@ -108,7 +108,9 @@ def test_the_readme_shows_the_committed_bench():
         pytest.skip("no bench is committed")
     results = json.loads(path.read_text())
     readme = (ROOT / "README.md").read_text()
-    assert readme == insert(readme, results), "run `python -m hiphoplib.studies.bench_table README.md …`"
+    assert readme == insert(readme, results), (
+        "run `python -m hiphoplib.studies.bench_table README.md …`"
+    )
     assert f" {Effort.disk_gb} GB of free disk" in readme
     assert not results["short"] and not results["failed"]
     assert set(PARTS) - {"report"} <= set(results)  # which `make report` measures
@@ -120,7 +122,9 @@ def test_make_bench_puts_the_tables_into_the_readme_when_all_is_measured():
                           check=True).stdout.splitlines()
     measure, tables = (step for step in said if "-m hiphoplib" in step)
     assert measure.endswith("-m hiphoplib.studies.bench")
-    assert tables.endswith("-m hiphoplib.studies.bench_table README.md notebooks/results/bench.json")
+    assert tables.endswith(
+        "-m hiphoplib.studies.bench_table README.md notebooks/results/bench.json"
+    )
 
 
 def test_what_was_measured_apart_says_so():

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.evaluation.evaluate import heldout_labels, read_results
+from hiphoplib.evaluation.evaluate import labels_on_test, read_results
 from hiphoplib.explanation.cache import four_tracks
 from hiphoplib.models.experiment import prepare
 from hiphoplib.studies import explanations
@@ -19,13 +19,13 @@ from hiphoplib.studies.explanations import evaluate_explanations, main
 def measured(trained, tmp_path_factory):
     """A copy of the trained corpus with a truth, and the results of two clips of it."""
     folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("explained") / "tiny"))
-    task = prepare(folder, folds=3)
+    experiment = prepare(folder, folds=3)
     cause = {"value": 1.5, "times_s": [[0, 30]]}
     (folder / "truth.json").write_text(json.dumps({
         "causes": {"level": {"band_hz": [0, 11025], "weight": 1.0},
                    "low": {"band_hz": [30, 120], "weight": 2.0}},
         "tracks": {name: {"causes": dict.fromkeys(("level", "low"), cause)}
-                   for name in task.tracks["id"]}}))
+                   for name in experiment.tracks["id"]}}))
     path = folder / "explanations.json"
     assert main([str(folder), "--model", "mlp", "--clips", "2", "--folds", "3", "--json", str(path),
                  "--pictures", str(folder)]) == 0
@@ -74,8 +74,8 @@ def test_four_tracks_are_the_ends_of_both_classes():
 
 
 def test_clips_are_drawn_from_those_held_out(measured):
-    task = prepare(measured[0], folds=3)
-    heldout = heldout_labels(task).sort_index()
+    experiment = prepare(measured[0], folds=3)
+    heldout = labels_on_test(experiment).sort_index()
     drawn = np.random.default_rng(0).permutation(heldout.index)[:2]
     files = {json.loads(path.read_text())["id"]
              for path in measured[0].glob("runs/*/mlp/*/explanations/*.json")}

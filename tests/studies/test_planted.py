@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hiphoplib.explanation.cache import shuffle_weights
+from hiphoplib.explanation.cache import randomise_weights
 from hiphoplib.explanation.faithfulness import recovery
 from hiphoplib.explanation.lime import explain, rank_correlation
 from hiphoplib.explanation.segments import Grid, fillings
@@ -14,10 +14,10 @@ from hiphoplib.studies.planted import (
     SMALL,
     check_planted,
     find,
-    heldout_answers,
     learn,
     lime_default,
     plant,
+    scores_on_test,
 )
 from tests.known_models import constant_model
 
@@ -32,14 +32,14 @@ def learnt(request):
 
 
 def auc(planted, run):
-    answers = heldout_answers(planted, run)
+    answers = scores_on_test(planted, run)
     return recovery(answers.to_numpy(), planted.labels[answers.index].to_numpy() == 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_in_every_clip_that_is_judged_one_cell_decides(kind):
-    planted = plant(kind, clips={"train": 60, "holdout": 60})
-    decided, heldout = planted.cells.sum(axis=(1, 2)), planted.sides == "holdout"
+    planted = plant(kind, clips={"train": 60, "test": 60})
+    decided, heldout = planted.cells.sum(axis=(1, 2)), planted.sides == "test"
     assert (decided[heldout] == 1).all() and set(decided[~heldout]) == {0, 1}
     assert planted.labels[heldout].mean() == pytest.approx(0.5, abs=0.2)
     bands = np.argmax(planted.cells[heldout].any(axis=2), axis=1)
@@ -52,10 +52,10 @@ def test_in_every_clip_that_is_judged_one_cell_decides(kind):
 def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
     from hiphoplib.studies import planted as module
 
-    with_it = plant(kind, clips={"holdout": 8})
+    with_it = plant(kind, clips={"test": 8})
     monkeypatch.setattr(module, "LOUDER", 0.0)
     monkeypatch.setattr(module, "JUMP", 0.0)
-    difference = with_it.S_db - plant(kind, clips={"holdout": 8}).S_db
+    difference = with_it.S_db - plant(kind, clips={"test": 8}).S_db
     inside = np.array([GRID.spread(cell) for cell in with_it.cells])
     assert np.allclose(difference[~inside], 0)
     mean, spread = difference[inside].mean(), difference[inside].std()
@@ -85,9 +85,9 @@ def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
     run.card["fold"] = 0
     save_run(run, tmp_path)
     others, claims, maps = [], np.zeros(2, int), []
-    for number, clip in enumerate(planted.sides.index[planted.sides == "holdout"][:4]):
+    for number, clip in enumerate(planted.sides.index[planted.sides == "test"][:4]):
         other = load_run(tmp_path)
-        shuffle_weights(other.model, number)
+        randomise_weights(other.model, number)
         both = [explain(each, planted.S_db[clip], GRID, fillings(run.scaler.mean), seeds=(0, 1))
                 for each in (run, other)]
         maps.append(rank_correlation(both[0].weights, both[1].weights))
@@ -102,7 +102,7 @@ def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
 
 
 def test_lime_as_it_comes_says_nothing_of_a_constant_model():
-    S_db = plant("level", clips={"holdout": 1}).S_db[0]
+    S_db = plant("level", clips={"test": 1}).S_db[0]
     assert np.allclose(lime_default(constant_model(), S_db, GRID), 0, atol=1e-9)
 
 

@@ -29,12 +29,12 @@ from hiphoplib.studies.presentation import (
 from tests.paths import ROOT
 
 PARTS = "presentation"  # folder of what the source imports
-MODELS = {"dummy": 0.5, "mlp": 0.53, "cnn1": 0.61, "cnn2": 0.6, "rnn": 0.64, "transfer": 0.65,
-          "oracle": 0.79}
-LADDER = dict(zip(report.MODEL_LABELS, [
+MODELS = {"dummy": 0.5, "mlp": 0.53, "cnn1": 0.61, "cnn2": 0.6, "rnn": 0.64, "musicnn": 0.65,
+          "upper_bound": 0.79}
+MODELS = dict(zip(report.MODEL_LABELS, [
     0.5, 0.5, 0.62, 0.63, 0.57, 0.5, 0.53, 0.48, 0.62, 0.6, 0.57, 0.61, 0.6, 0.62, 0.63, 0.64,
     0.5, 0.75]))
-NEVER = {"dummy", "artist_mean", "oracle"}
+NEVER = {"dummy", "artist_mean", "upper_bound"}
 
 
 def value(mean, half, **more):
@@ -48,14 +48,14 @@ def model(mean, half=0.05):
             "recovered": value(2 * mean - 1, half), "brier_skill": value(2 * mean - 1, half),
             "within_artist": value(mean, half, artists=21),
             "within_genre": value(mean - 0.04, half, genres=4),
-            "sieve": [{"n": 10, "k": k, "base": base, "hit_share": value(mean, half),
+            "precision_at_k": [{"n": 10, "k": k, "base": base, "hit_share": value(mean, half),
                        "lift": value(mean / 0.51, half)} for k in (1, 3) for base in (None, 0.2)]}
 
 
 def results(means=MODELS):
     """A results file."""
     return {"corpus": {"name": "c", "tracks": 371, "artists": 214},
-            "protocol": {"grid": "quick", "split": "artist", "folds": 5, "heldout": 371,
+            "protocol": {"grid": "quick", "split": "artist", "folds": 5, "test_tracks": 371,
                          "seeds": [0, 1, 2], "threshold": 44.6, "positive_share": 0.51},
             "models": {name: model(mean, 0.05 * (name != "dummy"))
                        for name, mean in means.items()},
@@ -64,14 +64,14 @@ def results(means=MODELS):
             "splits": splits(), "power": power_curve(), "made": "2026-11-23"}
 
 
-def splits(gap=0.03, models=("statistics", "recogniser", "transfer", "artist_mean")):
+def splits(gap=0.03, models=("handcrafted", "artist_identification", "musicnn", "artist_mean")):
     """Three splits side by side."""
     return {"folds": 5, "tracks": 3623, "known": {"artist": 0.0, "time": 0.4, "random": 0.66},
             "models": {name: {"artist": value(0.63, 0.02), "random": value(0.66, 0.02),
                               "random-artist": value(gap, 0.02)} for name in models}}
 
 
-def power_curve(needed=(501, None), models=("transfer", "crnn")):
+def power_curve(needed=(501, None), models=("musicnn", "crnn")):
     """How many tracks it takes."""
     rows = [{"tracks": size, "draws": 20, "auc": value(0.63, 20 / size),
              "excludes": {"0.5": 0.9, "0.6": 0.1}} for size in (125, 251, 501, 1001, 2001, 3623)]
@@ -235,9 +235,9 @@ def mixed():
     set_auc(made, 0.501, 0.6, ["cnn1"])
     set_auc(made, 0.3, 0.48, ["mlp"])
     set_auc(made, 0.48, 0.6, ["cnn2"])
-    set_auc(made, 0.48, 0.61, ["transfer"])
+    set_auc(made, 0.48, 0.61, ["musicnn"])
     for name, low, high in (("cnn1", 0.01, 0.1), ("mlp", -0.2, -0.01), ("cnn2", -0.05, 0.1),
-                            ("transfer", -0.1, 0.1)):
+                            ("musicnn", -0.1, 0.1)):
         set_ends(made["paired"][f"{name}-rnn"]["auc"], low, high)
     return made
 
@@ -252,27 +252,27 @@ def at(low, high):
 
 def once():
     made = results()
-    made["protocol"] |= {"folds": 0, "seeds": [0], "heldout": 1617, "split": "random"}
+    made["protocol"] |= {"folds": 0, "seeds": [0], "test_tracks": 1617, "split": "random"}
     return made
 
 
 def whole_ladder():
     """Every model, the one with the longest name ahead, and sentences as long as they get."""
-    made = results(LADDER)
-    everything = [name for name in LADDER if name not in NEVER]
+    made = results(MODELS)
+    everything = [name for name in MODELS if name not in NEVER]
     made |= {"splits": splits(models=[*everything, "artist_mean"]),
-             "power": power_curve((None, None), ("transfer", "crnn", "ensemble"))}
+             "power": power_curve((None, None), ("musicnn", "crnn", "ensemble"))}
     set_auc(made, 0.3, 0.48, ["mlp", "cnn1", "cnn2"])
-    set_auc(made, 0.48, 0.501, ["crnn", "transfer", "ensemble"])
-    set_auc(made, 0.501, 0.9, ["with_context"])
+    set_auc(made, 0.48, 0.501, ["crnn", "musicnn", "ensemble"])
+    set_auc(made, 0.501, 0.9, ["ensemble_metadata"])
     for name, ends in (("mlp", (-0.2, -0.1)), ("cnn1", (-0.2, -0.1)), ("cnn2", (-0.2, -0.1)),
-                       ("with_context", (0.1, 0.2)), ("statistics", (0.1, 0.2))):
+                       ("ensemble_metadata", (0.1, 0.2)), ("handcrafted", (0.1, 0.2))):
         set_ends(made["paired"][f"{name}-rnn"]["auc"], *ends)
-    for number, name in enumerate(["statistics", "recogniser", "transfer"]):
+    for number, name in enumerate(["handcrafted", "artist_identification", "musicnn"]):
         set_ends(made["splits"]["models"][name]["random-artist"], -0.1 - number / 10, -0.001)
-    set_ends(made["models"]["with_context"]["within_artist"], 0.499, 0.501)
-    set_ends(made["models"]["transfer"]["within_genre"], 0.4, 0.6)
-    for row in made["models"]["with_context"]["sieve"][1:]:
+    set_ends(made["models"]["ensemble_metadata"]["within_artist"], 0.499, 0.501)
+    set_ends(made["models"]["musicnn"]["within_genre"], 0.4, 0.6)
+    for row in made["models"]["ensemble_metadata"]["precision_at_k"][1:]:
         set_ends(row["lift"], 0.9, 1.001)
     made["corpus"] |= {"tracks": 123_456, "artists": 98_765}
     return made
@@ -383,7 +383,7 @@ def test_what_five_models_reached_is_counted(folder, above, title):
 
 
 def test_nobody_is_told_of_models_that_he_cannot_use(folder):
-    made = results(LADDER)
+    made = results(MODELS)
     for name in NEVER:
         set_auc(made, 0.9, 0.99, [name])
         made["paired"][f"{name}-rnn"]["auc"] |= {"low": 0.3, "high": 0.4}
@@ -404,11 +404,19 @@ def test_nobody_is_told_of_models_that_he_cannot_use(folder):
     ([(1.1, 1.4)] * 2 + [(0.9, 1.4)] * 2, "a blind pick may be as good")])  # of one, not of three
 def test_three_of_ten_follow_the_lifts(folder, ends, title):
     made = results()
-    for name in ("rnn", "transfer"):
-        for row, (low, high) in zip(made["models"][name]["sieve"], ends):
+    for name in ("rnn", "musicnn"):
+        for row, (low, high) in zip(made["models"][name]["precision_at_k"], ends):
             set_ends(row["lift"], low, high)
-    made["models"]["rnn"]["sieve"][2]["hit_share"] |= {"mean": 0.37, "low": 0.33, "high": 0.41}
-    made["models"]["transfer"]["sieve"][3]["hit_share"] |= {"mean": 0.27, "low": 0.22, "high": 0.29}
+    made["models"]["rnn"]["precision_at_k"][2]["hit_share"] |= {
+        "mean": 0.37,
+        "low": 0.33,
+        "high": 0.41,
+    }
+    made["models"]["musicnn"]["precision_at_k"][3]["hit_share"] |= {
+        "mean": 0.27,
+        "low": 0.22,
+        "high": 0.29,
+    }
     text = told(folder, made)
     assert f"Three of ten: {title}" in text
     ours, elsewhere = re.findall(r"Where \d.*?(?=Where \d|The RNN’s)", text)
@@ -424,7 +432,7 @@ def test_three_of_ten_follow_the_lifts(folder, ends, title):
     ((0.9, 1.1), "(0.90 to 1.10): not shown to be more")])
 def test_hits_of_the_rnn_follow_their_lift(folder, ends, said):
     made = results()
-    set_ends(made["models"]["rnn"]["sieve"][2]["lift"], *ends)
+    set_ends(made["models"]["rnn"]["precision_at_k"][2]["lift"], *ends)
     assert said in told(folder, made)
 
 
@@ -432,9 +440,9 @@ def test_the_best_model_is_shown_once_if_it_is_the_rnn(folder):
     made = results()
     set_auc(made, 0.8, 0.9, ["rnn"])
     write(folder, made)
-    sieve = slide_of(folder, "Three of ten")
-    assert sieve.count("RNN 59 to 69 %") == 2 and "Transfer" not in sieve
-    assert "picked on these very tracks" not in sieve
+    precision_at_k = slide_of(folder, "Three of ten")
+    assert precision_at_k.count("RNN 59 to 69 %") == 2 and "Transfer" not in precision_at_k
+    assert "picked on these very tracks" not in precision_at_k
 
 
 def test_what_the_rnn_listens_to(folder):
@@ -550,10 +558,10 @@ def test_percentages_are_judged_by_their_error(folder, ends, said):
 
 
 @pytest.mark.parametrize("gaps, said", [
-    ({"transfer": (0.01, 0.05)}, "Tested at random, the transfer model seems better than it is. "
+    ({"musicnn": (0.01, 0.05)}, "Tested at random, the transfer model seems better than it is. "
                                  "No gap shows for the handmade model and the recogniser."),
-    ({"transfer": (-0.05, -0.01)}, "the transfer model seems worse, and none better."),
-    ({"transfer": (0.01, 0.05), "statistics": (-0.05, -0.01)}, "The handmade model seems worse."),
+    ({"musicnn": (-0.05, -0.01)}, "the transfer model seems worse, and none better."),
+    ({"musicnn": (0.01, 0.05), "handcrafted": (-0.05, -0.01)}, "The handmade model seems worse."),
     ({"artist_mean": (0.1, 0.2)}, "no gap shows between the two tests")])
 def test_why_artists_are_held_out_follows_the_gap(folder, gaps, said):
     made = results() | {"splits": splits(gap=0)}
@@ -579,7 +587,7 @@ def test_how_many_tracks_it_takes(folder, needed, said):
     ((-0.1, 0.02), "transfer or RNN? Open", "neither better nor worse than the RNN")])
 def test_transfer_beats_the_rnn_only_if_the_paired_interval_says_so(folder, ends, title, sentence):
     made = results()
-    set_ends(made["paired"]["transfer-rnn"]["auc"], *ends)
+    set_ends(made["paired"]["musicnn-rnn"]["auc"], *ends)
     text = told(folder, liked=made)
     assert f"Real recordings: {title}" in text and sentence in text
 
@@ -592,7 +600,7 @@ def test_transfer_beats_the_rnn_only_if_the_paired_interval_says_so(folder, ends
     ((0.4, 0.45), "Part of the score is genre", "ranks worse than guessing")])
 def test_how_much_is_genre(folder, ends, part, within):
     made = results()
-    set_ends(made["models"]["transfer"]["within_genre"], *ends)
+    set_ends(made["models"]["musicnn"]["within_genre"], *ends)
     text = told(folder, liked=made)
     assert part in text and f"Within a genre, transfer {within}" in text
     assert ("one vote, not the verdict" in text) == (ends[0] > 0.5)
@@ -644,14 +652,15 @@ def test_every_figure_and_results_file_is_checked_for(folder):
 
 @pytest.mark.parametrize("corpus, keys, said", [
     ("synthetic", ["models"], "synthetic.json lacks models"),
-    ("synthetic", ["models", "rnn", "sieve"], "synthetic.json lacks sieve of rnn"),
+    ("synthetic", ["models", "rnn", "precision_at_k"],
+     "synthetic.json lacks precision_at_k of rnn"),
     ("synthetic", ["models", "mlp", "brier_skill"], "synthetic.json lacks brier_skill of mlp"),
     ("synthetic", ["models", "rnn"], "synthetic.json lacks the model rnn"),
     ("large", ["splits"], "synthetic-4000.json lacks splits"),
     ("large", ["power"], "synthetic-4000.json lacks power"),
     ("liked", ["models", "mlp", "within_genre"], "liked_songs.json lacks within_genre of mlp"),
-    ("liked", ["models", "transfer"], "liked_songs.json lacks the model transfer"),
-    ("liked", ["paired", "transfer-rnn"], "transfer-rnn"),
+    ("liked", ["models", "musicnn"], "liked_songs.json lacks the model transfer"),
+    ("liked", ["paired", "musicnn-rnn"], "musicnn-rnn"),
     ("explained", ["planted"], "explanations.json lacks planted"),
     ("explained", ["recovery"], "explanations.json lacks recovery"),
     ("explained", ["sanity", "correlation"], "correlation")])

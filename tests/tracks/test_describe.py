@@ -11,9 +11,9 @@ from hiphoplib.tracks.describe import (
     MOST,
     REAL,
     artist_share,
-    read_shape,
+    read_summary,
     shape,
-    write_shape,
+    write_summary,
     years_table,
 )
 from hiphoplib.tracks.gather import get_tracks
@@ -87,12 +87,12 @@ def test_an_empty_table_has_a_shape():
 
 def test_a_shape_is_read_as_it_was_written(tmp_path):
     found = shape(get_tracks("synthetic", n=200))
-    write_shape(found, tmp_path / "a.json", name="beats")
-    assert read_shape(tmp_path / "a.json") == {"name": "beats", **found}
+    write_summary(found, tmp_path / "a.json", name="beats")
+    assert read_summary(tmp_path / "a.json") == {"name": "beats", **found}
 
 
 def test_the_real_shape_is_whole():
-    real = read_shape(REAL)
+    real = read_summary(REAL)
     assert real["tracks"] == sum(real["popularity"]) == 4877
     assert 0 < real["artist_share"] < 1 and real["command"].startswith("python -m hiphoplib")
     assert years_table(real)["tracks"].sum() <= real["tracks"]

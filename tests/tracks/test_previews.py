@@ -142,7 +142,7 @@ def test_a_full_disk_stops_the_run_in_one_line_and_leaves_no_half_clip(tmp_path,
         (source.path / "audio" / "0002.mp3").read_bytes() * 4)
     program = textwrap.dedent("""
         import resource, signal, sys
-        from hiphoplib.__main__ import main
+        from hiphoplib.cli import main
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
         sys.exit(main(sys.argv[1:]))""")

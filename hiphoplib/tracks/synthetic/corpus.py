@@ -20,6 +20,7 @@ from hiphoplib.tracks.synthetic.instruments import SR
 
 KIND = "synthetic: known causes, fame and noise; no real-world meaning"
 COLLECTED = "2020-01-31"
+CAVEAT = "A result on the synthetic corpus shows that the method works, never what makes a hit."
 
 BLOCK = 200  # rows; each block has every flaw this often
 CLIP_FLAWS = {"8 s": 1, "1.5 s": 1, "silent": 1, "mono": 2, "48 kHz": 2, "html": 1, "text": 1}
@@ -169,8 +170,8 @@ class Synthetic:
         Returns
         -------
         dict
-            "causes": band, kind, weight and one sentence on each. "tracks", by id: "oracle", the
-            probability that the recording's main release reaches the median, given all that can
+            "causes": band, kind, weight and one sentence on each. "tracks", by id: "upper_bound",
+            the probability that the recording's main release reaches the median, given all that can
             be heard and nothing else; "clip", its flaw or "whole"; "causes", with "value" (in
             standard deviations) and "times_s". "fame", by artist.
         """
@@ -185,7 +186,7 @@ class Synthetic:
             values, times = behind["recipe"].causes, cause_times(behind["recipe"])
             margin = (behind["audible"] - threshold) / (1 - AUDIBLE) ** 0.5
             tracks[name] = {
-                "oracle": round(float(norm.cdf(margin)), 4), "clip": behind["clip"],
+                "upper_bound": round(float(norm.cdf(margin)), 4), "clip": behind["clip"],
                 "causes": {cause: {"value": round(heard_value(cause, z), 4),
                                    "times_s": times[cause]} for cause, z in values.items()}}
         causes = {name: {"weight": WEIGHTS[name], **cause} for name, cause in CAUSES.items()}

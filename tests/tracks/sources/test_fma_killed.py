@@ -14,17 +14,17 @@ import pandas as pd
 from hiphoplib.tracks.table import read_tracks
 from tests.fma_server import HOST, Archive, invented_clips, zips
 from tests.loopback import Server
+from tests.paths import ROOT
 
 N, KILLS = 20, 20
-from tests.paths import ROOT
 
 # Imports once; gathers in a child for each line that it reads, and kills it at the moment told.
 DRIVER = """
 import os, signal, sys, time
 import pyarrow.parquet
-from hiphoplib import corpus, web
-from hiphoplib.sources import fma
-from hiphoplib.tests.loopback import rerouted
+from hiphoplib.tracks import gather as corpus
+from hiphoplib.tracks.sources import fma, web
+from tests.loopback import rerouted
 
 url, host, n, fma.METADATA_SHA1 = sys.argv[1:]
 web.PAUSE = 0.002

@@ -71,8 +71,8 @@ def test_interrupted_it_goes_on(tmp_path, ctrl_c):
 CHILD = textwrap.dedent("""
     import sys
     from hiphoplib.tracks.sources.spotify import Spotify
-    from hiphoplib.tests.loopback import rerouted
-    from hiphoplib.tests.spotify_server import HOSTS, YEARS
+    from tests.loopback import rerouted
+    from tests.spotify_server import HOSTS, YEARS
     Spotify(300, years=YEARS, permission=True, session=rerouted(sys.argv[1], *HOSTS)).tracks("raw")
 """)
 

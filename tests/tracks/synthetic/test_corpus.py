@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.cleaning import clean_tracks, recordings
 from hiphoplib.tracks.gather import get_tracks
-from hiphoplib.tracks.synthetic import artists, beats
+from hiphoplib.tracks.synthetic import beats
 from hiphoplib.tracks.synthetic import corpus as synthetic
 from hiphoplib.tracks.synthetic.corpus import Synthetic
 
@@ -74,7 +74,7 @@ def test_an_oracle_of_all_that_is_heard_reaches_what_the_issue_asks(seed):
     source = Synthetic(2000, seed)
     clean, _ = clean_tracks(get_tracks(source))
     truth = source.truth()["tracks"]
-    oracle = [truth[name]["oracle"] for name in clean["id"]]
+    oracle = [truth[name]["upper_bound"] for name in clean["id"]]
     popular = clean["popularity"] >= clean["popularity"].median()
     assert 0.72 < roc_auc_score(popular, oracle) < 0.78
     # calibrated: among tracks of one oracle probability, that share is popular
@@ -89,16 +89,16 @@ def test_truth_is_json_and_says_where():
     assert set(truth["causes"]) == set(beats.CAUSES)
     assert 4 <= len(truth["causes"]) <= 5
     for track in truth["tracks"].values():
-        assert 0 < track["oracle"] < 1
+        assert 0 < track["upper_bound"] < 1
         for cause in track["causes"].values():
             assert cause["times_s"] and all(0 <= a < b <= 30 for a, b in cause["times_s"])
 
 
 def test_no_column_tells_the_truth(tracks):
-    hidden = {"oracle", "latent", "fame", "causes", "recipe", "recording", *beats.CAUSES}
+    hidden = {"upper_bound", "latent", "fame", "causes", "recipe", "recording", *beats.CAUSES}
     assert not hidden & set(tracks.columns)
     truth = Synthetic(4000, 0).truth()["tracks"]
-    oracle = np.array([truth[name]["oracle"] for name in tracks["id"]])
+    oracle = np.array([truth[name]["upper_bound"] for name in tracks["id"]])
     for column in ("duration_ms", "explicit"):
         r = np.corrcoef(tracks[column].astype(float), oracle)[0, 1]
         assert abs(r) < 0.06, column
@@ -139,7 +139,7 @@ def test_proportions_are_those_of_real_rap(tracks):
     assert (counts == 1).mean() == pytest.approx(0.61, abs=0.05)
     assert 2.0 < counts.mean() < 2.7 and 15 < counts.max() <= 30
     minutes = songs["duration_ms"] / 60_000
-    for share, length in zip(*artists.MINUTES, strict=True):
+    for share, length in zip(*synthetic.MINUTES, strict=True):
         if 0 < share < 1:
             assert minutes.quantile(share) == pytest.approx(length, abs=0.2)
     year = tracks["release_date"].dt.year
