@@ -1,17 +1,27 @@
-"""From hip-hop clips to a chance of being popular: the small module behind the notebooks.
+"""From hip-hop clips to a chance of being popular: the module behind the notebooks.
 
-The data goes one way: `sources` -> `tracks` -> `previews` -> `mel` -> `splits` -> `models`,
-`training`, `experiment` -> `evaluation` -> `explain`, `scoring`; `plots` draws, `corpus` keeps the
-folders. ``hiphoplib.score_tracks`` scores a folder of songs.
+The packages follow the data: `tracks` (sources, table, clips) and `audio` (files, spectrograms),
+`dataset` (what models learn from), `models`, `evaluation`, `explanation`, `scoring`, `report`;
+`studies` measures what the documentation states. What notebooks call most is here as well, and
+is imported when it is first used: TensorFlow takes seconds to load.
 """
+
+from lazy_loader import attach
 
 __version__ = "0.1.0"
 
-
-def __getattr__(name):
-    """Import `scoring.score_tracks` when it is asked for: TensorFlow takes seconds to load."""
-    if name == "score_tracks":
-        from hiphoplib.scoring.score import score_tracks
-
-        return score_tracks
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = attach(__name__, [
+    "audio", "dataset", "evaluation", "explanation", "models", "report", "scoring", "tracks",
+], {
+    "audio.files": ["read_clip"],
+    "audio.mel": ["FULL", "QUICK", "mel_spectrogram"],
+    "dataset.store": ["make_mels"],
+    "evaluation.evaluate": ["evaluate"],
+    "explanation.cache": ["explain_track"],
+    "models.experiment": ["prepare", "train"],
+    "models.networks": ["build_model"],
+    "scoring.score": ["score_tracks"],
+    "tracks.cleaning": ["clean_tracks"],
+    "tracks.gather": ["get_tracks", "open_corpus"],
+    "tracks.table": ["read_tracks"],
+})

@@ -1,0 +1,1 @@
+"""Sound: files, mel spectrograms, windows of whole songs, hand-crafted features, the tagger."""

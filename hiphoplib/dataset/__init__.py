@@ -1,0 +1,1 @@
+"""What models learn from: the spectrogram store, feature tables, splits and labels."""

@@ -1,0 +1,1 @@
+"""Evaluation on test sets, with intervals over artists."""

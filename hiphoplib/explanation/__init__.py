@@ -1,0 +1,1 @@
+"""Explanation: segments, LIME and other attribution methods, and whether they hold."""

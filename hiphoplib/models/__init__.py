@@ -1,0 +1,1 @@
+"""Models: networks, their training, every other model by name, calibration."""

@@ -1,0 +1,1 @@
+"""Scoring: models to pass on, unreleased songs, their ranking."""

@@ -1,0 +1,1 @@
+"""Studies that measure what notebooks and documentation state; nothing else imports them."""

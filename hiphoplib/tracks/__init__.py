@@ -1,0 +1,1 @@
+"""Tracks: their table, where they come from, what is cleaned away, and their clips."""

@@ -1,0 +1,1 @@
+"""Where tracks come from: one module a source, each a `base.Source`."""

@@ -1,0 +1,1 @@
+"""The synthetic corpus: beats rendered here, with a popularity of known causes."""
