@@ -62,13 +62,13 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
 
 
 def test_the_models_and_splits_it_offers_are_those_that_there_are():
-    from hiphoplib.dataset.features import KINDS
+    from hiphoplib.dataset.features import FEATURES
     from hiphoplib.dataset.splits import SPLITS
     from hiphoplib.models.networks import NETWORKS
 
     assert program.MODEL_NAMES == tuple(NETWORKS)
     assert program.SPLITS == SPLITS
-    assert program.FEATURES == tuple(KINDS)
+    assert program.FEATURES == tuple(FEATURES)
 
 
 def test_an_error_is_one_line_and_ends_with_1():
@@ -152,7 +152,7 @@ def test_an_evaluation_in_a_process_of_its_own_says_nothing_else(trained):
 def test_features_are_made_by_a_command_and_told(trained, tmp_path, capsys):
     folder = shutil.copytree(trained, tmp_path / "tiny")
     assert main(["features", str(folder), "--kind", "handcrafted", "--jobs", "1"]) == 0
-    assert capsys.readouterr().out == "     40  clips by 101 features, statistics\n"
+    assert capsys.readouterr().out == "     40  clips by 101 features, handcrafted\n"
     assert (folder / "features-handcrafted.npz").is_file()
 
 

@@ -1,6 +1,6 @@
 """Do the explanations of a network hold? Many held-out clips of a corpus, measured.
 
-``python -m hiphoplib.studies.explanations data/synthetic`` measures them.
+``python -m hiphoplib explanations data/synthetic`` measures them.
 """
 
 import argparse
@@ -167,7 +167,7 @@ def _explain_randomised(experiment, model, drawn, track_id):
 
 def main(arguments=None):
     """Measure them, say the most important, and write all to a results file."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib.studies.explanations", description=(
+    parser = argparse.ArgumentParser(prog="python -m hiphoplib explanations", description=(
         "Do the explanations of a trained network hold? Explains held-out clips, half a minute "
         "each, and measures recovery of planted causes, deletion, insertion, stability. What is "
         "explained is kept: the same command goes on."))

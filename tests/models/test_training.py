@@ -79,7 +79,7 @@ def test_the_weights_are_those_of_the_best_epoch(experiment):
     p, y = fitted.predict(experiment.store.batch(ids)).astype(float), some[ids]
     loss = -np.mean(np.where(y == 1, np.log(p), np.log(1 - p)))
     assert loss == pytest.approx(losses.min(), rel=1e-3)
-    assert fitted.card["metrics"]["test_loss"] == losses.min()
+    assert fitted.card["metrics"]["validation_loss"] == losses.min()
     assert fitted.card["best_epoch"] == losses.idxmin()
 
 
