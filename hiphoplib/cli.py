@@ -35,8 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        program.main(arguments, PROGRAM, standalone_mode=False,
-                     obj=" ".join([PROGRAM, *arguments]))
+        with program.make_context(PROGRAM, list(arguments),
+                                  obj=" ".join([PROGRAM, *arguments])) as context:
+            program.invoke(context)
+    except click.exceptions.Exit as stop:  # after --help
+        return stop.exit_code
     except click.UsageError as error:
         error.show()
         return 2
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
               + ("; make room, the same command goes on from here" if full else ""),
               file=sys.stderr)
         return 1
-    except click.Abort:
+    except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
         return 130
     return 0

@@ -189,7 +189,7 @@ def test_a_damaged_model_is_told(trained, tmp_path, name, damage):
 @pytest.mark.parametrize("side", ["train", "validation"])
 def test_a_side_of_one_class_is_told(experiment, side):
     labels = experiment.labels[0].where(experiment.sides[0] != side, 1)
-    with pytest.raises(BadInput, match=f"the {side} side of .* has one class only"):
+    with pytest.raises(BadInput, match=f"the {side} set of .* has one class only"):
         fit("mlp", experiment.store, labels, experiment.sides[0], epochs=1)
 
 

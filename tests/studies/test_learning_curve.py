@@ -9,7 +9,7 @@ import pytest
 
 from hiphoplib.dataset.features import make_features
 from hiphoplib.dataset.splits import artist_groups
-from hiphoplib.models.experiment import prepare, _some_artists
+from hiphoplib.models.experiment import _some_artists, prepare
 from hiphoplib.studies.learning_curve import (
     compare_splits,
     known_artists,
