@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from hiphoplib.errors import BadInput
+from hiphoplib.studies.commands import COMMANDS
 
 PROGRAM = "python -m hiphoplib"
 # those of `networks.NETWORKS`, `splits.SPLITS` and `features.FEATURES`
@@ -58,12 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-@click.group(context_settings={"max_content_width": 100})
+class _InOrder(click.Group):
+    """Commands in the order of the stages."""
+
+    def list_commands(self, ctx):
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"max_content_width": 100})
 def program():
     """Which unreleased tracks have a chance?
 
-    The stages of the report as commands: gather, describe, mels, features, train, evaluate,
-    explain; and score, for songs that are not out. Each goes on where it was stopped.
+    The stages of the report, then the studies. Each goes on where it was stopped.
     """
 
 
@@ -409,3 +416,7 @@ def score(folder, model, out, no_audio, no_explain, details, hop, jobs):
         print(BANNER)
     write_report(scored, out, audio=not no_audio, explaining=not no_explain, details=details)
     print(f"written: {out}")
+
+
+for _command in COMMANDS:
+    program.add_command(_command)
