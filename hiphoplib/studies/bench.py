@@ -39,9 +39,10 @@ from hiphoplib.errors import BadInput
 from hiphoplib.explanation.cache import explain_track
 from hiphoplib.io import write_whole
 from hiphoplib.keras_backend import keras, tf
-from hiphoplib.models.experiment import load_run_of, prepare, train
+from hiphoplib.models.checkpoint import Checkpoint
+from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import BATCH, NETWORKS, build_model, clips_a_step
-from hiphoplib.models.training import Checkpoint, Clips, Scaler
+from hiphoplib.models.training import ClipBatches, Scaler, load_run
 from hiphoplib.studies.bench_table import bench_markdown
 from hiphoplib.studies.resources import TIMES, machine, of_processes
 from hiphoplib.tracks.gather import gather
@@ -286,14 +287,14 @@ def _some_clips(store, model, n=None):
     """Return the first clips of a store for training, in random order, every second one popular."""
     ids = store.ids[:n]
     labels = pd.Series(np.arange(len(ids)) % 2, index=ids)
-    return Clips(store, labels, Scaler.fit(store, ids), clips_a_step(model), seed=0)
+    return ClipBatches(store, labels, Scaler.fit(store, ids), clips_a_step(model), seed=0)
 
 
 def _explain(this):
     experiment, figures = _trained(this, "explain", ["rnn", "crnn"]), {}
     track_id = experiment.tracks.index[0]
     for model in ("rnn", "crnn"):
-        run = load_run_of(experiment, model, track_id)
+        run = load_run(experiment.run_of(model, track_id))
         scoring = [_seconds(lambda path, run=run: run.predict(_our_mel(path, QUICK)[None]), path)
                    for path in np.resize(this.clips, 11)][1:]  # the first builds the graph
         figures[model] = {"score_ms": 1000 * median(scoring), "explain_seconds": _seconds(

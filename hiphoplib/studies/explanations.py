@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from hiphoplib.dataset.splits import artist_groups
-from hiphoplib.evaluation.bootstrap import RESAMPLES, Estimate, resample_artists
-from hiphoplib.evaluation.evaluate import labels_on_test, scores_on_test, write_results
+from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Estimate
+from hiphoplib.evaluation.evaluate import labels_on_test, write_results
 from hiphoplib.explanation.cache import (
     explain_ahead,
     explain_randomised,
@@ -27,7 +27,8 @@ from hiphoplib.explanation.faithfulness import (
 from hiphoplib.explanation.lime import rank_correlation
 from hiphoplib.explanation.segments import Filling, fillings
 from hiphoplib.io import progress
-from hiphoplib.models.experiment import prepare, run_of
+from hiphoplib.models.comparison import Scores
+from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
 from hiphoplib.report.sentences_songs import KINDS, told
@@ -74,7 +75,7 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
     experiment = prepare(corpus, folds=folds)
     labels, name = labels_on_test(experiment).sort_index(), experiment.folder.resolve().name
     drawn = np.random.default_rng(0).permutation(labels.index)[:clips]
-    weights = resample_artists(artist_groups(experiment.tracks.loc[drawn]), RESAMPLES)
+    weights = Bootstrap(artist_groups(experiment.tracks.loc[drawn]), RESAMPLES).weights
     truth, rows = read_truth(experiment), []
     explain_ahead(partial(_explained, experiment, model), list(drawn))
     for track_id in progress(drawn, desc="explain clips", unit="clip"):
@@ -83,7 +84,7 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
             rows[-1]["causes"] = acting(truth, track_id, rows[-1]["found"].grid)
     few = min(_RANDOMISED, len(rows))
     four = {kind: explain_track(experiment, model, track_id) for kind, track_id in four_tracks(
-        labels, scores_on_test(experiment, model)[0]).items()}
+        labels, Scores(experiment).on_test(model)[0]).items()}
     results = {
         "corpus": {"name": name, "fingerprint": experiment.fingerprint},
         "model": model, "clips": len(rows),
@@ -111,8 +112,8 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
 def _explained(experiment, model, track_id):
     """Return a clip's explanation, and the curves that judge it, dict."""
     found, S_db = explain_track(experiment, model, track_id)
-    folder, side = run_of(experiment, model, track_id), experiment.sides.loc[track_id]
-    train = experiment.sides.index[experiment.sides[side.index[side == "test"][0]] == "train"]
+    folder, side = experiment.run_of(model, track_id), experiment.sides.loc[track_id]
+    train = experiment.ids(side.index[side == "test"][0], "train")
     number = experiment.tracks.index.get_loc(track_id)
     other = experiment.store[train[number % len(train)]]
 

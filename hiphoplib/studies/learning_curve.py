@@ -9,9 +9,10 @@ import pandas as pd
 from hiphoplib.dataset.splits import SPLITS, artist_groups
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, weighted_auc
-from hiphoplib.evaluation.evaluate import TestTracks, labels_on_test, scores_on_test, seeds_of
+from hiphoplib.evaluation.evaluate import TestTracks, labels_on_test
 from hiphoplib.evaluation.selection import within_groups_auc
 from hiphoplib.io import progress
+from hiphoplib.models.comparison import Scores
 from hiphoplib.models.experiment import Experiment, prepare, train
 from hiphoplib.models.networks import NETWORKS
 
@@ -80,7 +81,7 @@ def _auc(experiment, model, subset):
     part = prepare(experiment.folder, experiment.protocol.grid.name, "artist", _CURVE_FOLDS, subset)
     if model in NETWORKS:
         train(part, model)
-    scores = scores_on_test(part, model)[[0]]
+    scores = Scores(part).on_test(model)[[0]]
     test = TestTracks.of(part, scores.index, _CURVE_RESAMPLES)
     return asdict(test.boot.estimate(weighted_auc, test.y_true, scores.to_numpy()))
 
@@ -116,7 +117,7 @@ def compare_splits(experiment: Experiment, models: Sequence[str] = _COMPARED,
     boot, gaps = Bootstrap(artist_groups(experiment.tracks), resamples), {}
     for model in models:
         tested = {split: _tested(each, model) for split, each in experiments.items()
-                  if seeds_of(each, model)}
+                  if Scores(each).seeds(model)}
         if {"artist", "random"} <= set(tested):
             gaps[model] = _gaps(tested, known["random"], boot, experiment.tracks.index)
     return {"folds": experiments["artist"].protocol.folds, "tracks": len(experiment.tracks),
@@ -148,7 +149,7 @@ def _tested(experiment, model):
     """Return scores by seed, label and fold of the test tracks, pd.DataFrame."""
     folds = pd.concat([pd.Series(fold, side.index[side == "test"])
                        for fold, side in experiment.sides.items()])
-    return scores_on_test(experiment, model).assign(label=labels_on_test(experiment), fold=folds)
+    return Scores(experiment).on_test(model).assign(label=labels_on_test(experiment), fold=folds)
 
 
 def _gaps(tested, known, boot, rows):

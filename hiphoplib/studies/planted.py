@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from lime import lime_image
 
 from hiphoplib.audio.mel import MelGrid
-from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.evaluation.bootstrap import Bootstrap
 from hiphoplib.explanation.faithfulness import hit, mean_over, own_side, recovery
 from hiphoplib.explanation.lime import SEEDS, explain, lime_run, no_progress_bar, probabilities
 from hiphoplib.explanation.segments import Filling, Grid, fillings
@@ -57,7 +58,7 @@ class Planted:
     @cached_property
     def run(self) -> Run:
         """The network, trained when it is first asked for."""
-        store = SimpleNamespace(grid=SMALL, batch=lambda ids: self.S_db[list(ids)])
+        store: Any = SimpleNamespace(grid=SMALL, batch=lambda ids: self.S_db[list(ids)])
         return fit("crnn", store, self.labels, self.sides, epochs=20, patience=4)
 
     @cached_property
@@ -176,7 +177,7 @@ def check_planted() -> dict:
     for kind in BANDS:
         planted = plant(kind)
         table, popular = _find(planted), planted.labels[planted.scores.index] == 1
-        weights = resample_artists(np.arange(len(table)))  # each clip stands for itself
+        weights = Bootstrap(np.arange(len(table))).weights  # each clip stands for itself
         kinds[kind] = {"auc": recovery(planted.scores.to_numpy(), popular.to_numpy()),
                        "clips": len(table),
                        **{name: mean_over(values, weights) for name, values in table.items()}}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.evaluation.bootstrap import Bootstrap
 from hiphoplib.explanation.faithfulness import mean_over
 from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
@@ -68,7 +68,7 @@ def _check(model, folder, seeds):
         pairs = _contradicted([song.scores for song in scored.songs])
         above, contradicted = above + pairs[0], contradicted + pairs[1]
     windows, best = np.concatenate(rows).T
-    weights = resample_artists(np.arange(len(windows)))
+    weights = Bootstrap(np.arange(len(windows))).weights
     return {"songs": len(windows), "networks": len(scored.model.networks),
             "corpus": scored.model.card["corpus"]["name"], "model": scored.model.card["model"],
             "windows": mean_over(windows, weights), "best": mean_over(best, weights),

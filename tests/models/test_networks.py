@@ -10,7 +10,6 @@ from hiphoplib.audio.mel import FULL, QUICK
 from hiphoplib.keras_backend import keras
 from hiphoplib.models import networks as models
 from hiphoplib.models.networks import NETWORKS, build_model
-from hiphoplib.studies.crnn_variants import VARIANTS, enter
 
 NAMES = ["mlp", "cnn1", "cnn2", "rnn", "crnn"]
 ODD = (40, 100)
@@ -99,14 +98,13 @@ def test_the_crnn_has_a_third_of_the_rnns_parameters_and_reads_40_steps():
     assert recurrent.input.shape[1:] == (1292 // 32, 128)
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_the_variants_of_the_search_are_networks_of_the_same_kind(monkeypatch, name):
-    monkeypatch.setattr("hiphoplib.models.networks.NETWORKS", NETWORKS.copy())
-    monkeypatch.setattr("hiphoplib.studies.crnn_variants.NETWORKS", models.NETWORKS)
-    enter()
-    model = build_model(name, ODD)
+@pytest.mark.parametrize("settings", [{"dropout": 0.0}, {"summary": "mean and max"},
+                                      {"recurrent": False}])
+def test_the_settings_of_the_crnn_give_networks_of_the_same_kind(settings):
+    model = NETWORKS["crnn"](ODD, **settings)
     assert model(np.zeros((2, *ODD), np.float32)).shape == (2, 1)
-    assert ("bidirectional" in str([layer.name for layer in model.layers])) == (name != "crnn-conv")
+    assert ("bidirectional" in str([layer.name for layer in model.layers])) == (
+        "recurrent" not in settings)
 
 
 def test_the_registry_holds_models_under_their_own_names():

@@ -14,7 +14,7 @@ import pytest
 from hiphoplib.audio.mel import FULL
 from hiphoplib.dataset.store import make_mels
 from hiphoplib.errors import BadInput
-from hiphoplib.models.training import CHECKPOINT
+from hiphoplib.models.checkpoint import CHECKPOINT
 from hiphoplib.studies import bench as module
 from hiphoplib.studies.bench import DISK_GB, PARTS, RESULTS, SO_FAR, _Bench, _python, bench
 from hiphoplib.studies.bench_table import BEGIN, END, RATIOS, bench_markdown, insert_bench
@@ -30,8 +30,8 @@ HOLD = "kept = b'x' * {}_000_000; import time; time.sleep(0.4)"
 @pytest.fixture
 def small(tmp_path, source_folder):
     """Return what a bench of three real clips shares."""
-    return _Bench(tmp_path, sorted(source_folder.glob("*.mp3"))[:3], repeats=1, rows=12,
-                  models=("rnn", "crnn"), sizes=(24, 30))
+    return _Bench(tmp_path, sorted(source_folder.rglob("*.mp3"))[:3], repeats=1, rows=12,
+                  models=("rnn", "crnn"), sizes=(48, 60))
 
 
 # memory and time of a command

@@ -19,19 +19,13 @@ import typst
 from hiphoplib import report
 from hiphoplib.errors import BadInput
 from hiphoplib.studies import learning_curve as power
-from hiphoplib.studies.presentation import (
-    SOURCE,
-    font_folder,
-    main,
-    make_presentation,
-    needed_files,
-)
+from hiphoplib.studies.presentation import FONTS, SOURCE, _needed_files, make_presentation
 from tests.paths import ROOT
 
 PARTS = "presentation"  # folder of what the source imports
 MODELS = {"dummy": 0.5, "mlp": 0.53, "cnn1": 0.61, "cnn2": 0.6, "rnn": 0.64, "musicnn": 0.65,
           "upper_bound": 0.79}
-MODELS = dict(zip(report.MODEL_LABELS, [
+EVERY_MODEL = dict(zip(report.MODEL_LABELS, [
     0.5, 0.5, 0.62, 0.63, 0.57, 0.5, 0.53, 0.48, 0.62, 0.6, 0.57, 0.61, 0.6, 0.62, 0.63, 0.64,
     0.5, 0.75]))
 NEVER = {"dummy", "artist_mean", "upper_bound"}
@@ -149,7 +143,7 @@ def folder(tmp_path):
     (tmp_path / SOURCE).write_bytes((ROOT / SOURCE).read_bytes())
     shutil.copytree(ROOT / PARTS, tmp_path / PARTS)
     (tmp_path / "images").mkdir()
-    for name in needed_files(ROOT / SOURCE):
+    for name in _needed_files(ROOT / SOURCE):
         if name.startswith("images/"):
             plt.imsave(tmp_path / name, small_figure(name))
     write(tmp_path)
@@ -158,7 +152,7 @@ def folder(tmp_path):
 
 def slides(folder):
     """Text of every slide."""
-    found = typst.query(folder / SOURCE, "<slide>", font_paths=[font_folder()])
+    found = typst.query(folder / SOURCE, "<slide>", font_paths=[FONTS])
     joined = (" ".join(" ".join(texts(slide)).split()) for slide in json.loads(found))
     return [re.sub(r" (?=[.,:;)?])|(?<=\() ", "", text) for text in joined]
 
@@ -197,7 +191,7 @@ def sizes(pdf):
 
 def spills(folder):
     """Pages of which something reaches into the margin left, right or between text and footer."""
-    pngs = typst.compile(folder / SOURCE, font_paths=[font_folder()], ignore_system_fonts=True,
+    pngs = typst.compile(folder / SOURCE, font_paths=[FONTS], ignore_system_fonts=True,
                          format="png", ppi=36)  # half a pixel a point
     found = []
     for number, png in enumerate(pngs, 1):
@@ -258,8 +252,8 @@ def once():
 
 def whole_ladder():
     """Every model, the one with the longest name ahead, and sentences as long as they get."""
-    made = results(MODELS)
-    everything = [name for name in MODELS if name not in NEVER]
+    made = results(EVERY_MODEL)
+    everything = [name for name in EVERY_MODEL if name not in NEVER]
     made |= {"splits": splits(models=[*everything, "artist_mean"]),
              "power": power_curve((None, None), ("musicnn", "crnn", "ensemble"))}
     set_auc(made, 0.3, 0.48, ["mlp", "cnn1", "cnn2"])
@@ -383,7 +377,7 @@ def test_what_five_models_reached_is_counted(folder, above, title):
 
 
 def test_nobody_is_told_of_models_that_he_cannot_use(folder):
-    made = results(MODELS)
+    made = results(EVERY_MODEL)
     for name in NEVER:
         set_auc(made, 0.9, 0.99, [name])
         made["paired"][f"{name}-rnn"]["auc"] |= {"low": 0.3, "high": 0.4}
@@ -645,7 +639,7 @@ def test_what_is_missing_is_named(folder):
 
 def test_every_figure_and_results_file_is_checked_for(folder):
     shown = set(re.findall(r"[\w/-]+\.(?:png|json)", (ROOT / SOURCE).read_text()))
-    assert shown == set(needed_files(ROOT / SOURCE))
+    assert shown == set(_needed_files(ROOT / SOURCE))
     for part in (ROOT / PARTS).glob("*.typ"):
         assert re.findall(r"\.png|\.json", part.read_text()) == []  # only the source names files
 
@@ -659,7 +653,7 @@ def test_every_figure_and_results_file_is_checked_for(folder):
     ("large", ["splits"], "synthetic-4000.json lacks splits"),
     ("large", ["power"], "synthetic-4000.json lacks power"),
     ("liked", ["models", "mlp", "within_genre"], "liked_songs.json lacks within_genre of mlp"),
-    ("liked", ["models", "musicnn"], "liked_songs.json lacks the model transfer"),
+    ("liked", ["models", "musicnn"], "liked_songs.json lacks the model musicnn"),
     ("liked", ["paired", "musicnn-rnn"], "musicnn-rnn"),
     ("explained", ["planted"], "explanations.json lacks planted"),
     ("explained", ["recovery"], "explanations.json lacks recovery"),
@@ -673,12 +667,3 @@ def test_stale_results_are_told_in_one_line(folder, corpus, keys, said):
     write(folder, **{corpus: made})
     with pytest.raises(BadInput, match=f"^[^\n]*cannot be typeset [^\n]*{said}[^\n]*$"):
         make_presentation(folder)
-
-
-def test_command_line(folder, monkeypatch, capsys):
-    monkeypatch.chdir(folder)
-    assert main() == 0
-    assert capsys.readouterr().out == "Presentation.pdf\n"
-    (folder / "images" / "popularity.png").unlink()
-    assert main() == 1
-    assert capsys.readouterr().err.startswith("error: images/popularity.png")
