@@ -49,13 +49,12 @@ def bench_markdown(results: dict) -> str:
 def _machine(results):
     of, corpus = results["machine"], results["corpus"]
     packages = ", ".join(f"{name} {version}" for name, version in of["packages"].items())
-    return _wrapped(
-        f"Measured by `make bench` on {results['made']}, in {results['minutes']:.0f} minutes, "
-        f"on this machine: {of['processor']}, {of['cores']} cores, {of['memory_gb']:.0f} GB; "
+    return textwrap.fill(
+        f"Measured by `make bench` on {results['made']}, in {results['minutes']:.0f} minutes, on "
+        f"this machine: {of['processor']}, {of['cores']} cores, {of['memory_gb']:.0f} GB; "
         f"{of['system']}; Python {of['python']}, {packages}. Clips: {corpus['clips']} of "
-        f"“{corpus['name']}”, repeated where a corpus is larger. **Ratios** compare runs of this "
-        "one bench; those of speed alternated and are medians of pairs [middle half of the pairs]. "
-        "All other figures are **absolute**: they hold for this machine.")
+        f"“{corpus['name']}”, repeated where a corpus is larger.", 100, break_long_words=False,
+        break_on_hyphens=False)
 
 
 def _ratios(results):
@@ -69,10 +68,9 @@ def _ratios(results):
 
 
 def _report(part):
-    return ("`make report`, its longest stages and all of it, absolute; memory is that of all "
-            "processes together:\n\n" + _table(
-                dict.fromkeys(("wall (s)", "user (s)", "kernel (s)", "memory (MB)"), ",.0f"),
-                [tuple(stage.values()) for stage in part["stages"]], "stage"))
+    return "`make report`, its longest stages and all of it:\n\n" + _table(
+        dict.fromkeys(("wall (s)", "user (s)", "kernel (s)", "memory (MB)"), ",.0f"),
+        [tuple(stage.values()) for stage in part["stages"]], "stage")
 
 
 def _mel(part):
@@ -80,80 +78,70 @@ def _mel(part):
             "librosa": "librosa.load, melspectrogram, power_to_db", "decode": "decoding alone"}
     rows = [(way, part["ms_per_clip"][name], 1000 / part["ms_per_clip"][name])
             for name, way in ways.items()]
-    return (f"Audio to mel, one thread, {part['measurements']} measurements ({part['kind']}), "
-            "absolute:\n\n" + _table({"ms a clip": ".1f", "clips/s": ".0f"}, rows, "way"))
+    return (f"Audio to mel, one thread, {part['measurements']} measurements ({part['kind']}):\n\n"
+            + _table({"ms a clip": ".1f", "clips/s": ".0f"}, rows, "way"))
 
 
 def _workers(part):
     rows = [(workers, part["clips_per_second"][name], part["parent_cpu_ms_per_clip"][name])
             for name, workers in (("1", "1 process"), ("2", "2 processes"),
                                   ("dask 2", "2 Dask workers"))]
-    wanted, fed = part["workers_for_a_million_in_an_hour"], part["workers_that_one_writer_feeds"]
-    most = part["writer_clips_per_second"]
-    text = (f"A Dask worker makes {part['dask_clips_per_second_and_worker']:.1f} clips a second "
-            f"here; a million clips in one hour want **{wanted} such workers** (computed, not "
-            "run). The process that writes the store, and here schedules too, decodes nothing; by "
-            f"its own CPU time it keeps up with at most {most:.0f} clips a second, which is "
-            f"**{fed} such workers**")
-    text += (f": more have to wait for it, and a million clips take {1e6 / most / 3600:.1f} hours."
-             if wanted > fed else ".")
-    return (f"`mels --grid full` of {part['clips']} clips, absolute:\n\n" + _table(
+    computed = [("Dask workers that a million clips in one hour want", str(
+                    part["workers_for_a_million_in_an_hour"])),
+                ("Dask workers that one writer keeps up with, by its own CPU time", str(
+                    part["workers_that_one_writer_feeds"])),
+                ("hours that it takes to write a million clips",
+                 f"{1e6 / part['writer_clips_per_second'] / 3600:.1f}")]
+    return (f"`mels --grid full` of {part['clips']} clips, and what follows from it:\n\n" + _table(
         {"clips/s": ".1f", "writer's CPU, ms a clip": ".1f"}, rows, "workers")
-        + "\n\n" + _wrapped(text))
+        + "\n\n" + _table({"": ""}, computed, "computed, not run"))
 
 
 def _training(part):
     rows = [(_label(name), of["parameters"], part["quick"][name]["ms_per_clip_epoch"],
              of["ms_per_clip_epoch"]) for name, of in part["full"].items()]
-    return "Training, absolute:\n\n" + _table(
+    return "Training:\n\n" + _table(
         {"parameters on full": ",", "quick: ms a clip and epoch": ".1f",
          "full: ms a clip and epoch": ".1f"}, rows, "model")
 
 
 def _memory(part):
-    small, large = map(str, part["sizes"])
+    sizes = [str(size) for size in part["sizes"]]
 
     def row(what, of, bar, who="parent_mb"):
-        return what, of[small][who], of[large][who], f"{of[large][who] / of[small][who]:.2f}", bar
+        small, large = (of[size][who] for size in sizes)
+        steps = of[sizes[1]].get("trained_on")
+        return (what, f"{small:,.0f}", f"{large:,.0f}", f"{large / small:.2f}", bar,
+                f"{steps:,}" if steps else "–")
 
-    rows = [row("`mels`", part["mels"], "ratio at most 1.2"),
+    seconds = part["mels"][sizes[1]]["seconds"]
+    explain = part["explain"]
+    rows = [row(f"`mels` ({seconds:.0f} s)", part["mels"], "ratio at most 1.2"),
             row("`mels`, largest of 2 workers", part["mels"], "ratio at most 1.2", "worker_mb"),
             *(row(f"training {_label(name)}", of, "at most 2,500 MB")
               for name, of in part["training"].items()),
-            row("scoring every clip by the CRNN and evaluating", part["evaluate"], "–")]
-    trained = ", ".join(f"{_label(name)} {of[large]['trained_on']:,}"
-                        for name, of in part["training"].items())
-    return _table({f"{int(small):,} clips": ",.0f", f"{int(large):,} clips": ",.0f", "ratio": "",
-                   "bar": ""}, rows, "peak memory, full grid") + "\n\n" + _wrapped(
-        "MB of 10⁶ bytes resident in the process, pages of mapped files included, absolute. A "
-        f"training was stopped after {part['training_seconds']:g} s of steps or one epoch: all "
-        "clips were in the training set and were read for the scaler, steps were made on so many "
-        f"of the {int(large):,}: {trained}. What is read ahead of the steps can grow over a whole "
-        f"epoch. `mels` of them took {part['mels'][large]['seconds']:.0f} s. Explaining one track "
-        f"by the {_label(part['explain']['model'])} takes {part['explain']['parent_mb']:,.0f} MB "
-        f"(quick grid, {part['explain']['clips']} clips). Gathering is not measured.")
+            row("scoring every clip by the CRNN and evaluating", part["evaluate"], "–"),
+            (f"explaining one track of {explain['clips']} by the {_label(explain['model'])}, "
+             "quick grid", f"{explain['parent_mb']:,.0f}", "–", "–", "–", "–")]
+    return _table({**{f"{int(size):,} clips": "" for size in sizes}, "ratio": "", "bar": "",
+                   "clips trained on": ""}, rows, "peak memory in MB, full grid")
 
 
 def _explain(part):
     rows = [(_label(name), of["explain_seconds"], "at most 30", of["score_ms"])
             for name, of in part.items()]
-    return _wrapped("One track, quick grid, absolute; explaining is 40 segments, two fill values, "
-                    "five seeds, 400 samples each, and the other attribution methods:") + "\n\n" + (
-        _table({"explaining it (s)": ".1f", "bar (s)": "",
-                "scoring it from its file on (ms)": ".0f"}, rows, "model"))
+    return "One track, quick grid:\n\n" + _table(
+        {"explaining it (s)": ".1f", "bar (s)": "", "scoring it from its file on (ms)": ".0f"},
+        rows, "model")
 
 
 def _startup(part):
-    return f"Start-up, median of {part['starts']}, absolute:\n\n" + _table(
+    return f"Start-up, median of {part['starts']}:\n\n" + _table(
         {"s": ".2f"}, [(f"`{command}`", s) for command, s in part["seconds"].items()], "command")
 
 
 def _label(model):
     return MODEL_LABELS.get(model, model)
-
-
-def _wrapped(text):
-    return textwrap.fill(text, width=100, break_long_words=False, break_on_hyphens=False)
 
 
 def _table(columns, rows, first):

@@ -36,7 +36,7 @@ def test_a_window_has_the_causes_of_the_parts_that_it_spans():
 
 
 def test_a_score_that_follows_the_causes_is_seen_to_and_another_is_not():
-    right, wrong = _agreement(scored(lambda truth: truth), 0), _agreement(scored(lambda truth: -truth), 0)
+    right, wrong = (_agreement(scored(curve), 0) for curve in (np.positive, np.negative))
     assert np.allclose(right[:, 0], 1) and (right[:, 1] > 0.9).all()
     assert np.allclose(wrong[:, 0], -1) and (wrong[:, 1] < 0.1).all()
 
