@@ -7,7 +7,7 @@
 # make pictures      the pictures of the client's report, by Chromium, on ten rendered songs
 # make presentation  Presentation.pdf from the report's results
 # make real FOLDER=…  the whole ladder on a folder of real recordings, five folds, five seeds
-# make bench         speed and peak memory here: README, notebooks/results/bench.json; 20 minutes
+# make bench         speed and peak memory here: README, notebooks/results/bench.json; 25 minutes
 PYTHON ?= python3
 SEEDS ?= 5
 VENV := .venv

@@ -336,7 +336,7 @@ def evaluate(command, corpus, grid, split, folds, json_path, models, splits, pow
     if splits:
         results["splits"] = learning_curve.compare_splits(experiment)
     if power:
-        results["power"] = learning_curve.power(experiment, learning_curve.DRAWS)
+        results["power"] = learning_curve.learning_curve(experiment)
     protocol = results["protocol"]
     print(f"{protocol['test_tracks']} test tracks, split by {protocol['split']}, "
           + (f"{protocol['folds']} folds" if protocol["folds"] else "one split"))

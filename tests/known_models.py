@@ -44,3 +44,13 @@ def noise_model():
     """Return a model whose answer changes with every input, for no reason."""
     return SimpleNamespace(
         predict=lambda batch: batch.sum(axis=(1, 2), dtype=np.float64) * 7.31 % 1)
+
+
+def untrained(name, mel_grid):
+    """Return a run of a new network, for spectrograms of a grid."""
+    from hiphoplib.models.networks import build_model
+    from hiphoplib.models.training import Run, Scaler
+
+    scaler = Scaler(np.full(mel_grid.n_mels, -40.0), np.full(mel_grid.n_mels, 20.0))
+    card = {"model": name, "grid": {"name": mel_grid.name, "shape": list(mel_grid.shape)}}
+    return Run(build_model(name, mel_grid.shape), scaler, card, None)

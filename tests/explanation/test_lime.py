@@ -171,10 +171,10 @@ def test_windows_of_any_length_are_explained(seconds, stretches):
 @pytest.mark.parametrize("name", ["mlp", "cnn1", "cnn2", "rnn", "crnn"])
 def test_any_network_of_the_registry_is_explained(name):
     """On a window, untrained: what is asked is that its parts fit."""
-    from hiphoplib.studies.bench_training import untrained
+    from tests.known_models import untrained
 
     mel_grid = MelGrid(64, 4096, seconds=12.0, name="window")
-    run = untrained(SimpleNamespace(protocol=SimpleNamespace(grid=mel_grid)), name)
+    run = untrained(name, mel_grid)
     S_db = np.random.default_rng(0).normal(-30, 8, mel_grid.shape).astype(np.float32)
     found = explain(run, S_db, Grid(mel_grid, cell_seconds=6.0), fillings(run.scaler.mean),
                     seeds=(0,), samples=80)
