@@ -123,16 +123,17 @@ def train(options):
 
 def _hand_on(experiment, model, folder, seeds):
     """Put a trained model into a folder, and say how to go on."""
+    from hiphoplib.evaluation.evaluate import evaluate as evaluate_experiment
     from hiphoplib.scoring.model_folder import save_model
-    from hiphoplib.scoring.score import FEWEST
+    from hiphoplib.scoring.score import MIN_NETWORKS
 
-    save_model(experiment, model, folder, seeds)
+    save_model(experiment, evaluate_experiment(experiment, [model])[0], model, folder, seeds)
     print(f"{folder}: all that scoring needs; "
           f"{PROGRAM} score FOLDER --model {folder} --out report.html")
     networks = len(seeds) * experiment.sides.shape[1]
-    if networks < FEWEST:
-        print(f"it has {networks} of the {FEWEST} networks that it takes to put one song above "
-              f"another; --seeds {FEWEST} trains them")
+    if networks < MIN_NETWORKS:
+        print(f"it has {networks} of the {MIN_NETWORKS} networks that it takes to put one song "
+              f"above another; --seeds {MIN_NETWORKS} trains them")
 
 
 def evaluate(options):
@@ -160,9 +161,12 @@ def evaluate(options):
 
 
 def explain(options):
-    """Explain one track: a picture, sentences, and on request what is claimed to listen to."""
-    from hiphoplib.explanation.cache import explain_track
-    from hiphoplib.explanation.segments import as_wav, hear
+    """Explain one track: a picture, sentences, and on request what is stable to listen to."""
+    import soundfile as sf
+
+    from hiphoplib.audio.files import read_clip
+    from hiphoplib.explanation.segments import isolate
+    from hiphoplib.explanation.tracks import explain_track
     from hiphoplib.io import write_whole
     from hiphoplib.report.figures_explanation import explanation
     from hiphoplib.report.sentences_songs import told
@@ -176,10 +180,15 @@ def explain(options):
     save(explanation(S_db, found, title=title), options.out)
     print(f"{options.track}:\n{told(found, options.model)}")
     if options.wav:
-        heard = hear(clip_path(options.corpus, experiment.tracks.loc[options.track]), found)
-        for name, sound in heard.items():
-            write_whole(options.wav / f"{name}.wav", as_wav(*sound))
-        print(f"written to {options.wav}: {', '.join(heard)}" if heard else "nothing to listen to")
+        if not found.stable.any():
+            print("nothing to listen to")
+            return
+        y, sr = read_clip(clip_path(options.corpus, experiment.tracks.loc[options.track]))
+        for name, mask in {"stable": found.stable, "rest": ~found.stable}.items():
+            part = isolate(y, sr, mask, found.grid)
+            write_whole(options.wav / f"{name}.wav",
+                        lambda file, part=part: sf.write(file, part, sr, format="WAV"))
+        print(f"written to {options.wav}: stable, rest")
 
 
 def _experiment(options):

@@ -11,7 +11,7 @@ import pandas as pd
 from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
 from hiphoplib.dataset.store import make_mels
-from hiphoplib.explanation.cache import explain_track
+from hiphoplib.explanation.tracks import explain_track
 from hiphoplib.keras_backend import keras, tf
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import BATCH, NETWORKS, build_model, clips_a_step

@@ -16,23 +16,10 @@ from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import RESAMPLES, resample_artists
 from hiphoplib.evaluation.evaluate import labels_on_test, scores_on_test, write_results
-from hiphoplib.explanation.cache import (
-    explain_ahead,
-    explain_randomised,
-    explain_track,
-    four_tracks,
-    remembered,
-)
-from hiphoplib.explanation.faithfulness import (
-    acting,
-    claimed,
-    curves,
-    mean_over,
-    measured,
-    read_truth,
-)
+from hiphoplib.explanation.faithfulness import curves
 from hiphoplib.explanation.lime import rank_correlation
-from hiphoplib.explanation.segments import Filling, fillings
+from hiphoplib.explanation.segments import Fill, fills
+from hiphoplib.explanation.tracks import example_tracks, explain_ahead, explain_track, remember
 from hiphoplib.io import progress
 from hiphoplib.models.experiment import prepare, run_of
 from hiphoplib.models.networks import NETWORKS
@@ -40,6 +27,13 @@ from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
 from hiphoplib.report.sentences_songs import KINDS, told
 from hiphoplib.report.style import label_of, save, use_style
+from hiphoplib.studies.explanation_summary import (
+    causes_in,
+    count_stable,
+    mean_over,
+    read_truth,
+    summarise,
+)
 from hiphoplib.studies.planted import check_planted
 
 CLIPS = 60
@@ -64,7 +58,7 @@ def evaluate_explanations(experiment, model="rnn", *, clips=CLIPS, command=None)
     Returns
     -------
     dict
-        ``corpus``, ``model``, ``clips``; what `explanation_measures.measured` gives; ``sanity``,
+        ``corpus``, ``model``, ``clips``; what `explanation_summary.summarise` gives; ``sanity``,
         see `shuffled`; ``four``, what is said of `four_explained`, by kind; ``versions``, ``made``,
         ``command``.
     """
@@ -76,12 +70,12 @@ def evaluate_explanations(experiment, model="rnn", *, clips=CLIPS, command=None)
     for track_id in progress(drawn, desc="explain clips", unit="clip"):
         rows.append(_explained(experiment, model, track_id))
         if truth:
-            rows[-1]["causes"] = acting(truth, track_id, rows[-1]["found"].grid)
+            rows[-1]["causes"] = causes_in(truth, track_id, rows[-1]["found"].grid)
     few = min(SHUFFLED, len(rows))
     return {
         "corpus": {"name": experiment.folder.resolve().name, "fingerprint": experiment.fingerprint},
         "model": model, "clips": len(rows),
-        **measured(rows, heldout[drawn].to_numpy(), weights),
+        **summarise(rows, heldout[drawn].to_numpy(), weights),
         "sanity": shuffled(experiment, model, drawn[:few], [row["found"] for row in rows[:few]],
                            weights[:, :few]),
         "four": {kind: told(found, model)
@@ -100,18 +94,18 @@ def _explained(experiment, model, track_id):
 
     def compute():
         run = load_run(folder)
-        return {"both": curves(run, S_db, found, fillings(run.scaler.mean), number),
-                "another clip": curves(run, S_db, found, [Filling("another clip", other)], number)}
+        return {"both": curves(run, S_db, found, fills(run.scaler.mean), number),
+                "another clip": curves(run, S_db, found, [Fill("another clip", other)], number)}
 
-    return {"found": found, "curves": remembered(
+    return {"found": found, "curves": remember(
         folder, track_id, "curves", [S_db, other, found.runs, number], compute)}
 
 
 def four_explained(experiment, model):
-    """Explanation and spectrogram of four held-out tracks, by the kinds of `four_tracks`."""
+    """Explanation and spectrogram of four held-out tracks, by the kinds of `example_tracks`."""
     answers = scores_on_test(experiment, model)[0]
     return {kind: explain_track(experiment, model, track_id)
-            for kind, track_id in four_tracks(labels_on_test(experiment), answers).items()}
+            for kind, track_id in example_tracks(labels_on_test(experiment), answers).items()}
 
 
 def draw_four(experiment, model, folder):
@@ -138,7 +132,7 @@ def shuffled(experiment, model, drawn, found, weights):
         As for `evaluate_explanations`.
     drawn : list of str
         Each is explained by weights in an order of its own.
-    found : list of Explanation
+    found : list of Attribution
         By the trained network, of these clips.
     weights : np.ndarray [shape=(resamples, clips)]
 
@@ -147,22 +141,22 @@ def shuffled(experiment, model, drawn, found, weights):
     dict
         ``correlation``: rank correlation of the two maps; ``correlation_of_size``: the same of the
         absolute weights; ``claims`` of the shuffled networks and ``claims_trained`` of the trained
-        one, see `explanation_measures.claimed`; ``clips``.
+        one, see `explanation_summary.count_stable`; ``clips``.
     """
     drawn = list(drawn)
     explain_ahead(partial(_explain_randomised, experiment, model, drawn), drawn)
-    again = [explain_randomised(experiment, model, track_id, number) for number, track_id in
-             enumerate(progress(drawn, desc="shuffled weights", unit="clip"))]
+    again = [explain_track(experiment, model, track_id, randomised=number)[0] for number, track_id
+             in enumerate(progress(drawn, desc="shuffled weights", unit="clip"))]
     pairs = [(one.weights, other.weights) for one, other in zip(found, again)]
     return {"clips": len(again),
             "correlation": mean_over([rank_correlation(*pair) for pair in pairs], weights),
             "correlation_of_size": mean_over([rank_correlation(*np.abs(pair)) for pair in pairs],
                                              weights),
-            "claims": claimed(again, weights), "claims_trained": claimed(found, weights)}
+            "claims": count_stable(again, weights), "claims_trained": count_stable(found, weights)}
 
 
 def _explain_randomised(experiment, model, drawn, track_id):
-    return explain_randomised(experiment, model, track_id, drawn.index(track_id))
+    return explain_track(experiment, model, track_id, randomised=drawn.index(track_id))
 
 
 def main(arguments=None):

@@ -19,10 +19,10 @@ from scipy.stats import spearmanr
 from hiphoplib.cli import positive
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import resample_artists
-from hiphoplib.explanation.faithfulness import mean_over
 from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
-from hiphoplib.scoring.score import FEWEST, reliably_above, score_tracks
+from hiphoplib.scoring.score import MIN_NETWORKS, reliably_above, score_tracks
+from hiphoplib.studies.explanation_summary import mean_over
 from hiphoplib.tracks.synthetic.corpus import WEIGHTS
 from hiphoplib.tracks.synthetic.instruments import SR
 from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs
@@ -85,7 +85,7 @@ def follows(scored, seed):
     return np.array(rows)
 
 
-def contradicted(scores, networks=FEWEST):
+def contradicted(scores, networks=MIN_NETWORKS):
     """Orders that some networks tell, and how many of them the others turn round.
 
     Parameters
