@@ -119,7 +119,8 @@ def report_of(trained):
         return song_report.make_report(scored_folder(trained), details=2)
 
 
-def invented(model, levels, *, names=None, spread=0.01, networks=MIN_NETWORKS, rejected=None, others=()):
+def invented(model, levels, *, names=None, spread=0.01, networks=MIN_NETWORKS, rejected=None,
+             others=()):
     """A scored folder without files: songs with scores about given levels.
 
     Parameters

@@ -199,8 +199,8 @@ def checked(found):
              "a blind choice has 50%."]
     if found["told"]:
         lines.append(f"Of {found['told']:,} orders of two songs that {MIN_NETWORKS} of its "
-                     f"networks tell in any choice of them, the others turn round {found['turned']:,} "
-                     f"({found['turned'] / found['told']:.1%}).")
+                     "networks tell in any choice of them, the others turn round "
+                     f"{found['turned']:,} ({found['turned'] / found['told']:.1%}).")
     return " ".join(lines)
 
 

@@ -15,7 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from hiphoplib.report.song_page import IN_TABLE, make_report
-from hiphoplib.scoring.score import shown
+from hiphoplib.scoring.score import displayable
 from hiphoplib.studies.pictures import BROWSERS, HEIGHT, SCALE, WIDTH, main
 from tests.scored_songs import (
     HOSTILE,
