@@ -19,15 +19,13 @@ from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import load_run
 from hiphoplib.scoring import model_folder
 from hiphoplib.scoring.model_folder import MANIFEST, load_model, save_model
-from hiphoplib.scoring.score import _percentile
 from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
-def experiment(trained, tmp_path_factory):
+def experiment(trained):
     """The tiny corpus in three folds, a perceptron trained on each."""
-    return prepare(Path(shutil.copytree(trained, tmp_path_factory.mktemp("model") / "tiny")),
-                   folds=3)
+    return prepare(trained, folds=3)
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +66,6 @@ def test_every_network_predicts_as_the_one_that_was_trained(experiment, saved):
         test = experiment.sides.index[experiment.sides[fold] == "test"]
         assert np.allclose(network.reference, np.sort(on_test[test]), atol=1e-5)
     assert np.allclose(model.predict(S_db), model.scores(S_db).mean(axis=0))
-
-
-def test_the_percentile_is_the_share_of_the_reference_below(saved):
-    model = load_model(saved)
-    for score, percentile in ((-1.0, 0), (2.0, 100)):
-        assert _percentile(model, np.full((3, 3), score)) == percentile
-    middles = np.array([[np.median(network.reference)] for network in model.networks])
-    assert _percentile(model, middles) == pytest.approx(50, abs=5)
 
 
 def test_the_gradient_is_that_of_the_calibrated_mean(experiment, saved):
