@@ -302,16 +302,17 @@ def train(corpus, grid, split, folds, jobs, models, seeds, epochs, out):
 
 def _save(experiment, model, out, seeds):
     """Put a trained model into a folder, and say how to go on."""
+    from hiphoplib.evaluation.evaluate import evaluate as evaluate_models
     from hiphoplib.scoring.model_folder import save_model
-    from hiphoplib.scoring.score import FEWEST
+    from hiphoplib.scoring.score import MIN_NETWORKS
 
-    save_model(experiment, model, out, seeds)
+    save_model(experiment, evaluate_models(experiment, [model])[0], model, out, seeds)
     print(f"{out}: all that scoring needs; "
           f"{PROGRAM} score FOLDER --model {out} --out report.html")
     networks = len(seeds) * experiment.sides.shape[1]
-    if networks < FEWEST:
-        print(f"it has {networks} of the {FEWEST} networks that it takes to put one song above "
-              f"another; --seeds {FEWEST} trains them")
+    if networks < MIN_NETWORKS:
+        print(f"it has {networks} of the {MIN_NETWORKS} networks that it takes to put one song "
+              f"above another; --seeds {MIN_NETWORKS} trains them")
 
 
 @program.command()
@@ -357,8 +358,11 @@ def evaluate(command, corpus, grid, split, folds, json_path, models, splits, pow
               "the explanation names, and without it.")
 def explain(corpus, grid, split, folds, track, model, out, wav):
     """Explain one track by LIME: a picture, sentences, and on request sound."""
-    from hiphoplib.explanation.cache import explain_track
-    from hiphoplib.explanation.segments import as_wav, hear
+    import soundfile as sf
+
+    from hiphoplib.audio.files import read_clip
+    from hiphoplib.explanation.segments import isolate
+    from hiphoplib.explanation.tracks import explain_track
     from hiphoplib.io import write_whole
     from hiphoplib.models.experiment import prepare
     from hiphoplib.report.figures_explanation import explanation
@@ -372,11 +376,15 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
     save(explanation(S_db, attribution, title=f"{track}: what the {label_of(model)} listens to"),
          out)
     print(f"{track}:\n{told(attribution, model)}")
-    if wav:
-        sounds = hear(clip_path(corpus, experiment.tracks.loc[track]), attribution)
-        for name, sound in sounds.items():
-            write_whole(wav / f"{name}.wav", as_wav(*sound))
-        print(f"written to {wav}: {', '.join(sounds)}" if sounds else "nothing to listen to")
+    if wav and not attribution.stable.any():
+        print("nothing to listen to")
+    elif wav:
+        y, sr = read_clip(clip_path(corpus, experiment.tracks.loc[track]))
+        for name, mask in {"stable": attribution.stable, "rest": ~attribution.stable}.items():
+            part = isolate(y, sr, mask, attribution.grid)
+            write_whole(wav / f"{name}.wav",
+                        lambda file, part=part: sf.write(file, part, sr, format="WAV"))
+        print(f"written to {wav}: stable, rest")
 
 
 @program.command()
