@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import types
 from collections import Counter
@@ -12,7 +13,7 @@ from operator import call
 
 import pytest
 
-from hiphoplib import parallel as workers
+from hiphoplib import parallel
 from hiphoplib.errors import BadInput
 from hiphoplib.parallel import AHEAD, DIED, jobs_that_fit, unordered
 from tests.mel_runs import ROOT, gone, linux, posix
@@ -42,16 +43,12 @@ def test_two_work_at_the_same_time(tmp_path):
     assert sorted(number for number, _ in met) == [0, 1]
 
 
-def test_a_worker_that_takes_more_and_more_memory_is_replaced_in_silence():
-    grow = "import sys, time; sys.grown = [*getattr(sys, 'grown', []), b'x' * 200_000_000]; " \
-           "time.sleep(1.1)"  # loky looks once a second
-    code = f"""from hiphoplib import parallel as workers
-from hiphoplib.parallel import unordered
-workers.GROWS = 300_000_000
-print(len(list(unordered(exec, [{grow!r}] * 4, jobs=1))))"""
-    ended = subprocess.run([sys.executable, "-W", "always::UserWarning", "-c", code], cwd=ROOT,
-                           capture_output=True, text=True, timeout=60)
-    assert ended.stdout == "4\n" and ended.stderr == ""
+def test_a_worker_that_holds_on_to_memory_is_replaced(monkeypatch):
+    monkeypatch.setattr(parallel, "MAX_BYTES", 400_000_000)
+    grow = "setattr(os, 'kept', [*getattr(os, 'kept', ()), b'x' * 150_000_000]) or os.getpid()"
+    tasks = [f"[{grow} for os in [__import__('os')]][0]"] * 6
+    workers = [worker for _, worker in unordered(eval, tasks, jobs=1)]
+    assert 1 < len(set(workers)) < 6
 
 
 def test_a_worker_has_one_thread_and_no_gpu():
@@ -61,9 +58,9 @@ def test_a_worker_has_one_thread_and_no_gpu():
 
 
 def test_there_are_no_more_jobs_than_tasks_and_memory_for_them(monkeypatch):
-    monkeypatch.setattr(workers.joblib, "effective_n_jobs", lambda jobs: 8 if jobs < 0 else jobs)
+    monkeypatch.setattr(parallel.joblib, "effective_n_jobs", lambda jobs: 8 if jobs < 0 else jobs)
     free = types.SimpleNamespace(available=20_000_000_000)
-    monkeypatch.setattr(workers.psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(parallel.psutil, "virtual_memory", lambda: free)
     for wanted, each, tasks, jobs in [(-1, 1e9, 99, 8), (-1, 1e9, 3, 3), (-1, 5e9, 99, 4),
                                       (2, 1e9, 99, 2), (-1, 1e12, 99, 1), (1, 1, 1, 1)]:
         assert jobs_that_fit(wanted, each, tasks) == jobs
@@ -94,15 +91,12 @@ def test_a_worker_that_is_killed_from_outside_costs_no_task():
     assert all(result is not DIED for _, result in rest)
 
 
-def test_workers_that_end_whatever_they_are_given_are_told(monkeypatch):
-    monkeypatch.setattr(workers, "LONE", 2)
-    end = partial(os._exit, 1)
-    results = unordered(call, [end, WHO, end, end, WHO], jobs=1)
-    assert next(results) == (0, DIED)  # and not the last in a row
-    assert next(results)[0] == 1
-    assert next(results) == (2, DIED)
+def test_workers_that_end_whatever_they_are_given_are_reported(monkeypatch):
+    monkeypatch.setattr(parallel, "MAX_DEATHS", 2)
+    end = partial(os._exit, 0)
+    assert dict(unordered(call, [end, WHO, WHO, WHO, end], jobs=1)).keys() == {*range(5)}
     with pytest.raises(BadInput, match="the workers end whatever they are given, 2 tasks in a row"):
-        next(results)
+        list(unordered(call, [WHO, end, end, WHO], jobs=1))
 
 
 def test_tasks_are_taken_no_faster_than_results_are_used():
@@ -119,15 +113,15 @@ def test_tasks_are_taken_no_faster_than_results_are_used():
         assert taken <= used + 1 + AHEAD * 2
 
 
-@linux
-def test_an_error_of_the_work_is_raised_and_nobody_works_on():
-    for _ in range(6):  # one time in three loky is stopped before it has taken the last task
-        results = unordered(call, [WHO, partial(int, "x"), *[PAUSE] * 50], jobs=1)
-        _, worker = next(results)
-        time.sleep(0.05)  # the next result is there when another task is handed out
-        with pytest.raises(ValueError, match="invalid literal"):
-            list(results)
-        assert gone([worker])
+def test_an_error_of_the_work_is_raised_and_nobody_works_on(tmp_path):
+    tasks = [partial(int, "x"), *[partial(tempfile.mkstemp, dir=tmp_path)] * 50]
+    with pytest.raises(ValueError, match="invalid literal") as error:
+        list(unordered(call, tasks, jobs=1))
+    assert "in _serve" in "".join(error.value.__notes__)
+    written = len(list(tmp_path.iterdir()))
+    assert written <= 2
+    time.sleep(0.1)
+    assert len(list(tmp_path.iterdir())) == written
 
 
 @linux
