@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from tqdm.auto import tqdm
 
-_silence = threading.RLock()  # file descriptor 2 belongs to all threads
+_silence = threading.RLock()
 
 
 def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], Any]) -> None:
@@ -21,7 +21,7 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], A
     path : path-like
         Its folder is made if it is not there.
     content : bytes, str or callable
-        Text is written as UTF-8; a function is given the open file and writes to it.
+        Text is written as UTF-8; a function is given the open file.
 
     Raises
     ------
@@ -51,6 +51,10 @@ def naming(path: Path | str) -> Iterator[None]:
     Parameters
     ----------
     path : path-like
+
+    Yields
+    ------
+    None
 
     Raises
     ------
@@ -85,13 +89,13 @@ def replacing(folder: Path | str) -> Iterator[Path]:
     OSError
         If a folder cannot be made or renamed: on Windows, while somebody reads from it.
     """
-    folder, new, old = _places(folder)
+    current, new, old = _places(folder)
     new.mkdir(parents=True)
     try:
         yield new
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(new, folder)
+        if current.exists():
+            os.replace(current, old)
+        os.replace(new, current)
     except BaseException:
         recover(folder)
         raise
@@ -105,9 +109,9 @@ def recover(folder: Path | str) -> None:
     ----------
     folder : path-like
     """
-    folder, new, old = _places(folder)
-    if old.exists() and not folder.exists():
-        os.replace(old, folder)
+    current, new, old = _places(folder)
+    if old.exists() and not current.exists():
+        os.replace(old, current)
     for rest in (new, old):
         if rest.exists():
             shutil.rmtree(rest)
@@ -124,8 +128,8 @@ def standing(folder: Path | str) -> Path:
     -------
     Path
     """
-    old = _places(folder)[2]
-    return old if old.exists() and not Path(folder).exists() else Path(folder)
+    current, _, old = _places(folder)
+    return old if old.exists() and not current.exists() else Path(folder)
 
 
 def _places(folder):
@@ -138,7 +142,10 @@ def _places(folder):
 def silent_stderr() -> Iterator[None]:
     """Send file descriptor 2 nowhere, to which decoders and TensorFlow write past `sys.stderr`.
 
-    It belongs to the whole process, so threads take turns.
+    Yields
+    ------
+    None
+        Threads take turns, since the descriptor is the whole process'.
     """
     with _silence, open(os.devnull, "w") as nowhere:
         kept = os.dup(2)
