@@ -19,6 +19,7 @@ from hiphoplib.explanation.faithfulness import read_truth
 from hiphoplib.models.experiment import prepare, run_of
 from hiphoplib.models.training import load_run
 from hiphoplib.parallel import DIED
+from tests.mel_runs import stored
 
 OPTIONS = {"seeds": (0, 1), "samples": 400}
 
@@ -62,12 +63,8 @@ def test_what_depends_on_something_else_is_made_anew(experiment, change, monkeyp
         randomise_weights(run.model)
         run.model.save(run_of(experiment, "mlp", "0001") / "model.keras")
     elif change == "spectrogram":
-        store = experiment.folder / "mels-quick" / "mels.npy"
-        mels = np.load(store, allow_pickle=False)
+        mels = stored(experiment.folder)
         mels += np.float16(3)
-        with store.open("r+b") as file:
-            file.seek(np.load(store, mmap_mode="r", allow_pickle=False).offset)
-            file.write(mels.tobytes())
     elif change == "seeds":
         options["seeds"] = (0, 2)
     elif change == "version":
