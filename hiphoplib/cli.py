@@ -58,11 +58,11 @@ def gather(options):
 def describe(options):
     """Say what a corpus looks like, in numbers that name no track and no artist."""
     from hiphoplib.evaluation.label import popularity_by_age, version_noise
-    from hiphoplib.tracks.describe import shape, write_summary, years_table
+    from hiphoplib.tracks.describe import describe, write_summary, years_table
     from hiphoplib.tracks.table import read_tracks
 
     tracks = read_tracks(options.corpus)
-    found = shape(tracks) | {"versions": version_noise(tracks), "age": popularity_by_age(tracks)}
+    found = describe(tracks) | {"versions": version_noise(tracks), "age": popularity_by_age(tracks)}
     print(f"{found['tracks']:7d}  tracks with a popularity")
     if found["tracks"]:
         print(f"{found['zero']:7.1%}  of them at 0")

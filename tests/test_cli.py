@@ -62,13 +62,13 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
 
 
 def test_the_models_and_splits_it_offers_are_those_that_there_are():
-    from hiphoplib.dataset.features import KINDS
+    from hiphoplib.dataset.features import FEATURES
     from hiphoplib.dataset.splits import SPLITS
     from hiphoplib.models.networks import NETWORKS
 
     assert program.MODEL_NAMES == tuple(NETWORKS)
     assert program.SPLITS == SPLITS
-    assert program.FEATURES == tuple(KINDS)
+    assert program.FEATURES == tuple(FEATURES)
 
 
 def test_an_error_is_one_line_and_ends_with_1():

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ class MelStore:
     """
 
     def __init__(self, folder: Path | str, grid: MelGrid = QUICK):
-        self.folder, self.grid = store_folder(folder, grid), grid
+        self.folder, self.grid = Path(folder) / f"mels-{grid.name}", grid
         rows, states = _read(self.folder, grid)
         if not rows:
             raise BadInput(f"{self.folder}: there are no mel spectrograms; make them with "
@@ -67,6 +68,9 @@ class MelStore:
         # held open: the file may be deleted and made anew, and a map would count as memory
         self._file, self._lock = (self.folder / "mels.float16").open("rb", 0), threading.Lock()
         weakref.finalize(self, self._file.close)
+
+    def __reduce__(self):  # a worker opens it for itself
+        return type(self), (self.folder.parent, self.grid)
 
     def __len__(self):
         return len(self.ids)
@@ -121,22 +125,6 @@ class MelStore:
         return crc
 
 
-def store_folder(folder: Path | str, grid: MelGrid) -> Path:
-    """Return where the store of a corpus on a grid lies.
-
-    Parameters
-    ----------
-    folder : path-like
-        The corpus.
-    grid : MelGrid
-
-    Returns
-    -------
-    Path
-    """
-    return Path(folder) / f"mels-{grid.name}"
-
-
 def _sizes(grid):
     """Bytes of a row by name of the file."""
     return {"mels.float16": 2 * grid.n_mels * grid.frames, "states.uint8": 1}
@@ -171,15 +159,15 @@ def _begin(folder, clips, grid):
     rows, states = _read(folder, grid)
     if list(rows) != clips:
         n = len(states)
-        new = {clip: n + i for i, clip in enumerate(clip for clip in clips if clip not in rows)}
+        new = dict(zip((clip for clip in clips if clip not in rows), count(n)))
+        row_of = rows | new
         folder.mkdir(parents=True, exist_ok=True)
         for name, row_bytes in _sizes(grid).items():
             with naming(folder / name), (folder / name).open("ab") as file:
                 file.truncate((n + len(new)) * row_bytes)
-        listed = [[*clip, rows[clip] if clip in rows else new[clip]] for clip in clips]
         write_whole(folder / "store.json", json.dumps({
             "version": STORE_VERSION, "grid": asdict(grid), "rows": n + len(new),
-            "clips": listed}))
+            "clips": [[*clip, row_of[clip]] for clip in clips]}))
     return _read(folder, grid)
 
 
@@ -225,20 +213,17 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
         Names the file that could not be written, for instance where the disk is full. What is
         done stays done.
     """
-    folder, store = Path(folder), store_folder(folder, grid)
+    folder, store = Path(folder), Path(folder) / f"mels-{grid.name}"
     paths, reasons = clip_paths(tracks, folder)
     if not paths:
         raise BadInput(f"{folder}: no row of the tracks table names a clip; fill in preview_url")
     rows, states = _begin(store, [(name, *file_version(path)) for name, path in paths.items()],
                           grid)
     todo = [(clip[0], row) for clip, row in rows.items() if states[row] != DONE]
-    rejected = read_rejected(folder)
-    earlier = {stage: dict(zip(part["id"], part["reason"]))
-               for stage, part in rejected.groupby("stage")}
-    missing = earlier.get("previews", {})  # the reason is listed already
-    for name, _ in todo:  # until it is tried once more
-        if name in earlier.get("mels", {}):
-            reasons.setdefault(name, earlier["mels"][name])
+    listed = read_rejected(folder)
+    missing = set(listed["id"][listed["stage"] == "previews"])  # the reason is listed already
+    again = listed[(listed["stage"] == "mels") & listed["id"].isin([name for name, _ in todo])]
+    reasons = dict(zip(again["id"], again["reason"])) | reasons
 
     def save():
         record_rejected(folder, "mels", {name: why for name, why in reasons.items()
@@ -253,7 +238,14 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
         try:
             for number, result in progress(results, total=len(todo), desc="mels", unit="clip"):
                 name, row = todo[number]
-                S_db, reason = _usable(result, Path(paths[name]), cluster)
+                path = Path(paths[name])
+                if result is DIED:
+                    result = (None, f"clip {path.name}: decoding it ended the worker; replace the "
+                              "file", True)
+                S_db, reason, seen = result
+                if cluster and not seen and path.is_file():
+                    raise BadInput(f"{path}: workers of {cluster} do not see it; put the corpus "
+                                   "on a disk that they share, under the same path")
                 if reason:
                     reasons[name] = reason
                 else:
@@ -273,14 +265,3 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
         raise BadInput(f"{folder}: none of {len(paths)} clips could be used; "
                        "see rejected.csv there")
     return made
-
-
-def _usable(result, path, cluster):
-    """Spectrogram of a result, or None and the reason."""
-    if result is DIED:
-        return None, f"clip {path.name}: decoding it ended the worker; replace the file"
-    S_db, reason, seen = result
-    if cluster and not seen and path.is_file():
-        raise BadInput(f"{path}: workers of {cluster} do not see it; put the corpus on a disk "
-                       "that they share, under the same path")
-    return S_db, reason

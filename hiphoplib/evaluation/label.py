@@ -9,6 +9,7 @@ from scipy.stats import norm, rankdata
 from hiphoplib.dataset.splits import artist_groups, label_popular
 from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Resampled, weighted_auc
 from hiphoplib.tracks.cleaning import recordings
+from hiphoplib.tracks.describe import intraclass
 
 PERCENTILES = (20, 30, 40, 50, 60, 70, 80)
 SHARES = (0, 0.2, 0.4, 0.6)  # of the tracks: the middle band that is left out
@@ -166,33 +167,6 @@ def version_noise(tracks: pd.DataFrame, threshold: float | None = None,
                 highest_auc(agreement.value),
                 highest_auc(np.clip(agreement.draws, 0, 1))).estimate())
             if agreement.value > 0 else None}
-
-
-def intraclass(values, member, weights):
-    """Intraclass correlation of a one-way analysis of variance, under many weightings of groups.
-
-    Parameters
-    ----------
-    values : np.ndarray [shape=(n,)]
-    member : np.ndarray of int [shape=(n,)]
-        Group of each, from 0 on.
-    weights : np.ndarray of float [shape=(resamples, groups)]
-        How often each group stands in each resample.
-
-    Returns
-    -------
-    np.ndarray [shape=(resamples,)]
-        As `shape.artist_share` of one weighting. NaN where a resample has one group, or its
-        values are all one.
-    """
-    size, total = np.bincount(member), np.bincount(member, values)
-    inside = np.bincount(member, (values - (total / size)[member]) ** 2)
-    k, n = weights.sum(axis=1), weights @ size
-    with np.errstate(invalid="ignore", divide="ignore"):
-        between = (weights @ (total ** 2 / size) - (weights @ total) ** 2 / n) / (k - 1)
-        within = weights @ inside / (n - k)
-        usual = (n - weights @ size ** 2 / n) / (k - 1)  # what a group's size counts as
-        return (between - within) / (between + (usual - 1) * within)
 
 
 def highest_auc(correlation):

@@ -14,7 +14,7 @@ from scipy.ndimage import uniform_filter
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
-from hiphoplib.audio.files import encode, read_clip
+from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FLOOR_DB, MelGrid
 from hiphoplib.errors import BadInput
 
@@ -203,11 +203,6 @@ def hear(path, explanation):
     y, sr = read_clip(path, explanation.grid.mel_grid.seconds)
     return {"claimed": (only(y, sr, explanation.claimed, explanation.grid), sr),
             "without": (without(y, sr, explanation.claimed, explanation.grid), sr)}
-
-
-def as_mp3(y, sr):
-    """A mono mp3 of 32 kbit/s, bytes, small enough for players in a notebook."""
-    return encode(np.clip(y, -1, 1)[None], sr, kbps=32, out_sr=22_050)
 
 
 def as_wav(y, sr):

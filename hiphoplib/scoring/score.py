@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hiphoplib.audio.windows import HOP, find_songs, hear_song
+from hiphoplib.audio.windows import HOP, find_songs, windows_or_reason
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress
 from hiphoplib.parallel import DIED, unordered
@@ -158,7 +158,8 @@ def score_tracks(folder, model, *, hop=HOP, jobs=-1):
     if not isinstance(model, TrainedModel):
         model = load_model(model)
     songs, rejected = {}, {}
-    heard = unordered(hear_song, ((path.absolute(), model.grid, hop) for path in paths), jobs=jobs)
+    heard = unordered(windows_or_reason, ((path.absolute(), model.grid, hop) for path in paths),
+                      jobs=jobs)
     with closing(heard):
         for number, found in progress(heard, total=len(paths), desc="songs", unit="song"):
             if found is DIED:

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
-from hiphoplib.dataset.store import make_mels, store_folder
+from hiphoplib.dataset.store import make_mels
 from hiphoplib.studies.resources import seconds, times_as_fast
 from hiphoplib.tracks.table import read_tracks
 
@@ -132,5 +132,5 @@ def _many_workers(each, most):
 
 def _make(folder, options):
     """The whole store of a corpus, from nothing."""
-    shutil.rmtree(store_folder(folder, FULL), ignore_errors=True)
+    shutil.rmtree(folder / f"mels-{FULL.name}", ignore_errors=True)
     make_mels(read_tracks(folder), folder, FULL, **options)

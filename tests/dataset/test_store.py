@@ -1,6 +1,7 @@
 """The store of mel spectrograms is complete, resumable and never in memory."""
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -129,9 +130,10 @@ def test_a_checksum_is_that_of_the_rows_in_their_order(corpus):
     assert store.checksum(ids[::-1]) != store.checksum(ids)
 
 
-def test_threads_read_one_store_at_a_time_of_their_own(corpus):
+def test_threads_and_processes_may_read_one_store(corpus):
     store = MelStore(corpus)
     expected = store.batch(store.ids)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(store)).batch(store.ids), expected)
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
             np.testing.assert_array_equal(list(pool.map(store.__getitem__, store.ids)), expected)

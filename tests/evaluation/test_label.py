@@ -15,13 +15,12 @@ from hiphoplib.evaluation.label import (
     auc_without_middle,
     describe_label,
     highest_auc,
-    intraclass,
     popularity_by_age,
     spearman,
     version_noise,
 )
 from hiphoplib.tracks.cleaning import clean_tracks
-from hiphoplib.tracks.describe import artist_share
+from hiphoplib.tracks.describe import artist_share, intraclass
 from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.table import normalise
 
