@@ -131,7 +131,7 @@ def invented(model, levels, *, names=None, spread=0.01, networks=FEWEST, rejecte
     spread : float
         How far a song's windows lie apart.
     networks : int
-        How many scores_of.
+        How many songs.
     rejected, others
         As `Scored` has them.
     """

@@ -40,10 +40,8 @@ def test_help_names_every_command():
 @pytest.mark.parametrize("command", ["gather", "describe", "mels", "train", "evaluate",
                                      "explain", "score"])
 def test_every_command_has_its_help(command, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main([command, "--help"])
-    assert stop.value.code == 0
-    assert "usage: python -m hiphoplib" in capsys.readouterr().out
+    assert main([command, "--help"]) == 0
+    assert "Usage: python -m hiphoplib" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [
@@ -55,10 +53,8 @@ def test_every_command_has_its_help(command, capsys):
     ["explain", "x", "0001"], ["score", "x"], ["score", "x", "--model", "y"],
     ["score", "x", "--model", "y", "--out", "r.html", "--details", "0"]])
 def test_wrong_usage_ends_with_2(arguments, capsys):
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    assert stop.value.code == 2
-    assert "usage: " in capsys.readouterr().err
+    assert main(arguments) == 2
+    assert "Usage: " in capsys.readouterr().err
 
 
 def test_the_models_and_splits_it_offers_are_those_that_there_are():
@@ -66,7 +62,7 @@ def test_the_models_and_splits_it_offers_are_those_that_there_are():
     from hiphoplib.dataset.splits import SPLITS
     from hiphoplib.models.networks import NETWORKS
 
-    assert program.MODEL_NAMES == tuple(NETWORKS)
+    assert program.NETWORKS == tuple(NETWORKS)
     assert program.SPLITS == SPLITS
     assert program.FEATURES == tuple(FEATURES)
 
@@ -124,7 +120,7 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
         "model.json", "card.md", "network0.keras", "network1.keras", "network2.keras"}
     assert main(["train", str(folder), "--model", "mlp", "--model", "cnn1", "--out", "x"]) == 1
     assert "one model a folder" in capsys.readouterr().err
-    assert "40 held-out tracks, split by artist, 3 folds" in shown[3]
+    assert "40 test tracks, split by artist, 3 folds" in shown[3]
     written = json.loads(results.read_text())
     assert f"AUC {written['models']['mlp']['auc']['mean']:.3f}" in shown[3]
     assert written["command"].startswith("python -m hiphoplib evaluate ")
@@ -152,7 +148,7 @@ def test_an_evaluation_in_a_process_of_its_own_says_nothing_else(trained):
 def test_features_are_made_by_a_command_and_told(trained, tmp_path, capsys):
     folder = shutil.copytree(trained, tmp_path / "tiny")
     assert main(["features", str(folder), "--kind", "handcrafted", "--jobs", "1"]) == 0
-    assert capsys.readouterr().out == "     40  clips by 101 features, statistics\n"
+    assert capsys.readouterr().out == "     40  clips by 101 features, handcrafted\n"
     assert (folder / "features-handcrafted.npz").is_file()
 
 

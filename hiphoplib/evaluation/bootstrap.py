@@ -7,6 +7,7 @@ returns an array [shape=(resamples,)], NaN where a resample has no value.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,17 @@ class Estimate:
 
     @classmethod
     def read(cls, entry: dict) -> "Estimate":
-        """Take ``mean``, ``low`` and ``high`` from an entry of a results file."""
+        """Take an estimate from a results file.
+
+        Parameters
+        ----------
+        entry : dict
+            With ``mean``, ``low`` and ``high``.
+
+        Returns
+        -------
+        Estimate
+        """
         return cls(entry["mean"], entry["low"], entry["high"])
 
     def __format__(self, spec: str) -> str:
@@ -104,7 +115,7 @@ class Bootstrap:
     """
 
     def __init__(self, groups, resamples: int = RESAMPLES, seed: int = 0):
-        self.weights = resample_artists(groups, resamples, seed)
+        self.weights = _draws(groups, resamples, seed)
 
     def __getitem__(self, kept):
         """Return the bootstrap of some of the tracks, by a mask or their numbers."""
@@ -128,24 +139,28 @@ class Bootstrap:
         Resampled
         """
         def mean(weights):
-            return np.mean([in_blocks(lambda block, score=score: metric(y_true, score, block),
-                                      weights).astype(float)
+            return np.mean([_in_blocks(metric, y_true, score, weights)
                             for score in np.atleast_2d(scores.T)], axis=0)
 
         return Resampled(mean(np.ones((1, len(y_true))))[0], mean(self.weights))
 
     def estimate(self, metric: Callable, y_true: np.ndarray, scores: np.ndarray) -> Estimate:
-        """Measure a metric with its interval; parameters as for `resample`."""
+        """Measure a metric with its interval.
+
+        Parameters
+        ----------
+        metric, y_true, scores
+            As for `resample`.
+
+        Returns
+        -------
+        Estimate
+        """
         return self.resample(metric, y_true, scores).estimate()
 
 
-def resample_artists(groups, resamples: int = RESAMPLES, seed: int = 0) -> np.ndarray:
-    """Return how often each track stands in each bootstrap sample of artist groups.
-
-    Returns
-    -------
-    np.ndarray [shape=(resamples, n)], uint8
-    """
+def _draws(groups, resamples, seed):
+    """How often each track stands in each resample of artist groups."""
     member = pd.factorize(np.asarray(groups))[0]
     n_groups = member.max() + 1
     rng, chance = np.random.default_rng(seed), np.full(n_groups, 1 / n_groups)
@@ -182,49 +197,45 @@ def weighted_auc(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray) -> 
         return (pos * below).sum(axis=1) / (pos.sum(axis=1) * neg.sum(axis=1))
 
 
-def accuracy(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the share of right calls, popular from a probability of 0.5 on."""
+def _accuracy(y_true, score, weights):
+    """Share of right calls, popular from a probability of 0.5 on."""
     weights = _floats(weights)
     return weights @ ((score >= 0.5) == y_true) / weights.sum(axis=1)
 
 
-def brier(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the mean squared error of probabilities."""
+def _brier(y_true, score, weights):
+    """Mean squared error of probabilities."""
     weights = _floats(weights)
     return weights @ (score - y_true) ** 2 / weights.sum(axis=1)
 
 
-def positive_share(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the share of popular tracks, whatever their scores."""
-    weights = _floats(weights)
-    return weights @ y_true / weights.sum(axis=1)
+METRICS = {"auc": weighted_auc, "accuracy": _accuracy, "brier": _brier}
 
 
-METRICS = {"auc": weighted_auc, "accuracy": accuracy, "brier": brier}
-
-
-def in_blocks(function, weights):
-    """Apply a function to some resamples at a time.
-
-    Parameters
-    ----------
-    function : callable
-        From weights [shape=(block, n)] to an np.ndarray whose first axis is the block's.
-    weights : np.ndarray [shape=(resamples, n)]
-
-    Returns
-    -------
-    np.ndarray [shape=(resamples, …)]
-    """
-    return np.concatenate([function(weights[first: first + BLOCK])
-                           for first in range(0, len(weights), BLOCK)])
+def _in_blocks(metric, y_true, score, weights):
+    """A metric of resamples, some of them at a time."""
+    return np.concatenate([metric(y_true, score, weights[first: first + BLOCK])
+                           for first in range(0, len(weights), BLOCK)]).astype(float)
 
 
 def _floats(weights):
-    """Weights that can be added up: single precision for those of `resample_artists`."""
+    """Weights that can be added up: single precision for those of a `Bootstrap`."""
     return weights.astype(np.promote_types(weights.dtype, np.float32))
 
 
-def verdict(entry: dict, above, below, neither, line: float = 0.0):
-    """Return one of three, by where the interval of an entry of a results file lies to a line."""
+def verdict(entry: dict, above: Any, below: Any, neither: Any, line: float = 0.0) -> Any:
+    """Return one of three, by where an interval lies to a line.
+
+    Parameters
+    ----------
+    entry : dict
+        Of a results file, with ``low`` and ``high``.
+    above, below, neither
+        What is returned where the interval lies above the line, below it, or includes it.
+    line : float
+
+    Returns
+    -------
+    One of `above`, `below` and `neither`
+    """
     return above if entry["low"] > line else below if entry["high"] < line else neither

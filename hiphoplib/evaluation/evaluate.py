@@ -2,6 +2,7 @@
 
 import datetime
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,94 +11,30 @@ import pandas as pd
 
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.bootstrap import METRICS, RESAMPLES, Bootstrap, Resampled
+from hiphoplib.evaluation.bootstrap import METRICS, RESAMPLES, Bootstrap
 from hiphoplib.evaluation.label import describe_label
 from hiphoplib.evaluation.selection import hit_shares, within_artist_auc, within_groups_auc
-from hiphoplib.io import progress, write_whole
-from hiphoplib.models.calibration import brier_skill, calibrated, reliability
-from hiphoplib.models.comparison import MODELS, platt_on_validation, scores_of
-from hiphoplib.models.networks import NETWORKS, VERSION
+from hiphoplib.io import write_whole
+from hiphoplib.models.calibration import brier_skill, reliability
+from hiphoplib.models.comparison import MODELS, UPPER_BOUND, Scores
+from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.training import read_card, versions
 from hiphoplib.tracks.table import read_tracks
 
-SEEDS = 5  # of a model that is fitted in seconds
-LABELLED = ("cnn1", "rnn", "musicnn", "ensemble", "upper_bound")  # judged by other labels, too
+LABELLED = ("cnn1", "rnn", "musicnn", "ensemble", UPPER_BOUND)  # judged by other labels, too
 PICKS = ((10, 1), (10, 3))  # pick so many of ten finished songs
 
 
-def scores_on_test(experiment, model):
-    """Probabilities of the held-out tracks, by models that saw neither them nor their artists.
-
-    Each fold's scores are calibrated on its own test side, so that those of all folds compare.
-    Where a model says the same of all tracks it knows nothing, and the dummy's one number stands:
-    a number of each fold's own would rank the folds.
+def evaluate(experiment: Experiment, models: Sequence[str] | None = None, *,
+             resamples: int = RESAMPLES, command: str | None = None
+             ) -> tuple[dict, dict[str, pd.DataFrame]]:
+    """Evaluate every model on the test sets, with intervals over artists.
 
     Parameters
     ----------
     experiment : Experiment
-    model : str
-        A name in `MODELS`, or "upper_bound": the synthetic corpus' own truth.
-
-    Returns
-    -------
-    scores : pd.DataFrame [shape=(tracks, seeds)], indexed by track id
-        Every track once with folds, those of the holdout else.
-    """
-    heldout = {fold: side.index[side == "test"] for fold, side in experiment.sides.items()}
-    if model == "upper_bound":
-        truth = json.loads((experiment.folder / "truth.json").read_text())["tracks"]
-        ids = np.concatenate(list(heldout.values()))
-        return pd.DataFrame({0: [truth[track_id]["upper_bound"] for track_id in ids]}, index=ids)
-    parts = {seed: [] for seed in seeds_of(experiment, model)}
-    runs = [(seed, fold) for seed in parts for fold in heldout]
-    for seed, fold in progress(runs, desc=f"score {model}", unit="run"):
-        score = scores_of(experiment, model, fold, seed)
-        if score.nunique() == 1:
-            score = scores_of(experiment, "dummy", fold, seed)
-        else:
-            score = pd.Series(
-                calibrated(score, *platt_on_validation(experiment, fold, score)), score.index
-            )
-        parts[seed].append(score[heldout[fold]])
-    return pd.DataFrame({seed: pd.concat(scores) for seed, scores in parts.items()})
-
-
-def seeds_of(experiment, model):
-    """Seeds that an entry of the ladder can answer for, list of int; none where something lacks.
-
-    A network has those that it was trained with, what is built on networks theirs, and what
-    depends on no seed has one.
-    """
-    entry = MODELS[model]
-    if entry.needs and not (experiment.folder / f"features-{entry.needs}.npz").is_file():
-        return []
-    if model in NETWORKS:
-        return trained_seeds(experiment, model)
-    if entry.built_on:
-        return sorted(set.intersection(*(set(seeds_of(experiment, name)) for name in entry.built_on
-                                         if MODELS[name].seeded)))
-    return list(range(SEEDS)) if entry.seeded else [0]
-
-
-def trained_seeds(experiment, model):
-    """Seeds of which every fold of a model is trained on this very corpus, list of int."""
-    cards = {}
-    for path in (experiment.folder / "runs" / experiment.protocol.name / model).glob("*/card.json"):
-        card = read_card(path.parent)
-        if (card and card.get("fingerprint") == experiment.fingerprint
-                and card.get("networks") == VERSION):
-            cards.setdefault(card["seed"], []).append(card["fold"])
-    return sorted(seed for seed, folds in cards.items() if set(folds) >= set(experiment.sides))
-
-
-def evaluate(experiment, models=None, *, resamples=RESAMPLES, command=None):
-    """Metrics of every model with intervals over artists, as a results file holds them.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    models : list of str, optional
-        Of the ladder; all that are trained, or need no more than is there, if not given.
+    models : sequence of str, optional
+        Names in `MODELS`; all that are trained, or need no more than is there, if not given.
     resamples : int
         Bootstrap samples of artists.
     command : str, optional
@@ -108,34 +45,35 @@ def evaluate(experiment, models=None, *, resamples=RESAMPLES, command=None):
     results : dict
         ``corpus``, ``protocol``, ``models``, ``paired``, ``label``, ``versions``, ``made``,
         ``command``; see `write_results`.
-    scores : dict of str to pd.DataFrame [shape=(held-out tracks, seeds)]
+    scores : dict of str to pd.DataFrame [shape=(test tracks, seeds)]
 
     Raises
     ------
     BadInput
-        If a model is not trained, or the held-out tracks have one class only.
+        If a model is not trained, or the test tracks have one class only.
     """
-    there = [name for name in MODELS if seeds_of(experiment, name)]
+    all_scores = Scores(experiment)
+    there = [name for name in MODELS if all_scores.seeds(name)]
     for model in models or []:
         if model not in there:
-            raise BadInput(f"model {model!r}: {_what_lacks(experiment, model)}")
+            raise BadInput(f"model {model!r}: {_what_lacks(all_scores, model)}")
     names = [name for name in there if name == "dummy" or not models or name in models]
     if (experiment.folder / "truth.json").is_file():
-        names.append("upper_bound")
-    scores = {name: scores_on_test(experiment, name) for name in names}
+        names.append(UPPER_BOUND)
+    scores = {name: all_scores.on_test(name) for name in names}
     test = TestTracks.of(experiment, scores["dummy"].index, resamples)
     arrays = {name: score.loc[test.tracks.index].to_numpy() for name, score in scores.items()}
     measured = {name: {metric: test.boot.resample(function, test.y_true, array)
                        for metric, function in METRICS.items()}
                 for name, array in arrays.items()}
-    models = {name: judge(test, arrays[name], measured[name]) | _describe_runs(experiment, name)
+    judged = {name: _judge(test, arrays[name], measured[name]) | _describe_runs(experiment, name)
               for name in names}
-    if "upper_bound" in models:
-        for name, share in share_of_gain(measured).items():
-            models[name]["recovered"] = asdict(share.estimate())
+    if UPPER_BOUND in judged:
+        for name, share in _share_of_gain(measured).items():
+            judged[name]["recovered"] = asdict(share.estimate())
     return {
         "corpus": _describe_corpus(experiment),
-        "protocol": _describe_protocol(experiment, scores, test.y_true), "models": models,
+        "protocol": _describe_protocol(experiment, scores, test.y_true), "models": judged,
         "paired": {f"{one}-{other}": {
             metric: asdict((measured[one][metric] - measured[other][metric]).estimate())
             for metric in METRICS} for one, other in _pairs(names)},
@@ -153,21 +91,19 @@ def _pairs(names):
                     for part in MODELS[name].built_on if part in names]
 
 
-def _what_lacks(experiment, model):
+def _what_lacks(scores, model):
     """Why a model cannot be evaluated, and the next step."""
     if model not in MODELS:
         return f"there is none of that name; there are {', '.join(MODELS)}"
-    entry = MODELS[model]
-    if entry.needs and not (experiment.folder / f"features-{entry.needs}.npz").is_file():
-        return (
-            f"needs features of the clips; run `python -m hiphoplib features {experiment.folder} "
-            f"--kind {entry.needs}` first"
-        )
-    lacking = next((part for part in entry.built_on if not seeds_of(experiment, part)), None)
+    folder, entry = scores.experiment.folder, MODELS[model]
+    if entry.needs and not (folder / f"features-{entry.needs}.npz").is_file():
+        return (f"needs features of the clips; run `python -m hiphoplib features {folder} "
+                f"--kind {entry.needs}` first")
+    lacking = next((part for part in entry.built_on if not scores.seeds(part)), None)
     if lacking:
-        return _what_lacks(experiment, lacking)
-    return (f"not trained on this corpus and protocol; run `python -m hiphoplib train "
-            f"{experiment.folder} --model {model}` first")
+        return _what_lacks(scores, lacking)
+    return (f"not trained on this corpus and protocol; run `python -m hiphoplib train {folder} "
+            f"--model {model}` first")
 
 
 def _describe_corpus(experiment):
@@ -187,9 +123,9 @@ def _describe_protocol(experiment, scores, y_true):
 
 
 def _describe_runs(experiment, model):
-    """Parameters and mean training cost of a model's runs; empty for dummy and oracle."""
+    """Parameters and mean training cost of a network's runs; empty for other models."""
     cards = [read_card(experiment.run_folder(model, seed, fold))
-             for seed in trained_seeds(experiment, model) for fold in experiment.sides]
+             for seed in experiment.trained_seeds(model) for fold in experiment.sides]
     if not cards:
         return {}
     return {"parameters": cards[0]["parameters"],
@@ -197,25 +133,48 @@ def _describe_runs(experiment, model):
             "seconds_per_clip_epoch": float(np.mean([c["seconds_per_clip_epoch"] for c in cards]))}
 
 
-def write_results(results, path):
-    """Write a results file."""
+def write_results(results: dict, path: Path | str) -> None:
+    """Write a results file.
+
+    Parameters
+    ----------
+    results : dict
+        Of `evaluate`.
+    path : path-like
+    """
     write_whole(path, json.dumps(results, indent=1) + "\n")
 
 
-def read_results(path):
-    """Read a results file."""
+def read_results(path: Path | str) -> dict:
+    """Read a results file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    dict
+    """
     return json.loads(Path(path).read_text())
 
 
-def real_results(*folders):
-    """Results files of real recordings, those without an oracle, list of dict.
+def real_results(*folders: Path | str) -> list[dict]:
+    """Read the results files of real recordings: those without an upper bound.
 
-    One a corpus: of two by one name, that of the later folder.
+    Parameters
+    ----------
+    *folders : path-like
+        Of two files of one corpus, that of the later folder is taken.
+
+    Returns
+    -------
+    list of dict
     """
-    found = [read_results(path) for folder in folders
-             for path in sorted(Path(folder).glob("*.json"))]
-    return list({each["corpus"]["name"]: each for each in found
-                 if "models" in each and "upper_bound" not in each["models"]}.values())
+    results = [read_results(path) for folder in folders
+               for path in sorted(Path(folder).glob("*.json"))]
+    return list({each["corpus"]["name"]: each for each in results
+                 if "models" in each and UPPER_BOUND not in each["models"]}.values())
 
 
 @dataclass
@@ -238,37 +197,42 @@ class TestTracks:
     boot: Bootstrap
 
     @classmethod
-    def of(cls, experiment, ids, resamples: int):
-        """Return those of an experiment that have the given ids."""
+    def of(cls, experiment: Experiment, ids: pd.Index, resamples: int) -> "TestTracks":
+        """Take the tracks of an experiment that have the given ids.
+
+        Parameters
+        ----------
+        experiment : Experiment
+        ids : pd.Index of str
+        resamples : int
+            Of the bootstrap.
+
+        Returns
+        -------
+        TestTracks
+        """
         tracks = experiment.tracks.loc[ids]
         return cls(tracks, labels_on_test(experiment)[ids].to_numpy(),
                    Bootstrap(artist_groups(tracks), resamples))
 
 
-def labels_on_test(experiment) -> pd.Series:
-    """Return the label of every test track by its own fold's threshold, pd.Series of int."""
+def labels_on_test(experiment: Experiment) -> pd.Series:
+    """Return the label of every test track by its own fold's threshold.
+
+    Parameters
+    ----------
+    experiment : Experiment
+
+    Returns
+    -------
+    pd.Series of int, indexed by track id
+    """
     return pd.concat([experiment.labels[fold][side == "test"]
                       for fold, side in experiment.sides.items()])
 
 
-def judge(test: TestTracks, scores: np.ndarray, measured: dict[str, Resampled]) -> dict:
-    """Return all that a results file says of one model.
-
-    Parameters
-    ----------
-    test : TestTracks
-    scores : np.ndarray [shape=(n, seeds)]
-        Probability of being popular.
-    measured : dict of str to Resampled
-        By metric.
-
-    Returns
-    -------
-    dict
-        ``auc``, ``accuracy``, ``brier``, each with ``mean``, ``low``, ``high`` and ``by_seed``;
-        ``brier_skill``; ``within_artist`` and ``within_genre``, None where there is no pair;
-        ``precision_at_k``; ``reliability``.
-    """
+def _judge(test, scores, measured):
+    """What a results file holds of one model, by its scores [shape=(n, seeds)] and metrics."""
     y_true, boot, once = test.y_true, test.boot, np.ones((1, len(test.y_true)))
     result = {metric: {**asdict(value.estimate()),
                        "by_seed": [float(METRICS[metric](y_true, score, once)[0])
@@ -280,15 +244,9 @@ def judge(test: TestTracks, scores: np.ndarray, measured: dict[str, Resampled]) 
         "reliability": reliability(y_true, scores.mean(axis=1)).to_dict("records")}
 
 
-def share_of_gain(measured: dict[str, dict[str, Resampled]]) -> dict[str, Resampled]:
-    """Return each model's share of the achievable gain: its AUC over chance by the upper bound's.
-
-    Parameters
-    ----------
-    measured : dict of str to dict
-        By model and metric; "upper_bound" is one of the models.
-    """
-    most = measured["upper_bound"]["auc"] - 0.5
+def _share_of_gain(measured):
+    """Each model's share of the achievable gain: its AUC over chance, by the upper bound's."""
+    most = measured[UPPER_BOUND]["auc"] - 0.5
     return {name: (metrics["auc"] - 0.5) / most for name, metrics in measured.items()}
 
 

@@ -1,5 +1,6 @@
 """How reliable the label is: thresholds, the middle band, versions of one recording, and age."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -16,8 +17,8 @@ SHARES = (0, 0.2, 0.4, 0.6)  # of the tracks: the middle band that is left out
 AGE_BINS = 6
 
 
-def describe_label(raw: pd.DataFrame, tracks: pd.DataFrame, ids, scores: dict,
-                   boot: Bootstrap) -> dict:
+def describe_label(raw: pd.DataFrame, tracks: pd.DataFrame, ids: Sequence[str],
+                   scores: dict[str, np.ndarray], boot: Bootstrap) -> dict:
     """Return everything of this module, as it stands in a results file under "label".
 
     Parameters
@@ -35,35 +36,17 @@ def describe_label(raw: pd.DataFrame, tracks: pd.DataFrame, ids, scores: dict,
     Returns
     -------
     dict
-        ``by_threshold``, ``without_middle``, ``versions``, ``age``: what `auc_by_threshold`,
-        `auc_without_middle`, `version_noise` and `popularity_by_age` return.
+        ``by_threshold``, ``without_middle``, ``versions``, ``age``.
     """
     popularity = tracks.set_index("id")["popularity"].loc[list(ids)].to_numpy()
-    return {"by_threshold": auc_by_threshold(popularity, scores, boot),
-            "without_middle": auc_without_middle(popularity, scores, boot),
+    return {"by_threshold": _auc_by_threshold(popularity, scores, boot),
+            "without_middle": _auc_without_middle(popularity, scores, boot),
             "versions": version_noise(raw, resamples=len(boot.weights)),
             "age": popularity_by_age(tracks, resamples=len(boot.weights))}
 
 
-def auc_by_threshold(popularity: np.ndarray, scores: dict, boot: Bootstrap,
-                     thresholds=None) -> list[dict]:
-    """Return the AUC of models that stay as they are, for labels by other thresholds.
-
-    Parameters
-    ----------
-    popularity : np.ndarray [shape=(n,)]
-        0-100.
-    scores : dict of str to np.ndarray [shape=(n, seeds)]
-    boot : Bootstrap
-    thresholds : sequence of float, optional
-        The 20th to the 80th percentile in steps of 10 if not given.
-
-    Returns
-    -------
-    list of dict
-        ``threshold``, ``positive_share`` and ``models``: by name ``mean`` over seeds, ``low``,
-        ``high``. A threshold that leaves one class only is left out.
-    """
+def _auc_by_threshold(popularity, scores, boot, thresholds=None):
+    """AUC of models that stay as they are, for labels by other thresholds."""
     popularity = np.asarray(popularity, dtype=float)
     if thresholds is None:
         thresholds = np.percentile(popularity, PERCENTILES)
@@ -73,23 +56,10 @@ def auc_by_threshold(popularity: np.ndarray, scores: dict, boot: Bootstrap,
             for threshold, y in labels.items() if 0 < y.mean() < 1]
 
 
-def auc_without_middle(popularity: np.ndarray, scores: dict, boot: Bootstrap,
-                       shares=SHARES) -> list[dict]:
-    """Return the AUC of the same models without the tracks nearest to the median.
+def _auc_without_middle(popularity, scores, boot, shares=SHARES):
+    """AUC of the same models without the tracks nearest to the median, by rank.
 
     Where a noisy label is often wrong, near the threshold, a good ranking has most to lose.
-
-    Parameters
-    ----------
-    popularity, scores, boot
-        As for `auc_by_threshold`. The label is by the median of `popularity`.
-    shares : sequence of float in [0, 1)
-        Of the tracks, by rank; of equals at the band's edge none is left out.
-
-    Returns
-    -------
-    list of dict
-        ``left_out``, the share that was asked for; ``tracks``, how many are left; ``models``.
     """
     popularity = np.asarray(popularity, dtype=float)
     y = label_popular(pd.Series(popularity), np.ones(len(popularity)))[0].to_numpy()
@@ -134,7 +104,7 @@ def version_noise(tracks: pd.DataFrame, threshold: float | None = None,
         ``versions``; ``threshold``; ``apart``, how many of the pairs of versions of a recording
         lie on two sides of it, the mean share over recordings, and ``apart_by_chance``, that of
         any two rows; ``correlation``, the intraclass one of their normal scores (by their ranks
-        in the whole table, since a label and an AUC see no more); ``ceiling``, `highest_auc` for
+        in the whole table, since a label and an AUC see no more); ``ceiling``, `_highest_auc` for
         it. ``apart``, ``correlation`` and ``ceiling`` have ``mean``, ``low`` and ``high``; the
         second is None where it is not defined, the third also where the second is not above 0:
         such versions are no measurements of one quantity.
@@ -164,12 +134,12 @@ def version_noise(tracks: pd.DataFrame, threshold: float | None = None,
             "correlation": (asdict(agreement.estimate()) if np.isfinite(agreement.value)
                             else None),
             "ceiling": asdict(Resampled(
-                highest_auc(agreement.value),
-                highest_auc(np.clip(agreement.draws, 0, 1))).estimate())
+                _highest_auc(agreement.value),
+                _highest_auc(np.clip(agreement.draws, 0, 1))).estimate())
             if agreement.value > 0 else None}
 
 
-def highest_auc(correlation):
+def _highest_auc(correlation):
     """AUC of a listener who hears all that versions of a recording have in common.
 
     Model: the normal score X of a version is T + E, T the recording's own, E drawn anew for each
@@ -180,20 +150,13 @@ def highest_auc(correlation):
     Sheppard, Phil. Trans. R. Soc. A 192, 1899), for three in David, Biometrika 40, 1953, it is
     1/8 + (the sum of the arcsines of their correlations) / 4π, with the correlations √(ρ/2),
     √(ρ/2) and 0.
-
-    Parameters
-    ----------
-    correlation : float or np.ndarray in [0, 1]
-
-    Returns
-    -------
-    float or np.ndarray in [0.5, 1]
     """
     return 0.5 + 2 / np.pi * np.arcsin(np.sqrt(np.asarray(correlation) / 2))
 
 
-def popularity_by_age(tracks, bins=AGE_BINS, resamples=RESAMPLES):
-    """Popularity against the days from a track's release to the newest release of the table.
+def popularity_by_age(tracks: pd.DataFrame, bins: int = AGE_BINS,
+                      resamples: int = RESAMPLES) -> dict | None:
+    """Measure popularity against the days from a release to the newest one of the table.
 
     Parameters
     ----------
@@ -207,7 +170,7 @@ def popularity_by_age(tracks, bins=AGE_BINS, resamples=RESAMPLES):
     Returns
     -------
     dict or None
-        None with fewer than three days or two numbers. ``tracks``; ``spearman`` with ``mean``,
+        None with fewer than three days or two numbers. ``tracks``; ``_spearman`` with ``mean``,
         ``low``, ``high``; ``bins``, list of dict: ``from`` and ``to`` in days, ``tracks``, and of
         their popularity ``median`` and the quartiles ``q25`` and ``q75``.
     """
@@ -219,26 +182,15 @@ def popularity_by_age(tracks, bins=AGE_BINS, resamples=RESAMPLES):
     x, y = days.to_numpy(), popularity.to_numpy()
     boot = Bootstrap(artist_groups(known), resamples)
     parts = popularity.groupby(pd.qcut(days, bins, labels=False, duplicates="drop"))
-    return {"tracks": len(known), "spearman": asdict(boot.estimate(spearman, x, y)),
+    return {"tracks": len(known), "spearman": asdict(boot.estimate(_spearman, x, y)),
             "bins": [{"from": int(days[part.index].min()), "to": int(days[part.index].max()),
                       "tracks": len(part), "median": float(part.median()),
                       "q25": float(part.quantile(0.25)), "q75": float(part.quantile(0.75))}
                      for _, part in parts]}
 
 
-def spearman(x, y, weights):
-    """Rank correlation under many weightings of the rows, as if each stood there so often.
-
-    Parameters
-    ----------
-    x, y : np.ndarray [shape=(n,)]
-    weights : np.ndarray [shape=(resamples, n)]
-
-    Returns
-    -------
-    np.ndarray [shape=(resamples,)]
-        NaN where a resample has one value only.
-    """
+def _spearman(x, y, weights):
+    """Rank correlation of x and y [shape=(n,)] under many weightings of the rows."""
     weights = weights.astype(float)
     total = weights.sum(axis=1, keepdims=True)
     a, b = (_ranks(of, weights) - (total + 1) / 2 for of in (x, y))

@@ -1,5 +1,6 @@
 """How good the picks of a ranking are: the best k of n songs, and the order within an artist."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from hiphoplib.evaluation.bootstrap import Bootstrap, positive_share, weighted_auc
+from hiphoplib.evaluation.bootstrap import Bootstrap, weighted_auc
 
 MIN_TRACKS = 5  # of an artist within which a ranking is judged
 
@@ -60,8 +61,14 @@ def _expected_first(above, n, k):
     return sum(binom.sf(j, n, above) for j in range(k)) / n
 
 
-def hit_shares(boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray, picks,
-               base_rates=(None, 0.2)) -> list[dict]:
+def _positive_share(y_true, score, weights):
+    """Share of popular tracks, whatever their scores."""
+    return weights @ y_true / weights.sum(axis=1)
+
+
+def hit_shares(boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray,
+               picks: Sequence[tuple[int, int]],
+               base_rates: Sequence[float | None] = (None, 0.2)) -> list[dict]:
     """Measure `precision_at_k` of a model and its lift over a blind pick, with intervals.
 
     Parameters
@@ -82,7 +89,7 @@ def hit_shares(boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray, picks,
     rows = []
     for (n, k), base in ((pick, base) for pick in picks for base in base_rates):
         share = boot.resample(partial(precision_at_k, n=n, k=k, base=base), y_true, scores)
-        blind = base or boot.resample(positive_share, y_true, scores[:, 0])
+        blind = base or boot.resample(_positive_share, y_true, scores[:, 0])
         rows.append({"n": n, "k": k, "base": base, "hit_share": asdict(share.estimate()),
                      "lift": asdict((share / blind).estimate())})
     return rows
@@ -101,7 +108,7 @@ def within_artist_auc(y_true: np.ndarray, score: np.ndarray, artists: np.ndarray
     artists : np.ndarray [shape=(tracks,)]
         The main artist of each.
     weights : np.ndarray [shape=(resamples, tracks)]
-        From `resample_artists`: one number for all tracks of an artist.
+        From `Bootstrap`: one number for all tracks of an artist.
 
     Returns
     -------

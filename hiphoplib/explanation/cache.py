@@ -12,7 +12,6 @@ from hiphoplib.explanation.lime import SAMPLES, SEEDS, Explanation, explain
 from hiphoplib.explanation.segments import Grid, fillings
 from hiphoplib.io import progress, write_whole
 from hiphoplib.keras_backend import HAS_GPU
-from hiphoplib.models.experiment import run_of
 from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
@@ -26,8 +25,8 @@ def explain_track(experiment, model, track_id, *, seeds=SEEDS, samples=SAMPLES):
 
     Parameters
     ----------
-    experiment, model, track_id
-        As for `experiment.run_of`.
+    experiment : Experiment
+    model, track_id : str
     seeds, samples
         As for `explain.explain`.
 
@@ -37,7 +36,7 @@ def explain_track(experiment, model, track_id, *, seeds=SEEDS, samples=SAMPLES):
     S_db : np.ndarray [shape=(n_mels, frames)]
         The spectrogram that was explained, in dB.
     """
-    folder = run_of(experiment, model, track_id)
+    folder = experiment.run_of(model, track_id)
     S_db = experiment.store[track_id]
     return _explained(folder, track_id, S_db, Grid(experiment.protocol.grid), seeds=seeds,
                       samples=samples), S_db
@@ -111,7 +110,7 @@ def explain_randomised(experiment, model, track_id, number):
     -------
     Explanation
     """
-    return _explained(run_of(experiment, model, track_id), track_id, experiment.store[track_id],
+    return _explained(experiment.run_of(model, track_id), track_id, experiment.store[track_id],
                       Grid(experiment.protocol.grid), shuffle=number)
 
 

@@ -1,15 +1,15 @@
-"""From scores to probabilities one can take at their word, and how far they can be."""
+"""Calibration: from scores to probabilities, and how reliable those are."""
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-LEAST_SLOPE = 0.01  # a calibration turns no ranking around, whatever a small test side says
+MIN_SLOPE = 0.01  # a calibration turns no ranking around, whatever a small validation set says
 BINS = 10
 
 
-def platt(y_true, score):
+def platt(y_true: np.ndarray, score: np.ndarray) -> tuple[float, float]:
     """Fit a calibration on tracks that the model was not trained on.
 
     Platt, "Probabilistic outputs for support vector machines", 1999: a logistic curve over the
@@ -36,22 +36,55 @@ def platt(y_true, score):
         return (np.logaddexp(0, z) - target * z).sum(), np.array([(error * x).sum(), error.sum()])
 
     found = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B",
-                     bounds=[(LEAST_SLOPE, None), (None, None)])
+                     bounds=[(MIN_SLOPE, None), (None, None)])
     return float(found.x[0]), float(found.x[1])
 
 
-def calibrated(score, slope, offset):
-    """Probabilities of a fitted calibration, np.ndarray, in the order of the scores."""
+def calibrated(score: np.ndarray, slope: float, offset: float) -> np.ndarray:
+    """Return the probabilities of a fitted calibration.
+
+    Parameters
+    ----------
+    score : np.ndarray [shape=(n,)]
+        Between 0 and 1.
+    slope, offset : float
+        Of `platt`.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)]
+        In the order of the scores.
+
+    Examples
+    --------
+    >>> calibrated(np.array([0.2, 0.5, 0.9]), 0.5, 0.1).round(2)
+    array([0.36, 0.52, 0.77])
+    """
     return expit(slope * log_odds(score) + offset)
 
 
-def log_odds(score):
-    """Logarithm of score : (1 - score), finite."""
+def log_odds(score: np.ndarray) -> np.ndarray:
+    """Return the logarithm of score / (1 - score), finite.
+
+    Parameters
+    ----------
+    score : np.ndarray [shape=(n,)]
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)]
+    """
     return logit(np.clip(np.asarray(score, dtype=float), 1e-6, 1 - 1e-6))
 
 
-def reliability(y_true, probability, bins=BINS):
-    """What was said and what came true, in bins of as many tracks each.
+def reliability(y_true: np.ndarray, probability: np.ndarray, bins: int = BINS) -> pd.DataFrame:
+    """Compare predicted probabilities with what came true, in bins of equal size.
+
+    Parameters
+    ----------
+    y_true : np.ndarray of 0 and 1 [shape=(n,)]
+    probability : np.ndarray [shape=(n,)]
+    bins : int
 
     Returns
     -------
@@ -64,11 +97,13 @@ def reliability(y_true, probability, bins=BINS):
                           "tracks": len(part)} for part in parts])
 
 
-def brier_skill(y_true, probability, weights):
-    """Share of the squared error of always saying the base rate that a model takes away.
+def brier_skill(y_true: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the share of the base rate's squared error that a model takes away.
 
     Parameters
     ----------
+    y_true : np.ndarray of 0 and 1 [shape=(n,)]
+    probability : np.ndarray [shape=(n,)]
     weights : np.ndarray [shape=(resamples, n)]
 
     Returns

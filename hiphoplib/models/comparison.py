@@ -5,6 +5,8 @@ for each track of the validation and test sets. The networks are those of `netwo
 new model of any other kind is a function here with `enter`.
 """
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,181 +16,299 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from hiphoplib.audio.features import LOUDNESS
 from hiphoplib.dataset.features import metadata_features, read_features
-from hiphoplib.io import write_whole
+from hiphoplib.io import progress, write_whole
+from hiphoplib.models.artist_identification import ArtistIdentifier
 from hiphoplib.models.calibration import calibrated, log_odds, platt
+from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run
 
-MODELS = {}
-UNSEEN = ("validation", "test")
+UPPER_BOUND = "upper_bound"  # the synthetic corpus' own truth: no model, but scored like one
+SEEDS = 5  # of a model that is fitted in seconds
 NEIGHBOURS = 10
 PENALTY = 0.001  # C of a head on the tagger's features, of which there are more than clips
-TRANSFERRED = ("tags", "max_pool", "penultimate")  # as the tagger's authors advise
-SHRINKAGE = 0.1  # of the covariance within artists, towards a sphere
-NEW = 0.5  # chance, before listening, that an artist is not among those that were learnt from
-FAME = 3.0  # tracks whose mean is worth as much as the mean of all artists
-LEAST = 0.05  # variance between artists in units of that within, so that no direction has none
+MUSICNN_PARTS = ("tags", "max_pool", "penultimate")  # as the tagger's authors advise
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model of the ladder.
+    """A model of the comparison.
 
     Parameters
     ----------
-    name : str
-    answer : callable
-        Of an `Experiment`, a fold and a seed: scores between 0 and 1, pd.Series indexed by track
-        id, of the validation and test sets.
-    needs : str or None
+    fit : callable or None
+        Function of an `Experiment`, a fold and a seed that returns scores between 0 and 1,
+        pd.Series indexed by track id, of the validation and test sets. None where a model is the
+        mean of others.
+    needs : str, optional
         Kind of features that have to be there.
     seeded : bool
-        Whether another seed gives another answer.
+        Whether another seed gives other scores.
     built_on : tuple of str
-        Rungs whose answers it takes.
+        Models whose calibrated log odds it averages.
     """
 
-    name: str
-    answer: callable
-    needs: str = None
+    fit: Callable | None = None
+    needs: str | None = None
     seeded: bool = False
-    built_on: tuple = ()
+    built_on: tuple[str, ...] = ()
 
 
-def enter(**options):
-    """Enter a function ``(experiment, fold, seed) -> scores`` in the ladder, under its name."""
-    def add(answer):
-        MODELS[answer.__name__] = Entry(answer.__name__, answer, **options)
-        return answer
+MODELS: dict[str, Entry] = {}
+
+
+def enter(model: str, **options) -> Callable:
+    """Enter a function ``(experiment, fold, seed) -> scores`` in `MODELS`.
+
+    Parameters
+    ----------
+    model : str
+        Its name there.
+    **options
+        Of its `Entry`.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+    def add(fit):
+        MODELS[model] = Entry(fit, **options)
+        return fit
     return add
 
 
-def unseen_ids(experiment, fold):
-    """Ids of the test and holdout tracks of a fold."""
-    return experiment.sides.index[experiment.sides[fold].isin(UNSEEN)]
-
-
-def fitted(estimator, X, experiment, fold):
-    """Answers of a scikit-learn classifier that has seen the training side.
+class Scores:
+    """Scores of an experiment's models, each computed once.
 
     Parameters
     ----------
-    X : pd.DataFrame [shape=(tracks, features)], indexed by track id
+    experiment : Experiment
     """
-    train, asked = (
-        experiment.sides.index[experiment.sides[fold] == "train"],
-        unseen_ids(experiment, fold),
-    )
-    with threadpool_limits(1):  # threads that wait for each other on a busy machine take 40 times
-        estimator.fit(X.loc[train].to_numpy(), experiment.labels.loc[train, fold])
-        return pd.Series(estimator.predict_proba(X.loc[asked].to_numpy())[:, 1], index=asked)
+
+    def __init__(self, experiment: Experiment):
+        self.experiment = experiment
+        self._kept: dict[tuple, pd.Series] = {}
+
+    def of(self, model: str, fold: int, seed: int = 0) -> pd.Series:
+        """Return the scores of the validation and test tracks of a fold.
+
+        Parameters
+        ----------
+        model : str
+            A name in `MODELS`.
+        fold, seed : int
+            A model without seeds gives the same for all.
+
+        Returns
+        -------
+        pd.Series of float in [0, 1], indexed by track id
+        """
+        entry = MODELS[model]
+        key = model, fold, seed if entry.seeded else 0
+        if key not in self._kept:
+            self._kept[key] = (entry.fit(self.experiment, fold, key[2]) if entry.fit
+                               else self._mean(entry, fold, key[2]))
+        return self._kept[key]
+
+    def calibration(self, model: str, fold: int, seed: int = 0) -> tuple[float, float]:
+        """Fit the calibration of a model on the validation set, which it was not fitted on.
+
+        Parameters
+        ----------
+        model, fold, seed
+            As for `of`.
+
+        Returns
+        -------
+        slope, offset : float
+            For `calibration.calibrated`.
+        """
+        validation = self.experiment.ids(fold, "validation")
+        return platt(self.experiment.labels.loc[validation, fold],
+                     self.of(model, fold, seed)[validation])
+
+    def on_test(self, model: str) -> pd.DataFrame:
+        """Return calibrated probabilities of the test tracks, by models that never saw them.
+
+        Each fold's scores are calibrated on its own validation set, so that those of all folds
+        compare. Where a model says the same of all tracks it knows nothing, and the dummy's one
+        number stands: a number of each fold's own would rank the folds.
+
+        Parameters
+        ----------
+        model : str
+            A name in `MODELS`, or `UPPER_BOUND`.
+
+        Returns
+        -------
+        pd.DataFrame [shape=(test tracks, seeds)], indexed by track id
+        """
+        test = {fold: self.experiment.ids(fold, "test") for fold in self.experiment.sides}
+        if model == UPPER_BOUND:
+            truth = json.loads((self.experiment.folder / "truth.json").read_text())["tracks"]
+            ids = np.concatenate(list(test.values()))
+            return pd.DataFrame({0: [truth[track_id][model] for track_id in ids]}, index=ids)
+        parts: dict[int, list] = {seed: [] for seed in self.seeds(model)}
+        runs = [(seed, fold) for seed in parts for fold in test]
+        for seed, fold in progress(runs, desc=f"score {model}", unit="run"):
+            score = self.of(model, fold, seed)
+            if score.nunique() == 1:
+                score = self.of("dummy", fold)
+            else:
+                line = self.calibration(model, fold, seed)
+                score = pd.Series(calibrated(score, *line), score.index)
+            parts[seed].append(score[test[fold]])
+        return pd.DataFrame({seed: pd.concat(scores) for seed, scores in parts.items()})
+
+    def seeds(self, model: str) -> list[int]:
+        """Return the seeds that a model has scores for; none where something lacks.
+
+        Parameters
+        ----------
+        model : str
+            A name in `MODELS`. A network has the seeds that it was trained with, a mean those of
+            its parts.
+
+        Returns
+        -------
+        list of int
+        """
+        entry = MODELS[model]
+        if entry.needs and not (self.experiment.folder / f"features-{entry.needs}.npz").is_file():
+            return []
+        if model in NETWORKS:
+            return self.experiment.trained_seeds(model)
+        if entry.built_on:
+            return sorted(set.intersection(*(set(self.seeds(part)) for part in entry.built_on
+                                             if MODELS[part].seeded)))
+        return list(range(SEEDS)) if entry.seeded else [0]
+
+    def _mean(self, entry, fold, seed):
+        """Mean of the calibrated log odds of what a model is built on."""
+        odds = []
+        for part in entry.built_on:
+            score = self.of(part, fold, seed)
+            odds.append(log_odds(calibrated(score, *self.calibration(part, fold, seed))))
+        return pd.Series(expit(np.mean(odds, axis=0)), index=score.index)
 
 
-def logistic(C=1.0):
-    """Logistic regression on standardised features; where one is not known, its mean stands."""
+def logistic(C: float = 1.0) -> Pipeline:
+    """Return a logistic regression on standardised features; unknown ones get their mean.
+
+    Parameters
+    ----------
+    C : float > 0
+        Inverse strength of the penalty.
+
+    Returns
+    -------
+    Pipeline
+    """
     return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(),
                          LogisticRegression(C=C, max_iter=1000))
 
 
-@enter()
-def dummy(experiment, fold, seed):
-    """Share of popular tracks on the training sides, the same for all."""
+def _fitted(estimator, X, experiment, fold):
+    """Scores of a scikit-learn classifier, from features [shape=(tracks, features)]."""
+    train, unseen = experiment.ids(fold, "train"), _unseen(experiment, fold)
+    with threadpool_limits(1):  # threads that wait for each other on a busy machine take 40 times
+        estimator.fit(X.loc[train].to_numpy(), experiment.labels.loc[train, fold])
+        return pd.Series(estimator.predict_proba(X.loc[unseen].to_numpy())[:, 1], index=unseen)
+
+
+def _unseen(experiment, fold):
+    """Ids of the validation and test tracks."""
+    return experiment.ids(fold, "validation", "test")
+
+
+@enter("dummy")
+def _dummy(experiment, fold, seed):
+    """Share of popular tracks in the training sets, the same for all."""
     # one constant over all folds: constants of their own would rank the folds' tracks
-    share = np.mean(
-        [
-            experiment.labels[each][experiment.sides[each] == "train"].mean()
-            for each in experiment.sides
-        ]
-    )
-    return pd.Series(share, index=unseen_ids(experiment, fold))
+    share = np.mean([experiment.labels.loc[experiment.ids(each, "train"), each].mean()
+                     for each in experiment.sides])
+    return pd.Series(share, index=_unseen(experiment, fold))
 
 
-@enter()
-def recency(experiment, fold, seed):
-    """Age alone: what is known without listening, and what a service's popularity decays with."""
-    return fitted(logistic(), metadata_features(experiment.tracks)[["days"]], experiment, fold)
+@enter("recency")
+def _recency(experiment, fold, seed):
+    """Age alone: known without listening, and a service's popularity decays with it."""
+    return _fitted(logistic(), metadata_features(experiment.tracks)[["days"]], experiment, fold)
 
 
-@enter(needs="handcrafted")
-def loudness(experiment, fold, seed):
-    """What a level meter and a watch tell."""
+@enter("loudness", needs="handcrafted")
+def _loudness(experiment, fold, seed):
+    """What a level meter and a watch show."""
     X = read_features(experiment.folder, "handcrafted")[LOUDNESS].join(
-        metadata_features(experiment.tracks)[["duration"]]
-    )
-    return fitted(logistic(), X, experiment, fold)
+        metadata_features(experiment.tracks)[["duration"]])
+    return _fitted(logistic(), X, experiment, fold)
 
 
-@enter(needs="handcrafted")
-def handcrafted(experiment, fold, seed):
-    """Timbre, harmony, loudness and rhythm as means and deviations, and a straight line."""
-    return fitted(
-        logistic(C=0.01), read_features(experiment.folder, "handcrafted"), experiment, fold
-    )
+@enter("handcrafted", needs="handcrafted")
+def _handcrafted(experiment, fold, seed):
+    """Logistic regression on hand-crafted audio features: timbre, harmony, loudness, rhythm."""
+    X = read_features(experiment.folder, "handcrafted")
+    return _fitted(logistic(C=0.01), X, experiment, fold)
 
 
-@enter(needs="handcrafted", seeded=True)
-def boosting(experiment, fold, seed):
-    """The same statistics, and trees."""
+@enter("boosting", needs="handcrafted", seeded=True)
+def _boosting(experiment, fold, seed):
+    """Boosted trees on the same features."""
     trees = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=150, max_leaf_nodes=8,
                                            l2_regularization=1.0, max_features=0.3,
                                            random_state=seed)
-    return fitted(trees, read_features(experiment.folder, "handcrafted"), experiment, fold)
+    return _fitted(trees, read_features(experiment.folder, "handcrafted"), experiment, fold)
 
 
-@enter(needs="handcrafted")
-def neighbours(experiment, fold, seed):
-    """The most similar tracks by the same statistics, which are often those of the same artist.
+@enter("neighbours", needs="handcrafted")
+def _neighbours(experiment, fold, seed):
+    """Nearest neighbours by the same features, which are often tracks of the same artist.
 
-    What an artist effect looks like was first seen with such a model (Pampalk, Flexer & Widmer,
-    "Improvements of audio-based music similarity and genre classification", ISMIR 2005).
+    The artist effect was first seen with such a model (Pampalk, Flexer & Widmer, "Improvements of
+    audio-based music similarity and genre classification", ISMIR 2005).
     """
     nearest = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(),
                             KNeighborsClassifier(NEIGHBOURS, weights="distance"))
-    return fitted(nearest, read_features(experiment.folder, "handcrafted"), experiment, fold)
+    return _fitted(nearest, read_features(experiment.folder, "handcrafted"), experiment, fold)
 
 
-@enter(needs="handcrafted")
-def artist_identification(experiment, fold, seed):
-    """Who plays, told by the same statistics, and how popular that artist is in training data.
+@enter("artist_identification", needs="handcrafted")
+def _artist_identification(experiment, fold, seed):
+    """Popularity that the artists whom a track sounds like have in the training set.
 
-    The artist effect as a model of its own: what it gains where artists cross the split is what
-    recognising them is worth. Where no artist has two tracks there is nobody to recognise, and it
-    answers the same for all.
+    The artist effect as a model of its own: its gain where artists cross the split is what
+    identifying them is worth. Where no artist has two tracks, its scores are all equal.
     """
     X = read_features(experiment.folder, "handcrafted").loc[experiment.tracks.index]
-    train, asked = (
-        experiment.sides.index[experiment.sides[fold] == "train"],
-        unseen_ids(experiment, fold),
-    )
-    artists, popularity = (
-        experiment.tracks.loc[train, column] for column in ("artists", "popularity")
-    )
-    if not artists.str[0].duplicated().any():
-        return _as_odds(experiment, fold, np.full(len(asked), popularity.mean()), asked)
+    train, unseen = experiment.ids(fold, "train"), _unseen(experiment, fold)
+    artists = experiment.tracks.loc[train, "artists"].str[0]
+    popularity = experiment.tracks.loc[train, "popularity"].to_numpy()
+    if not artists.duplicated().any():
+        return _as_odds(experiment, fold, np.full(len(unseen), popularity.mean()), unseen)
     scale = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-    heard = ArtistIdentifier().fit(scale.fit_transform(X.loc[train]), artists.str[0].to_numpy(),
-                             popularity.to_numpy())
-    return _as_odds(experiment, fold, heard.predict(scale.transform(X.loc[asked])), asked)
+    model = ArtistIdentifier().fit(scale.fit_transform(X.loc[train]), artists.to_numpy(),
+                                   popularity)
+    return _as_odds(experiment, fold, model.predict(scale.transform(X.loc[unseen])), unseen)
 
 
-@enter()
-def metadata(experiment, fold, seed):
-    """What is known before a release besides the sound: when, how long, what kind, how many out."""
-    return fitted(
-        logistic(), metadata_features(experiment.tracks).drop(columns="days"), experiment, fold
-    )
+@enter("metadata")
+def _metadata(experiment, fold, seed):
+    """What is known before a release besides the sound: when, how long, what kind, how many."""
+    X = metadata_features(experiment.tracks).drop(columns="days")
+    return _fitted(logistic(), X, experiment, fold)
 
 
 def _network(name):
-    """Answers of a trained network, computed once and then read from beside its weights."""
-    def answer(experiment, fold, seed):
-        folder, ids = experiment.run_folder(name, seed, fold), unseen_ids(experiment, fold)
+    """Scores of a trained network, computed once and then read from beside its weights."""
+    def fit(experiment, fold, seed):
+        folder, ids = experiment.run_folder(name, seed, fold), _unseen(experiment, fold)
         path = folder / "scores.csv"
         if path.is_file():
             table = pd.read_csv(path, dtype={"id": str}, keep_default_na=False)
@@ -196,148 +316,56 @@ def _network(name):
             if scores.index.equals(pd.Index(ids, name="id")):
                 return scores
         run = load_run(folder)
-        batches = (
-            experiment.store.batch(ids[start : start + 64]) for start in range(0, len(ids), 64)
-        )
-        found = np.concatenate([run.predict(S_db) for S_db in batches]).astype(float)
+        batches = (experiment.store.batch(ids[start: start + 64])
+                   for start in range(0, len(ids), 64))
+        scores = np.concatenate([run.predict(S_db) for S_db in batches]).astype(float)
         # six decimals come back from the file as they are now: a second evaluation gives the same
-        scores = pd.Series(found.round(6), index=pd.Index(ids, name="id"), name="score")
+        scores = pd.Series(scores.round(6), index=pd.Index(ids, name="id"), name="score")
         write_whole(path, scores.to_csv())
         return scores
-    return answer
+    return fit
 
 
-def enter_networks():
-    """Enter every network of `NETWORKS` in the ladder, those that were registered since as well."""
+def enter_networks() -> None:
+    """Enter every network of `NETWORKS` in `MODELS`, also those that were registered since."""
     for name in NETWORKS:
-        MODELS.setdefault(name, Entry(name, _network(name), seeded=True))
+        MODELS.setdefault(name, Entry(_network(name), seeded=True))
 
 
 enter_networks()
 
 
-@enter(needs="musicnn")
-def musicnn(experiment, fold, seed):
-    """Logistic regression on what a tagger of 200,000 other songs finds in each.
+@enter("musicnn", needs="musicnn")
+def _musicnn(experiment, fold, seed):
+    """Logistic regression on musicnn embeddings.
 
     Tags, the maxima of its channels and the layer before the tags, means over the windows of a
     clip; they are many for a small corpus, hence the strong penalty.
     """
     X = read_features(experiment.folder, "musicnn")
-    parts = [name for name in X if name.startswith(TRANSFERRED) and name.endswith("_mean")]
-    return fitted(logistic(PENALTY), X[parts], experiment, fold)
+    parts = [name for name in X if name.startswith(MUSICNN_PARTS) and name.endswith("_mean")]
+    return _fitted(logistic(PENALTY), X[parts], experiment, fold)
 
 
-@enter(needs="musicnn", seeded=True, built_on=("musicnn", "crnn"))
-def ensemble(experiment, fold, seed):
-    """The transferred features and the cheap recurrent network: the mean of their log odds."""
-    return together(experiment, fold, seed, MODELS["ensemble"])
+MODELS["ensemble"] = Entry(needs="musicnn", seeded=True, built_on=("musicnn", "crnn"))
+MODELS["ensemble_metadata"] = Entry(needs="musicnn", seeded=True,
+                                    built_on=("ensemble", "metadata"))
 
 
-@enter(needs="musicnn", seeded=True, built_on=("ensemble", "metadata"))
-def ensemble_metadata(experiment, fold, seed):
-    """The ensemble and the context without sound."""
-    return together(experiment, fold, seed, MODELS["ensemble_metadata"])
+@enter("artist_mean")
+def _artist_mean(experiment, fold, seed):
+    """Mean popularity of the main artist in the training set, as odds of being popular.
 
-
-@enter()
-def artist_mean(experiment, fold, seed):
-    """Mean popularity of the main artist in training data, as odds of being above the threshold.
-
-    Never to be used: a newcomer has no such mean. Where artists are held out it is a constant.
+    Never to be used: a newcomer has no such mean. With an artist-disjoint split it is a constant.
     """
-    train = experiment.tracks[experiment.sides[fold] == "train"]
-    artist, mean = train["artists"].str[0], train["popularity"].mean()
-    known = experiment.tracks["artists"].str[0].map(train["popularity"].groupby(artist).mean())
-    asked = unseen_ids(experiment, fold)
-    return _as_odds(experiment, fold, known.fillna(mean)[asked].to_numpy(), asked)
+    train = experiment.tracks.loc[experiment.ids(fold, "train")]
+    mean = train["popularity"].groupby(train["artists"].str[0]).mean()
+    known = experiment.tracks["artists"].str[0].map(mean).fillna(train["popularity"].mean())
+    unseen = _unseen(experiment, fold)
+    return _as_odds(experiment, fold, known[unseen].to_numpy(), unseen)
 
 
 def _as_odds(experiment, fold, popularity, ids):
     """Popularities as scores between 0 and 1, above 0.5 from the threshold on."""
-    spread = experiment.tracks.loc[experiment.sides[fold] == "train", "popularity"].std()
+    spread = experiment.tracks.loc[experiment.ids(fold, "train"), "popularity"].std()
     return pd.Series(expit((popularity - experiment.thresholds[fold]) / spread), index=ids)
-
-
-def together(experiment, fold, seed, entry):
-    """Mean of the calibrated log odds of what an entry is built on."""
-    odds = []
-    for name in entry.built_on:
-        score = scores_of(experiment, name, fold, seed)
-        odds.append(log_odds(calibrated(score, *platt_on_validation(experiment, fold, score))))
-    return pd.Series(expit(np.mean(odds, axis=0)), index=unseen_ids(experiment, fold))
-
-
-def scores_of(experiment, name, fold, seed):
-    """Return the scores of a model, fitted once per fold, and per seed where it has seeds."""
-    entry = MODELS[name]
-    key = name, fold, seed if entry.seeded else 0
-    if key not in experiment.answers:
-        experiment.answers[key] = entry.answer(experiment, fold, key[2])
-    return experiment.answers[key]
-
-
-def platt_on_validation(experiment, fold, score):
-    """Calibration of scores by the test side, which no model was fitted on."""
-    test = experiment.sides.index[experiment.sides[fold] == "validation"]
-    return platt(experiment.labels.loc[test, fold], score[test])
-
-
-class ArtistIdentifier:
-    """Tells tracks' artists by their sound, and answers with what those reached before.
-
-    A track is normal around its artist's place, with the same covariance for all; places are
-    normal around the origin. So the probability of each artist, and of one that is new, has a
-    closed form.
-    """
-
-    def fit(self, X, artists, popularity):
-        """Learn from tracks.
-
-        Parameters
-        ----------
-        X : np.ndarray [shape=(tracks, features)]
-            Standardised.
-        artists : np.ndarray of str [shape=(tracks,)]
-            At least one of them with two tracks: how an artist's tracks differ is learnt, too.
-        popularity : np.ndarray [shape=(tracks,)]
-
-        Returns
-        -------
-        self
-        """
-        member, self.artists = pd.factorize(np.asarray(artists))
-        n = np.bincount(member)
-        places = _sums(member, X) / n[:, None]
-        inside = (X - places[member])[n[member] > 1]
-        covariance = inside.T @ inside / (n[n > 1] - 1).sum()
-        sphere = np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-        variance, axes = np.linalg.eigh((1 - SHRINKAGE) * covariance + SHRINKAGE * sphere)
-        self.whiten = axes / np.sqrt(variance)
-        between = np.maximum((X @ self.whiten).var(axis=0) - 1, LEAST)
-        shrunk = n[:, None] * between / (n[:, None] * between + 1)
-        self.places = np.vstack([(places @ self.whiten) * shrunk, np.zeros(len(between))])
-        self.spread = np.vstack([1 + between / (n[:, None] * between + 1), 1 + between])
-        self.prior = np.log(np.append((1 - NEW) * n / n.sum(), NEW))
-        mean = popularity.mean()
-        fame = (np.bincount(member, popularity) + FAME * mean) / (n + FAME)
-        self.fame = np.append(fame, mean)
-        return self
-
-    def probabilities(self, X):
-        """Of each artist, and in the last column of a new one, np.ndarray [shape=(n, artists+1)]"""
-        Z = X @ self.whiten
-        distance = (Z**2 @ (1 / self.spread).T - 2 * Z @ (self.places / self.spread).T
-                    + (self.places**2 / self.spread).sum(axis=1))
-        logs = self.prior - (distance + np.log(self.spread).sum(axis=1)) / 2
-        likely = np.exp(logs - logs.max(axis=1, keepdims=True))
-        return likely / likely.sum(axis=1, keepdims=True)
-
-    def predict(self, X):
-        """Popularity that the likely artists had, np.ndarray [shape=(n,)]."""
-        return self.probabilities(X) @ self.fame
-
-
-def _sums(member, X):
-    """Sum of the rows of each group, np.ndarray [shape=(groups, features)]."""
-    return np.stack([np.bincount(member, column) for column in X.T], axis=1)

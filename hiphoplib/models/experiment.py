@@ -1,9 +1,10 @@
-"""A corpus made ready for a protocol, and the training of every model, seed and fold on it."""
+"""A corpus made ready for training under a protocol, and the training of networks on it."""
 
 import hashlib
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.io import progress
 from hiphoplib.keras_backend import HAS_GPU
 from hiphoplib.models.networks import NETWORKS, VERSION
-from hiphoplib.models.training import EPOCHS, PATIENCE, fit, load_run, read_card, save_run
+from hiphoplib.models.training import EPOCHS, PATIENCE, fit, read_card, save_run
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
 from hiphoplib.run_size import run_size
 from hiphoplib.tracks.cleaning import clean_tracks
@@ -32,14 +33,14 @@ LOOK = 0.5  # s between two looks at how far the trainings are
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a corpus is split and on which grid it is heard: runs of one protocol compare.
+    """How a corpus is split and on which grid: runs of one protocol compare.
 
     Parameters
     ----------
     grid : MelGrid
     split : {"artist", "time", "random"}
     folds : int
-        0 for one holdout.
+        0 for one split.
     subset : (int, int), optional
         How many tracks of the corpus, and the seed that drew them; all if not given.
     """
@@ -47,18 +48,18 @@ class Protocol:
     grid: MelGrid
     split: str = "artist"
     folds: int = 0
-    subset: tuple = None
+    subset: tuple[int, int] | None = None
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Name of the folder of its runs."""
         name = f"{self.grid.name}-{self.split}-" + (f"{self.folds}folds" if self.folds else "once")
         return name + ("-{}tracks-draw{}".format(*self.subset) if self.subset else "")
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Experiment:
-    """A corpus made ready for a protocol.
+    """A corpus, split and labelled by a protocol.
 
     Parameters
     ----------
@@ -67,12 +68,12 @@ class Experiment:
     store : MelStore
     tracks : pd.DataFrame
         The cleaned table, tracks with a usable clip only, indexed by ``id`` as well.
-    sides, labels : pd.DataFrame [shape=(tracks, folds)]
-        Side and label in every fold; labels by the median of the fold's training tracks.
+    sides : pd.DataFrame of str [shape=(tracks, folds)]
+        Set of each track: "train", "validation" or "test".
+    labels : pd.DataFrame of int [shape=(tracks, folds)]
+        1 from the median of the fold's training tracks on.
     thresholds : list of float
         That median.
-    answers : dict
-        What the entries of the ladder have scores_of, by name, fold and seed.
     """
 
     folder: Path
@@ -81,23 +82,91 @@ class Experiment:
     tracks: pd.DataFrame
     sides: pd.DataFrame
     labels: pd.DataFrame
-    thresholds: list
-    answers: dict = field(default_factory=dict)
+    thresholds: list[float]
 
     @cached_property
-    def fingerprint(self):
-        """Hash of what was learnt from: ids, popularity, artists, spectrograms."""
+    def fingerprint(self) -> str:
+        """Hash of what is learnt from: ids, popularity, artists, spectrograms."""
         table = self.tracks[["id", "popularity", "artists"]].to_json(orient="values")
         learnt_from = f"{table} {self.store.checksum(self.tracks.index)}"
         return "sha256:" + hashlib.sha256(learnt_from.encode()).hexdigest()
 
-    def run_folder(self, model, seed, fold):
-        """Folder of one run."""
+    def ids(self, fold: int, *sets: str) -> pd.Index:
+        """Return the ids of the tracks in some of a fold's sets.
+
+        Parameters
+        ----------
+        fold : int
+        *sets : {"train", "validation", "test"}
+
+        Returns
+        -------
+        pd.Index
+            In the order of the table.
+        """
+        return self.sides.index[self.sides[fold].isin(sets)]
+
+    def run_folder(self, model: str, seed: int, fold: int) -> Path:
+        """Return the folder of one run.
+
+        Parameters
+        ----------
+        model : str
+        seed, fold : int
+
+        Returns
+        -------
+        Path
+        """
         return self.folder / "runs" / self.protocol.name / model / f"seed{seed}-fold{fold}"
 
+    def run_of(self, model: str, track_id: str, seed: int = 0) -> Path:
+        """Return the folder of the run that never saw a track; of one split, the only one.
 
-def prepare(folder, grid="quick", split="artist", folds=None, subset=None):
-    """Read a corpus and its mel store, split it, label it.
+        Parameters
+        ----------
+        model, track_id : str
+        seed : int
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        BadInput
+            If the corpus has no usable clip of that id.
+        """
+        if track_id not in self.sides.index:
+            raise BadInput(f"track {track_id!r}: no usable clip of that id in {self.folder}; "
+                           "see its tracks table and rejected.csv")
+        side = self.sides.loc[track_id]
+        fold = side.index[side == "test"][0] if (side == "test").any() else side.index[0]
+        return self.run_folder(model, seed, fold)
+
+    def trained_seeds(self, model: str) -> list[int]:
+        """Return the seeds of which every fold of a network is trained on this very corpus.
+
+        Parameters
+        ----------
+        model : str
+
+        Returns
+        -------
+        list of int
+        """
+        folds: dict[int, set] = {}
+        for path in (self.folder / "runs" / self.protocol.name / model).glob("*/card.json"):
+            card = read_card(path.parent)
+            if (card and card.get("fingerprint") == self.fingerprint
+                    and card.get("networks") == VERSION):
+                folds.setdefault(card["seed"], set()).add(card["fold"])
+        return sorted(seed for seed, trained in folds.items() if trained >= set(self.sides))
+
+
+def prepare(folder: Path | str, grid: str = "quick", split: str = "artist",
+            folds: int | None = None, subset: tuple[int, int] | None = None) -> Experiment:
+    """Read a corpus and its spectrogram store, split it, label it.
 
     Parameters
     ----------
@@ -106,7 +175,7 @@ def prepare(folder, grid="quick", split="artist", folds=None, subset=None):
     grid : {"quick", "full"}
     split : {"artist", "time", "random"}
     folds : int, optional
-        What the size of the corpus asks for (`default_folds`) if not given.
+        What the size of the corpus asks for (`splits.default_folds`) if not given.
     subset : (int, int), optional
         So many tracks of artists that are drawn with that seed, as `Protocol.subset`.
 
@@ -120,33 +189,28 @@ def prepare(folder, grid="quick", split="artist", folds=None, subset=None):
     tracks = tracks[tracks["id"].isin(store.ids)]
     tracks.index = pd.Index(tracks["id"].to_list())
     if subset:
-        tracks = some_artists(tracks, *subset)
+        tracks = _some_artists(tracks, *subset)
     if folds is None:
         folds = run_size().folds or default_folds(len(tracks))
     sides = split_tracks(tracks, split, folds, SPLIT_SEED).loc[tracks.index]
     labelled = {fold: label_popular(tracks["popularity"], side == "train")
                 for fold, side in sides.items()}
     labels = pd.DataFrame({fold: popular for fold, (popular, _) in labelled.items()})
-    return Experiment(
-        folder,
-        Protocol(store.grid, split, folds, subset),
-        store,
-        tracks,
-        sides,
-        labels,
-        [threshold for _, threshold in labelled.values()],
-    )
+    return Experiment(folder, Protocol(store.grid, split, folds, subset), store, tracks, sides,
+                      labels, [threshold for _, threshold in labelled.values()])
 
 
-def some_artists(tracks, n, seed):
-    """About `n` tracks of a table: those of artist groups in an order drawn with `seed`."""
+def _some_artists(tracks, n, seed):
+    """About `n` tracks: those of artist groups in an order drawn with `seed`."""
     groups = artist_groups(tracks.sort_values("id"))  # which are numbered in the table's order
     order = np.random.default_rng(seed).permutation(np.sort(groups.unique()))
     size = groups.value_counts()[order].cumsum()
     return tracks[tracks["id"].isin(groups.index[groups.isin(size.index[size <= n])])]
 
 
-def train(experiment, models, seeds=(0,), *, folds=None, epochs=EPOCHS, patience=PATIENCE, jobs=-1):
+def train(experiment: Experiment, models: str | Sequence[str], seeds: Sequence[int] = (0,), *,
+          folds: Sequence[int] | None = None, epochs: int = EPOCHS, patience: int = PATIENCE,
+          jobs: int = -1) -> list[Path]:
     """Train networks on folds and seeds; what stands from an earlier call is not repeated.
 
     As many are trained at once as there are cores, each by one thread in a process of its own, so
@@ -156,20 +220,20 @@ def train(experiment, models, seeds=(0,), *, folds=None, epochs=EPOCHS, patience
     Parameters
     ----------
     experiment : Experiment
-    models : str or list of str
+    models : str or sequence of str
         Names in `NETWORKS`.
     seeds : sequence of int
     folds : sequence of int, optional
         Every one of the protocol if not given.
     epochs, patience : int
-        As for `fit`.
+        At most so many epochs, and so many without a better loss on the validation set.
     jobs : int
         Trainings at once, fewer where the memory is short; -1 for one a core.
 
     Returns
     -------
-    folders : list of Path
-        One a run, models first, then seeds; `load_run` opens them.
+    list of Path
+        Folders of the runs, models first, then seeds; `training.load_run` opens them.
 
     Raises
     ------
@@ -186,21 +250,12 @@ def train(experiment, models, seeds=(0,), *, folds=None, epochs=EPOCHS, patience
               "max_epochs": epochs, "patience": patience, "networks": VERSION}
     runs = [(model, seed, fold) for model in models for seed in seeds
             for fold in (experiment.sides if folds is None else folds)]
-    todo = [
-        _Training(
-            model,
-            seed,
-            int(fold),
-            experiment.run_folder(model, seed, fold),
-            experiment.store,
-            experiment.labels[fold],
-            experiment.sides[fold],
-            NETWORKS[model],
-            {**wanted, "fold": int(fold), "threshold": experiment.thresholds[fold]},
-        )
-        for model, seed, fold in runs
-        if not _stands(experiment.run_folder(model, seed, fold), wanted)
-    ]
+    todo = [_Training(model, seed, int(fold), experiment.run_folder(model, seed, fold),
+                      experiment.store, experiment.labels[fold], experiment.sides[fold],
+                      NETWORKS[model],
+                      {**wanted, "fold": int(fold), "threshold": experiment.thresholds[fold]})
+            for model, seed, fold in runs
+            if not _stands(experiment.run_folder(model, seed, fold), wanted)]
     # the longest first, so that none of them runs alone at the end
     todo.sort(key=lambda training: SLOWEST_FIRST.index(training.model)
               if training.model in SLOWEST_FIRST else -1)
@@ -210,7 +265,7 @@ def train(experiment, models, seeds=(0,), *, folds=None, epochs=EPOCHS, patience
 
 
 def _train_all(todo, jobs):
-    """Train what is to be trained: in processes, or one after the other on the GPU."""
+    """Train in processes, or one after the other on the GPU."""
     if HAS_GPU:
         for training in todo:
             training.run()
@@ -226,21 +281,7 @@ def _train_all(todo, jobs):
 
 @dataclass(frozen=True)
 class _Training:
-    """One training, with all that another process needs for it.
-
-    Parameters
-    ----------
-    model : str
-    seed, fold : int
-    folder : Path
-        Of the run.
-    store : MelStore
-    labels, sides : pd.Series, indexed by track id
-    builder : callable
-        The entry in `NETWORKS`, which may have been made where the other process does not see it.
-    card : dict
-        What the run's card says besides what `fit` finds.
-    """
+    """One training, with all that another process needs for it."""
 
     model: str
     seed: int
@@ -249,8 +290,8 @@ class _Training:
     store: MelStore
     labels: pd.Series
     sides: pd.Series
-    builder: callable
-    card: dict
+    builder: Callable  # the entry in `NETWORKS`, which the other process may not have
+    card: dict  # what the run's card holds besides what `fit` writes there
 
     @property
     def title(self):
@@ -288,7 +329,7 @@ class _Training:
 
 
 @contextmanager
-def _progress_of(todo, runs, epochs, title):
+def _progress_of(todo, runs, epochs, title) -> Iterator[None]:
     """Draw one bar of the epochs of all trainings, which says what runs; those that stand count."""
     for training in todo:  # of a run that was killed, or of other settings
         for name in (EPOCHS_DONE, "card.json"):
@@ -320,30 +361,3 @@ def _stands(folder, wanted):
     """Whether a finished run of the same corpus and settings lies in a folder."""
     card = read_card(folder)
     return card is not None and all(card.get(key) == value for key, value in wanted.items())
-
-
-def run_of(experiment, model, track_id, seed=0):
-    """Folder of the network that never saw a track, or with one split of the only one of that seed.
-
-    Raises
-    ------
-    BadInput
-        If the corpus has no usable clip of that id.
-    """
-    if track_id not in experiment.sides.index:
-        raise BadInput(f"track {track_id!r}: no usable clip of that id in {experiment.folder}; "
-                       "see its tracks table and rejected.csv")
-    side = experiment.sides.loc[track_id]
-    fold = side.index[side == "test"][0] if (side == "test").any() else side.index[0]
-    return experiment.run_folder(model, seed, fold)
-
-
-def load_run_of(experiment, model, track_id, seed=0):
-    """That network itself.
-
-    Raises
-    ------
-    BadInput
-        As `run_of`, and if the model is not trained.
-    """
-    return load_run(run_of(experiment, model, track_id, seed))

@@ -1,4 +1,4 @@
-"""The networks of 2021, and the registry that a new model enters as one function.
+"""The networks of 2021 and the CRNN, and the registry that a new network enters as one function.
 
 On the `FULL` grid each has the parameters of the 2021 study, number for number; on another grid
 the pools shrink to what the input offers.
@@ -6,27 +6,41 @@ the pools shrink to what the input offers.
 
 import math
 import warnings
+from collections.abc import Callable
+from pathlib import Path
 
 from hiphoplib.audio.mel import QUICK
 from hiphoplib.keras_backend import keras
 
 layers = keras.layers
 
-NETWORKS = {}
-VERSION = 2  # of the networks: runs of another one are trained anew
-LEARNING_RATE = {"rnn": 3e-4}  # at Adam's 1e-3 its loss on the test side jumps and it stops early
+Shape = tuple[int, ...]
+NETWORKS: dict[str, Callable[[Shape], keras.Model]] = {}
+VERSION = 3  # of networks and runs: those of another one are trained again
+LEARNING_RATE = {"rnn": 3e-4}  # at Adam's 1e-3 its validation loss jumps and it stops early
 BATCH = 8  # clips that a change of the weights is learnt from
 AT_ONCE = {"rnn": 4 * 128 * 1292}  # bins of them that are in memory at once, where not all are
 
 
-def register(builder):
-    """Enter a builder, ``builder(input_shape) -> keras.Model``, in `NETWORKS` under its name."""
+def register(builder: Callable[[Shape], keras.Model]) -> Callable[[Shape], keras.Model]:
+    """Enter a builder in `NETWORKS` under its name.
+
+    Parameters
+    ----------
+    builder : callable
+        ``builder(input_shape) -> keras.Model``, not compiled.
+
+    Returns
+    -------
+    callable
+        The builder itself.
+    """
     NETWORKS[builder.__name__] = builder
     return builder
 
 
-def build_model(name, input_shape):
-    """A compiled network of the registry.
+def build_model(name: str, input_shape: Shape) -> keras.Model:
+    """Build and compile a network.
 
     Parameters
     ----------
@@ -51,8 +65,8 @@ def build_model(name, input_shape):
     return model
 
 
-def load_network(name, shape, path):
-    """A network built by this project's code, with the weights of a ``.keras`` file.
+def load_network(name: str, shape: Shape, path: Path | str) -> keras.Model:
+    """Build a network by this project's code, with the weights of a ``.keras`` file.
 
     Nothing but numbers is read from the file, so that no code in it can run, and one that another
     version of Keras has written can be read, too.
@@ -64,6 +78,10 @@ def load_network(name, shape, path):
     shape : (int, int)
         Of the spectrograms.
     path : path-like
+
+    Returns
+    -------
+    keras.Model
 
     Raises
     ------
@@ -77,18 +95,36 @@ def load_network(name, shape, path):
     return model
 
 
-def clips_a_step(model):
-    """Clips that go through a compiled network at once: a batch, or a part of one.
+def clips_a_step(model: keras.Model) -> int:
+    """Return how many clips go through a compiled network at once: a batch, or a part of one.
 
     The gradients of the parts are added up, so that the network learns the same from them, and
     the activations of a large network on a large grid take a part of the memory.
+
+    Parameters
+    ----------
+    model : keras.Model
+
+    Returns
+    -------
+    int
     """
     return BATCH // (model.optimizer.gradient_accumulation_steps or 1)
 
 
 @register
-def mlp(input_shape):
-    """Multilayer perceptron on every bin of the spectrogram."""
+def mlp(input_shape: Shape) -> keras.Model:
+    """Build the multilayer perceptron on every bin of the spectrogram.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        ``(n_mels, frames)``.
+
+    Returns
+    -------
+    keras.Model
+    """
     clip = keras.Input(input_shape)
     x = layers.Flatten()(clip)
     x = layers.Dense(128, activation="relu")(x)
@@ -97,21 +133,41 @@ def mlp(input_shape):
 
 
 @register
-def cnn1(input_shape):
-    """CNN 1: square 3×3 filters, pools that shorten time faster than frequency."""
+def cnn1(input_shape: Shape) -> keras.Model:
+    """Build CNN 1: square 3×3 filters, pools that shorten time faster than frequency.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        ``(n_mels, frames)``.
+
+    Returns
+    -------
+    keras.Model
+    """
     return _cnn("cnn1", input_shape, filters=(16, 32, 64, 128), kernels=[(3, 3)] * 4)
 
 
 @register
-def cnn2(input_shape):
-    """CNN 2: twice the filters and 2×3 kernels, which look further in time than in frequency."""
+def cnn2(input_shape: Shape) -> keras.Model:
+    """Build CNN 2: twice the filters and 2×3 kernels, longer in time than in frequency.
+
+    Parameters
+    ----------
+    input_shape : tuple of int
+        ``(n_mels, frames)``.
+
+    Returns
+    -------
+    keras.Model
+    """
     return _cnn("cnn2", input_shape, filters=(32, 64, 128, 128),
                 kernels=[(2, 3), (2, 3), (2, 3), (3, 3)])
 
 
 @register
-def rnn(input_shape, *, frames=None):
-    """Recurrent network behind a convolutional front end, which reads the clip in time order.
+def rnn(input_shape: Shape, *, frames: int | None = None) -> keras.Model:
+    """Build the recurrent network behind a convolutional front end, which reads in time order.
 
     The pools bring the frequency axis to 1, so that the two GRUs see 128 channels a step
     (the convolutional recurrent network of Choi, Fazekas, Sandler & Cho, ICASSP 2017).
@@ -124,6 +180,10 @@ def rnn(input_shape, *, frames=None):
         Of so many frames in a row it reads the mean. By default it reads every frame, as in 2021,
         and on the `QUICK` grid the mean of two: that halves its price, and the difference in AUC is
         not significant (`rnn_frames.json`).
+
+    Returns
+    -------
+    keras.Model
     """
     clip = keras.Input(input_shape)
     x = layers.Reshape((*input_shape, 1))(clip)
@@ -142,12 +202,13 @@ def rnn(input_shape, *, frames=None):
 
 
 @register
-def crnn(input_shape, *, dropout=0.3, recurrent=True, summary="mean"):
-    """Recurrent network that a laptop can train: the bands of a frame are channels, not an axis.
+def crnn(input_shape: Shape, *, dropout: float = 0.3, recurrent: bool = True,
+         summary: str = "mean") -> keras.Model:
+    """Build a recurrent network that a laptop can train: a frame's bands are channels.
 
     Convolutions run over time only, so that a layer is a product of matrices; the pools leave a
-    thirty-second of the frames to the GRU, whose answers are averaged over the clip. What the
-    other settings are worth is in `crnn_search`.
+    thirty-second of the frames to the GRU, whose output is averaged over the clip. What the other
+    settings are worth is in `crnn_search.json`.
 
     Parameters
     ----------
@@ -158,7 +219,11 @@ def crnn(input_shape, *, dropout=0.3, recurrent=True, summary="mean"):
     recurrent : bool
         Whether the GRU is there.
     summary : {"mean", "mean and max"}
-        Of its answers over the clip.
+        Of its output over the clip.
+
+    Returns
+    -------
+    keras.Model
     """
     clip = keras.Input(input_shape)
     x = layers.Permute((2, 1))(clip)

@@ -1,9 +1,10 @@
-"""Fitting a network from the mel store, and the folder that a finished run leaves behind."""
+"""Fitting a network on a spectrogram store, and the folder that a finished run leaves behind."""
 
 import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from zipfile import BadZipFile
@@ -11,9 +12,11 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
+from hiphoplib.dataset.store import MelStore
 from hiphoplib.errors import BadInput
 from hiphoplib.io import naming, write_whole
 from hiphoplib.keras_backend import keras, tf
+from hiphoplib.models.checkpoint import CHECKPOINT, Checkpoint
 from hiphoplib.models.networks import (
     BATCH,
     LEARNING_RATE,
@@ -26,8 +29,7 @@ from hiphoplib.run_size import run_size
 
 EPOCHS, PATIENCE = run_size().epochs, 6
 PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte
-IN_MEMORY = 1000 * 64 * 323  # bins of a side that are read once and not every epoch, 83 MB
-CHECKPOINT = "checkpoint.npz"
+IN_MEMORY = 1000 * 64 * 323  # bins of a set that are read once and not every epoch, 83 MB
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,21 @@ class Scaler:
     std: np.ndarray
 
     @classmethod
-    def fit(cls, store, ids, block=32):
-        """Mean and deviation of every band over the clips `ids` of a store, a block at a time."""
+    def fit(cls, store: MelStore, ids: pd.Index, block: int = 32) -> "Scaler":
+        """Measure mean and deviation of every band, over both time and clips.
+
+        Parameters
+        ----------
+        store : MelStore
+        ids : pd.Index of str
+            The training clips.
+        block : int
+            Clips that are in memory at once.
+
+        Returns
+        -------
+        Scaler
+        """
         total = np.zeros((2, store.grid.n_mels))
         for start in range(0, len(ids), block):
             S_db = store.batch(ids[start: start + block]).astype(float)
@@ -53,13 +68,13 @@ class Scaler:
         mean, square = total / len(ids)
         return cls(mean, np.sqrt(np.maximum(square - mean**2, 1e-6)))
 
-    def __call__(self, S_db):
-        """Standardised spectrograms, np.ndarray [shape=(n, n_mels, frames)], float32."""
+    def __call__(self, S_db: np.ndarray) -> np.ndarray:
+        """Return standardised spectrograms, float32 [shape=(n, n_mels, frames)]."""
         mean, std = (band.astype(np.float32)[:, None] for band in (self.mean, self.std))
         return (S_db - mean) / std
 
 
-class Clips(keras.utils.PyDataset):
+class ClipBatches(keras.utils.PyDataset):
     """Batches of standardised spectrograms and labels, read from the store as they are needed.
 
     Keras reads ahead while it trains (`tf.data.Dataset.prefetch`); no more than that is in memory,
@@ -72,32 +87,41 @@ class Clips(keras.utils.PyDataset):
     scaler : Scaler
     batch : int > 0
         Clips a batch.
-    seed : int or None
-        Order of the clips, a new one each epoch; None keeps them in the order of `labels`.
+    seed : int, optional
+        Of the order of the clips, a new one each epoch; without it, that of `labels`.
     """
 
-    def __init__(self, store, labels, scaler, batch=BATCH, seed=None):
+    def __init__(self, store: MelStore, labels: pd.Series, scaler: Scaler, batch: int = BATCH,
+                 seed: int | None = None):
         super().__init__()
         self.store, self.labels, self.scaler = store, labels, scaler
         self.batch, self.seed = batch, seed
-        self.all = None
+        self._all = None
         if len(labels) * store.grid.n_mels * store.grid.frames <= IN_MEMORY:
-            self.all = scaler(store.batch(labels.index))
+            self._all = scaler(store.batch(labels.index))
         self.begin(0)
 
-    def begin(self, epoch):
-        """Put the clips into the order of an epoch, whatever was read before."""
-        self.order = np.arange(len(self.labels))
+    def begin(self, epoch: int) -> None:
+        """Put the clips into the order of an epoch, whatever was read before.
+
+        Parameters
+        ----------
+        epoch : int
+        """
+        self._order = np.arange(len(self.labels))
         if self.seed is not None:
-            np.random.default_rng([self.seed, epoch]).shuffle(self.order)
+            np.random.default_rng([self.seed, epoch]).shuffle(self._order)
 
     def __len__(self):
+        """Return the number of batches."""
         return -(-len(self.labels) // self.batch)
 
     def __getitem__(self, number):
-        rows = np.sort(self.order[number * self.batch: (number + 1) * self.batch])
+        """Return clips [shape=(batch, n_mels, frames)] and labels [shape=(batch, 1)]."""
+        rows = np.sort(self._order[number * self.batch: (number + 1) * self.batch])
         labels = self.labels.iloc[rows]
-        clips = self.scaler(self.store.batch(labels.index)) if self.all is None else self.all[rows]
+        clips = (self.scaler(self.store.batch(labels.index)) if self._all is None
+                 else self._all[rows])
         return clips, labels.to_numpy(np.float32)[:, None]
 
 
@@ -111,59 +135,81 @@ class Run:
     scaler : Scaler
     card : dict
         Corpus, grid, split, seed, threshold, versions, metrics.
-    history : pd.DataFrame
+    history : pd.DataFrame, optional
         One row an epoch: ``epoch``, ``loss``, ``auc``, ``val_loss``, ``val_auc``, …
     """
 
     model: keras.Model
     scaler: Scaler
     card: dict
-    history: pd.DataFrame
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
 
-    def predict(self, S_db):
-        """Probability of being popular, np.ndarray [shape=(n,)], of dB [shape=(n, n_mels, t)]."""
+    def predict(self, S_db: np.ndarray) -> np.ndarray:
+        """Return the probability of being popular.
+
+        Parameters
+        ----------
+        S_db : np.ndarray [shape=(n, n_mels, frames)]
+            In dB.
+
+        Returns
+        -------
+        np.ndarray [shape=(n,)]
+        """
         self._check(S_db)
         batch = max(1, PREDICT_BINS // S_db[0].size)
         return self.model.predict(self.scaler(S_db), batch_size=batch, verbose=0)[:, 0]
 
-    def gradient(self, S_db):
-        """Gradient of each clip's probability by its dB, np.ndarray [shape=(n, n_mels, t)]."""
+    def gradient(self, S_db: np.ndarray) -> np.ndarray:
+        """Return the gradient of each clip's probability by its dB.
+
+        Parameters
+        ----------
+        S_db : np.ndarray [shape=(n, n_mels, frames)]
+            In dB.
+
+        Returns
+        -------
+        np.ndarray [shape=(n, n_mels, frames)]
+        """
         self._check(S_db)
         clips = tf.convert_to_tensor(self.scaler(S_db))
         with tf.GradientTape() as tape:
             tape.watch(clips)
-            answers = self.model(clips, training=False)
-        by_deviation = tape.gradient(answers, clips).numpy()
+            probability = self.model(clips, training=False)
+        by_deviation = tape.gradient(probability, clips).numpy()
         return by_deviation / self.scaler.std.astype(np.float32)[:, None]
 
     def _check(self, S_db):
-        if S_db.shape[1:] != tuple(self.card["grid"]["shape"]):
+        grid = self.card["grid"]
+        if S_db.shape[1:] != tuple(grid["shape"]):
             raise BadInput(f"model {self.card['model']}: trained on spectrograms of "
-                           f"{self.card['grid']['shape']}, not {list(S_db.shape[1:])}; use the "
-                           f"grid {self.card['grid']['name']}")
+                           f"{grid['shape']}, not {list(S_db.shape[1:])}; use the grid "
+                           f"{grid['name']}")
 
 
-def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE, folder=None,
-        progress=None):
-    """Train one network, stopping early on the test split.
+def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed: int = 0,
+        epochs: int = EPOCHS, patience: int = PATIENCE, folder: Path | str | None = None,
+        progress: Callable[[int], None] | None = None) -> Run:
+    """Train one network, stopping early on the validation set.
 
     Parameters
     ----------
     name : str
-        A name in `MODELS`.
+        A name in `NETWORKS`.
     store : MelStore
     labels : pd.Series of int, indexed by track id
     sides : pd.Series of str, indexed by track id
-        "train", "validation" or "test"; the holdout is not touched.
+        "train", "validation" or "test"; the test set is not touched.
     seed : int
         Of the weights, the dropout and the order of the clips; the same seed on the same machine
         gives the same network.
     epochs, patience : int
-        At most so many epochs, and so many without a better loss on the test split. The weights
-        of the best epoch are kept.
+        At most so many epochs, and so many without a better loss on the validation set. The
+        weights of the best epoch are kept.
     folder : path-like, optional
-        Keeps the state after every epoch (`Checkpoint`): the same call goes on from there, with
-        the result of an uninterrupted one.
+        Keeps the state after every epoch: the same call goes on from there, with the result of an
+        uninterrupted one.
     progress : callable, optional
         Called with the number of epochs that are done.
 
@@ -174,23 +220,24 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
     Raises
     ------
     BadInput
-        If a side has one class only.
+        If the training or validation set has one class only.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
     parts = {side: labels[sides[labels.index] == side] for side in ("train", "validation")}
     for side, part in parts.items():
         if part.nunique() < 2:
-            raise BadInput(f"split: the {side} side of {len(part)} tracks has one class only; "
+            raise BadInput(f"split: the {side} set of {len(part)} tracks has one class only; "
                            "gather more tracks, or split at random")
     scaler = Scaler.fit(store, parts["train"].index)
     model = build_model(name, store.grid.shape)
-    train, test = (Clips(store, parts[side], scaler, clips_a_step(model), order) for side, order in
-                   (("train", seed), ("validation", None)))
-    checkpoint = Checkpoint(folder, model, begun_as(name, seed, train, test, epochs, patience))
-    if not finished(checkpoint.history, epochs, patience):
-        model.fit(train, validation_data=test, initial_epoch=len(checkpoint.history), epochs=epochs,
-                  shuffle=False, verbose=0,
+    train, validation = (ClipBatches(store, parts[side], scaler, clips_a_step(model), order)
+                         for side, order in (("train", seed), ("validation", None)))
+    checkpoint = Checkpoint(folder, model,
+                            _settings(name, seed, train, validation, epochs, patience))
+    if not _is_finished(checkpoint.history, epochs, patience):
+        model.fit(train, validation_data=validation, initial_epoch=len(checkpoint.history),
+                  epochs=epochs, shuffle=False, verbose=0,
                   callbacks=[_EpochByEpoch(train, checkpoint, epochs, patience, progress)])
     model.set_weights(checkpoint.best)
     history = pd.DataFrame(checkpoint.history)
@@ -209,7 +256,7 @@ def fit(name, store, labels, sides, *, seed=0, epochs=EPOCHS, patience=PATIENCE,
 
 
 class _EpochByEpoch(keras.callbacks.Callback):
-    """Gives every epoch its order, keeps what it came to, and stops when it is time."""
+    """Gives every epoch its order, keeps its state, and stops when it is time."""
 
     def __init__(self, clips, checkpoint, epochs, patience, progress):
         super().__init__()
@@ -223,20 +270,20 @@ class _EpochByEpoch(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self.began
         self.checkpoint.keep({"epoch": epoch, **logs, "seconds": seconds})
-        self.model.stop_training = finished(self.checkpoint.history, *self.limits)
+        self.model.stop_training = _is_finished(self.checkpoint.history, *self.limits)
         if self.progress:
             self.progress(epoch + 1)
 
 
-def finished(history, epochs, patience):
+def _is_finished(history, epochs, patience):
     """Whether a training is at its end: enough epochs, or too many without a better loss."""
     losses = [row["val_loss"] for row in history]
     return len(losses) >= epochs or len(losses) - 1 - int(np.argmin(losses or [0])) >= patience
 
 
-def begun_as(name, seed, train, test, epochs, patience):
-    """What a training depends on, dict: a checkpoint of another one is no beginning of it."""
-    learnt_from = [*train.labels.items(), *test.labels.items(), *train.scaler.mean,
+def _settings(name, seed, train, validation, epochs, patience):
+    """What a training depends on, dict: a checkpoint of another one is not taken up."""
+    learnt_from = [*train.labels.items(), *validation.labels.items(), *train.scaler.mean,
                    *train.scaler.std]
     return {"model": name, "networks": VERSION, "seed": seed, "epochs": epochs,
             "patience": patience, "batch": train.batch, "versions": versions(),
@@ -244,15 +291,21 @@ def begun_as(name, seed, train, test, epochs, patience):
             "data": hashlib.sha256(repr(learnt_from).encode()).hexdigest()}
 
 
-def versions():
-    """Versions of what a result depends on, dict of str."""
+def versions() -> dict[str, str]:
+    """Return the versions of what a result depends on."""
     return {name: version(name) for name in ("keras", "librosa", "lime", "numpy", "scikit-learn",
                                              "scipy", "soundfile", "soxr")
             } | {"tensorflow": tf.__version__}
 
 
-def save_run(run, folder):
-    """Write ``model.keras``, ``history.csv`` and, last, ``card.json``: with it the run counts."""
+def save_run(run: Run, folder: Path | str) -> None:
+    """Write ``model.keras``, ``history.csv`` and, last, ``card.json``: with it the run counts.
+
+    Parameters
+    ----------
+    run : Run
+    folder : path-like
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with naming(folder / "model.keras"):
@@ -264,98 +317,53 @@ def save_run(run, folder):
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def read_card(folder):
-    """Card of a finished run, dict; None if there is none or it is damaged."""
+def read_card(folder: Path | str) -> dict | None:
+    """Read the card of a finished run.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    dict or None
+        None if there is none or it is damaged.
+    """
     try:
         return json.loads((Path(folder) / "card.json").read_text())
     except (OSError, ValueError):
         return None
 
 
-def load_run(folder):
-    """A run from its folder; no code in the file is run.
+def load_run(folder: Path | str) -> Run:
+    """Load a run from its folder; no code in the files is run.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    Run
 
     Raises
     ------
     BadInput
-        If there is none, or its files are damaged.
+        If there is none, it is of another version, or its files are damaged.
     """
     folder = Path(folder)
-    if not (folder / "card.json").is_file():
-        raise BadInput(f"{folder}: no trained model there; "
+    card = read_card(folder)
+    if card is None:
+        raise BadInput(f"{folder}: no trained model there that can be read; "
                        "make one with `python -m hiphoplib train`")
+    if card.get("networks") != VERSION:
+        raise BadInput(f"{folder}: trained by another version of this project; train it again")
     try:
-        card = json.loads((folder / "card.json").read_text())
-        scaler = card.pop("scaler")
+        bands = card.pop("scaler")
+        scaler = Scaler(np.array(bands["mean"]), np.array(bands["std"]))
         history = pd.read_csv(folder / "history.csv")
         model = load_network(card["model"], card["grid"]["shape"], folder / "model.keras")
     except (ValueError, OSError, KeyError, TypeError, BadZipFile, UserWarning) as error:
         raise BadInput(f"{folder}: the model cannot be loaded "
                        f"({str(error).splitlines()[0]}); train it again") from error
-    return Run(model, Scaler(np.array(scaler["mean"]), np.array(scaler["std"])), card, history)
-
-
-class Checkpoint:
-    """What a training has come to, kept after every epoch in one file that is whole or not there.
-
-    It holds all that the next epoch depends on: weights, the optimizer's moments, the state of the
-    dropout's random numbers, the history, and the weights of the best epoch. No code is in the
-    file, and none is run from it.
-
-    Parameters
-    ----------
-    folder : path-like or None
-        Of the run; None keeps nothing on disk.
-    model : keras.Model
-        Compiled and newly built; gets the state that is found.
-    settings : dict
-        What the training depends on. A checkpoint of other settings is not taken up.
-
-    Attributes
-    ----------
-    history : list of dict
-        One an epoch, with ``val_loss``.
-    best : list of np.ndarray
-        Weights of the epoch of the lowest ``val_loss``; None before the first one.
-    """
-
-    def __init__(self, folder, model, settings):
-        self.path = Path(folder) / CHECKPOINT if folder else None
-        self.model, self.settings = model, settings
-        self.history, self.best = [], None
-        self._take_up()
-
-    @property
-    def _variables(self):
-        return [*self.model.variables, *self.model.optimizer.variables]
-
-    def keep(self, epoch):
-        """Put down the state after an epoch, dict: its row of the history."""
-        self.history.append(epoch)
-        losses = [row["val_loss"] for row in self.history]
-        if self.best is None or losses[-1] < min(losses[:-1]):
-            self.best = self.model.get_weights()
-        if self.path:
-            note = json.dumps({"settings": self.settings, "history": self.history})
-            arrays = {f"state{i}": variable.numpy() for i, variable in enumerate(self._variables)}
-            arrays |= {f"best{i}": weight for i, weight in enumerate(self.best)}
-            write_whole(self.path, lambda file: np.savez(file, note=np.array(note), **arrays))
-
-    def _take_up(self):
-        """Bring the model to the state on disk, if there is one of the same settings."""
-        self.model.optimizer.build(self.model.trainable_variables)
-        if not self.path or not self.path.is_file():
-            return
-        try:
-            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                note = json.loads(str(kept["note"]))
-                state = [kept[f"state{i}"] for i in range(len(self._variables))]
-                best = [kept[f"best{i}"] for i in range(len(self.model.weights))]
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
-            return  # damaged: the training begins anew
-        shapes = [tuple(variable.shape) for variable in self._variables]
-        if note["settings"] != self.settings or [value.shape for value in state] != shapes:
-            return
-        for variable, value in zip(self._variables, state, strict=True):
-            variable.assign(value)
-        self.history, self.best = note["history"], best
+    return Run(model, scaler, card, history)

@@ -19,7 +19,7 @@ from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.evaluation.evaluate import evaluate
 from hiphoplib.io import replacing
 from hiphoplib.models.calibration import calibrated
-from hiphoplib.models.comparison import platt_on_validation, scores_of
+from hiphoplib.models.comparison import Scores
 from hiphoplib.models.networks import NETWORKS, load_network
 from hiphoplib.models.training import Run, Scaler, load_run, versions
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
@@ -163,13 +163,13 @@ def _keep(experiment, model, seed, fold, path):
     network = NETWORKS[model](tuple(run.card["grid"]["shape"]))  # without what training needs
     network.set_weights(run.model.get_weights())
     network.save(path)
-    scores = scores_of(experiment, model, fold, seed)
-    calibration = platt_on_validation(experiment, fold, scores)
-    heldout = experiment.sides.index[experiment.sides[fold] == "test"]
+    scores = Scores(experiment)
+    calibration = scores.calibration(model, fold, seed)
+    test = scores.of(model, fold, seed)[experiment.ids(fold, "test")]
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "seed": int(seed), "fold": int(fold), "calibration": list(calibration),
             "scaler": {"mean": run.scaler.mean.tolist(), "std": run.scaler.std.tolist()},
-            "reference": sorted(calibrated(scores[heldout], *calibration).round(6).tolist()),
+            "reference": sorted(calibrated(test, *calibration).round(6).tolist()),
             "probe": run.predict(_probe(run.card["grid"]["shape"])).tolist()}
 
 
@@ -242,7 +242,7 @@ def _load_network(folder, manifest, told):
                        f"{manifest['model']}; train it anew") from error
     scaler = Scaler(*(np.array(told["scaler"][name]) for name in ("mean", "std")))
     card = {"model": manifest["model"], "grid": manifest["grid"]}
-    run = Run(network, scaler, card, None)
+    run = Run(network, scaler, card)
     probe = run.predict(_probe(shape))
     if not np.allclose(probe, told["probe"], atol=SAME):
         made_with = ", ".join(f"{name} {manifest['versions'][name]}"

@@ -1,4 +1,4 @@
-"""``python -m hiphoplib.studies.bench``: how fast all of it is here, and how much memory it takes.
+"""``python -m hiphoplib bench``: how fast all of it is here, and how much memory it takes.
 
 Ratios are of runs that alternate, so that what else the machine does falls on both sides alike.
 The other figures hold for the machine that they were measured on.
@@ -24,7 +24,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
 from hiphoplib.studies.resources import ROOT, machine, seconds
 
-PROGRAM = "python -m hiphoplib.studies.bench"
+PROGRAM = "python -m hiphoplib bench"
 RESULTS = Path("notebooks/results/bench.json")
 SCRATCH = Path("build")  # on the disk of the corpora: the system's temporary folder may be memory
 SO_FAR = SCRATCH / RESULTS.name  # results while it runs: a stopped bench leaves `RESULTS` as it is

@@ -93,8 +93,8 @@ def train_stage(folder, name, seconds):
     """
     from hiphoplib.dataset.store import MelStore
     from hiphoplib.keras_backend import keras
+    from hiphoplib.models.checkpoint import Checkpoint
     from hiphoplib.models.networks import build_model
-    from hiphoplib.models.training import Checkpoint
     from hiphoplib.studies.bench_training import FEWEST, deterministic, some_clips
 
     class Stop(keras.callbacks.Callback):

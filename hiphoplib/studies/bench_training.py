@@ -15,7 +15,7 @@ from hiphoplib.explanation.cache import explain_track
 from hiphoplib.keras_backend import keras, tf
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import BATCH, NETWORKS, build_model, clips_a_step
-from hiphoplib.models.training import Clips, Run, Scaler, load_run, save_run
+from hiphoplib.models.training import ClipBatches, Run, Scaler, load_run, save_run
 from hiphoplib.studies.resources import seconds, times_as_fast
 from hiphoplib.tracks.table import read_tracks
 
@@ -67,7 +67,7 @@ def some_clips(store, model, n=None):
     """The first clips of a store, for a model, in random order, every second one popular."""
     ids = store.ids[:n]
     labels = pd.Series(np.arange(len(ids)) % 2, index=ids)
-    return Clips(store, labels, Scaler.fit(store, ids), clips_a_step(model), seed=0)
+    return ClipBatches(store, labels, Scaler.fit(store, ids), clips_a_step(model), seed=0)
 
 
 def _begin(name, store, wanted):

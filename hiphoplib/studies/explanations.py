@@ -1,6 +1,6 @@
 """Do the explanations of a network hold? Many held-out clips of a corpus, measured.
 
-``python -m hiphoplib.studies.explanations data/synthetic`` measures them.
+``python -m hiphoplib explanations data/synthetic`` measures them.
 """
 
 import argparse
@@ -14,8 +14,8 @@ import numpy as np
 from hiphoplib.cli import positive
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.bootstrap import RESAMPLES, resample_artists
-from hiphoplib.evaluation.evaluate import labels_on_test, scores_on_test, write_results
+from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap
+from hiphoplib.evaluation.evaluate import labels_on_test, write_results
 from hiphoplib.explanation.cache import (
     explain_ahead,
     explain_randomised,
@@ -34,7 +34,8 @@ from hiphoplib.explanation.faithfulness import (
 from hiphoplib.explanation.lime import rank_correlation
 from hiphoplib.explanation.segments import Filling, fillings
 from hiphoplib.io import progress
-from hiphoplib.models.experiment import prepare, run_of
+from hiphoplib.models.comparison import Scores
+from hiphoplib.models.experiment import prepare
 from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
@@ -70,7 +71,7 @@ def evaluate_explanations(experiment, model="rnn", *, clips=CLIPS, command=None)
     """
     heldout = labels_on_test(experiment).sort_index()
     drawn = np.random.default_rng(0).permutation(heldout.index)[:clips]
-    weights = resample_artists(artist_groups(experiment.tracks.loc[drawn]), RESAMPLES)
+    weights = Bootstrap(artist_groups(experiment.tracks.loc[drawn]), RESAMPLES).weights
     truth, rows = read_truth(experiment), []
     explain_ahead(partial(_explained, experiment, model), list(drawn))
     for track_id in progress(drawn, desc="explain clips", unit="clip"):
@@ -93,7 +94,7 @@ def evaluate_explanations(experiment, model="rnn", *, clips=CLIPS, command=None)
 def _explained(experiment, model, track_id):
     """A clip's explanation, and the curves that judge it, dict."""
     found, S_db = explain_track(experiment, model, track_id)
-    folder, side = run_of(experiment, model, track_id), experiment.sides.loc[track_id]
+    folder, side = experiment.run_of(model, track_id), experiment.sides.loc[track_id]
     train = experiment.sides.index[experiment.sides[side.index[side == "test"][0]] == "train"]
     number = experiment.tracks.index.get_loc(track_id)
     other = experiment.store[train[number % len(train)]]
@@ -109,7 +110,7 @@ def _explained(experiment, model, track_id):
 
 def four_explained(experiment, model):
     """Explanation and spectrogram of four held-out tracks, by the kinds of `four_tracks`."""
-    answers = scores_on_test(experiment, model)[0]
+    answers = Scores(experiment).on_test(model)[0]
     return {kind: explain_track(experiment, model, track_id)
             for kind, track_id in four_tracks(labels_on_test(experiment), answers).items()}
 
@@ -167,7 +168,7 @@ def _explain_randomised(experiment, model, drawn, track_id):
 
 def main(arguments=None):
     """Measure them, say the most important, and write all to a results file."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib.studies.explanations", description=(
+    parser = argparse.ArgumentParser(prog="python -m hiphoplib explanations", description=(
         "Do the explanations of a trained network hold? Explains held-out clips, half a minute "
         "each, and measures recovery of planted causes, deletion, insertion, stability. What is "
         "explained is kept: the same command goes on."))

@@ -8,9 +8,10 @@ import pandas as pd
 from hiphoplib.dataset.splits import SPLITS, artist_groups
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, weighted_auc
-from hiphoplib.evaluation.evaluate import TestTracks, labels_on_test, scores_on_test, seeds_of
+from hiphoplib.evaluation.evaluate import TestTracks, labels_on_test
 from hiphoplib.evaluation.selection import within_groups_auc
 from hiphoplib.io import progress
+from hiphoplib.models.comparison import Scores
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import NETWORKS
 
@@ -86,7 +87,7 @@ def _auc(experiment, model, size, draw):
     part = prepare(experiment.folder, experiment.protocol.grid.name, "artist", CURVE_FOLDS, subset)
     if model in NETWORKS:
         train(part, model)
-    scores = scores_on_test(part, model)[[0]]
+    scores = Scores(part).on_test(model)[[0]]
     test = TestTracks.of(part, scores.index, CURVE_RESAMPLES)
     return asdict(test.boot.estimate(weighted_auc, test.y_true, scores.to_numpy()))
 
@@ -136,7 +137,7 @@ def compare_splits(experiment, models=COMPARED, resamples=RESAMPLES):
     told = {}
     for model in models:
         judged = {split: Judged(each, model, boot) for split, each in experiments.items()
-                  if seeds_of(each, model)}
+                  if Scores(each).seeds(model)}
         if {"artist", "random"} <= set(judged):
             told[model] = _gaps(judged, known["random"])
     return {"folds": experiments["artist"].protocol.folds, "tracks": len(experiment.tracks),
@@ -157,7 +158,7 @@ class Judged:
     def __init__(self, experiment, model, boot):
         self.labels = labels_on_test(experiment)
         self.ids = self.labels.index
-        self.scores = scores_on_test(experiment, model).loc[self.ids]
+        self.scores = Scores(experiment).on_test(model).loc[self.ids]
         self.folds = pd.concat([pd.Series(fold, side.index[side == "test"])
                                 for fold, side in experiment.sides.items()])
         self.boot, self.rows = boot, experiment.tracks.index

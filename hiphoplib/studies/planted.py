@@ -15,7 +15,7 @@ import pandas as pd
 from lime import lime_image
 
 from hiphoplib.audio.mel import MelGrid
-from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.evaluation.bootstrap import Bootstrap
 from hiphoplib.explanation.faithfulness import hit, mean_over, own_side, recovery
 from hiphoplib.explanation.lime import SEEDS, explain, lime_run, no_progress_bar, probabilities
 from hiphoplib.explanation.segments import Filling, Grid, fillings
@@ -183,7 +183,7 @@ def check_planted(clips=CLIPS, seed=0):
         answers = scores_on_test(planted, run)
         popular = planted.labels[answers.index].to_numpy() == 1
         tables.append(find(planted, run, clips))
-        drawn_anew = resample_artists(np.arange(len(tables[-1])))  # each clip stands for itself
+        drawn_anew = Bootstrap(np.arange(len(tables[-1]))).weights  # each clip stands for itself
         kinds[kind] = {"auc": recovery(answers.to_numpy(), popular), "clips": len(tables[-1]),
                        **{name: mean_over(of, drawn_anew) for name, of in tables[-1].items()}}
     both = pd.concat(tables).mean()

@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 
 from hiphoplib.cli import positive
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.evaluation.bootstrap import Bootstrap
 from hiphoplib.explanation.faithfulness import mean_over
 from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
@@ -132,7 +132,7 @@ def check(model, folder, seeds):
         pairs = contradicted([song.scores for song in scored.songs])
         told, turned = told + pairs[0], turned + pairs[1]
     rows = np.concatenate(rows)
-    weights = resample_artists(np.arange(len(rows)))
+    weights = Bootstrap(np.arange(len(rows))).weights
     return {"songs": len(rows), "networks": len(scored.model.networks),
             "corpus": scored.model.card["corpus"]["name"], "model": scored.model.card["model"],
             "windows": mean_over(rows[:, 0], weights), "best": mean_over(rows[:, 1], weights),

@@ -1,12 +1,7 @@
 """A tracks table in a few dozen numbers: to compare corpora without passing them on."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-
-from hiphoplib.io import write_whole
 
 BIN = 2  # points of popularity
 MAX_TRACKS = 12  # of an artist; those with more are counted with these
@@ -102,33 +97,6 @@ def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> n
         within = weights @ inside / (n - k)
         usual = (n - weights @ size ** 2 / n) / (k - 1)  # what a group's size counts as
         return (between - within) / (between + (usual - 1) * within)
-
-
-def read_summary(path: Path | str) -> dict:
-    """Read a summary that `write_summary` wrote.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    dict
-    """
-    return json.loads(Path(path).read_text())
-
-
-def write_summary(summary: dict, path: Path | str, **about: str) -> None:
-    """Write what `describe` returns to a JSON file.
-
-    Parameters
-    ----------
-    summary : dict
-    path : path-like
-    **about : str
-        What is to be known about it: ``name``, ``command``.
-    """
-    write_whole(path, json.dumps({**about, **summary}, indent=1) + "\n")
 
 
 def years_table(summary: dict) -> pd.DataFrame:

@@ -103,7 +103,7 @@ def download_previews(tracks, source, folder, *, jobs=None, retry_rejected=False
 
 def _collect(fetched, todo, missing, folder):
     """Put down what failed as it comes, for a run may end at any moment."""
-    out = []  # ids that found the service not answering, since the last one that was scores_of
+    out = []  # ids that found the service not answering, since the last one that was answered
     for path, error in fetched:
         if isinstance(error, TryLater):
             raise error

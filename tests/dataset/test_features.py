@@ -93,7 +93,7 @@ def test_without_a_table_the_next_step_is_told(heard, tmp_path, content):
         content = (heard[0] / path.name).read_bytes()[:-100]
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(BadInput, match="hiphoplib features .* --kind statistics"):
+    with pytest.raises(BadInput, match="hiphoplib features .* --kind handcrafted"):
         read_features(tmp_path, "handcrafted")
 
 
@@ -118,5 +118,5 @@ def test_without_the_taggers_weights_the_rest_is_made_and_the_next_step_told(
     folder = shutil.copytree(heard[0], tmp_path / "heard")
     monkeypatch.setattr(musicnn, "distribution", missing)
     statistics, tags = make_available(heard[1], folder, jobs=1)
-    assert statistics.startswith("statistics: 101 numbers a clip")
+    assert statistics.startswith("handcrafted: 101 numbers a clip")
     assert "musicnn is left out" in tags and INSTALL in tags

@@ -12,7 +12,6 @@ from hiphoplib.evaluation.bootstrap import (
     Bootstrap,
     Estimate,
     Resampled,
-    resample_artists,
     weighted_auc,
 )
 from hiphoplib.tracks.synthetic.corpus import TRACKS_PER_ARTIST
@@ -60,7 +59,7 @@ def test_auc_of_a_resample_with_one_class_is_left_out():
 
 def test_auc_turns_around_with_the_scores():
     y, score, groups = answers(200, 200)
-    weights = resample_artists(groups, 50)
+    weights = Bootstrap(groups, 50).weights
     np.testing.assert_allclose(
         weighted_auc(y, score, weights) + weighted_auc(y, -score, weights), 1, atol=1e-6)
 
@@ -73,15 +72,15 @@ def test_a_constant_has_an_auc_of_a_half_exactly():
 
 def test_resamples_draw_whole_artists_as_many_as_there_are():
     groups = np.array([0, 0, 0, 1, 2, 2, 5])
-    weights = resample_artists(groups, 4000)
+    weights = Bootstrap(groups, 4000).weights
     assert weights.shape == (4000, 7)
     for group in np.unique(groups):
         assert (np.ptp(weights[:, groups == group], axis=1) == 0).all()
     firsts = [0, 3, 4, 6]
     assert (weights[:, firsts].sum(axis=1) == 4).all()
     np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.06)
-    np.testing.assert_array_equal(weights, resample_artists(groups, 4000))
-    assert (weights != resample_artists(groups, 4000, seed=1)).any()
+    np.testing.assert_array_equal(weights, Bootstrap(groups, 4000).weights)
+    assert (weights != Bootstrap(groups, 4000, seed=1).weights).any()
 
 
 @pytest.mark.parametrize("artists, by_artist", [(150, 0.0), (50, 0.5)])
@@ -100,7 +99,7 @@ def test_intervals_are_wider_where_artists_have_many_tracks_each():
     rng = np.random.default_rng(2)
 
     def width(y, score, groups):
-        return ends_apart(weighted_auc(y, score, resample_artists(groups, 400)))
+        return ends_apart(weighted_auc(y, score, Bootstrap(groups, 400).weights))
 
     ratios = []
     for _ in range(10):
@@ -138,7 +137,7 @@ def test_the_bootstrap_of_some_tracks_draws_them_as_often_as_that_of_all():
 
 def bootstrapped(y, score, groups):
     """2,000 AUC of a model, resampled by artists."""
-    return weighted_auc(y, score, resample_artists(groups))
+    return weighted_auc(y, score, Bootstrap(groups).weights)
 
 
 def ends_apart(draws):
@@ -194,7 +193,7 @@ def coverage(auc, artists, by_artist=True, resamples=2000):
     for _ in range(500):
         y, score, groups = binormal(auc, artists, rng)
         groups = groups if by_artist else np.arange(len(y))
-        low, high = interval(weighted_auc(y, score, resample_artists(groups, resamples)))
+        low, high = interval(weighted_auc(y, score, Bootstrap(groups, resamples).weights))
         hits += low <= auc <= high
     return hits / 500
 
@@ -219,7 +218,7 @@ def test_two_thousand_resamples_of_two_thousand_tracks_take_no_second():
     took = []
     for _ in range(3):
         begin = time.process_time()  # of this process alone, however busy the machine is
-        weights = resample_artists(groups)
+        weights = Bootstrap(groups).weights
         for metric in METRICS.values():
             metric(y, score, weights)
         took.append(time.process_time() - begin)

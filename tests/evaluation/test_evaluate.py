@@ -13,11 +13,9 @@ from hiphoplib.evaluation.evaluate import (
     labels_on_test,
     read_results,
     real_results,
-    scores_on_test,
-    trained_seeds,
     write_results,
 )
-from hiphoplib.models.comparison import MODELS
+from hiphoplib.models.comparison import MODELS, Scores
 from hiphoplib.models.experiment import prepare
 
 
@@ -38,7 +36,7 @@ def evaluated(experiment):
 
 
 def test_every_track_is_scored_once_by_a_model_that_did_not_see_it(experiment):
-    scores = scores_on_test(experiment, "mlp")
+    scores = Scores(experiment).on_test("mlp")
     assert sorted(scores.index) == sorted(experiment.tracks["id"])
     assert list(scores) == [0]
     labels = labels_on_test(experiment)
@@ -84,7 +82,7 @@ def test_scores_are_computed_once(experiment, evaluated):
     kept = files[0].read_bytes()
     first.to_csv(files[0], index=False)
     try:
-        assert (MODELS["mlp"].answer(experiment, int(files[0].parent.name[-1]), 0) == 0.125).all()
+        assert (MODELS["mlp"].fit(experiment, int(files[0].parent.name[-1]), 0) == 0.125).all()
     finally:
         files[0].write_bytes(kept)
 
@@ -106,13 +104,13 @@ def test_a_model_that_is_not_trained_is_told(experiment, own_trained):
 
 def test_a_seed_counts_when_all_its_folds_are_trained(trained, tmp_path):
     experiment = prepare(shutil.copytree(trained, tmp_path / "tiny"), folds=3)
-    assert trained_seeds(experiment, "mlp") == [0]
+    assert experiment.trained_seeds("mlp") == [0]
     other = shutil.copytree(experiment.run_folder("mlp", 0, 1), experiment.run_folder("mlp", 7, 1))
     card = json.loads((other / "card.json").read_text())
     (other / "card.json").write_text(json.dumps(card | {"seed": 7}))
-    assert trained_seeds(experiment, "mlp") == [0]
+    assert experiment.trained_seeds("mlp") == [0]
     (experiment.run_folder("mlp", 0, 2) / "card.json").unlink()
-    assert trained_seeds(experiment, "mlp") == []
+    assert experiment.trained_seeds("mlp") == []
 
 
 def test_what_was_learnt_from_other_popularities_does_not_count(trained, tmp_path):
@@ -120,7 +118,7 @@ def test_what_was_learnt_from_other_popularities_does_not_count(trained, tmp_pat
     table = pd.read_parquet(folder / "tracks.parquet")
     table.assign(popularity=table["popularity"][::-1].to_numpy()).to_parquet(
         folder / "tracks.parquet")
-    assert trained_seeds(prepare(folder, folds=3), "mlp") == []
+    assert prepare(folder, folds=3).trained_seeds("mlp") == []
 
 
 def test_what_is_built_on_others_names_the_part_that_lacks(experiment, monkeypatch):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from hiphoplib.evaluation.bootstrap import METRICS, Bootstrap, Estimate
-from hiphoplib.evaluation.evaluate import TestTracks, judge, share_of_gain
+from hiphoplib.evaluation.evaluate import TestTracks, _judge, _share_of_gain
 
 RNG = np.random.default_rng(0)
 ARTISTS = np.repeat([f"A{n}" for n in range(40)], 6)
@@ -23,7 +23,7 @@ def some_tracks(**columns):
 def judged(test, scores):
     measured = {metric: test.boot.resample(function, test.y_true, scores)
                 for metric, function in METRICS.items()}
-    return judge(test, scores, measured), measured
+    return _judge(test, scores, measured), measured
 
 
 def test_all_that_is_told_can_be_written_and_lies_within_its_interval():
@@ -54,7 +54,7 @@ def test_the_oracle_recovers_all_of_its_lift_and_a_constant_none():
     models, measured = {}, {}
     for name, score in scores.items():
         models[name], measured[name] = judged(held, score)
-    shares = {name: share.estimate() for name, share in share_of_gain(measured).items()}
+    shares = {name: share.estimate() for name, share in _share_of_gain(measured).items()}
     assert shares["upper_bound"] == Estimate(1, 1, 1)
     assert shares["dummy"] == Estimate(0, 0, 0)
     lift = [models[name]["auc"]["mean"] - 0.5 for name in ("half", "upper_bound")]

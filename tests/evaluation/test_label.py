@@ -11,12 +11,12 @@ from sklearn.metrics import roc_auc_score
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.evaluation.bootstrap import Bootstrap
 from hiphoplib.evaluation.label import (
-    auc_by_threshold,
-    auc_without_middle,
+    _auc_by_threshold,
+    _auc_without_middle,
+    _highest_auc,
+    _spearman,
     describe_label,
-    highest_auc,
     popularity_by_age,
-    spearman,
     version_noise,
 )
 from hiphoplib.tracks.cleaning import clean_tracks
@@ -60,7 +60,7 @@ def released_twice(correlation, recordings=600, seed=0):
 
 
 def test_a_threshold_makes_the_label_and_leaves_the_scores():
-    steps = auc_by_threshold(POPULARITY, SCORES, BOOT, [10, 50, 90])
+    steps = _auc_by_threshold(POPULARITY, SCORES, BOOT, [10, 50, 90])
     assert [step["threshold"] for step in steps] == [10, 50, 90]
     for step in steps:
         y = POPULARITY >= step["threshold"]
@@ -73,17 +73,17 @@ def test_a_threshold_makes_the_label_and_leaves_the_scores():
 
 def test_thresholds_are_percentiles_once_each_and_leave_two_classes():
     flat = np.where(np.arange(N) < 150, 0, POPULARITY)  # the 20th and 30th percentile are 0
-    steps = auc_by_threshold(flat, SCORES, BOOT)
+    steps = _auc_by_threshold(flat, SCORES, BOOT)
     found = [step["threshold"] for step in steps]
     assert found == sorted(set(np.percentile(flat, [40, 50, 60, 70, 80])))
-    assert auc_by_threshold(flat, SCORES, BOOT, [-1, 0, 101]) == []
+    assert _auc_by_threshold(flat, SCORES, BOOT, [-1, 0, 101]) == []
 
 
 def test_the_middle_that_is_left_out_is_nearest_to_the_median_in_rank():
     order = RNG.permutation(N)
     popularity = np.sort(RNG.lognormal(2, 0.6, N).clip(0, 100))[order]
     scores = {"rnn": RNG.random((N, 1))}
-    for step in auc_without_middle(popularity, scores, BOOT, [0, 0.25, 0.5]):
+    for step in _auc_without_middle(popularity, scores, BOOT, [0, 0.25, 0.5]):
         gone = int(step["left_out"] * N)
         kept = (order < (N - gone) / 2) | (order >= (N + gone) / 2)
         assert step["tracks"] == kept.sum() == N - gone
@@ -94,12 +94,12 @@ def test_the_middle_that_is_left_out_is_nearest_to_the_median_in_rank():
 
 def test_equals_at_the_edge_of_the_middle_are_judged_alike():
     popularity = np.repeat([10.0, 40, 60, 90], N // 4)
-    tracks = [step["tracks"] for step in auc_without_middle(popularity, SCORES, BOOT)]
+    tracks = [step["tracks"] for step in _auc_without_middle(popularity, SCORES, BOOT)]
     assert tracks == [N, N, N, N // 2]
 
 
 def test_without_the_middle_a_noisy_label_is_easier():
-    steps = auc_without_middle(POPULARITY, SCORES, BOOT)
+    steps = _auc_without_middle(POPULARITY, SCORES, BOOT)
     aucs = [step["models"]["rnn"]["mean"] for step in steps]
     assert aucs == sorted(aucs) and aucs[-1] > aucs[0] + 0.05
 
@@ -108,7 +108,7 @@ def test_without_the_middle_a_noisy_label_is_easier():
 def test_the_highest_auc_is_that_of_simulated_listeners(correlation):
     own = RNG.normal(size=200_000) * correlation ** 0.5
     label = own + RNG.normal(size=own.size) * (1 - correlation) ** 0.5 > 0
-    assert highest_auc(correlation) == pytest.approx(roc_auc_score(label, own), abs=0.005)
+    assert _highest_auc(correlation) == pytest.approx(roc_auc_score(label, own), abs=0.005)
 
 
 @pytest.mark.parametrize("correlation", [0.3, 0.8])
@@ -172,7 +172,7 @@ def test_the_intraclass_correlation_is_that_of_repeated_groups():
 def test_the_rank_correlation_is_that_of_scipy_on_repeated_rows():
     x, y = RNG.integers(0, 9, 50), RNG.integers(0, 9, 50) + np.arange(50) // 10
     weights = RNG.integers(0, 4, (20, 50))
-    for found, times in zip(spearman(x, y, weights), weights):
+    for found, times in zip(_spearman(x, y, weights), weights):
         assert found == pytest.approx(spearmanr(np.repeat(x, times), np.repeat(y, times))[0])
 
 

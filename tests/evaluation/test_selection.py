@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hiphoplib.evaluation.bootstrap import Bootstrap, resample_artists
+from hiphoplib.evaluation.bootstrap import Bootstrap
 from hiphoplib.evaluation.selection import (
     MIN_TRACKS,
     hit_shares,
@@ -85,7 +85,7 @@ def test_within_genre_only_pairs_of_one_genre_count():
     level = np.repeat([2.0, -2.0, 0.0], 100)  # a genre that is liked lifts the pooled AUC alone
     y = (RNG.random(300) < 1 / (1 + np.exp(-level))).astype(int)
     score = level + SCORE
-    weights = np.vstack([np.ones(300), resample_artists(np.arange(300), 5)])
+    weights = np.vstack([np.ones(300), Bootstrap(np.arange(300), 5).weights])
     right = pairs = 0
     for genre in np.unique(genres):
         inside = genres == genre

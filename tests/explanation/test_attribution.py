@@ -45,10 +45,11 @@ def test_gradients_add_up_to_what_separates_the_clip_from_the_filling(S_db):
 
 
 def test_a_networks_gradient_is_that_of_its_probability_by_decibels(trained):
-    from hiphoplib.models.experiment import load_run_of, prepare
+    from hiphoplib.models.experiment import prepare
+    from hiphoplib.models.training import load_run
 
     experiment = prepare(trained, folds=3)
-    run, S_db = load_run_of(experiment, "mlp", "0001"), experiment.store["0001"]
+    run, S_db = load_run(experiment.run_of("mlp", "0001")), experiment.store["0001"]
     way = np.random.default_rng(0).normal(0, 1, S_db.shape).astype(np.float32)
     rise = np.diff(run.predict(np.stack([S_db - 0.05 * way, S_db + 0.05 * way])))[0] / 0.1
     gradient = run.gradient(S_db[None])
@@ -58,9 +59,10 @@ def test_a_networks_gradient_is_that_of_its_probability_by_decibels(trained):
 
 def test_a_network_of_another_grid_says_so(trained):
     from hiphoplib.errors import BadInput
-    from hiphoplib.models.experiment import load_run_of, prepare
+    from hiphoplib.models.experiment import prepare
+    from hiphoplib.models.training import load_run
 
-    run = load_run_of(prepare(trained, folds=3), "mlp", "0001")
+    run = load_run(prepare(trained, folds=3).run_of("mlp", "0001"))
     with pytest.raises(BadInput, match="use the grid quick"):
         run.gradient(np.zeros((1, 8, 8), np.float32))
 

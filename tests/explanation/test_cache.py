@@ -16,7 +16,7 @@ from hiphoplib.explanation.cache import (
     randomise_weights,
 )
 from hiphoplib.explanation.faithfulness import read_truth
-from hiphoplib.models.experiment import prepare, run_of
+from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import load_run
 from hiphoplib.parallel import DIED
 from tests.mel_runs import stored
@@ -42,11 +42,11 @@ def test_the_second_time_it_is_read(experiment, monkeypatch):
     found, S_db = explain_track(experiment, "mlp", "0001", **OPTIONS)
     assert np.array_equal(S_db, experiment.store["0001"])
     assert found.probability == pytest.approx(
-        load_run(run_of(experiment, "mlp", "0001")).predict(S_db[None])[0], abs=1e-6)
+        load_run(experiment.run_of("mlp", "0001")).predict(S_db[None])[0], abs=1e-6)
     from hiphoplib.explanation import cache as explained
 
     path, = kept(experiment)
-    assert path.is_relative_to(run_of(experiment, "mlp", "0001"))
+    assert path.is_relative_to(experiment.run_of("mlp", "0001"))
     monkeypatch.setattr(explained, "explain", None)  # is not asked again
     again, _ = explain_track(experiment, "mlp", "0001", **OPTIONS)
     assert same(found, again) and set(again.witnesses) == {"occlusion", "gradients"}
@@ -59,9 +59,9 @@ def test_what_depends_on_something_else_is_made_anew(experiment, change, monkeyp
     explain_track(experiment, "mlp", "0001", **options)
     path, = kept(experiment)
     if change == "network":
-        run = load_run(run_of(experiment, "mlp", "0001"))
+        run = load_run(experiment.run_of("mlp", "0001"))
         randomise_weights(run.model)
-        run.model.save(run_of(experiment, "mlp", "0001") / "model.keras")
+        run.model.save(experiment.run_of("mlp", "0001") / "model.keras")
     elif change == "spectrogram":
         mels = stored(experiment.folder)
         mels += np.float16(3)
@@ -91,7 +91,7 @@ def test_a_shuffled_network_is_kept_apart(experiment):
 def test_ids_that_are_no_file_names_are_kept_all_the_same(experiment):
     from hiphoplib.explanation.cache import remembered
 
-    folder = run_of(experiment, "mlp", "0001")
+    folder = experiment.run_of("mlp", "0001")
     for odd in ("../../x", "a/b", "n\u0000l", "e" * 300, "\N{PILE OF POO}"):
         assert remembered(folder, odd, "what", [], lambda: {"a": np.arange(2)}) == {"a": [0, 1]}
     assert len(list((folder / "explanations").iterdir())) == 5
@@ -118,7 +118,7 @@ def test_what_is_explained_ahead_is_read_and_the_same(experiment, monkeypatch):
         found, S_db = explain_track(experiment, "mlp", track_id, **OPTIONS)
         assert found.runs.shape == (2, 2, 4, 10)
         assert found.probability == pytest.approx(
-            load_run(run_of(experiment, "mlp", track_id)).predict(S_db[None])[0], abs=1e-5)
+            load_run(experiment.run_of("mlp", track_id)).predict(S_db[None])[0], abs=1e-5)
 
 
 def test_a_track_whose_explanation_ends_its_process_is_named(experiment, monkeypatch):

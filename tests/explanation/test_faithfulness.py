@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.special import comb
 
-from hiphoplib.evaluation.bootstrap import resample_artists
+from hiphoplib.evaluation.bootstrap import Bootstrap
 from hiphoplib.explanation.faithfulness import Acting, by_chance, mean_over, measured
 from hiphoplib.explanation.lime import Explanation
 from tests.known_models import GRID, cells
 
 CLIPS = 30
-WEIGHTS = resample_artists(np.arange(CLIPS), 200)
+WEIGHTS = Bootstrap(np.arange(CLIPS), 200).weights
 POPULAR = np.arange(CLIPS) % 2
 PLANTED = cells((0, 4), (0, 5))
 RNG = np.random.default_rng(0)

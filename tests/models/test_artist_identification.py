@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hiphoplib.dataset.features import make_features
-from hiphoplib.models.comparison import FAME, MODELS, ArtistIdentifier
+from hiphoplib.models.artist_identification import FAME, ArtistIdentifier
+from hiphoplib.models.comparison import MODELS
 from hiphoplib.models.experiment import prepare
 
 RNG = np.random.default_rng(0)
@@ -61,4 +62,4 @@ def test_an_answer_is_the_artists_fame_drawn_in_by_its_few_tracks(heard):
 def test_where_every_artist_has_one_track_there_is_nobody_to_recognise(trained, tmp_path):
     experiment = prepare(shutil.copytree(trained, tmp_path / "tiny"), folds=3)
     make_features(experiment.tracks, experiment.folder, "handcrafted", jobs=1)
-    assert MODELS["artist_identification"].answer(experiment, 0, 0).nunique() == 1
+    assert MODELS["artist_identification"].fit(experiment, 0, 0).nunique() == 1

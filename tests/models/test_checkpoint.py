@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hiphoplib.keras_backend import keras
-from hiphoplib.models.training import CHECKPOINT, Checkpoint
+from hiphoplib.models.checkpoint import CHECKPOINT, Checkpoint
 
 SETTINGS = {"model": "tiny", "seed": 0}
 

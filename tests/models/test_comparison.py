@@ -1,6 +1,7 @@
-"""Every entry answers for whom it did not learn from, and knows no more than it says."""
+"""Every model scores tracks that it did not learn from, and knows no more than it should."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from hiphoplib.dataset.features import make_features, metadata_features
-from hiphoplib.evaluation.evaluate import scores_on_test, seeds_of
-from hiphoplib.models.comparison import MODELS, unseen_ids
+from hiphoplib.models.comparison import MODELS, Scores
 from hiphoplib.models.experiment import prepare
 from hiphoplib.tracks.table import read_tracks
 
@@ -36,31 +36,29 @@ def experiment(folder):
 
 
 @pytest.mark.parametrize("name", [*WITHOUT_TRAINING, "mlp", "artist_mean"])
-def test_a_rung_answers_for_the_test_and_holdout_sides_between_0_and_1(experiment, name):
-    scores = MODELS[name].answer(experiment, 1, 0)
-    assert list(scores.index) == list(unseen_ids(experiment, 1))
+def test_a_model_scores_the_validation_and_test_sets_between_0_and_1(experiment, name):
+    scores = MODELS[name].fit(experiment, 1, 0)
+    assert list(scores.index) == list(experiment.ids(1, "validation", "test"))
     assert ((scores >= 0) & (scores <= 1)).all()
 
 
 @pytest.mark.parametrize("name", [*WITHOUT_TRAINING, "artist_mean"])
-def test_a_rung_learns_from_no_track_that_it_is_judged_on(experiment, name):
+def test_a_model_learns_from_no_track_that_it_is_judged_on(experiment, name):
     """Other labels and popularities of the judged tracks change no answer."""
-    before = MODELS[name].answer(experiment, 0, 0)
-    other = prepare(experiment.folder, folds=3)
-    other.tracks = experiment.tracks.copy()
-    ids = unseen_ids(experiment, 0)
-    other.labels = experiment.labels.copy()
+    before = MODELS[name].fit(experiment, 0, 0)
+    ids = experiment.ids(0, "validation", "test")
+    other = replace(experiment, tracks=experiment.tracks.copy(), labels=experiment.labels.copy())
     other.labels.loc[ids, 0] = 1 - experiment.labels.loc[ids, 0]
     if name != "dummy":  # whose constant is over all folds
         other.tracks.loc[ids, "popularity"] = 100 - experiment.tracks.loc[ids, "popularity"]
-        pd.testing.assert_series_equal(MODELS[name].answer(other, 0, 0), before)
+        pd.testing.assert_series_equal(MODELS[name].fit(other, 0, 0), before)
 
 
 def test_what_hears_the_level_finds_the_louder_tracks_popular_and_what_does_not_cannot(experiment):
     y = experiment.labels.loc[experiment.sides[0] == "test", 0]
     for name in ("loudness", "handcrafted"):
-        assert roc_auc_score(y, MODELS[name].answer(experiment, 0, 0)[y.index]) > 0.8
-    assert np.ptp(MODELS["artist_mean"].answer(experiment, 0, 0)) == 0  # artists are held out
+        assert roc_auc_score(y, MODELS[name].fit(experiment, 0, 0)[y.index]) > 0.8
+    assert np.ptp(MODELS["artist_mean"].fit(experiment, 0, 0)) == 0  # artists are held out
 
 
 def test_where_artists_are_not_held_out_their_other_tracks_tell(folder):
@@ -69,22 +67,23 @@ def test_where_artists_are_not_held_out_their_other_tracks_tell(folder):
     same = known.index[:20]
     experiment.tracks["artists"] = [["Star"] if p > 50 else ["Nobody"]
                               for p in experiment.tracks["popularity"]]
-    scores = MODELS["artist_mean"].answer(experiment, 0, 0)
+    scores = MODELS["artist_mean"].fit(experiment, 0, 0)
     assert same is not None and roc_auc_score(experiment.labels.loc[scores.index, 0], scores) > 0.95
 
 
-def test_a_rung_whose_features_are_not_there_has_no_seeds(experiment):
-    assert seeds_of(experiment, "musicnn") == seeds_of(experiment, "ensemble") == []
-    assert seeds_of(experiment, "boosting") == [0, 1, 2, 3, 4]
-    assert seeds_of(experiment, "recency") == seeds_of(experiment, "mlp") == [0]
+def test_a_model_whose_features_are_not_there_has_no_seeds(experiment):
+    scores = Scores(experiment)
+    assert scores.seeds("musicnn") == scores.seeds("ensemble") == []
+    assert scores.seeds("boosting") == [0, 1, 2, 3, 4]
+    assert scores.seeds("recency") == scores.seeds("mlp") == [0]
 
 
 def test_folds_are_calibrated_each_and_no_ranking_within_one_changes(experiment):
-    scores = scores_on_test(experiment, "handcrafted")
+    scores = Scores(experiment).on_test("handcrafted")
     assert sorted(scores.index) == sorted(experiment.tracks["id"])
     for fold, side in experiment.sides.items():
         held = side.index[side == "test"]
-        raw = MODELS["handcrafted"].answer(experiment, fold, 0)[held]
+        raw = MODELS["handcrafted"].fit(experiment, fold, 0)[held]
         assert raw.rank().equals(scores.loc[held, 0].rank())
 
 

@@ -18,7 +18,7 @@ from hiphoplib.dataset import splits
 from hiphoplib.dataset.features import make_features
 from hiphoplib.dataset.store import MelStore, make_mels
 from hiphoplib.evaluation.evaluate import evaluate
-from hiphoplib.models import comparison as ladder
+from hiphoplib.models import comparison
 from hiphoplib.models.comparison import MODELS
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import NETWORKS
@@ -159,7 +159,7 @@ def judge(labelled):
     folder = cache(labelled)
 
     @cache
-    def unseen_ids(labels, split, which):
+    def judged(labels, split, which):
         networks = {NETWORK: [NETWORK], "networks": NETWORKS}.get(which, [])
         there = [name for name in MODELS
                  if way(name) == which and (installed() or not tagged(name))]
@@ -168,7 +168,7 @@ def judge(labelled):
     def of(name, labels, split):
         if tagged(name) and not installed():
             pytest.skip(f"needs `{INSTALL}`")
-        return unseen_ids(labels, split, way(name))[name]
+        return judged(labels, split, way(name))[name]
 
     return of
 
@@ -220,11 +220,11 @@ def label_among_features(folder, monkeypatch):
 def fitted_on_all(folder, monkeypatch):
     """What is fitted in a moment is fitted on the tracks that it is judged on as well."""
     def fitted(estimator, X, experiment, fold):
-        ids, asked = experiment.sides.index, ladder.unseen_ids(experiment, fold)
+        ids, asked = experiment.sides.index, experiment.ids(fold, "validation", "test")
         estimator.fit(X.loc[ids].to_numpy(), experiment.labels.loc[ids, fold])
         return pd.Series(estimator.predict_proba(X.loc[asked].to_numpy())[:, 1], index=asked)
 
-    monkeypatch.setattr(ladder, "fitted", fitted)
+    monkeypatch.setattr(comparison, "_fitted", fitted)
 
 
 def label_in_the_spectrograms(folder, monkeypatch):

@@ -10,8 +10,8 @@ from sklearn.metrics import roc_auc_score
 from hiphoplib.dataset.store import MelStore
 from hiphoplib.errors import BadInput
 from hiphoplib.keras_backend import keras
-from hiphoplib.models.experiment import load_run_of, prepare, train
-from hiphoplib.models.training import Clips, Scaler, fit, load_run, save_run
+from hiphoplib.models.experiment import prepare, train
+from hiphoplib.models.training import ClipBatches, Scaler, fit, load_run, save_run
 from tests.mel_runs import stored
 
 
@@ -80,7 +80,7 @@ def test_the_weights_are_those_of_the_best_epoch(experiment):
     p, y = fitted.predict(experiment.store.batch(ids)).astype(float), some[ids]
     loss = -np.mean(np.where(y == 1, np.log(p), np.log(1 - p)))
     assert loss == pytest.approx(losses.min(), rel=1e-3)
-    assert fitted.card["metrics"]["test_loss"] == losses.min()
+    assert fitted.card["metrics"]["validation_loss"] == losses.min()
     assert fitted.card["best_epoch"] == losses.idxmin()
 
 
@@ -122,7 +122,8 @@ def test_the_scaler_knows_the_training_clips_only(experiment, run, own_corpus):
 
 def test_batches_hold_every_clip_once_an_epoch_in_an_order_of_its_own(experiment):
     labels = experiment.labels[0].iloc[:21]
-    clips = Clips(experiment.store, labels, Scaler(np.zeros(64), np.ones(64)), batch=4, seed=0)
+    scaler = Scaler(np.zeros(64), np.ones(64))
+    clips = ClipBatches(experiment.store, labels, scaler, batch=4, seed=0)
     orders = []
     for epoch in (0, 1, 0):
         clips.begin(epoch)
@@ -185,7 +186,7 @@ def test_a_damaged_model_is_told(trained, tmp_path, name, damage):
 @pytest.mark.parametrize("side", ["train", "validation"])
 def test_a_side_of_one_class_is_told(experiment, side):
     labels = experiment.labels[0].where(experiment.sides[0] != side, 1)
-    with pytest.raises(BadInput, match=f"the {side} side of .* has one class only"):
+    with pytest.raises(BadInput, match=f"the {side} set of .* has one class only"):
         fit("mlp", experiment.store, labels, experiment.sides[0], epochs=1)
 
 
@@ -218,12 +219,12 @@ def test_train_skips_what_stands_and_repeats_what_does_not(trained, tmp_path):
 def test_a_track_is_explained_by_the_network_that_did_not_see_it(trained):
     experiment = prepare(trained, folds=3)
     for track_id in experiment.tracks["id"][:5]:
-        card = load_run_of(experiment, "mlp", track_id).card
+        card = load_run(experiment.run_of("mlp", track_id)).card
         assert experiment.sides.loc[track_id, card["fold"]] == "test"
     with pytest.raises(BadInput, match="'nope': no usable clip"):
-        load_run_of(experiment, "mlp", "nope")
+        load_run(experiment.run_of("mlp", "nope"))
     with pytest.raises(BadInput, match="no trained model"):
-        load_run_of(experiment, "rnn", "0001")
+        load_run(experiment.run_of("rnn", "0001"))
 
 
 def test_a_model_that_is_not_in_the_registry_is_told(experiment):

@@ -19,9 +19,17 @@ from tqdm import tqdm
 from hiphoplib.audio.mel import QUICK
 from hiphoplib.errors import BadInput
 from hiphoplib.models import experiment as training_side_by_side
+from hiphoplib.models.checkpoint import CHECKPOINT
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import AT_ONCE
-from hiphoplib.models.training import CHECKPOINT, Clips, Scaler, begun_as, finished, fit, load_run
+from hiphoplib.models.training import (
+    ClipBatches,
+    Scaler,
+    _is_finished,
+    _settings,
+    fit,
+    load_run,
+)
 from hiphoplib.parallel import DIED
 from tests.paths import ROOT
 
@@ -189,8 +197,8 @@ def test_the_bar_counts_epochs_and_says_what_runs(own_corpus, monkeypatch):
 def test_a_training_begun_on_anything_else_is_another_one(experiment):
     def begun(labels=experiment.labels[0], name="mlp", seed=0, epochs=25, patience=6, level=0.0):
         scaler = Scaler(np.full(64, level), np.ones(64))
-        sides = [Clips(experiment.store, labels, scaler) for _ in range(2)]
-        return json.loads(json.dumps(begun_as(name, seed, *sides, epochs, patience)))
+        sides = [ClipBatches(experiment.store, labels, scaler) for _ in range(2)]
+        return json.loads(json.dumps(_settings(name, seed, *sides, epochs, patience)))
 
     same = begun()
     assert same == begun()
@@ -208,7 +216,7 @@ def test_a_training_begun_on_anything_else_is_another_one(experiment):
 
 def test_a_training_is_finished_by_epochs_or_patience():
     def after(*losses, epochs=5, patience=2):
-        return finished([{"val_loss": loss} for loss in losses], epochs, patience)
+        return _is_finished([{"val_loss": loss} for loss in losses], epochs, patience)
 
     assert not after() and not after(3, 2, 1) and not after(1, 2)
     assert after(1, 2, 3) and after(3, 1, 2, 2) and after(5, 4, 3, 2, 1)

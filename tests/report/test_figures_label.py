@@ -3,7 +3,7 @@
 import pytest
 
 from hiphoplib import report
-from hiphoplib.evaluation.label import auc_by_threshold, auc_without_middle
+from hiphoplib.evaluation.label import _auc_by_threshold, _auc_without_middle
 from tests.figure_data import (
     BOOT,
     FEW,
@@ -28,8 +28,8 @@ def label(names):
     edges = [0, 98, 329, 809, 1914, 5860, 19131]
     bins = [{"from": low + 1, "to": high, "tracks": 800, "median": 60 - 5 * i, "q25": 40 - 5 * i,
              "q75": 80 - 5 * i} for i, (low, high) in enumerate(zip(edges, edges[1:]))]
-    return {"by_threshold": auc_by_threshold(POPULARITY, scores, BOOT),
-            "without_middle": auc_without_middle(POPULARITY, scores, BOOT),
+    return {"by_threshold": _auc_by_threshold(POPULARITY, scores, BOOT),
+            "without_middle": _auc_without_middle(POPULARITY, scores, BOOT),
             "age": {"tracks": 4800, "spearman": value(-0.3), "bins": bins}}
 
 

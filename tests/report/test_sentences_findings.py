@@ -98,9 +98,10 @@ def test_power_and_label_tell_what_was_found_and_no_more():
 
 def test_on_real_music_names_every_corpus_and_claims_what_holds_on_all():
     one = results("synthetic", paired={"musicnn-rnn": ABOVE, "crnn-rnn": ABOVE},
-                  rnn=model(ABOVE), crnn=model(ABOVE), transfer=model(ABOVE), oracle=model(ABOVE))
+                  rnn=model(ABOVE), crnn=model(ABOVE), musicnn=model(ABOVE),
+                  upper_bound=model(ABOVE))
     other = results("mine", "# <b>loved</b>", paired={"musicnn-rnn": ABOVE, "crnn-rnn": AROUND},
-                    rnn=model(AROUND), crnn=model(ABOVE), transfer=model(ABOVE))
+                    rnn=model(AROUND), crnn=model(ABOVE), musicnn=model(ABOVE))
     told = wording.corpora([one, other])
     assert "**synthetic**" in told and "**mine**" in told
     assert "<b>" not in told and "bloved/b" in told

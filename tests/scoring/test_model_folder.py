@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.evaluate import scores_on_test
 from hiphoplib.models.calibration import calibrated
-from hiphoplib.models.comparison import platt_on_validation
+from hiphoplib.models.comparison import Scores
 from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import load_run
 from hiphoplib.scoring import model_folder
@@ -63,12 +62,12 @@ def test_every_network_answers_as_the_one_that_was_trained(experiment, saved):
 def test_calibration_and_reference_are_of_tracks_that_the_network_never_learnt_from(
     experiment, saved
 ):
-    heldout = scores_on_test(experiment, "mlp")[0]
+    scores = Scores(experiment)
+    test = scores.on_test("mlp")[0]
     for fold, network in enumerate(load_model(saved).networks):
         ids = experiment.sides.index[experiment.sides[fold] == "test"]
-        assert np.allclose(network.reference, np.sort(heldout[ids]), atol=1e-5)
-        scores = experiment.answers["mlp", fold, 0]
-        assert network.calibration == platt_on_validation(experiment, fold, scores)
+        assert np.allclose(network.reference, np.sort(test[ids]), atol=1e-5)
+        assert network.calibration == scores.calibration("mlp", fold)
 
 
 def test_the_percentile_is_the_share_of_the_reference_below(saved):

@@ -15,7 +15,7 @@ import pytest
 from hiphoplib.audio.mel import FULL
 from hiphoplib.dataset.store import make_mels
 from hiphoplib.errors import BadInput
-from hiphoplib.models.training import CHECKPOINT
+from hiphoplib.models.checkpoint import CHECKPOINT
 from hiphoplib.studies import bench_mel, bench_memory, resources
 from hiphoplib.studies.bench import PARTS, SHORT, SO_FAR, Bench, Effort, find_clips, main, run
 from hiphoplib.studies.bench_mel import mel_throughput, workers

@@ -109,7 +109,7 @@ def test_the_readme_shows_the_committed_bench():
     results = json.loads(path.read_text())
     readme = (ROOT / "README.md").read_text()
     assert readme == insert(readme, results), (
-        "run `python -m hiphoplib.studies.bench_table README.md …`"
+        "run `python -m hiphoplib bench-table README.md …`"
     )
     assert f" {Effort.disk_gb} GB of free disk" in readme
     assert not results["short"] and not results["failed"]
@@ -121,9 +121,9 @@ def test_make_bench_puts_the_tables_into_the_readme_when_all_is_measured():
     said = subprocess.run(["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True,
                           check=True).stdout.splitlines()
     measure, tables = (step for step in said if "-m hiphoplib" in step)
-    assert measure.endswith("-m hiphoplib.studies.bench")
+    assert measure.endswith("-m hiphoplib bench")
     assert tables.endswith(
-        "-m hiphoplib.studies.bench_table README.md notebooks/results/bench.json"
+        "-m hiphoplib bench-table README.md notebooks/results/bench.json"
     )
 
 

@@ -41,7 +41,7 @@ def test_results_hold_what_readers_need(measured):
         assert results[key]["low"] <= results[key]["mean"] <= results[key]["high"]
     assert set(results["recovery"]["causes"]) == {"level", "low"}
     assert results["recovery"]["causes"]["level"] is None  # acts everywhere: nothing to find
-    assert results["command"].startswith("python -m hiphoplib.studies.explanations ")
+    assert results["command"].startswith("python -m hiphoplib explanations ")
     assert "planted" not in results
 
 

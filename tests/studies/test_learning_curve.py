@@ -9,7 +9,7 @@ import pytest
 
 from hiphoplib.dataset.features import make_features
 from hiphoplib.dataset.splits import artist_groups
-from hiphoplib.models.experiment import prepare, some_artists
+from hiphoplib.models.experiment import _some_artists, prepare
 from hiphoplib.studies.learning_curve import (
     compare_splits,
     known_artists,
@@ -64,12 +64,12 @@ def test_without_dates_two_splits_are_compared(trained):
 def test_smaller_corpora_are_whole_artists_drawn_anew(heard):
     tracks = prepare(heard, folds=4).tracks
     groups = artist_groups(tracks)
-    drawn = [some_artists(tracks, 21, seed) for seed in range(4)]
+    drawn = [_some_artists(tracks, 21, seed) for seed in range(4)]
     for part in drawn:
         assert len(part) == 20
         assert set(groups[part.index]).isdisjoint(groups[tracks.index.difference(part.index)])
     assert len({tuple(part.index) for part in drawn}) > 1
-    shuffled = some_artists(tracks.sample(frac=1, random_state=0), 21, 0)
+    shuffled = _some_artists(tracks.sample(frac=1, random_state=0), 21, 0)
     assert set(shuffled.index) == set(drawn[0].index)
 
 
