@@ -200,9 +200,14 @@ def _open(path):
             song = sf.SoundFile(path)
         except (RuntimeError, ValueError):
             return _open_by_ffmpeg(path)
-    blocks = song.blocks(int(BLOCK_SECONDS * song.samplerate), dtype="float32", always_2d=True)
-    return (song.samplerate, song.frames / song.samplerate,
-            _checked(block.mean(axis=1) for block in blocks))
+
+    def blocks():
+        size = int(BLOCK_SECONDS * song.samplerate)
+        with song:
+            while len(samples := song.read(size, dtype="float32", always_2d=True)):
+                yield samples.mean(axis=1)
+
+    return song.samplerate, song.frames / song.samplerate, _checked(blocks())
 
 
 def _open_by_ffmpeg(path):
@@ -216,9 +221,14 @@ def _open_by_ffmpeg(path):
         seconds = float(ticks * stream.time_base) if ticks else (container.duration or 0) / 1e6
     except (av.FFmpegError, AttributeError, IndexError, ValueError) as error:
         raise BadInput(NO_AUDIO) from error  # AttributeError: a stream without a known coding
-    return sr, seconds, _checked(
-        block.to_ndarray().mean(axis=0) for frame in chain(container.decode(stream), [None])
-        for block in resampler.resample(frame))
+
+    def blocks():
+        with container:
+            for frame in chain(container.decode(stream), [None]):
+                for block in resampler.resample(frame):
+                    yield block.to_ndarray().mean(axis=0)
+
+    return sr, seconds, _checked(blocks())
 
 
 def _checked(blocks):

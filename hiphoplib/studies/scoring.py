@@ -23,8 +23,8 @@ from hiphoplib.explanation.faithfulness import mean_over
 from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
 from hiphoplib.scoring.score import FEWEST, reliably_above, score_tracks
-from hiphoplib.tracks.synthetic.corpus import WEIGHTS
 from hiphoplib.tracks.synthetic.beats import SR
+from hiphoplib.tracks.synthetic.corpus import WEIGHTS
 from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs
 
 SONGS = 10  # an artist

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
@@ -15,7 +16,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
 
 # text stays `object`, None where missing: the same on pandas 2 and 3
-_text = {"dtype": object, "nullable": True, "required": False}
+_text: dict[str, Any] = {"dtype": object, "nullable": True, "required": False}
 
 SCHEMA = pa.DataFrameSchema({
     "id": pa.Column(object, unique=True),
