@@ -7,7 +7,7 @@ its own code needs a TensorFlow that is long gone and is not run.
 
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
-from os import PathLike
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -17,12 +17,12 @@ from hiphoplib.errors import BadInput
 INSTALL = "pip install --no-deps musicnn==0.1.0"
 SR, N_FFT, HOP, N_MELS = 16_000, 512, 256, 96
 WINDOW = 187  # frames, 3 s
-PARTS = {"tags": 50, "max_pool": 753, "mean_pool": 753, "penultimate": 200}  # outputs of the network, and their sizes
+PARTS = {"tags": 50, "max_pool": 753, "mean_pool": 753, "penultimate": 200}
 SUMMARIES = [f"{part}{n}_{over}" for over in ("mean", "std") for part, size in PARTS.items()
              for n in range(size)]
 
 
-def weights() -> PathLike:
+def weights() -> Path:
     """Return the folder with the weights.
 
     Raises
@@ -31,7 +31,7 @@ def weights() -> PathLike:
         If the package that holds them is not installed.
     """
     try:
-        return distribution("musicnn").locate_file("musicnn/MSD_musicnn")
+        return Path(str(distribution("musicnn").locate_file("musicnn/MSD_musicnn")))
     except PackageNotFoundError:
         raise BadInput(f"musicnn: its weights are not installed; install them with `{INSTALL}`"
                        ) from None

@@ -144,12 +144,12 @@ def read_windows(path: Path | str, grid: MelGrid, hop: float = HOP) -> Windows:
     return Windows(np.array(starts), np.stack(spectra), seconds, note)
 
 
-def _stretches(blocks, step, size):
-    """Yield (first sample, samples) of stretches of `size`, one every `step`.
+def _stretches(blocks, step, size, skip=0):
+    """Yield (first sample after `skip`, samples) of stretches of `size`, one every `step`.
 
-    Of a song that is shorter than one stretch, all of it.
+    Where less than one stretch is left of a song, all of it.
     """
-    kept, start, skip, any_yet = np.empty(0, np.float32), 0, 0, False
+    kept, start, any_yet = np.empty(0, np.float32), 0, False
     for y in blocks:
         y, skip = y[skip:], max(0, skip - len(y))  # between stretches that do not overlap
         kept = np.concatenate([kept, y])
@@ -178,13 +178,8 @@ def stretch(path: Path | str, start: float, seconds: float) -> tuple[np.ndarray,
         In Hz.
     """
     sr, _, blocks = _open(path)
-    first, last, at, parts = int(start * sr), int((start + seconds) * sr), 0, []
-    for y in blocks:
-        parts.append(y[max(0, first - at): max(0, last - at)])
-        at += len(y)
-        if at >= last:
-            break
-    return np.concatenate(parts), sr
+    _, y = next(_stretches(blocks, 1, int(seconds * sr), int(start * sr)), (0, np.empty(0)))
+    return y, sr
 
 
 def _open(path):

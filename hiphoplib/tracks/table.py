@@ -247,14 +247,11 @@ def read_rejected(folder: Path | str) -> pd.DataFrame:
     pd.DataFrame of str
         ``id``, ``stage``, ``reason``; one row a track and stage.
     """
-    path = Path(folder) / "rejected.csv"
-    if not path.is_file():
-        return pd.DataFrame(columns=REJECTED_COLUMNS, dtype=str)
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+    return pd.DataFrame(_rows(Path(folder) / "rejected.csv"), columns=REJECTED_COLUMNS, dtype=str)
 
 
 def _rows(path):
-    """The rows of the file as it stands; a line that was cut short does not count."""
+    """Rows of the file as it stands; a line that was cut short does not count."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
