@@ -7,7 +7,7 @@
 # make pictures      the pictures of the client's report, by Chromium, on ten rendered songs
 # make presentation  Presentation.pdf from the report's results
 # make real FOLDER=…  the whole ladder on a folder of real recordings, five folds, five seeds
-# make bench         speed and peak memory here: README, notebooks/results/bench.json; 20 minutes
+# make bench         speed and peak memory here: README, notebooks/results/bench.json; 25 minutes
 PYTHON ?= python3
 SEEDS ?= 5
 VENV := .venv
@@ -18,10 +18,10 @@ TINY := TQDM_DISABLE=1 HIPHOP_TINY=1
 .PHONY: report stages test slow pictures presentation real bench clean
 
 report: $(VENV)/installed
-	$(BIN)/python -m hiphoplib.studies.notebooks $(if $(COMMIT),--commit)
+	$(BIN)/python -m hiphoplib notebooks $(if $(COMMIT),--commit)
 
 stages: $(VENV)/installed
-	$(BIN)/python -m hiphoplib.studies.notebooks $(sort $(wildcard notebooks/*.ipynb))
+	$(BIN)/python -m hiphoplib notebooks $(sort $(wildcard notebooks/*.ipynb))
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest -q -n auto --durations 15 tests
@@ -32,10 +32,10 @@ slow: $(VENV)/installed
 	$(BIN)/python -m pytest -q -m slow tests
 
 pictures: $(VENV)/installed
-	$(BIN)/python -m hiphoplib.studies.pictures
+	$(BIN)/python -m hiphoplib pictures
 
 presentation: $(VENV)/installed
-	$(BIN)/python -m hiphoplib.studies.presentation
+	$(BIN)/python -m hiphoplib presentation
 
 real: $(VENV)/installed
 	$(BIN)/python -m hiphoplib gather folder $(FOLDER) --out data/$(notdir $(FOLDER))
@@ -47,8 +47,8 @@ real: $(VENV)/installed
 		--json notebooks/results/$(notdir $(FOLDER)).json
 
 bench: $(VENV)/installed
-	$(BIN)/python -m hiphoplib.studies.bench
-	$(BIN)/python -m hiphoplib.studies.bench_table README.md notebooks/results/bench.json
+	$(BIN)/python -m hiphoplib bench
+	$(BIN)/python -m hiphoplib bench-table README.md notebooks/results/bench.json
 
 # the file says what it took: seconds, and what the shell knows of user and kernel time
 $(VENV)/installed: requirements.txt constraints.txt requirements-musicnn.txt

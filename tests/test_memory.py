@@ -9,7 +9,7 @@ import types
 import pytest
 
 from hiphoplib.memory import keep_memory
-from hiphoplib.studies.resources import ROOT
+from tests.paths import ROOT
 
 STEPS = """
 import resource

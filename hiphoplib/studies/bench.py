@@ -1,285 +1,406 @@
-"""``python -m hiphoplib bench``: how fast all of it is here, and how much memory it takes.
+"""How fast all of it is here, and how much memory it takes.
 
-Ratios are of runs that alternate, so that what else the machine does falls on both sides alike.
+Ratios are of runs that alternate, so that other work of the machine slows down both sides alike.
 The other figures hold for the machine that they were measured on.
 """
 
-import argparse
 import datetime
 import json
+import logging
+import math
 import os
+import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest.mock import patch
 
+import librosa
+import numpy as np
+import pandas as pd
+import psutil
+import soundfile as sf
+from threadpoolctl import threadpool_limits
+
+from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
+from hiphoplib.dataset.store import MelStore, make_mels
 from hiphoplib.errors import BadInput
+from hiphoplib.explanation.tracks import explain_track
 from hiphoplib.io import write_whole
-from hiphoplib.studies.resources import ROOT, machine, seconds
+from hiphoplib.keras_backend import keras, tf
+from hiphoplib.models.checkpoint import Checkpoint
+from hiphoplib.models.experiment import prepare, train
+from hiphoplib.models.networks import BATCH, NETWORKS, build_model, clips_a_step
+from hiphoplib.models.training import ClipBatches, Scaler, load_run
+from hiphoplib.studies.bench_table import bench_markdown
+from hiphoplib.studies.resources import TIMES, machine, of_processes
+from hiphoplib.tracks.gather import gather
+from hiphoplib.tracks.table import normalise, read_tracks, write_tracks
 
-PROGRAM = "python -m hiphoplib bench"
 RESULTS = Path("notebooks/results/bench.json")
-SCRATCH = Path("build")  # on the disk of the corpora: the system's temporary folder may be memory
-SO_FAR = SCRATCH / RESULTS.name  # results while it runs: a stopped bench leaves `RESULTS` as it is
-AUDIO = {".mp3", ".wav", ".flac", ".ogg"}
-PARTS = {  # where each is: a function of a `Bench` that gives its tables and its ratios, two dicts
-    "report": ("bench", "report", "stages of the last `make report` here, read from its file"),
-    "startup": ("bench", "startup", "starts of the command line"),
-    "mel": ("bench_mel", "mel_throughput", "from a file to its mel spectrogram, on one core"),
-    "workers": ("bench_mel", "workers", "the same by one process, by two, by two of Dask"),
-    "training": ("bench_training", "training_cost", "every model on both grids, a clip and epoch"),
-    "explain": ("bench_training", "explaining", "explaining one track, scoring one"),
-    "memory": ("bench_memory", "peak_memory", "peak memory of the stages, at two sizes of corpus"),
-}
+SO_FAR = Path("build/bench.json")  # while it runs: a stopped bench leaves `RESULTS` as it is
+_CLIPS = 40  # different ones, which larger corpora repeat
+DISK_GB = 7  # free disk that the part memory needs, in GB of 10⁹ bytes
+_ROOT = Path(__file__).resolve().parents[2]  # where `python -m hiphoplib` finds this project
+_EPOCH = 2.0  # s, about so long is an epoch in the part training
+_TRAINING = 10.0  # s of steps in the part memory, or an epoch if that is shorter
+_LOOK = 0.2  # s between two looks at the memory of a command
+# Dask would have its workers give memory back at once, and take it anew for the next clip
+_KEEP_FREED = {"MALLOC_TRIM_THRESHOLD_": "134217728", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How much is measured.
+class _Bench:
+    """What the parts share."""
 
-    Parameters
-    ----------
-    clips, rounds : int
-        Different clips at most, which larger tables repeat, and measurements of each.
-    rows, warm_rows : int
-        Rows of the table that workers are compared on, and of the one that gets them going.
-    pairs : int
-        Runs of each kind that alternate.
-    models : tuple of str
-        Empty for every one of the registry.
-    seconds : float
-        About so long is a measurement of training, in s.
-    sizes : tuple of (int, int)
-        Clips of the two corpora that peak memory is compared on.
-    training_seconds : float
-        How long each model is trained on each of them, in s, or an epoch if that is shorter.
-    disk_gb : float
-        Free disk that all of it needs, in GB of 10⁹ bytes.
-    startups, scored, seeds : int
-        Starts of the command line, tracks that are scored, LIME's runs for each filling.
-    """
-
-    clips: int = 40
-    rounds: int = 3
-    rows: int = 320
-    warm_rows: int = 120
-    pairs: int = 5
-    models: tuple = ()
-    seconds: float = 2.0
-    sizes: tuple = (2000, 16_000)
-    training_seconds: float = 10.0
-    disk_gb: float = 7
-    startups: int = 5
-    scored: int = 10
-    seeds: int = 5
-
-
-SHORT = Effort(clips=4, rounds=1, rows=48, warm_rows=16, pairs=1, models=("mlp", "rnn", "crnn"),
-               seconds=0.1, sizes=(24, 48), training_seconds=1.0, disk_gb=1, startups=1, scored=2,
-               seeds=1)
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What the parts of a bench share.
-
-    Parameters
-    ----------
-    folder : Path
-        What is written there is not kept.
-    clips : list of Path
-        Encoded audio.
-    effort : Effort
-    """
-
-    folder: Path
-    clips: list
-    effort: Effort = Effort()
-
-    def say(self, text):
-        """Tell how far it is, on standard error."""
-        print(f"{datetime.datetime.now():%H:%M:%S}  {text}", file=sys.stderr, flush=True)
+    folder: Path  # not kept
+    clips: list[Path]
+    repeats: int = 5  # runs of each kind that alternate, starts, runs of LIME
+    rows: int = 320  # of the corpora of the parts workers and training; clips are repeated
+    models: tuple[str, ...] = tuple(NETWORKS)
+    sizes: tuple[int, int] = (2000, 16_000)  # of the corpora that memory is compared on
 
     def corpus(self, name, rows):
-        """Folder of a corpus whose rows repeat the clips, each with an id and artist of its own."""
-        import pandas as pd
-
-        from hiphoplib.tracks.table import normalise, write_tracks
-
-        folder = self.folder / name
+        """Write a corpus whose rows repeat the clips, each with an id and artist of its own."""
+        folder, ids = self.folder / name, [f"{row:06d}" for row in range(rows)]
         (folder / "audio").mkdir(parents=True)
-        for number, clip in enumerate(self.clips):
-            shutil.copy(clip, folder / "audio" / f"{number}{clip.suffix}")
-        ids = [f"{row:06d}" for row in range(rows)]
-        names = [f"audio/{number}{clip.suffix}" for number, clip in enumerate(self.clips)]
+        for clip in self.clips:
+            shutil.copy(clip, folder / "audio")
         write_tracks(normalise(pd.DataFrame({
             "id": ids, "popularity": [row * 37 % 101 for row in range(rows)], "track": ids,
             "artists": [[f"Artist {row}"] for row in ids],
-            "preview_url": [names[row % len(names)] for row in range(rows)]})), folder)
+            "preview_url": [f"audio/{self.clips[row % len(self.clips)].name}"
+                            for row in range(rows)]})), folder)
         return folder
 
 
-def report(bench):
-    """The stages that took longest in the last `make report`, and their sum."""
-    from hiphoplib.studies.stage_times import TIMES, longest, read_times
+def bench(only: Sequence[str] = (), out: Path | str | None = None,
+          command: str | None = None) -> None:
+    """Measure speed and peak memory on this machine, and print them as Markdown.
 
-    made_on, stages = read_times(TIMES)
-    if made_on["processor"] != machine()["processor"]:
-        raise BadInput(f"{TIMES}: is of another processor; run `make report` here")
-    return {"stages": [asdict(stage) for stage in longest(stages)]}, {}
-
-
-def startup(bench):
-    """Time until the command line has told what it can do."""
-    taken = {}
-    for arguments in (["--help"], ["mels", "--help"]):
-        start = partial(subprocess.run, [sys.executable, "-m", "hiphoplib", *arguments], cwd=ROOT,
-                        stdout=subprocess.DEVNULL, check=True)
-        taken[" ".join(["python -m hiphoplib", *arguments])] = statistics.median(
-            seconds(start) for _ in range(bench.effort.startups))
-    return {"starts": bench.effort.startups, "seconds": taken}, {}
-
-
-def run(names, bench, results, save):
-    """Measure some parts, one after the other; one that fails costs the others nothing.
+    About 25 minutes on two cores. A part that fails costs the others nothing.
 
     Parameters
     ----------
-    names : list of str
-        Of `PARTS`.
-    bench : Bench
-    results : dict
-        Gets what is found.
-    save : callable
-        Of the results, after each part.
-    """
-    for name in names:
-        module, function, what = PARTS[name]
-        bench.say(f"{name}: {what}")
-        try:
-            measure = getattr(import_module(f"hiphoplib.studies.{module}"), function)
-            results[name], ratios = measure(bench)
-            results["ratios"] |= ratios
-        except Exception as error:  # of any kind: minutes of other figures stay
-            traceback.print_exc()
-            results["failed"][name] = f"{type(error).__name__}: {error}"
-        save(results)
-
-
-def find_clips(folder, effort, scratch):
-    """Encoded clips to measure on, and what they are called.
-
-    Parameters
-    ----------
-    folder : Path or None
-        Audio files in it and below; of a folder that has more, some from everywhere. None for
-        the project's own: of the default corpus where that is gathered, else rendered now.
-    effort : Effort
-    scratch : Path
-        Where they are rendered.
-
-    Returns
-    -------
-    clips : list of Path
-    name : str
+    only : sequence of str
+        Names in `PARTS`; none for all.
+    out : path-like, optional
+        Where to write the results when all is measured; by default to `RESULTS`, or to `SO_FAR`
+        if it is of some parts.
+    command : str, optional
+        What to write down as the way to repeat this.
 
     Raises
     ------
     BadInput
-        If the folder holds none.
+        If the disk is too small, or if a part could not be measured.
     """
-    name = folder.resolve().name if folder else "synthetic"
-    folder = folder or Path("data/synthetic/audio")
-    if folder == Path("data/synthetic/audio") and not folder.is_dir():
-        from hiphoplib.tracks.gather import gather
-
-        gather("synthetic", scratch / "synthetic", n=effort.clips)
-        folder = scratch / "synthetic" / "audio"
-    clips = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO)
-    if not clips:
-        raise BadInput(f"{folder}: no audio there; name a folder with "
-                       f"{', '.join(sorted(AUDIO))} files")
-    n = min(effort.clips, len(clips))
-    return [clips[number * len(clips) // n] for number in range(n)], name
-
-
-def main(arguments=None):
-    """Run the bench; the exit status is 0, or 1 where something could not be measured."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(arguments)
-    try:
-        results = _measure(options, " ".join([PROGRAM, *arguments]))
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped" + (f"; what was measured is in {SO_FAR}" if SO_FAR.is_file() else ""),
-              file=sys.stderr)
-        return 130
-    from hiphoplib.studies.bench_table import bench_markdown
-
-    print(bench_markdown(results))
-    for name, why in results["failed"].items():
-        print(f"error: {name} could not be measured: {why}; the rest is in {SO_FAR}",
-              file=sys.stderr)
-    return 1 if results["failed"] else 0
-
-
-def _measure(options, command):
-    """The results of the parts that are asked for, dict; if none failed, in their file as well."""
-    os.environ["TQDM_DISABLE"] = "1"
-    partly, names = options.short or options.only, options.only or PARTS
-    path = options.json or (SO_FAR if partly else RESULTS)
-    effort, begin = SHORT if options.short else Effort(), time.perf_counter()
-    SCRATCH.mkdir(exist_ok=True)
+    began, names = time.perf_counter(), only or tuple(PARTS)
+    SO_FAR.parent.mkdir(exist_ok=True)
     SO_FAR.unlink(missing_ok=True)
-    if "memory" in names:  # now, and not when all other parts are done
-        from hiphoplib.studies.bench_memory import check_disk
-
-        check_disk(SCRATCH, effort.disk_gb)
-    with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="bench-") as scratch:
-        scratch = Path(scratch).resolve()
-        clips, name = find_clips(options.clips, effort, scratch)
-        results = {"machine": machine(), "short": options.short,
-                   "corpus": {"name": name, "clips": len(clips)}, "ratios": {}, "failed": {},
+    free_gb = shutil.disk_usage(SO_FAR.parent).free / 1e9
+    if "memory" in names and free_gb < DISK_GB:
+        raise BadInput(f"build/: {free_gb:.1f} GB free on its disk, {DISK_GB:,} GB are needed; "
+                       "make room, or leave out the part memory")
+    # on the disk of the corpora: the system's temporary folder may be memory
+    with (tempfile.TemporaryDirectory(dir=SO_FAR.parent, prefix="bench-") as scratch,
+          patch.dict(os.environ, TQDM_DISABLE="1")):
+        folder = Path(scratch).resolve()
+        gather("synthetic", folder / "synthetic", n=_CLIPS)
+        this = _Bench(folder, sorted((folder / "synthetic" / "audio").iterdir()))
+        results: dict[str, Any] = {"machine": machine(), "short": False, "ratios": {}, "failed": {},
+                   "corpus": {"name": "synthetic", "clips": len(this.clips)},
                    "made": datetime.date.today().isoformat(), "command": command}
-
-        def save(results):
-            results["minutes"] = (time.perf_counter() - begin) / 60
+        for name in names:
+            print(f"{datetime.datetime.now():%H:%M:%S}  {name}", file=sys.stderr, flush=True)
+            try:
+                results[name] = PARTS[name](this)
+                pairs = results[name].get("pairs", {})
+                results["ratios"] |= {ratio: each["median"] for ratio, each in pairs.items()}
+                results["ratios"] |= results[name].pop("ratios", {})
+            except Exception as error:  # of any kind: minutes of other figures stay
+                traceback.print_exc()
+                results["failed"][name] = f"{type(error).__name__}: {error}"
+            results["minutes"] = (time.perf_counter() - began) / 60
             write_whole(SO_FAR, json.dumps(results, indent=1) + "\n")
-
-        run(names, Bench(scratch, clips, effort), results, save)
-    if not results["failed"]:
-        write_whole(path, SO_FAR.read_bytes())
-    return results
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM, formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Measure speed and peak memory on this machine, about 20 minutes on two "
-                    "cores;\nthe table goes to standard output, progress to standard error.",
-        epilog="parts:\n" + "\n".join(f"  {name:9s} {what}" for name, (*_, what) in PARTS.items())
-               + f"\n\nIt takes {Effort.disk_gb} GB of disk in {SCRATCH}/ while it runs.")
-    parser.add_argument("--json", type=Path, metavar="FILE",
-                        help=f"write the results here when all is measured (default {RESULTS}, or "
-                             f"{SO_FAR} of a run that is short or of some parts); while it runs "
-                             f"they are in {SO_FAR}")
-    parser.add_argument("--clips", type=Path, metavar="FOLDER",
-                        help="measure on these recordings (default: clips of the synthetic corpus)")
-    parser.add_argument("--only", action="append", choices=list(PARTS), metavar="PART",
-                        help="only this part; can be repeated")
-    parser.add_argument("--short", action="store_true",
-                        help="a try of a few minutes whose figures mean little")
-    return parser
+    print(bench_markdown(results))
+    if results["failed"]:
+        raise BadInput(f"could not be measured: {results['failed']}; the rest is in {SO_FAR}")
+    write_whole(out or (SO_FAR if only else RESULTS), SO_FAR.read_bytes())
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _seconds(work, *arguments):
+    began = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - began
+
+
+def _alternate(works, turns):
+    """Return the times of functions by name, in s, each called with every argument in turn."""
+    taken = {name: [] for name in works}
+    for number, argument in enumerate(turns):
+        for name in np.roll(list(works), number):
+            taken[name].append(_seconds(works[name], argument))
+    return taken
+
+
+def _times_as_fast(slow, fast):
+    """Return median and middle half of the ratios of runs that alternated, dict."""
+    low, middle, high = np.percentile(np.divide(slow, fast), [25, 50, 75])
+    return {"median": float(middle), "low": float(low), "high": float(high)}
+
+
+def _report(this):
+    try:
+        content = json.loads(TIMES.read_text())
+    except (OSError, ValueError):
+        raise BadInput(f"{TIMES}: no times there; `make report` leaves them") from None
+    if content["machine"]["processor"] != machine()["processor"]:
+        raise BadInput(f"{TIMES}: is of another processor; run `make report` here")
+    return {"stages": content["stages"]}
+
+
+def _startup(this):
+    def start(command):
+        subprocess.run([sys.executable, *command.split()[1:]], cwd=_ROOT, check=True,
+                       stdout=subprocess.DEVNULL)
+
+    commands = "python -m hiphoplib --help", "python -m hiphoplib mels --help"
+    return {"starts": this.repeats, "seconds": {command: median(
+        _seconds(start, command) for _ in range(this.repeats)) for command in commands}}
+
+
+def _decode(path):
+    with sf.SoundFile(path) as clip:
+        return clip.read(int(FULL.seconds * clip.samplerate), dtype="float32")
+
+
+def _librosa_mel(path):
+    y, sr = librosa.load(path, sr=FULL.sr, duration=FULL.seconds)
+    S = librosa.feature.melspectrogram(y=y, sr=sr, n_fft=FULL.n_fft, hop_length=FULL.hop_length,
+                                       n_mels=FULL.n_mels)
+    return librosa.power_to_db(S)
+
+
+def _our_mel(path, grid=FULL):
+    return mel_spectrogram(*read_clip(path, grid.seconds), grid)
+
+
+_WAYS = {"decode": _decode, "full": _our_mel, "quick": lambda path: _our_mel(path, QUICK),
+         "librosa": _librosa_mel}
+
+
+def _mel(this):
+    with threadpool_limits(1):
+        _alternate(_WAYS, this.clips[:1])  # imports and tables are made once a process
+        taken = _alternate(_WAYS, this.clips * 3)
+    first = sf.info(this.clips[0])
+    return {"clips": len(this.clips), "measurements": len(taken["full"]),
+            "kind": f"{first.format}, {first.samplerate} Hz, channels: {first.channels}",
+            "ms_per_clip": {name: 1000 * median(times) for name, times in taken.items()},
+            "pairs": {f"mel_vs_{name}": _times_as_fast(taken[name], taken["full"])
+                      for name in ("librosa", "decode")}}
+
+
+def _workers(this):
+    folder, few = (this.corpus(f"workers-{n}", n) for n in (this.rows, this.rows // 3))
+    taken, own = ({"1": [], "2": [], "dask 2": []} for _ in range(2))
+    for _ in range(this.repeats):
+        for name, workers in (("1", nullcontext({"jobs": 1})), ("2", nullcontext({"jobs": 2})),
+                              ("dask 2", _dask_workers())):
+            with workers as options:
+                _make_store(few, options)  # a worker takes a second or two to start and to import
+                began = time.process_time()
+                taken[name].append(_seconds(_make_store, folder, options))
+                own[name].append(time.process_time() - began)
+    rates = {name: this.rows / median(times) for name, times in taken.items()}
+    cpu = {name: 1000 * median(times) / this.rows for name, times in own.items()}
+    each, most = rates["dask 2"] / 2, 1000 / cpu["dask 2"]  # of a worker, of the one that writes
+    return {"clips": this.rows, "clips_per_second": rates, "parent_cpu_ms_per_clip": cpu,
+            "dask_clips_per_second_and_worker": each,
+            "workers_for_a_million_in_an_hour": math.ceil(1e6 / 3600 / each),
+            "writer_clips_per_second": most, "workers_that_one_writer_feeds": int(most / each),
+            "pairs": {"workers_2_vs_1": _times_as_fast(taken["1"], taken["2"]),
+                      "dask_2_vs_workers_2": _times_as_fast(taken["2"], taken["dask 2"])}}
+
+
+@contextmanager
+def _dask_workers():
+    """Start two Dask workers; afterwards they and their settings in the environment are gone."""
+    from distributed import LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    with (patch.dict(os.environ, _KEEP_FREED),
+          LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster):
+        yield {"cluster": cluster.scheduler_address}
+
+
+def _make_store(folder, options):
+    """Make the whole store of a corpus, from nothing."""
+    shutil.rmtree(Path(folder) / f"mels-{FULL.name}", ignore_errors=True)
+    make_mels(read_tracks(folder), folder, FULL, **options)
+
+
+def _training(this):
+    tf.config.experimental.enable_op_determinism()  # as in `training.fit`; it costs some speed
+    keras.utils.set_random_seed(0)
+    folder, pairs, figures = this.corpus("training", this.rows), {}, {}
+    for grid, end in ((QUICK, "_quick"), (FULL, "")):
+        store, figures[grid.name], epochs = make_mels(read_tracks(folder), folder, grid), {}, {}
+        for name in this.models:
+            model = build_model(name, grid.shape)
+            few = _some_clips(store, model, 4 * BATCH)
+            epoch = partial(model.fit, shuffle=False, verbose=0)
+            epoch(few)  # compiles
+            batches = max(2, round(_EPOCH / _seconds(epoch, few) * 4))
+            clips = _some_clips(store, model, BATCH * batches)
+            epochs[name] = lambda _, epoch=epoch, clips=clips: epoch(clips)
+            figures[grid.name][name] = {"clips": len(clips.labels),
+                                        "parameters": model.count_params()}
+        taken = _alternate(epochs, range(this.repeats))
+        for name, of in figures[grid.name].items():
+            taken[name] = np.divide(taken[name], of["clips"])
+            of["ms_per_clip_epoch"] = 1000 * median(taken[name])
+        pairs[f"rnn_vs_crnn_cost{end}"] = _times_as_fast(taken["rnn"], taken["crnn"])
+    experiment = prepare(folder, QUICK.name, folds=3)
+
+    def train_two(jobs):  # from the start of their processes on
+        shutil.rmtree(folder / "runs", ignore_errors=True)
+        train(experiment, "cnn2", folds=[0, 1], epochs=4, jobs=jobs)
+
+    taken = [[_seconds(train_two, jobs) for jobs in (1, 2)] for _ in range(this.repeats)]
+    return figures | {"pairs": pairs | {"side_by_side": _times_as_fast(*np.transpose(taken))}}
+
+
+def _some_clips(store, model, n=None):
+    """Return the first clips of a store for training, in random order, every second one popular."""
+    ids = store.ids[:n]
+    labels = pd.Series(np.arange(len(ids)) % 2, index=ids)
+    return ClipBatches(store, labels, Scaler.fit(store, ids), clips_a_step(model), seed=0)
+
+
+def _explain(this):
+    experiment, figures = _trained(this, "explain", ["rnn", "crnn"]), {}
+    track_id = experiment.tracks.index[0]
+    for model in ("rnn", "crnn"):
+        run = load_run(experiment.run_of(model, track_id))
+        scoring = [_seconds(lambda path, run=run: run.predict(_our_mel(path, QUICK)[None]), path)
+                   for path in np.resize(this.clips, 11)][1:]  # the first builds the graph
+        figures[model] = {"score_ms": 1000 * median(scoring), "explain_seconds": _seconds(
+            lambda model: explain_track(experiment, model, track_id, seeds=range(this.repeats)),
+            model)}
+    return figures
+
+
+def _trained(this, name, models):
+    """Return a little experiment on the quick grid with networks of one epoch."""
+    folder = this.corpus(name, 24)
+    make_mels(read_tracks(folder), folder, QUICK)
+    experiment = prepare(folder, QUICK.name, folds=0)
+    train(experiment, models, epochs=1)
+    return experiment
+
+
+def _memory(this):
+    figures = {"sizes": list(this.sizes), "training_seconds": _TRAINING, "mels": {},
+               "training": {name: {} for name in this.models}, "evaluate": {}}
+    for size in this.sizes:
+        folder, key = this.corpus(f"memory-{size}", size), str(size)
+        figures["mels"][key] = _python("-m", "hiphoplib", "mels", folder, "--grid", "full",
+                                       "--jobs", "2")
+        for name in this.models:
+            figures["training"][name][key] = _python("-c", "import sys; from hiphoplib.studies "
+                "import bench; bench._train_for(*sys.argv[1:])", folder, name, _TRAINING)
+        protocol = [folder, "--model", "crnn", "--grid", "full", "--folds", "3"]  # all scored once
+        _python("-m", "hiphoplib", "train", *protocol, "--epochs", "1")
+        figures["evaluate"][key] = _python("-m", "hiphoplib", "evaluate", *protocol)
+        shutil.rmtree(folder)
+    experiment = _trained(this, "memory-explain", ["rnn"])
+    figures["explain"] = {"clips": len(experiment.tracks), "model": "rnn"} | _python(
+        "-m", "hiphoplib", "explain", experiment.folder, experiment.tracks.index[0],
+        "--model", "rnn", "--folds", "0", "--out", experiment.folder / "why.png")
+    small, large = map(str, this.sizes)
+
+    def growth(of, who="parent_mb"):
+        return of[large][who] / of[small][who]
+
+    return figures | {"ratios": {
+        "memory_parent_16000_vs_2000": growth(figures["mels"]),
+        "memory_worker_16000_vs_2000": growth(figures["mels"], "worker_mb"),
+        "memory_training_16000_vs_2000": max(map(growth, figures["training"].values()))}}
+
+
+def _python(*arguments):
+    """Run Python: its wall time, peak memory of it and of its largest worker, the JSON it prints.
+
+    Memory is what is resident in a process, mapped files included, in MB of 10⁶ bytes.
+    """
+    command, peaks, output = [sys.executable, *map(str, arguments)], {}, None
+    began = time.perf_counter()
+    process = psutil.Popen(command, cwd=_ROOT, text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+    try:
+        while output is None:
+            # The kernel keeps the peak of a process. The last look counts, not the highest: one
+            # that is just being started is a copy of its parent, whose peak `os.wait4` would give.
+            peaks |= dict(of_processes(_peak_mb, process))
+            with suppress(subprocess.TimeoutExpired):
+                output, errors = process.communicate(timeout=_LOOK)
+    except BaseException:
+        process.kill()
+        raise
+    costs = {"seconds": time.perf_counter() - began}
+    if process.returncode:
+        last = (errors.strip().splitlines() or ["no message"])[-1]
+        raise BadInput(f"{' '.join(command[1:4])}: ended with status {process.returncode} ({last})")
+    if process not in peaks:
+        raise BadInput("peak memory: only Linux keeps it; measure it there")
+    costs["parent_mb"] = peaks.pop(process)
+    if peaks:
+        costs["worker_mb"] = max(peaks.values())
+    return costs | (json.loads(output) if output.startswith("{") else {})
+
+
+def _peak_mb(process):
+    status = Path(f"/proc/{process.pid}/status").read_text(errors="replace")
+    return process, int(re.findall(r"VmHWM:\s*(\d+)", status)[0]) * 1024 / 1e6
+
+
+def _train_for(folder, name, seconds):
+    """Train a network on a whole store for some seconds, and print on how many clips.
+
+    An epoch of the slowest would take an hour. Before the first step all clips are read for the
+    scaler, and the steps take clips from all over the store. The rest is as in `training.fit`:
+    validation, a checkpoint after the epoch, the best weights at the end.
+    """
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(0)
+    store, model, steps = MelStore(folder, FULL), build_model(name, FULL.shape), []
+    clips, checkpoint = _some_clips(store, model), Checkpoint(Path(folder, name), model, {})
+
+    def stop_in_time(batch, logs):  # the first step, which compiles, is left out
+        steps.append(time.monotonic())
+        model.stop_training = steps[-1] - steps[0] > float(seconds)
+
+    model.fit(clips, validation_data=_some_clips(store, model, 2 * BATCH), shuffle=False, verbose=0,
+              callbacks=[keras.callbacks.LambdaCallback(
+                  on_train_batch_end=stop_in_time,
+                  on_epoch_end=lambda epoch, logs: checkpoint.keep({"epoch": epoch, **logs}))])
+    model.set_weights(checkpoint.best)
+    n = len(clips.labels)
+    print(json.dumps({"in_training_set": n, "trained_on": min(len(steps) * clips.batch, n)}))
+
+
+PARTS = {"report": _report, "startup": _startup, "mel": _mel, "workers": _workers,
+         "training": _training, "explain": _explain, "memory": _memory}

@@ -1,209 +1,141 @@
-"""Do the explanations of a network hold? Many held-out clips of a corpus, measured.
+"""Do the explanations of a network hold? Many test clips of a corpus, explained and measured."""
 
-``python -m hiphoplib explanations data/synthetic`` measures them.
-"""
-
-import argparse
 import datetime
-import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from hiphoplib.cli import positive
 from hiphoplib.dataset.splits import artist_groups
-from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap
+from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Estimate
 from hiphoplib.evaluation.evaluate import labels_on_test, write_results
-from hiphoplib.explanation.cache import (
-    explain_ahead,
-    explain_randomised,
-    explain_track,
-    four_tracks,
-    remembered,
-)
-from hiphoplib.explanation.faithfulness import (
-    acting,
-    claimed,
-    curves,
-    mean_over,
-    measured,
-    read_truth,
-)
+from hiphoplib.explanation.faithfulness import curves
 from hiphoplib.explanation.lime import rank_correlation
-from hiphoplib.explanation.segments import Filling, fillings
+from hiphoplib.explanation.segments import Fill, fills
+from hiphoplib.explanation.tracks import example_tracks, explain_ahead, explain_track, remember
 from hiphoplib.io import progress
 from hiphoplib.models.comparison import Scores
 from hiphoplib.models.experiment import prepare
-from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
 from hiphoplib.report.sentences_songs import KINDS, told
 from hiphoplib.report.style import label_of, save, use_style
+from hiphoplib.studies.explanation_summary import (
+    causes_in,
+    count_stable,
+    mean_over,
+    read_truth,
+    summarise,
+)
 from hiphoplib.studies.planted import check_planted
 
-CLIPS = 60
-SHUFFLED = 12  # clips that a network with shuffled weights explains once more
+_RANDOMISED = 12  # clips that are also explained by a network with shuffled weights
 
 
-def evaluate_explanations(experiment, model="rnn", *, clips=CLIPS, command=None):
-    """Explain held-out clips and measure whether the explanations hold.
+def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 60,
+                       folds: int | None = None, planted: bool = False,
+                       pictures: Path | str | None = None, out: Path | str | None = None,
+                       command: str | None = None) -> dict:
+    """Explain test clips of a corpus, measure whether the explanations hold, and print the most.
 
-    What is explained once is kept beside the run, so that a stopped evaluation goes on.
+    Each explanation is kept beside the network: the same call goes on where it was stopped.
 
     Parameters
     ----------
-    experiment : Experiment
+    corpus : path-like
+        Its folder.
     model : str
         A trained network; the run of seed 0 that never saw a clip explains it.
     clips : int
-        How many of the held-out clips, drawn by a fixed seed; all if there are no more.
+        How many test clips, drawn by a fixed seed; all if there are no more.
+    folds : int, optional
+        As for `prepare`.
+    planted : bool
+        Also train small networks on planted causes, and check whether those are found.
+    pictures : path-like, optional
+        Draw four tracks into this folder; titles name no track.
+    out : path-like, optional
+        Write the results here.
     command : str, optional
         What to write down as the way to repeat this.
 
     Returns
     -------
     dict
-        ``corpus``, ``model``, ``clips``; what `explanation_measures.measured` gives; ``sanity``,
-        see `shuffled`; ``four``, what is said of `four_explained`, by kind; ``versions``, ``made``,
-        ``command``.
+        ``corpus``, ``model``, ``clips``; what `summarise` gives; ``sanity``, the randomisation
+        check; ``four``, sentences on four tracks; ``planted`` if asked for, see `check_planted`;
+        ``versions``, ``made``, ``command``.
     """
-    heldout = labels_on_test(experiment).sort_index()
-    drawn = np.random.default_rng(0).permutation(heldout.index)[:clips]
+    experiment = prepare(corpus, folds=folds)
+    labels, name = labels_on_test(experiment).sort_index(), experiment.folder.resolve().name
+    drawn = np.random.default_rng(0).permutation(labels.index)[:clips]
     weights = Bootstrap(artist_groups(experiment.tracks.loc[drawn]), RESAMPLES).weights
     truth, rows = read_truth(experiment), []
     explain_ahead(partial(_explained, experiment, model), list(drawn))
     for track_id in progress(drawn, desc="explain clips", unit="clip"):
         rows.append(_explained(experiment, model, track_id))
         if truth:
-            rows[-1]["causes"] = acting(truth, track_id, rows[-1]["found"].grid)
-    few = min(SHUFFLED, len(rows))
-    return {
-        "corpus": {"name": experiment.folder.resolve().name, "fingerprint": experiment.fingerprint},
+            rows[-1]["causes"] = causes_in(truth, track_id, rows[-1]["found"].grid)
+    few = min(_RANDOMISED, len(rows))
+    four = {kind: explain_track(experiment, model, track_id) for kind, track_id in example_tracks(
+        labels, Scores(experiment).on_test(model)[0]).items()}
+    results = {
+        "corpus": {"name": name, "fingerprint": experiment.fingerprint},
         "model": model, "clips": len(rows),
-        **measured(rows, heldout[drawn].to_numpy(), weights),
-        "sanity": shuffled(experiment, model, drawn[:few], [row["found"] for row in rows[:few]],
-                           weights[:, :few]),
-        "four": {kind: told(found, model)
-                 for kind, (found, _) in four_explained(experiment, model).items()},
+        **summarise(rows, labels[drawn].to_numpy(), weights),
+        "sanity": _randomisation_check(experiment, model, list(drawn[:few]),
+                                       [row["found"] for row in rows[:few]], weights[:, :few]),
+        "four": {kind: told(found, model) for kind, (found, _) in four.items()},
         "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
     }
+    if pictures:
+        use_style()
+        for kind, (found, S_db) in four.items():
+            title = f"{KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
+            save(explanation(S_db, found, title=title), Path(pictures, f"lime_{name}_{kind}.png"),
+                 dpi=80)  # for notebooks
+    if planted:
+        results["planted"] = check_planted()
+    for measure in ("deletion_minus_random", "insertion_minus_random", "stability"):
+        print(f"{measure:22s} {Estimate.read(results[measure])}")
+    if out:
+        write_results(results, out)
+    return results
 
 
 def _explained(experiment, model, track_id):
-    """A clip's explanation, and the curves that judge it, dict."""
+    """Return a clip's explanation, and the curves that judge it, dict."""
     found, S_db = explain_track(experiment, model, track_id)
     folder, side = experiment.run_of(model, track_id), experiment.sides.loc[track_id]
-    train = experiment.sides.index[experiment.sides[side.index[side == "test"][0]] == "train"]
+    train = experiment.ids(side.index[side == "test"][0], "train")
     number = experiment.tracks.index.get_loc(track_id)
     other = experiment.store[train[number % len(train)]]
 
     def compute():
         run = load_run(folder)
-        return {"both": curves(run, S_db, found, fillings(run.scaler.mean), number),
-                "another clip": curves(run, S_db, found, [Filling("another clip", other)], number)}
+        return {"both": curves(run, S_db, found, fills(run.scaler.mean), number),
+                "another clip": curves(run, S_db, found, [Fill("another clip", other)], number)}
 
-    return {"found": found, "curves": remembered(
+    return {"found": found, "curves": remember(
         folder, track_id, "curves", [S_db, other, found.runs, number], compute)}
 
 
-def four_explained(experiment, model):
-    """Explanation and spectrogram of four held-out tracks, by the kinds of `four_tracks`."""
-    answers = Scores(experiment).on_test(model)[0]
-    return {kind: explain_track(experiment, model, track_id)
-            for kind, track_id in four_tracks(labels_on_test(experiment), answers).items()}
+def _randomisation_check(experiment, model, drawn, found, weights):
+    """Compare explanations with those of the same network with its weights shuffled, dict.
 
-
-def draw_four(experiment, model, folder):
-    """Write ``lime_<corpus>_<kind>.png`` of these tracks; titles name no track."""
-    use_style()
-    for kind, (found, S_db) in four_explained(experiment, model).items():
-        title = f"{KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
-        save(
-            explanation(S_db, found, title=title),
-            folder / f"lime_{experiment.folder.resolve().name}_{kind}.png",
-            dpi=80,
-        )  # for notebooks
-
-
-def shuffled(experiment, model, drawn, found, weights):
-    """What networks say that have learnt nothing: the same with their weights in random order.
-
-    An explanation that hardly changes tells of the clip or of how a network is built, not of what
-    it has learnt (Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018).
-
-    Parameters
-    ----------
-    experiment, model
-        As for `evaluate_explanations`.
-    drawn : list of str
-        Each is explained by weights in an order of its own.
-    found : list of Explanation
-        By the trained network, of these clips.
-    weights : np.ndarray [shape=(resamples, clips)]
-
-    Returns
-    -------
-    dict
-        ``correlation``: rank correlation of the two maps; ``correlation_of_size``: the same of the
-        absolute weights; ``claims`` of the shuffled networks and ``claims_trained`` of the trained
-        one, see `explanation_measures.claimed`; ``clips``.
+    One that hardly changes tells of the clip or of how the network is built, not of what it has
+    learnt (Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018).
     """
-    drawn = list(drawn)
     explain_ahead(partial(_explain_randomised, experiment, model, drawn), drawn)
-    again = [explain_randomised(experiment, model, track_id, number) for number, track_id in
-             enumerate(progress(drawn, desc="shuffled weights", unit="clip"))]
+    again = [_explain_randomised(experiment, model, drawn, track_id)
+             for track_id in progress(drawn, desc="shuffled weights", unit="clip")]
     pairs = [(one.weights, other.weights) for one, other in zip(found, again)]
     return {"clips": len(again),
             "correlation": mean_over([rank_correlation(*pair) for pair in pairs], weights),
             "correlation_of_size": mean_over([rank_correlation(*np.abs(pair)) for pair in pairs],
                                              weights),
-            "claims": claimed(again, weights), "claims_trained": claimed(found, weights)}
+            "claims": count_stable(again, weights), "claims_trained": count_stable(found, weights)}
 
 
 def _explain_randomised(experiment, model, drawn, track_id):
-    return explain_randomised(experiment, model, track_id, drawn.index(track_id))
-
-
-def main(arguments=None):
-    """Measure them, say the most important, and write all to a results file."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib explanations", description=(
-        "Do the explanations of a trained network hold? Explains held-out clips, half a minute "
-        "each, and measures recovery of planted causes, deletion, insertion, stability. What is "
-        "explained is kept: the same command goes on."))
-    parser.add_argument("corpus", type=Path, metavar="data/NAME", help="a corpus of `gather`")
-    parser.add_argument("--model", choices=NETWORKS, default="rnn", metavar="NAME",
-                        help="which trained network (default rnn)")
-    parser.add_argument("--clips", type=positive, default=CLIPS, metavar="N",
-                        help=f"held-out clips to explain (default {CLIPS})")
-    parser.add_argument("--folds", type=int, metavar="K",
-                        help="as for `train` (default: what the size of the corpus asks for)")
-    parser.add_argument("--planted", action="store_true", help="also train small networks on "
-                        "planted causes and look whether they are found; five minutes")
-    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="also draw four tracks")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
-    options = parser.parse_args(arguments)
-    command = f"{parser.prog} {' '.join(arguments or sys.argv[1:])}"
-    try:
-        experiment = prepare(options.corpus, folds=options.folds)
-        results = evaluate_explanations(
-            experiment, options.model, clips=options.clips, command=command
-        )
-        if options.pictures:
-            draw_four(experiment, options.model, options.pictures)
-        if options.planted:
-            results["planted"] = check_planted()
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for name in ("deletion_minus_random", "insertion_minus_random", "stability"):
-        found = results[name]
-        print(f"{name:22s} {found['mean']:.3f} [{found['low']:.3f}, {found['high']:.3f}]")
-    if options.json:
-        write_results(results, options.json)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return explain_track(experiment, model, track_id, randomised=drawn.index(track_id))[0]

@@ -1,5 +1,6 @@
-"""How many tracks a finding needs: smaller corpora drawn from one, each judged as a whole."""
+"""How many tracks a finding needs, and how much of a score is recognised artists."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -12,31 +13,24 @@ from hiphoplib.evaluation.evaluate import TestTracks, labels_on_test
 from hiphoplib.evaluation.selection import within_groups_auc
 from hiphoplib.io import progress
 from hiphoplib.models.comparison import Scores
-from hiphoplib.models.experiment import prepare, train
+from hiphoplib.models.experiment import Experiment, prepare, train
 from hiphoplib.models.networks import NETWORKS
 
-SIZES = (125, 250, 500, 1000, 2000, 4000)
 DRAWS = {"musicnn": 20, "crnn": 2}  # corpora of each size; a network takes minutes to train
-CURVE_FOLDS = 5
-BARS = (0.5, 0.6)
-POWER = 0.8  # share of corpora of a size whose interval has to exclude a bar
-CURVE_RESAMPLES = 1000
-COMPARED = (
-    "handcrafted",
-    "artist_identification",
-    "cnn1",
-    "crnn",
-    "musicnn",
-    "ensemble",
-    "artist_mean",
-)
-FOLDS = 5  # of a corpus whose protocol has none: a gap between two small holdouts says nothing
+BARS = (0.5, 0.6)  # of the AUC
+POWER = 0.8  # share of corpora of a size whose interval has to lie above a bar
+_SIZES = (125, 250, 500, 1000, 2000, 4000)
+_CURVE_FOLDS, _CURVE_RESAMPLES = 5, 1000
+_COMPARED = ("handcrafted", "artist_identification", "cnn1", "crnn", "musicnn", "ensemble",
+             "artist_mean")
+_FOLDS = 5  # of a corpus whose protocol has none: the gap between two small test sets is noise
 
 
-def power(experiment, draws, sizes=SIZES):
-    """AUC and its interval on corpora of several sizes, drawn from one by whole artists.
+def learning_curve(experiment: Experiment, draws: Mapping[str, int] = DRAWS,
+                   sizes: Sequence[int] = _SIZES) -> dict:
+    """Measure the AUC and its interval on corpora of several sizes, drawn from one by artists.
 
-    Each is cross-validated in five folds, artists held out, so that all of its tracks are judged.
+    Each is cross-validated in five artist-disjoint folds, so that all of its tracks are judged.
 
     Parameters
     ----------
@@ -56,23 +50,24 @@ def power(experiment, draws, sizes=SIZES):
         interval lies above it. ``needed``: by model and bar the smallest size from which on at
         least 80 % of them do, None if no size is enough.
     """
-    sizes = [size for size in sizes if size < len(experiment.tracks)] + [len(experiment.tracks)]
-    found = {model: [] for model in draws}
+    whole = len(experiment.tracks)
+    sizes = [size for size in sizes if size < whole] + [whole]
+    models: dict[str, list[dict]] = {model: [] for model in draws}
     cases = [(model, size) for model in draws for size in sizes]
-    for model, size in progress(cases, desc="power", unit="size"):
-        aucs = [_auc(experiment, model, size, draw)
-                for draw in range(draws[model] if size < len(experiment.tracks) else 1)]
-        found[model].append({
+    for model, size in progress(cases, desc="learning curve", unit="size"):
+        subsets = [(size, draw) for draw in range(draws[model])] if size < whole else [None]
+        aucs = [_auc(experiment, model, subset) for subset in subsets]
+        models[model].append({
             "tracks": size, "draws": len(aucs),
             "auc": {end: float(np.mean([auc[end] for auc in aucs])) for end in aucs[0]},
             "excludes": {str(bar): float(np.mean([auc["low"] > bar for auc in aucs]))
                          for bar in BARS}})
-    return {"models": found, "needed": {model: {str(bar): needed(rows, bar) for bar in BARS}
-                                        for model, rows in found.items()}}
+    return {"models": models, "needed": {model: {str(bar): _needed(rows, bar) for bar in BARS}
+                                         for model, rows in models.items()}}
 
 
-def needed(rows, bar):
-    """Smallest number of tracks from which on the interval excludes a bar often enough, or None."""
+def _needed(rows, bar):
+    """Return the smallest size from which on the interval is above a bar often enough, or None."""
     enough = None
     for row in reversed(rows):
         if row["excludes"][str(bar)] < POWER:
@@ -81,108 +76,97 @@ def needed(rows, bar):
     return enough
 
 
-def _auc(experiment, model, size, draw):
-    """AUC and interval of a model on a corpus of some size."""
-    subset = (size, draw) if size < len(experiment.tracks) else None
-    part = prepare(experiment.folder, experiment.protocol.grid.name, "artist", CURVE_FOLDS, subset)
+def _auc(experiment, model, subset):
+    """Return AUC and interval of a model on a part of a corpus, dict."""
+    part = prepare(experiment.folder, experiment.protocol.grid.name, "artist", _CURVE_FOLDS, subset)
     if model in NETWORKS:
         train(part, model)
     scores = Scores(part).on_test(model)[[0]]
-    test = TestTracks.of(part, scores.index, CURVE_RESAMPLES)
+    test = TestTracks.of(part, scores.index, _CURVE_RESAMPLES)
     return asdict(test.boot.estimate(weighted_auc, test.y_true, scores.to_numpy()))
 
 
-def split_tasks(experiment):
-    """Return the experiment under each split, in folds, by name; by time only with dates."""
-    folds, experiments = experiment.protocol.folds or FOLDS, {}
-    for split in SPLITS:
-        try:
-            experiments[split] = prepare(
-                experiment.folder, experiment.protocol.grid.name, split, folds
-            )
-        except BadInput:
-            if split != "time":
-                raise
-    return experiments
+def compare_splits(experiment: Experiment, models: Sequence[str] = _COMPARED,
+                   resamples: int = RESAMPLES) -> dict:
+    """Measure the AUC of models under each split, and its gap to the artist-disjoint split.
 
-
-def compare_splits(experiment, models=COMPARED, resamples=RESAMPLES):
-    """AUC of models under each split, and how far it is from that with artists held out.
-
-    With folds every track is held out once by artist and once at random, so that both are judged
-    on the same tracks and the difference is paired; by time, on those tracks that are held out.
-    Only pairs of one fold are compared: folds differ in their thresholds and calibrations, so that
-    over all pairs a model without any knowledge may be off 0.5, and not alike under each split.
-    The gap is also told apart for tracks whose artists the random split has, or has not, in the
-    training data of their fold: where it comes from recognised artists, it is among the former.
+    With folds every track is in a test set once by artist and once at random, so that both are
+    judged on the same tracks and the difference is paired; by time, on those that are in one. Only
+    pairs of one fold are compared: folds differ in their thresholds and calibrations, so that over
+    all pairs a model without any knowledge may be off 0.5, and not alike under each split. The gap
+    is also given apart for tracks whose artists the random split has, or has not, in the training
+    set of their fold: where it comes from recognised artists, it is among the former.
 
     Parameters
     ----------
     experiment : Experiment
     models : sequence of str
-        Of the ladder; one that is not trained under a split is left out there.
+        One that is not trained under a split is left out there.
     resamples : int
         Bootstrap samples of artists.
 
     Returns
     -------
     dict
-        ``folds``, ``tracks``, ``known`` (by split, the share of held-out tracks with an artist
-        that is learnt from), ``models``: by model and split the AUC with its interval, and
+        ``folds``, ``tracks``, ``known`` (by split, the share of test tracks with an artist that is
+        learnt from), ``models``: by model and split the AUC with its interval, and
         ``random-artist``, ``time-artist``, ``known`` and ``unknown``, the gaps.
     """
-    experiments = split_tasks(experiment)
-    known = {split: known_artists(each) for split, each in experiments.items()}
-    boot = Bootstrap(artist_groups(experiment.tracks), resamples)
-    told = {}
+    experiments = _under_each_split(experiment)
+    known = {split: _known_artists(each) for split, each in experiments.items()}
+    boot, gaps = Bootstrap(artist_groups(experiment.tracks), resamples), {}
     for model in models:
-        judged = {split: Judged(each, model, boot) for split, each in experiments.items()
+        tested = {split: _tested(each, model) for split, each in experiments.items()
                   if Scores(each).seeds(model)}
-        if {"artist", "random"} <= set(judged):
-            told[model] = _gaps(judged, known["random"])
+        if {"artist", "random"} <= set(tested):
+            gaps[model] = _gaps(tested, known["random"], boot, experiment.tracks.index)
     return {"folds": experiments["artist"].protocol.folds, "tracks": len(experiment.tracks),
             "known": {split: float(share.mean()) for split, share in known.items()},
-            "models": told}
+            "models": gaps}
 
 
-def known_artists(experiment):
-    """Whether the main artist of a held-out track is learnt from in its fold, pd.Series of bool."""
+def _under_each_split(experiment):
+    """Return the experiment in folds under each split, by name; by time only with dates."""
+    folds, experiments = experiment.protocol.folds or _FOLDS, {}
+    for split in SPLITS:
+        try:
+            experiments[split] = prepare(experiment.folder, experiment.protocol.grid.name, split,
+                                         folds)
+        except BadInput:
+            if split != "time":
+                raise
+    return experiments
+
+
+def _known_artists(experiment):
+    """Return whether a test track's main artist is in its fold's training set, pd.Series."""
     artists = experiment.tracks["artists"].str[0]
     return pd.concat([artists[side == "test"].isin(set(artists[side == "train"]))
                       for _, side in experiment.sides.items()])
 
 
-class Judged:
-    """A model under one split: labels, scores, folds of the tracks in its test sets."""
-
-    def __init__(self, experiment, model, boot):
-        self.labels = labels_on_test(experiment)
-        self.ids = self.labels.index
-        self.scores = Scores(experiment).on_test(model).loc[self.ids]
-        self.folds = pd.concat([pd.Series(fold, side.index[side == "test"])
-                                for fold, side in experiment.sides.items()])
-        self.boot, self.rows = boot, experiment.tracks.index
-
-    def auc(self, ids):
-        """AUC within folds on some of the tracks, Resampled."""
-        folds = self.folds[ids].to_numpy()
-
-        def within_folds(y_true, score, weights):
-            return within_groups_auc(y_true, score, folds, weights)
-
-        return self.boot[self.rows.get_indexer(ids)].resample(
-            within_folds, self.labels[ids].to_numpy(), self.scores.loc[ids].to_numpy())
+def _tested(experiment, model):
+    """Return scores by seed, label and fold of the test tracks, pd.DataFrame."""
+    folds = pd.concat([pd.Series(fold, side.index[side == "test"])
+                       for fold, side in experiment.sides.items()])
+    return Scores(experiment).on_test(model).assign(label=labels_on_test(experiment), fold=folds)
 
 
-def _gaps(judged, known):
-    """AUC by split, and the differences on the tracks that both have in a test set."""
-    result = {split: asdict(each.auc(each.ids).estimate()) for split, each in judged.items()}
+def _gaps(tested, known, boot, rows):
+    """Return the AUC by split, and the differences on tracks that are in both's test sets, dict."""
+    def auc(split, ids):
+        table = tested[split].loc[ids]
+        labels, folds = table.pop("label").to_numpy(), table.pop("fold").to_numpy()
+        return boot[rows.get_indexer(ids)].resample(
+            lambda y_true, score, weights: within_groups_auc(y_true, score, folds, weights),
+            labels, table.to_numpy())
+
+    result = {split: asdict(auc(split, table.index).estimate()) for split, table in tested.items()}
     cases = {"random-artist": ("random", known.index),
              "known": ("random", known.index[known]), "unknown": ("random", known.index[~known])}
-    if "time" in judged:
-        cases["time-artist"] = "time", judged["time"].ids
+    if "time" in tested:
+        cases["time-artist"] = "time", tested["time"].index
     for name, (split, ids) in cases.items():
-        if judged[split].labels[ids].nunique() == 2:
-            gap = judged[split].auc(ids) - judged["artist"].auc(ids)
-            result[name] = asdict(gap.estimate())
+        if tested[split]["label"][ids].nunique() == 2:
+            result[name] = asdict((auc(split, ids) - auc("artist", ids)).estimate())
     return result

@@ -1,17 +1,20 @@
-"""Execute notebooks from top to bottom, with their times and fingerprints.
+"""Execute notebooks from top to bottom, and measure what the stages of the report cost.
 
 An executed notebook carries a fingerprint of its code cells, by which a test sees whether the
 outputs are those of the code that stands there.
 """
 
-import argparse
 import hashlib
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
@@ -19,85 +22,68 @@ from nbconvert import HTMLExporter
 from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
 from hiphoplib.run_size import TINY
-from hiphoplib.studies.stage_times import TIMES, Stage, StageTimes, as_table, write_times
+from hiphoplib.studies.resources import TIMES, Stage, StageTimes, machine
 from hiphoplib.tracks.gather import open_corpus
 
-REPORT = Path("HipHopPopularity.ipynb")
-MODEL = "crnn"  # handed over to score with
+_REPORT = Path("HipHopPopularity.ipynb")
+_MODEL = "crnn"  # handed over to score with
 
 
-def code_fingerprint(notebook):
-    """Return a hash of the sources of a notebook's code cells, str.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-    """
+def _code_fingerprint(notebook):
+    """Return a hash of the sources of a notebook's code cells, str."""
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     return "sha256:" + hashlib.sha256("\0".join(sources).encode()).hexdigest()
 
 
-def execute(path, times=None):
-    """Execute a notebook from its first cell to its last, in its own folder.
-
-    Parameters
-    ----------
-    path : path-like
-    times : StageTimes, optional
-        Gets a stage for every heading.
-
-    Returns
-    -------
-    nbformat.NotebookNode
-        With outputs, and with the fingerprint of its code in the metadata.
-
-    Raises
-    ------
-    BadInput
-        If a cell fails; the message names it and what it said.
-    """
-    path = Path(path)
-    notebook = nbformat.read(path, as_version=4)
-    headings = _headings(notebook)
+def _execute(path, times=None):
+    """Return a notebook executed in its own folder and stamped; a heading begins a stage."""
+    notebook, heading = nbformat.read(path, as_version=4), ""
 
     def on_cell_start(cell, cell_index):
-        if times and cell_index in headings:
-            times.begin(headings[cell_index])
+        nonlocal heading
+        if cell.cell_type == "markdown" and cell.source.startswith("#"):
+            heading = cell.source.splitlines()[0].lstrip("# ")
+        elif cell.cell_type == "code" and heading and times:
+            times.begin(heading)
+            heading = ""
 
     client = NotebookClient(notebook, timeout=None, record_timing=False,
-                            resources={"metadata": {"path": str(path.resolve().parent)}},
+                            resources={"metadata": {"path": str(Path(path).resolve().parent)}},
                             on_cell_start=on_cell_start,
                             extra_arguments=["--IPKernelApp.log_level=ERROR"])
     try:
         client.execute(env={**os.environ, "TQDM_DISABLE": "1"})
     except CellExecutionError as error:
         raise BadInput(f"{path}: a cell failed\n{error}") from error
-    notebook.metadata["code_fingerprint"] = code_fingerprint(notebook)
+    notebook.metadata["code_fingerprint"] = _code_fingerprint(notebook)
     return notebook
 
 
-def _headings(notebook):
-    """Headings by the number of the first cell that follows each, dict."""
-    found, waiting = {}, None
-    for number, cell in enumerate(notebook.cells):
-        if cell.cell_type == "markdown" and cell.source.startswith("#"):
-            waiting = cell.source.splitlines()[0].lstrip("# ")
-        elif cell.cell_type == "code" and waiting:
-            found[number], waiting = waiting, None
-    return found
+def execute_notebooks(paths: Sequence[Path | str]) -> None:
+    """Execute notebooks in place, each in a process of its own.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+
+    Raises
+    ------
+    BadInput
+        If a cell fails; the message names the cell and its error, and the notebook stays as it was.
+    """
+    for path in paths:
+        write_whole(path, nbformat.writes(_execute(path)) + "\n")
 
 
-def make_report(commit=False):
-    """Execute the report, write it with a page beside it, and train the model to score with.
+def make_report(commit: bool = False) -> None:
+    """Execute the report, with a page beside it, and train the model to score with.
+
+    All goes to ``build``; what each stage took is printed and written there as well.
 
     Parameters
     ----------
     commit : bool
-        Replace the committed report, its figures and results; else all of it goes to ``build``.
-
-    Returns
-    -------
-    list of stage_times.Stage
+        Replace the committed report, its figures and results.
 
     Raises
     ------
@@ -107,22 +93,44 @@ def make_report(commit=False):
     if commit:
         for name in ("HIPHOP_CORPUS", TINY):
             if os.environ.get(name):
-                raise BadInput(f"--commit: the committed report is of the default corpus; "
+                raise BadInput("--commit: the committed report is of the default corpus; "
                                f"unset {name}")
         os.environ["HIPHOP_COMMIT"] = "1"
     with StageTimes() as times:
         times.begin("Tracks and clips")
         corpus = open_corpus(os.environ.get("HIPHOP_CORPUS", "synthetic"))
-        notebook = execute(REPORT, times)
+        notebook = _execute(_REPORT, times)
         times.begin("HTML beside it")
         built = Path("build") / corpus.name
         page, _ = HTMLExporter().from_notebook_node(notebook)
-        write_whole(built / REPORT.with_suffix(".html"), page)
-        write_whole(REPORT if commit else built / REPORT, nbformat.writes(notebook) + "\n")
+        write_whole(built / _REPORT.with_suffix(".html"), page)
+        write_whole(_REPORT if commit else built / _REPORT, nbformat.writes(notebook) + "\n")
         times.begin("Model to score with")
-        subprocess.run([sys.executable, "-m", "hiphoplib", "train", str(corpus), "--model", MODEL,
+        subprocess.run([sys.executable, "-m", "hiphoplib", "train", str(corpus), "--model", _MODEL,
                         "--out", f"models/{corpus.name}"], check=True)
-    return [*_environment(), *times.stages]
+    _tell(_longest([*_environment(), *times.stages]))
+
+
+def _tell(stages, path=TIMES):
+    """Print stages, and write them and what they ran on to a file."""
+    content = {"machine": machine(), "stages": [asdict(stage) for stage in stages]}
+    write_whole(path, json.dumps(content, indent=1) + "\n")
+    table = pd.DataFrame(content["stages"]).set_index("name").rename_axis(None)
+    print(table.to_string(header=["wall s", "user s", "kernel s", "memory MB"],
+                          float_format="{:.1f}".format,
+                          formatters={"memory_mb": "{:,.0f}".format}))
+    print(f"written: {path}")
+
+
+def _longest(stages):
+    """Return the stages of at least one second, one for all others, and one for all together."""
+    def total(name, some):
+        times = (sum(getattr(stage, of) for stage in some) for of in ("wall", "user", "kernel"))
+        return Stage(name, *times, max(stage.memory_mb for stage in some))
+
+    short = [stage for stage in stages if stage.wall < 1]
+    return [*(stage for stage in stages if stage not in short),
+            *([total("all others", short)] if short else []), total("together", stages)]
 
 
 def _environment():
@@ -134,35 +142,3 @@ def _environment():
         return [Stage("Environment, once", float(wall), user, kernel, 0.0)]
     except (OSError, ValueError):
         return []  # not made by make
-
-
-def main(arguments=None):
-    """Execute what is asked for; the exit status is 0, or 1 for a cell that failed."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib.studies.notebooks", description=(
-        "Execute notebooks from top to bottom, each in a process of its own. Without a name: the "
-        "report, into build/<corpus>, with a page beside it, a model to score with, and a table of "
-        "what each stage took."))
-    parser.add_argument("notebook", nargs="*", type=Path, metavar="NOTEBOOK.ipynb",
-                        help="execute these in place")
-    parser.add_argument("--commit", action="store_true", help="replace the committed report, "
-                        "images and results by those of this run")
-    options = parser.parse_args(arguments)
-    try:
-        if not options.notebook:
-            stages = make_report(options.commit)
-            write_times(stages)
-            print(as_table(stages))
-            print(f"written: {TIMES}")
-        for path in options.notebook:
-            write_whole(path, nbformat.writes(execute(path)) + "\n")
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,14 +1,18 @@
 """Spectrograms with one planted cause each, to see whether an explanation finds it.
 
-In every clip one cell decides. In a corpus of kind "level" it is louder, in one of kind "texture"
-its level jumps from frame to frame and is the same in the mean. In the upper of two bands that
-speaks for popularity, in the lower against; which 3 seconds it is, chance says. Nothing else
-differs. Of the clips that are learnt from some have no such cell, and a label by chance: without
-them a network would be sure of one label where it hears nothing, and nothing in a clip of that
-label would matter to it.
+In every clip one segment decides. In a corpus of kind "level" it is louder, in one of kind
+"texture" its level jumps from frame to frame and is the same in the mean. In the upper of two bands
+that speaks for popularity, in the lower against; which 3 seconds it is, chance says. Nothing else
+differs. Some of the training clips have no such segment, and a label by chance: without them a
+network would be sure of one label where it hears nothing, and nothing in a clip of that label would
+matter to it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,25 +20,25 @@ from lime import lime_image
 
 from hiphoplib.audio.mel import MelGrid
 from hiphoplib.evaluation.bootstrap import Bootstrap
-from hiphoplib.explanation.faithfulness import hit, mean_over, own_side, recovery
+from hiphoplib.explanation.faithfulness import recovery, top_hit
 from hiphoplib.explanation.lime import SEEDS, explain, lime_run, no_progress_bar, probabilities
-from hiphoplib.explanation.segments import Filling, Grid, fillings
+from hiphoplib.explanation.segments import Fill, SegmentGrid, fills
 from hiphoplib.io import progress
-from hiphoplib.models.training import fit
+from hiphoplib.models.training import Run, fit
 from hiphoplib.run_size import run_size
+from hiphoplib.studies.explanation_summary import mean_over
 
 SMALL = MelGrid(32, 4096, name="planted")
-KINDS = {"level": ("sub and bass", "low mids"), "texture": ("vocals and snare", "hats and air")}
+BANDS = {"level": ("sub and bass", "low mids"), "texture": ("vocals and snare", "hats and air")}
 LOUDER, JUMP = 8.0, 6.0  # dB
-WITHOUT = 0.25  # share of the clips learnt from
-SIDES = {"train": run_size().planted, "validation": 100, "test": 100}
-NETWORK, EPOCHS, PATIENCE = "crnn", 20, 4
-CLIPS = 30  # explained, of each kind
+_WITHOUT = 0.25  # share of the training and validation clips
+_CLIPS = {"train": run_size().planted, "validation": 100, "test": 100}
+_EXPLAINED = 30  # clips of each kind
 
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """A corpus of spectrograms, of which `fit` can learn like of a `MelStore`.
+    """Spectrograms with a planted cause, and a small network that learns it.
 
     Parameters
     ----------
@@ -42,48 +46,58 @@ class Planted:
         In dB.
     labels : pd.Series of int [shape=(clips,)]
     sides : pd.Series of str [shape=(clips,)]
-    cells : np.ndarray of bool [shape=(clips, n_bands, n_cells)]
-        The one that decides.
-    grid : MelGrid
+        "train", "validation" or "test".
+    cells : np.ndarray of bool [shape=(clips, n_bands, n_segments)]
+        The segment that decides.
     """
 
     S_db: np.ndarray
     labels: pd.Series
     sides: pd.Series
     cells: np.ndarray
-    grid: MelGrid = SMALL
 
-    def batch(self, ids):
-        """Spectrograms of several clips, as `MelStore.batch`."""
-        return self.S_db[list(ids)]
+    @cached_property
+    def run(self) -> Run:
+        """The network, trained when it is first asked for."""
+        store: Any = SimpleNamespace(grid=SMALL, batch=lambda ids: self.S_db[list(ids)])
+        return fit("crnn", store, self.labels, self.sides, epochs=20, patience=4)
+
+    @cached_property
+    def scores(self) -> pd.Series:
+        """Its probabilities of the test clips."""
+        test = self.sides.index[self.sides == "test"]
+        return pd.Series(self.run.predict(self.S_db[test]), test)
 
 
-def plant(kind, seed=0, clips=SIDES):
-    """A corpus with a planted cause, Planted.
+def plant(kind: str, clips: Mapping[str, int] = _CLIPS) -> Planted:
+    """Make a corpus of spectrograms with a planted cause.
 
     Parameters
     ----------
     kind : {"level", "texture"}
-    seed : int
     clips : dict of str to int
-        Clips of each side.
+        Clips of the training, validation and test sets.
+
+    Returns
+    -------
+    Planted
     """
-    rng, grid, n = np.random.default_rng(seed), Grid(SMALL), sum(clips.values())
+    rng, grid, n = np.random.default_rng(0), SegmentGrid(SMALL), sum(clips.values())
     S_db = np.array([_beat(rng) for _ in range(n)], np.float32)
     labels, stretches = rng.permutation(np.arange(n) % 2), rng.integers(0, grid.shape[1], n)
     names, cells = list(grid.bands), np.zeros((n, *grid.shape), bool)
     jump = JUMP * (-1.0) ** np.arange(SMALL.frames)
     sides = np.repeat(list(clips), list(clips.values()))
-    without = (rng.random(n) < WITHOUT) & (sides != "test")
+    without = (rng.random(n) < _WITHOUT) & (sides != "test")
     for i in np.flatnonzero(~without):
-        cells[i, names.index(KINDS[kind][labels[i]]), stretches[i]] = True
-        there = grid.spread(cells[i])
+        cells[i, names.index(BANDS[kind][labels[i]]), stretches[i]] = True
+        there = cells[i].ravel()[grid.labels()]
         S_db[i] += np.where(there, LOUDER if kind == "level" else jump, 0)
     return Planted(S_db, pd.Series(labels), pd.Series(sides), cells)
 
 
 def _beat(rng):
-    """Something like a beat, dB [shape=(n_mels, frames)]: a tilt, four rhythms, drift, noise."""
+    """Return something like a beat in dB: a tilt, four rhythms, drift, noise."""
     t, row = SMALL.times(), np.arange(SMALL.n_mels)
     S_db = rng.normal(-8, 3) - 0.9 * row[:, None] * rng.uniform(0.8, 1.2)
     S_db = S_db + rng.normal(0, 3, SMALL.shape)
@@ -95,62 +109,50 @@ def _beat(rng):
     return S_db
 
 
-def learn(planted, seed=0):
-    """A small network that has learnt the cause, Run."""
-    return fit(NETWORK, planted, planted.labels, planted.sides, seed=seed, epochs=EPOCHS,
-               patience=PATIENCE)
+def _find(planted, clips=_EXPLAINED, seeds=SEEDS):
+    """Explain test clips that the network classifies correctly; find the segment that decides.
 
-
-def scores_on_test(planted, run):
-    """Probabilities of the clips held out, pd.Series."""
-    heldout = planted.sides.index[planted.sides == "test"]
-    return pd.Series(run.predict(planted.batch(heldout)), heldout)
-
-
-def find(planted, run, clips=CLIPS, seeds=SEEDS):
-    """Whether explanations find the cell that decides, in clips that the network calls right.
-
-    Parameters
-    ----------
-    planted : Planted
-    run : Run
-    clips : int
-        At most so many.
-    seeds : sequence of int
-        As for `explain.explain`.
-
-    Returns
-    -------
-    pd.DataFrame
-        One row a clip: ``recovery``, ROC-AUC of the map, turned to the side of the answer;
-        ``top1``, whether its first cell is the one; the same of single fillings, ``…_silence`` and
-        ``…_training_mean``, of the cells' own mean, ``…_own_mean``, and of LIME as it comes,
-        ``…_lime_default``; ``claimed``, whether the cell is claimed; ``elsewhere``, ``strong`` and
-        ``strong_elsewhere``: how many other cells are, and the same of strong claims.
+    Returns a pd.DataFrame, one row a clip: ``recovery``, ROC-AUC of the map, turned to the side of
+    the predicted class; ``top1``, whether its first segment is the one; the same of single fill
+    values, ``…_silence``, ``…_training_mean`` and ``…_own_mean``, and of LIME with default
+    settings, ``…_lime_default``; ``claimed``, whether that segment is; ``elsewhere``, ``strong``
+    and ``strong_elsewhere``: how many others are, and the same of strong claims.
     """
-    answers, grid = scores_on_test(planted, run), Grid(planted.grid)
-    right = answers.index[(answers >= 0.5) == (planted.labels[answers.index] == 1)][:clips]
+    run, scores, grid = planted.run, planted.scores, SegmentGrid(SMALL)
+    right = scores.index[(scores >= 0.5) == (planted.labels[scores.index] == 1)][:clips]
     rows = {}
     for clip in progress(right, desc="planted", unit="clip"):
-        S_db, cell, side = planted.S_db[clip], planted.cells[clip], own_side(answers[clip])
-        found = explain(run, S_db, grid, fillings(run.scaler.mean), seeds=seeds)
-        own = Filling("own mean", grid.spread(grid.means(S_db)))
+        S_db, cell = planted.S_db[clip], planted.cells[clip]
+        side = 1 if scores[clip] >= 0.5 else -1
+        found = explain(run, S_db, grid, fills(run.scaler.mean), seeds=seeds)
+        own = Fill("own mean", grid.means(S_db).ravel()[grid.labels()])
         maps = {"": found.weights, "_silence": found.runs[0].mean(axis=0),
                 "_training_mean": found.runs[1].mean(axis=0),
                 "_own_mean": lime_run(run, S_db, grid, own, seeds[0])[0],
                 "_lime_default": lime_default(run, S_db, grid)}
         rows[clip] = {f"{name}{of}": measure(side * map_, cell) for of, map_ in maps.items()
-                      for name, measure in (("recovery", recovery), ("top1", hit))} | {
-            "claimed": found.claimed[cell].sum(), "elsewhere": found.claimed[~cell].sum(),
-            "strong": found.strong[cell].sum(), "strong_elsewhere": found.strong[~cell].sum()}
+                      for name, measure in (("recovery", recovery), ("top1", top_hit))} | {
+            "claimed": found.stable[cell].sum(), "elsewhere": found.stable[~cell].sum(),
+            "strong": found.confirmed[cell].sum(), "strong_elsewhere": found.confirmed[~cell].sum()}
     return pd.DataFrame.from_dict(rows, orient="index").astype(float)
 
 
-def lime_default(model, S_db, grid, seed=0):
-    """Weights of LIME as it comes, mean over each cell, np.ndarray [shape=(n_bands, n_cells)].
+def lime_default(model: Run, S_db: np.ndarray, grid: SegmentGrid) -> np.ndarray:
+    """Return the weights of LIME with default settings, mean over each segment of a grid.
 
-    Its own segments (quickshift on the picture, scaled to 0..1), its own filling (the mean of each
-    segment), 1,000 samples.
+    Its own segments (quickshift on the picture, scaled to 0..1), its own fill value (the mean of
+    each segment), 1,000 samples.
+
+    Parameters
+    ----------
+    model : Run
+    S_db : np.ndarray [shape=(n_mels, frames)]
+        In dB.
+    grid : Grid
+
+    Returns
+    -------
+    np.ndarray [shape=(n_bands, n_segments)]
     """
     low, high = S_db.min(), S_db.max()
 
@@ -160,32 +162,28 @@ def lime_default(model, S_db, grid, seed=0):
 
     picture = np.repeat(((S_db - low) / (high - low))[..., None], 3, axis=2).astype(float)
     with no_progress_bar():
-        result = lime_image.LimeImageExplainer(random_state=seed).explain_instance(
-            picture, classify, labels=(1,), top_labels=None, random_seed=seed, batch_size=500)
+        result = lime_image.LimeImageExplainer(random_state=0).explain_instance(
+            picture, classify, labels=(1,), top_labels=None, random_seed=0, batch_size=500)
     weight = dict(result.local_exp[1])
     return grid.means(np.vectorize(lambda segment: weight.get(segment, 0.0))(result.segments))
 
 
-def check_planted(clips=CLIPS, seed=0):
-    """Both kinds, a network each, and what the explanations find.
+def check_planted() -> dict:
+    """Return what explanations find of both kinds of cause, a network each.
 
-    Returns
-    -------
-    dict
-        ``recovery``, ``top1``, ``recovery_lime_default``, ``top1_lime_default``: means over the
-        clips of both kinds. ``kinds``: by kind the network's ``auc`` and the columns of `find`,
-        each with its 95 % interval over clips; ``clips``.
+    ``recovery``, ``top1``, ``recovery_lime_default``, ``top1_lime_default`` are means over the
+    clips of both kinds; ``kinds`` holds by kind the network's ``auc``, ``clips``, and these and
+    more measures, each with its 95 % interval over clips.
     """
     kinds, tables = {}, []
-    for kind in KINDS:
-        planted = plant(kind, seed)
-        run = learn(planted, seed)
-        answers = scores_on_test(planted, run)
-        popular = planted.labels[answers.index].to_numpy() == 1
-        tables.append(find(planted, run, clips))
-        drawn_anew = Bootstrap(np.arange(len(tables[-1]))).weights  # each clip stands for itself
-        kinds[kind] = {"auc": recovery(answers.to_numpy(), popular), "clips": len(tables[-1]),
-                       **{name: mean_over(of, drawn_anew) for name, of in tables[-1].items()}}
+    for kind in BANDS:
+        planted = plant(kind)
+        table, popular = _find(planted), planted.labels[planted.scores.index] == 1
+        weights = Bootstrap(np.arange(len(table))).weights  # each clip stands for itself
+        kinds[kind] = {"auc": recovery(planted.scores.to_numpy(), popular.to_numpy()),
+                       "clips": len(table),
+                       **{name: mean_over(values, weights) for name, values in table.items()}}
+        tables.append(table)
     both = pd.concat(tables).mean()
     return {**{name: float(both[name]) for name in (
         "recovery", "top1", "recovery_lime_default", "top1_lime_default")}, "kinds": kinds}

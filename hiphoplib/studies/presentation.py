@@ -1,10 +1,11 @@
-"""The client's presentation, typeset from the results files and figures of the report.
+"""The client's presentation, from the report's results and figures, and pictures of their report.
 
-``python -m hiphoplib.studies.presentation`` makes it.
+Typst sets the presentation; the pictures, for README and presentation, show the client's report as
+a phone does, and need a Chromium.
 """
 
 import re
-import sys
+import shutil
 from pathlib import Path
 
 import matplotlib
@@ -13,10 +14,12 @@ import typst
 from hiphoplib.errors import BadInput
 
 SOURCE = "Presentation.typ"
-MAKE = "`make report` makes it, or a command in the README"
+FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu Sans, the figures' typeface
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+WIDTH, HEIGHT, SCALE = 390, 844, 2  # of a phone, in CSS pixels, and its pixels for each
 
 
-def make_presentation(folder="."):
+def make_presentation(folder: Path | str = ".") -> Path:
     """Typeset `Presentation.typ` of a folder.
 
     Parameters
@@ -27,7 +30,7 @@ def make_presentation(folder="."):
 
     Returns
     -------
-    path : Path
+    Path
         ``Presentation.pdf`` in the same folder. The same results give the same file.
 
     Raises
@@ -38,11 +41,12 @@ def make_presentation(folder="."):
     source = Path(folder) / SOURCE
     if not source.is_file():
         raise BadInput(f"{source}: there is no such file; name the folder of the repository")
-    for name in needed_files(source):
+    for name in _needed_files(source):
         if not (source.parent / name).is_file():
-            raise BadInput(f"{name}: there is no such file, and the presentation shows it; {MAKE}")
+            raise BadInput(f"{name}: there is no such file, and the presentation shows it; "
+                           "`make report` makes it, or a command in the README")
     try:
-        pdf = typst.compile(source, font_paths=[font_folder()], ignore_system_fonts=True)
+        pdf = typst.compile(source, font_paths=[FONTS], ignore_system_fonts=True)
     except typst.TypstError as error:
         reason = " ".join(str(error).split())
         raise BadInput(f"{source}: cannot be typeset ({reason})") from error
@@ -51,25 +55,62 @@ def make_presentation(folder="."):
     return path
 
 
-def needed_files(source):
-    """Results files and figures that a Typst source names, list of str."""
-    return re.findall(r'"((?:images|notebooks/results)/[^"]+)"', Path(source).read_text("utf-8"))
+def _needed_files(source):
+    """Return the results files and figures that a Typst source names."""
+    return re.findall(r'"((?:images|notebooks/results)/[^"]+)"', source.read_text("utf-8"))
 
 
-def font_folder():
-    """Folder of the typeface of the figures, DejaVu Sans, which matplotlib brings along."""
-    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+def make_pictures(model: Path | str = "models/synthetic", songs: Path | str = "data/songs",
+                  out: Path | str = "images") -> list[Path]:
+    """Score ten rendered songs, and photograph the report on them.
+
+    Parameters
+    ----------
+    model, songs, out : path-like
+        Folders of the model, by default what `make report` leaves, of the songs, which are
+        rendered there if it is empty, and of the pictures.
+
+    Returns
+    -------
+    list of Path
+        ``score_report.png`` and ``score_song.png``.
+
+    Raises
+    ------
+    BadInput
+        If there is no Chromium.
+    """
+    from hiphoplib.report.song_page import write_report
+    from hiphoplib.scoring.score import score_tracks
+    from hiphoplib.tracks.synthetic.songs import render_songs
+
+    browser, report = _browser(), Path("build/songs/report.html")
+    render_songs(songs)
+    write_report(score_tracks(songs, model), report, details=1)
+    return _take_pictures(report, out, browser)
 
 
-def main():
-    """Make the presentation here; the exit status is 1 for an error told in one line."""
-    try:
-        print(make_presentation())
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+def _browser():
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if not found:
+        raise BadInput("no Chromium here; install one, on Debian by `apt-get install chromium`")
+    return found
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _take_pictures(report, folder, browser):
+    """Photograph a report's beginning and its first song; return where the pictures are."""
+    from playwright.sync_api import sync_playwright
+
+    paths = [Path(folder) / name for name in ("score_report.png", "score_song.png")]
+    with sync_playwright() as playwright:
+        # as root, as in a container, Chromium has no sandbox; the page is our own
+        chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT},
+                                 device_scale_factor=SCALE)
+        page.goto(Path(report).resolve().as_uri())
+        page.screenshot(path=paths[0])
+        # the top of the section, its green line included
+        page.evaluate("document.querySelector('#song-1').scrollIntoView()")
+        page.screenshot(path=paths[1])
+        chromium.close()
+    return paths

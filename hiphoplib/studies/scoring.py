@@ -1,171 +1,122 @@
-"""Does scoring songs hold? Checked on rendered songs, whose every part has causes that are known.
+"""Does scoring songs hold? Checked on rendered songs, of whose every part the causes are known."""
 
-``python -m hiphoplib.studies.scoring models/NAME …`` asks three things: whether a song's score
-moves with the causes in it, whether the part that is called best is better than the others, and
-whether another training turns an order round that was called sure.
-"""
-
-import argparse
 import datetime
 import json
-import sys
 import time
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from hiphoplib.cli import positive
-from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Bootstrap
-from hiphoplib.explanation.faithfulness import mean_over
 from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
-from hiphoplib.scoring.score import FEWEST, reliably_above, score_tracks
+from hiphoplib.report.sentences_songs import checked
+from hiphoplib.scoring.score import MIN_NETWORKS, reliably_above, score_tracks
+from hiphoplib.studies.explanation_summary import mean_over
 from hiphoplib.tracks.synthetic.beats import SR
 from hiphoplib.tracks.synthetic.corpus import WEIGHTS
 from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs
 
-SONGS = 10  # an artist
-HEARD_IN = {"voice_presence": "verse", "hat_rolls": "hook"}  # the other causes: everywhere
+_SONGS = 10  # an artist
+_ROLES = {"voice_presence": "verse", "hat_rolls": "hook"}  # the other causes act everywhere
 
 
-def planted(seed, number, starts, window=30.0):
-    """How far the causes are turned up in each window of a rendered song.
+def check_scoring(models: Sequence[Path | str], *, songs: Path | str = "data/songs-checked",
+                  seeds: int = 3, out: Path | str | None = None, command: str | None = None
+                  ) -> None:
+    """Check models on rendered songs, print the findings, and write them down.
 
-    Parameters
-    ----------
-    seed, number
-        As for `sources.songs.parts`.
-    starts : np.ndarray [shape=(n_windows,)]
-        In s.
-    window : float
-        Length of each, in s.
-
-    Returns
-    -------
-    np.ndarray [shape=(n_windows,)]
-        Mean over the window of the weighted causes that can be heard, in standard deviations.
-    """
-    song = parts(seed, number)
-    edges = np.array([part.samples for part in song]) / SR
-    heard = np.array([sum(WEIGHTS[cause] * part.recipe.cause(cause)
-                          for cause in ("low_end", "voice_presence", "hat_rolls")
-                          if HEARD_IN.get(cause, part.role) == part.role) for part in song])
-    inside = (np.minimum(edges[:, 1], starts[:, None] + window)
-              - np.maximum(edges[:, 0], starts[:, None])).clip(0)
-    return inside @ heard / inside.sum(axis=1)
-
-
-def follows(scored, seed):
-    """Whether the scores of rendered songs follow their causes, a row a song.
+    Does a song's score move with the causes in it? Is the part with the best score better than the
+    others? Does another training contradict an order that is called reliable?
 
     Parameters
     ----------
-    scored : Scored
-        A folder of `render_songs`.
-    seed : int
-        Its seed.
-
-    Returns
-    -------
-    np.ndarray [shape=(n_songs, 2)]
-        Rank correlation of score and causes over the windows; share of the other windows whose
-        causes are turned up less than in the one called best.
+    models : sequence of path-like
+        Folders of models to score with.
+    songs : path-like
+        Songs are rendered into this folder.
+    seeds : int
+        How many artists, of ten songs each.
+    out : path-like, optional
+        Write the results here.
+    command : str, optional
+        What to write down as the way to repeat this.
     """
-    numbers = {file_name(seed, number): number for number in range(1, len(scored.songs) + 1)}
-    rows = []
-    for song in scored.songs:
-        truth = planted(seed, numbers[song.path.name], song.starts, scored.model.grid.seconds)
-        best = truth[np.argmax(song.by_window)]
-        others = len(truth) - 1
-        rows.append((spearmanr(truth, song.by_window).statistic,
-                     ((truth < best).sum() + ((truth == best).sum() - 1) / 2) / others))
-    return np.array(rows)
+    results = {Path(model).name: _check(model, songs, seeds) for model in models}
+    print(*(checked(each) for each in results.values()), sep="\n")
+    if out:
+        write_whole(out, json.dumps({
+            "checked": results, "versions": versions(), "made": datetime.date.today().isoformat(),
+            "command": command}, indent=1) + "\n")
 
 
-def contradicted(scores, networks=FEWEST):
-    """Orders that some networks tell, and how many of them the others turn round.
-
-    Parameters
-    ----------
-    scores : list of np.ndarray [shape=(n_networks, n_windows)]
-        Of each song.
-    networks : int
-        As many tell; every choice of them is tried.
-
-    Returns
-    -------
-    told, turned : int
-        Pairs of songs, summed over the choices; 0 where no network is left to contradict.
-    """
-    told_in_all, turned = 0, 0
-    everyone = set(range(len(scores[0])))
-    for some in combinations(everyone, networks) if len(everyone) > networks else ():
-        told = reliably_above([song[list(some)] for song in scores])
-        others = np.array([song[list(everyone - set(some))].mean() for song in scores])
-        told_in_all += int(told.sum())
-        turned += int((told & (others[:, None] < others[None, :])).sum())
-    return told_in_all, turned
-
-
-def check(model, folder, seeds):
-    """Render songs of some artists, score them, and measure.
-
-    Returns
-    -------
-    dict
-        ``songs``, ``networks``, ``windows`` and ``best`` with ``mean``, ``low``, ``high`` over
-        songs, ``told``, ``turned``, and ``seconds``, of a song of three minutes.
-    """
-    rows, told, turned, minutes, seconds = [], 0, 0, 0.0, 0.0
+def _check(model, folder, seeds):
+    """Return what a results file says of a model, dict; ``seconds`` are of a song of 3 minutes."""
+    rows, above, contradicted, minutes, seconds = [], 0, 0, 0.0, 0.0
     for seed in range(seeds):
         songs = Path(folder) / f"seed{seed}"
-        render_songs(songs, SONGS, seed)
+        render_songs(songs, _SONGS, seed)
         scored = score_tracks(songs, model)  # the processes have started
         began = time.perf_counter()
         scored = score_tracks(songs, scored.model)
         seconds += time.perf_counter() - began
         minutes += sum(song.seconds for song in scored.songs) / 60
-        rows.append(follows(scored, seed))
-        pairs = contradicted([song.scores for song in scored.songs])
-        told, turned = told + pairs[0], turned + pairs[1]
-    rows = np.concatenate(rows)
-    weights = Bootstrap(np.arange(len(rows))).weights
-    return {"songs": len(rows), "networks": len(scored.model.networks),
+        rows.append(_agreement(scored, seed))
+        pairs = _contradicted([song.scores for song in scored.songs])
+        above, contradicted = above + pairs[0], contradicted + pairs[1]
+    windows, best = np.concatenate(rows).T
+    weights = Bootstrap(np.arange(len(windows))).weights
+    return {"songs": len(windows), "networks": len(scored.model.networks),
             "corpus": scored.model.card["corpus"]["name"], "model": scored.model.card["model"],
-            "windows": mean_over(rows[:, 0], weights), "best": mean_over(rows[:, 1], weights),
-            "told": told, "turned": turned, "seconds": 3 * seconds / minutes}
+            "windows": mean_over(windows, weights), "best": mean_over(best, weights),
+            "told": above, "turned": contradicted, "seconds": 3 * seconds / minutes}
 
 
-def main(arguments=None):
-    """Check models on rendered songs and write down what came out."""
-    parser = argparse.ArgumentParser(prog="python -m hiphoplib.studies.scoring",
-                                     description=main.__doc__)
-    parser.add_argument("models", nargs="+", type=Path, metavar="models/NAME")
-    parser.add_argument("--songs", type=Path, default=Path("data/songs-checked"), metavar="FOLDER",
-                        help="rendered there (default data/songs-checked)")
-    parser.add_argument("--seeds", type=positive, default=3, metavar="N",
-                        help=f"artists, of {SONGS} songs each (default 3)")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    arguments = sys.argv[1:] if arguments is None else arguments
-    options = parser.parse_args(arguments)
-    try:
-        found = {model.name: check(model, options.songs, options.seeds) for model in options.models}
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    from hiphoplib.report.sentences_songs import checked
+def _causes(seed, number, starts, window=30.0):
+    """Return the mean weighted sum of a song's causes in each window, np.ndarray, in deviations.
 
-    print(*(checked(each) for each in found.values()), sep="\n")
-    if options.json:
-        write_whole(options.json, json.dumps({
-            "checked": found, "versions": versions(), "made": datetime.date.today().isoformat(),
-            "command": f"python -m hiphoplib.studies.scoring {' '.join(map(str, arguments))}"},
-            indent=1) + "\n")
-    return 0
+    `starts` and `window` are in s; `seed` and `number` as for `songs.parts`.
+    """
+    song = parts(seed, number)
+    edges = np.array([part.samples for part in song]) / SR
+    causes = np.array([sum(WEIGHTS[cause] * part.recipe.cause(cause)
+                           for cause in ("low_end", "voice_presence", "hat_rolls")
+                           if _ROLES.get(cause, part.role) == part.role) for part in song])
+    inside = (np.minimum(edges[:, 1], starts[:, None] + window)
+              - np.maximum(edges[:, 0], starts[:, None])).clip(0)
+    return inside @ causes / inside.sum(axis=1)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _agreement(scored, seed):
+    """Return how well the scores of rendered songs follow their causes, np.ndarray, a row a song.
+
+    Rank correlation over the windows; share of the other windows with less of the causes than the
+    one with the best score.
+    """
+    numbers = {file_name(seed, number): number for number in range(1, len(scored.songs) + 1)}
+    rows = []
+    for song in scored.songs:
+        truth = _causes(seed, numbers[song.path.name], song.starts, scored.model.grid.seconds)
+        best = truth[np.argmax(song.by_window)]
+        rows.append((spearmanr(truth, song.by_window).statistic,
+                     ((truth < best).sum() + ((truth == best).sum() - 1) / 2) / (len(truth) - 1)))
+    return np.array(rows)
+
+
+def _contradicted(scores, networks=MIN_NETWORKS):
+    """Count reliable orders of two songs by some networks, and those that the others reverse.
+
+    Every choice of `networks` of them is tried; `scores` are arrays (networks, windows) of songs.
+    Both numbers are 0 where no network is left to contradict.
+    """
+    in_all, reversed_ = 0, 0
+    everyone = set(range(len(scores[0])))
+    for some in combinations(everyone, networks) if len(everyone) > networks else ():
+        above = reliably_above([song[list(some)] for song in scores])
+        others = np.array([song[list(everyone - set(some))].mean() for song in scores])
+        in_all += int(above.sum())
+        reversed_ += int((above & (others[:, None] < others[None, :])).sum())
+    return in_all, reversed_

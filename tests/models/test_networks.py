@@ -1,5 +1,6 @@
 """The networks of 2021 on every grid, parameter for parameter on the full one."""
 
+import json
 from inspect import signature
 from itertools import pairwise
 
@@ -10,10 +11,11 @@ from hiphoplib.audio.mel import FULL, QUICK
 from hiphoplib.keras_backend import keras
 from hiphoplib.models import networks as models
 from hiphoplib.models.networks import NETWORKS, build_model
-from hiphoplib.studies.crnn_variants import VARIANTS, enter
+from tests.paths import ROOT
 
 NAMES = ["mlp", "cnn1", "cnn2", "rnn", "crnn"]
 ODD = (40, 100)
+VARIANTS = json.loads((ROOT / "notebooks/results/crnn_search.json").read_text())["variants"]
 
 
 def dense_layers(units):
@@ -100,11 +102,8 @@ def test_the_crnn_has_a_third_of_the_rnns_parameters_and_reads_40_steps():
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_the_variants_of_the_search_are_networks_of_the_same_kind(monkeypatch, name):
-    monkeypatch.setattr("hiphoplib.models.networks.NETWORKS", NETWORKS.copy())
-    monkeypatch.setattr("hiphoplib.studies.crnn_variants.NETWORKS", models.NETWORKS)
-    enter()
-    model = build_model(name, ODD)
+def test_the_variants_of_the_search_are_networks_of_the_same_kind(name):
+    model = models.crnn(ODD, **VARIANTS[name])
     assert model(np.zeros((2, *ODD), np.float32)).shape == (2, 1)
     assert ("bidirectional" in str([layer.name for layer in model.layers])) == (name != "crnn-conv")
 

@@ -1,45 +1,37 @@
-"""The bench sees what processes take, and measures what it says."""
+"""The bench sees what processes take, measures what it says, and stands whole in the README."""
 
-import copy
 import json
 import os
+import shutil
 import signal
-import sys
+import subprocess
 import time
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hiphoplib.audio.mel import FULL
 from hiphoplib.dataset.store import make_mels
 from hiphoplib.errors import BadInput
 from hiphoplib.models.checkpoint import CHECKPOINT
-from hiphoplib.studies import bench_mel, bench_memory, resources
-from hiphoplib.studies.bench import PARTS, SHORT, SO_FAR, Bench, Effort, find_clips, main, run
-from hiphoplib.studies.bench_mel import mel_throughput, workers
-from hiphoplib.studies.bench_table import RATIOS, bench_markdown
-from hiphoplib.studies.resources import machine, times_as_fast, watch
+from hiphoplib.studies import bench as module
+from hiphoplib.studies.bench import DISK_GB, PARTS, RESULTS, SO_FAR, _Bench, _python, bench
+from hiphoplib.studies.bench_table import BEGIN, END, RATIOS, bench_markdown, insert_bench
+from hiphoplib.studies.resources import machine
 from hiphoplib.tracks.cleaning import clean_tracks
 from hiphoplib.tracks.table import read_tracks
+from tests.paths import ROOT
 
-LITTLE = Effort(clips=3, rounds=2, rows=6, warm_rows=4, pairs=1, models=("mlp",), seconds=0.1,
-                sizes=(4, 8), training_seconds=0.1, startups=1, scored=1, seeds=1)
 # bytes that are written: of zeros the system would keep one page
 HOLD = "kept = b'x' * {}_000_000; import time; time.sleep(0.4)"
 
 
 @pytest.fixture
-def bench(tmp_path, source_folder):
-    """A bench of three real clips."""
-    clips, _ = find_clips(source_folder, LITTLE, tmp_path)
-    return Bench(tmp_path, clips, LITTLE)
-
-
-def python(code):
-    """Return the command that runs some code, without what the environment would add."""
-    return [sys.executable, "-I", "-c", code]
+def small(tmp_path, source_folder):
+    """Return what a bench of three real clips shares."""
+    return _Bench(tmp_path, sorted(source_folder.rglob("*.mp3"))[:3], repeats=1, rows=12,
+                  models=("rnn", "crnn"), sizes=(48, 60))
 
 
 # memory and time of a command
@@ -47,98 +39,78 @@ def python(code):
 
 def test_memory_of_a_command_and_of_its_worker_is_seen_apart():
     worker = HOLD.format(300) + "; del kept; time.sleep(0.4)"
-    use = watch(python(f"import subprocess, sys; kept = b'x' * 200_000_000; subprocess.run("
-                       f"[sys.executable, '-I', '-c', {worker!r}])"))
-    assert 200 < use.parent_mb < 240
-    assert 300 < use.worker_mb < 340, "the peak counts, not what is left at the end"
-    assert 0.8 < use.seconds < 10
+    costs = _python("-I", "-c", "import subprocess, sys; kept = b'x' * 200_000_000; subprocess.run("
+                    f"[sys.executable, '-I', '-c', {worker!r}])")
+    assert 200 < costs["parent_mb"] < 240
+    assert 300 < costs["worker_mb"] < 340, "the peak counts, not what is left at the end"
+    assert 0.8 < costs["seconds"] < 10
 
 
 def test_a_process_that_is_just_being_started_does_not_count_as_its_parent():
-    start = ("import os, sys, time\nkept = b'x' * 300_000_000\nif not os.fork():\n"
-             "    time.sleep(0.5)\n    os.execv(sys.executable, [sys.executable, '-I', '-c', "
-             "'import time; time.sleep(0.5)'])\nos.wait()")
-    use = watch(python(start), every=0.05)
-    assert use.parent_mb > 300 and use.worker_mb < 60
+    costs = _python("-I", "-c", "import os, sys, time\nkept = b'x' * 300_000_000\n"
+                    "if not os.fork():\n    time.sleep(0.5)\n    os.execv(sys.executable, "
+                    "[sys.executable, '-I', '-c', 'import time; time.sleep(0.5)'])\nos.wait()")
+    assert costs["parent_mb"] > 300 and costs["worker_mb"] < 60
 
 
-def test_what_a_command_says_and_how_it_ends_is_known():
-    use = watch(python("import sys; print('a'); print('b', file=sys.stderr); sys.exit(3)"))
-    assert (use.status, use.output, use.errors, use.worker_mb) == (3, "a\n", "b\n", None)
+def test_what_a_command_prints_is_known_and_why_it_failed():
+    assert _python("-I", "-c", "import time; time.sleep(0.3); print('{\"n\": 3}')")["n"] == 3
+    with pytest.raises(BadInput, match="-m hiphoplib.nothing: .* status 1 .*No module named hipho"):
+        _python("-m", "hiphoplib.nothing")
 
 
 def test_elsewhere_than_on_linux_memory_is_not_known(monkeypatch):
-    monkeypatch.setattr(resources.sys, "platform", "darwin")
-    use = watch(python("pass"), every=0.01)
-    assert use.parent_mb is None and use.worker_mb is None and use.seconds > 0
-    with pytest.raises(BadInput, match="Linux only"):
-        bench_memory._stage(["platform"])
+    monkeypatch.setattr(module, "of_processes", lambda *_: [])
+    with pytest.raises(BadInput, match="only Linux keeps it"):
+        _python("-c", "pass")
 
 
 def test_what_slows_both_of_a_pair_does_not_change_the_ratio():
     slow, fast, noise = [4.0, 6.0, 9.0], [2.0, 2.0, 3.0], [1.0, 7.0, 0.2]
-    loaded = [[t * n for t, n in zip(times, noise)] for times in (slow, fast)]
-    assert times_as_fast(slow, fast)["median"] == pytest.approx(3)
-    assert times_as_fast(*loaded) == pytest.approx(times_as_fast(slow, fast))
-
-
-def test_the_machine_is_named_without_saying_whose_it_is():
-    of = machine()
-    assert of["processor"] and of["cores"] >= 1 and of["memory_gb"] > 0.5
-    assert set(of["packages"]) == set(resources.PACKAGES)
-    assert str(Path.home()) not in json.dumps(of)
+    loaded = [np.multiply(times, noise) for times in (slow, fast)]
+    ratio = module._times_as_fast(slow, fast)
+    assert ratio["median"] == pytest.approx(3)
+    assert module._times_as_fast(*loaded) == pytest.approx(ratio)
 
 
 # the parts
 
 
-def test_a_corpus_of_repeated_clips_survives_cleaning_whole(bench):
-    folder = bench.corpus("many", 50)
+def test_a_corpus_of_repeated_clips_survives_cleaning_whole(small):
+    folder = small.corpus("many", 50)
     tracks = read_tracks(folder)
     assert len(clean_tracks(tracks)[0]) == 50 and tracks["id"].is_unique
-    assert tracks["preview_url"].nunique() == len(bench.clips)
+    assert tracks["preview_url"].nunique() == len(small.clips)
     assert all((folder / name).is_file() for name in tracks["preview_url"])
     assert tracks["artists"].map(tuple).is_unique
 
 
-def test_clips_are_taken_from_everywhere_in_a_folder(tmp_path, source_folder):
-    for wanted in (3, 30, 40, 50):
-        clips, name = find_clips(source_folder, Effort(clips=wanted), tmp_path)
-        numbers = [int(clip.stem) for clip in clips]
-        assert len(set(numbers)) == min(wanted, 40) and numbers == sorted(numbers)
-        assert numbers[-1] >= 40 - 40 / wanted - 1 and name == "tiny"
-    with pytest.raises(BadInput, match="no audio there"):
-        find_clips(tmp_path, LITTLE, tmp_path)
-
-
-def test_the_mel_part_compares_the_same_clips_in_pairs(bench, monkeypatch):
+def test_the_mel_part_compares_the_same_clips_in_turn(small, monkeypatch):
     asked = []
 
     def takes(name, duration):  # of a known time, far apart: the machine may do something else
         return lambda path: asked.append((name, path)) or time.sleep(duration)
 
     known = {"decode": 0.005, "quick": 0.04, "full": 0.04, "librosa": 0.12}
-    monkeypatch.setattr(bench_mel, "WAYS", {name: takes(name, s) for name, s in known.items()})
-    figures, ratios = mel_throughput(bench)
-    assert figures["measurements"] == 6 and figures["clips"] == 3
+    monkeypatch.setattr(module, "_WAYS", {name: takes(name, s) for name, s in known.items()})
+    figures = PARTS["mel"](small)
+    assert figures["measurements"] == 9 and figures["clips"] == 3
     assert figures["kind"] == "MP3, 22050 Hz, channels: 1"
-    assert set(ratios) == {"mel_vs_librosa", "mel_vs_decode", "mel_quick_vs_decode"}
-    assert max(ratios["mel_vs_decode"], ratios["mel_quick_vs_decode"]) < 1
-    assert ratios["mel_vs_librosa"] > 1
+    assert figures["pairs"]["mel_vs_decode"]["high"] < 1 < figures["pairs"]["mel_vs_librosa"]["low"]
     assert figures["ms_per_clip"]["librosa"] >= 120
     turns = [asked[begin: begin + 4] for begin in range(4, len(asked), 4)]  # after a first of each
     assert all({name for name, _ in turn} == set(known) for turn in turns)
-    assert [{path for _, path in turn} for turn in turns] == [{path} for path in bench.clips] * 2
-    assert len({(one, other) for turn in turns for (one, _), (other, _) in pairwise(turn)}) > 3
+    assert [{path for _, path in turn} for turn in turns] == [{path} for path in small.clips] * 3
+    assert len({turn[0][0] for turn in turns}) == 4  # each is the first at times
 
 
-def test_the_workers_part_measures_processes_and_dask(bench):
+def test_the_workers_part_measures_processes_and_dask(small):
     before = dict(os.environ)
-    figures, ratios = workers(bench)
+    figures = PARTS["workers"](small)
     assert os.environ == before  # where Dask puts what would slow down all that is measured later
-    assert set(ratios) == {"workers_2_vs_1", "dask_2_vs_workers_2"} <= set(RATIOS)
+    assert set(figures["pairs"]) == {"workers_2_vs_1", "dask_2_vs_workers_2"} <= set(RATIOS)
     rates = figures["clips_per_second"]
-    assert rates["2"] / rates["1"] == pytest.approx(ratios["workers_2_vs_1"])
+    assert rates["2"] / rates["1"] == pytest.approx(figures["pairs"]["workers_2_vs_1"]["median"])
     each = figures["dask_clips_per_second_and_worker"]
     assert each * 2 == pytest.approx(rates["dask 2"])
     wanted = figures["workers_for_a_million_in_an_hour"]
@@ -148,81 +120,205 @@ def test_the_workers_part_measures_processes_and_dask(bench):
     assert most * figures["parent_cpu_ms_per_clip"]["dask 2"] == pytest.approx(1000)
 
 
-def test_training_for_memory_does_what_training_does_and_stops(bench):
-    folder = bench.corpus("training", 24)
+def test_training_for_memory_does_what_training_does_and_stops(small, capsys):
+    folder = small.corpus("training", 24)
     make_mels(read_tracks(folder), folder, FULL, jobs=2)
-    told = bench_memory.train_stage(folder, "cnn1", 0)
+    module._train_for(folder, "cnn1", "0")
+    told = json.loads(capsys.readouterr().out)
     assert told["in_training_set"] == 24 and 0 < told["trained_on"] < 24
     with np.load(folder / "cnn1" / CHECKPOINT, allow_pickle=False) as kept:
         assert {"loss", "val_loss"} <= set(json.loads(str(kept["note"]))["history"][0])
 
 
-def test_a_part_that_fails_costs_the_others_nothing(bench, capsys):
-    results, saved = {"ratios": {}, "failed": {}}, []
-    none = Bench(bench.folder, bench.clips, Effort(clips=3, rounds=1, startups=0))
-    run(["startup", "mel"], none, results, lambda found: saved.append(copy.deepcopy(found)))
-    assert results["failed"]["startup"].startswith("StatisticsError: no median")
-    assert "startup" not in results and min(results["ratios"].values()) > 0
-    assert [sorted(found["ratios"]) for found in saved][0] == [] and "mel" in saved[1]
-    assert "startup: starts of" in capsys.readouterr().err
-
-
-def test_a_disk_that_is_too_small_is_told_before(tmp_path):
-    with pytest.raises(BadInput, match="free on its disk, 1,000,000,000 GB are needed; make room"):
-        bench_memory.check_disk(tmp_path, 10**9)
-    bench_memory.check_disk(tmp_path, 0.001)
-    for effort in (Effort(), SHORT):
-        store = 2 * FULL.n_mels * FULL.frames * max(effort.sizes)
-        assert 1.1 * store < effort.disk_gb * 1e9, "audio, other stores, checkpoints lie beside it"
-
-
-def test_a_stage_that_fails_says_why():
-    with pytest.raises(BadInput, match="status 1 .*No module named hiphoplib.nothing"):
-        bench_memory._stage(["hiphoplib.nothing"])
+@pytest.mark.slow
+def test_every_part_measures_all_that_the_tables_show(small, monkeypatch):
+    monkeypatch.setattr(module, "_EPOCH", 0.1)
+    monkeypatch.setattr(module, "_TRAINING", 1.0)
+    results = {"machine": machine(), "corpus": {"name": "tiny", "clips": 3}, "made": "2021-05-04",
+               "minutes": 1.0, "ratios": {}}
+    for name in set(PARTS) - {"report"}:
+        results[name] = PARTS[name](small)
+        results["ratios"] |= {ratio: pairs["median"] for ratio, pairs
+                              in results[name].get("pairs", {}).items()}
+        results["ratios"] |= results[name].get("ratios", {})
+    assert set(results["ratios"]) == set(RATIOS)
+    assert bench_markdown(results).count("| --- |") == 8
 
 
 @pytest.fixture
 def elsewhere(tmp_path, monkeypatch):
-    """A working folder of its own."""
+    """A working folder of its own, and a bench of few clips."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TQDM_DISABLE", "1")
+    monkeypatch.setattr(module, "_CLIPS", 2)
 
 
-def test_the_command_writes_its_file_and_prints_its_table(elsewhere, tmp_path, source_folder,
-                                                          capsys):
-    arguments = ["--short", "--only", "startup", "--clips", str(source_folder)]
-    assert main(arguments) == 0
-    results = json.loads((tmp_path / "build" / "bench.json").read_text())
-    assert {"machine", "ratios", "made", "command", "corpus"} <= set(results)
-    assert results["command"].endswith("--only startup --clips " + str(source_folder))
+def test_the_bench_writes_its_file_and_prints_its_table(elsewhere, monkeypatch, capsys):
+    bench(["startup"], command="hiphoplib bench --only startup")
+    results = json.loads(SO_FAR.read_text())
+    assert {"machine", "ratios", "made", "corpus"} <= set(results)
+    assert results["command"] == "hiphoplib bench --only startup"
     assert capsys.readouterr().out == bench_markdown(results) + "\n"
     assert [seconds > 0 for seconds in results["startup"]["seconds"].values()] == [True] * 2
-    assert [path.name for path in (tmp_path / "build").iterdir()] == ["bench.json"]
-    assert not set(results) & (set(PARTS) - {"startup"})
-    assert main([*arguments, "--json", "new/kept.json"]) == 0
-    assert "startup" in json.loads((tmp_path / "new" / "kept.json").read_text())
+    assert [path.name for path in SO_FAR.parent.iterdir()] == ["bench.json"]
+    assert not set(results) & (set(PARTS) - {"startup"}) and not RESULTS.exists()
+    for name in PARTS:
+        monkeypatch.setitem(PARTS, name, lambda this: {})
+    monkeypatch.setattr(module, "bench_markdown", str)
+    bench()
+    assert set(PARTS) <= set(json.loads(RESULTS.read_text()))
 
 
-@pytest.mark.parametrize("happens, status, said", [
-    (lambda bench: bench.nothing, 1, "mel could not be measured: AttributeError"),
-    (lambda bench: signal.raise_signal(signal.SIGINT), 130, "stopped; what was measured")])
-def test_a_bench_that_fails_or_is_stopped_leaves_the_results_of_an_earlier_one(
-        happens, status, said, elsewhere, tmp_path, source_folder, monkeypatch, capsys):
-    earlier = tmp_path / "kept.json"
-    earlier.write_text("earlier")
-    monkeypatch.setattr(bench_mel, "mel_throughput", happens)
-    assert main(["--short", "--only", "startup", "--only", "mel", "--json", str(earlier),
-                 "--clips", str(source_folder)]) == status
-    assert earlier.read_text() == "earlier"
+def test_a_part_that_fails_costs_the_others_nothing(elsewhere, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(PARTS, "mel", lambda this: this.nothing)
+    with pytest.raises(BadInput, match=f"'mel': .*AttributeError.* the rest is in {SO_FAR}"):
+        bench(["mel", "startup"], out="kept.json")
+    assert not (tmp_path / "kept.json").exists()
+    results = json.loads(SO_FAR.read_text())
+    assert "startup" in results and "mel" not in results and set(results["failed"]) == {"mel"}
+    assert "no attribute 'nothing'" in capsys.readouterr().err
+
+
+def test_a_bench_that_is_stopped_leaves_the_results_of_an_earlier_one(
+        elsewhere, tmp_path, monkeypatch):
+    (tmp_path / "kept.json").write_text("earlier")
+    monkeypatch.setitem(PARTS, "mel", lambda this: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        bench(["startup", "mel"], out="kept.json")
+    assert (tmp_path / "kept.json").read_text() == "earlier"
     assert "startup" in json.loads(SO_FAR.read_text()), "what was measured is not lost"
-    assert said in (told := capsys.readouterr().err) and f"is in {SO_FAR}" in told
     assert list(SO_FAR.parent.iterdir()) == [SO_FAR]
+    with pytest.raises(KeyboardInterrupt):
+        bench(["mel"])
+    assert not SO_FAR.exists(), "figures of an earlier one are not taken for its own"
 
 
-def test_a_bench_that_is_stopped_at_once_does_not_name_the_figures_of_an_earlier_one(
-        elsewhere, source_folder, monkeypatch, capsys):
-    SO_FAR.parent.mkdir()
-    SO_FAR.write_text("earlier")
-    monkeypatch.setattr(bench_mel, "mel_throughput", lambda _: signal.raise_signal(signal.SIGINT))
-    assert main(["--short", "--only", "mel", "--clips", str(source_folder)]) == 130
-    assert capsys.readouterr().err.endswith("stopped\n") and not SO_FAR.exists()
+def test_a_disk_that_is_too_small_is_told_before(elsewhere, monkeypatch):
+    monkeypatch.setattr(module, "DISK_GB", 10**9)
+    with pytest.raises(BadInput, match="free on its disk, 1,000,000,000 GB are needed; make room"):
+        bench(["memory"])
+    store = 2 * FULL.n_mels * FULL.frames * max(_Bench.sizes)
+    assert 1.1 * store < DISK_GB * 1e9, "audio, other stores, checkpoints lie beside it"
+
+
+@pytest.mark.parametrize("content, said", [
+    (None, "`make report` leaves them"), ({"machine": {"processor": "other"}}, "another processor"),
+    ({"machine": machine(), "stages": [{"name": "one"}]}, None)])
+def test_the_stages_of_the_report_are_those_measured_here(elsewhere, content, said):
+    module.TIMES.parent.mkdir()
+    module.TIMES.write_text(json.dumps(content) if content else "")
+    if not said:
+        assert PARTS["report"](None) == {"stages": content["stages"]}
+        return
+    with pytest.raises(BadInput, match=said):
+        PARTS["report"](None)
+
+
+# the tables
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Results of every part, all numbers different."""
+    peaks = {"parent_mb": 1234.0, "seconds": 321.0, "trained_on": 8888}
+    cost = {"ms_per_clip_epoch": 7.7, "parameters": 390_001}
+    ratios = {name: 10.01 + number for number, name in enumerate(RATIOS)}
+    return {
+        "machine": machine(), "short": False, "corpus": {"name": "synthetic", "clips": 39},
+        "made": "2021-05-04", "minutes": 19.2, "failed": {}, "ratios": ratios,
+        "mel": {"clips": 39, "measurements": 117, "kind": "MP3, 44100 Hz, channels: 2",
+                "ms_per_clip": {"decode": 20.1, "full": 30.2, "quick": 25.3, "librosa": 67.4},
+                "pairs": {"mel_vs_librosa": {"median": 10.01, "low": 1.91, "high": 2.92}}},
+        "workers": {"clips": 320, "clips_per_second": {"1": 33.1, "2": 62.2, "dask 2": 58.3},
+                    "parent_cpu_ms_per_clip": {"1": 1.13, "2": 1.24, "dask 2": 2.56},
+                    "dask_clips_per_second_and_worker": 29.4, "pairs": {},
+                    "workers_for_a_million_in_an_hour": 11,
+                    "writer_clips_per_second": 391.0, "workers_that_one_writer_feeds": 13},
+        "training": {"quick": {"rnn": cost | {"ms_per_clip_epoch": 47.5}}, "full": {"rnn": cost},
+                     "pairs": {}},
+        "memory": {"sizes": [2000, 16_000], "training_seconds": 10.0,
+                   "mels": {size: peaks | {"worker_mb": 155.0} for size in ("2000", "16000")},
+                   "training": {"rnn": {"2000": peaks, "16000": peaks | {"parent_mb": 2345.0}}},
+                   "evaluate": {"2000": peaks, "16000": peaks},
+                   "explain": {"clips": 24, "model": "rnn", "parent_mb": 912.0}},
+        "report": {"stages": [{"name": "Modelling", "wall": 123.4, "user": 201.2, "kernel": 3.3,
+                               "memory_mb": 2468.0}]},
+        "startup": {"starts": 5, "seconds": {"python -m hiphoplib --help": 0.51}},
+        "explain": {"rnn": {"explain_seconds": 14.5, "score_ms": 149.0}}}
+
+
+def test_every_figure_is_shown(results):
+    text = " ".join(bench_markdown(results).split())  # lines end where a processor's name does
+    for shown in ("19 minutes", "39 of “synthetic”", "10.01 [1.91, 2.92]", "| 30.2 | 33 |",
+                  "67.4", "117 m", "33.1", "62.2", "58.3",
+                  "hour want | 11 |", "| 1.1 |", "| 2.6 |", "own CPU time | 13 |", "| 0.7 |",
+                  "track of 24 by the RNN, quick grid | 912 |", "390,001", "47.5", "7.7", "155",
+                  "| Modelling | 123 | 201 | 3 | 2,468 |", "1,234 | 1,234 | 1.00", "| 8,888 |",
+                  "1,234 | 2,345 | 1.90", "`mels` (321 s)", "0.51",
+                  "14.5", "149", results["machine"]["processor"].split()[0], "2021-05-04"):
+        assert shown in text, shown
+    assert all(f"| {ratio:.2f}" in text for ratio in results["ratios"].values())
+
+
+def test_bars_stand_beside_their_ratios(results):
+    rows = bench_markdown(results).splitlines()
+    for what, bar in (("as with librosa", "at least 1.5"), ("worker processes", "at least 1.8"),
+                      ("RNN in those of the CRNN", "at least 20"),
+                      ("`mels`, 16,000 clips against 2,000", "at most 1.2"),
+                      ("largest worker", "at most 1.2"), ("training RNN", "at most 2,500 MB")):
+        assert [row for row in rows if what in row and f"| {bar} |" in row], what
+
+
+def test_what_was_not_measured_is_left_out(results):
+    for part in PARTS:
+        rest = {key: value for key, value in results.items() if key != part}
+        assert len(bench_markdown(rest)) < len(bench_markdown(results))
+    few = {key: value for key, value in results.items() if key not in PARTS} | {"ratios": {}}
+    assert "|" not in bench_markdown(few)
+
+
+def test_tables_are_rectangular(results):
+    tables = [block.splitlines() for block in bench_markdown(results).split("\n\n")
+              if block.startswith("|")]
+    assert len(tables) == 9
+    for table in tables:
+        assert pd.Series([row.count("|") for row in table]).nunique() == 1
+
+
+def test_what_was_measured_apart_says_so(results):
+    text = bench_markdown(results | {"apart": {"waiting": ["sleep 1", "2021-05-04"]}})
+    assert text.endswith("Measured apart from the rest, on 2021-05-04: waiting, by `sleep 1`.")
+    assert "Measured apart" not in bench_markdown(results)
+
+
+def test_the_tables_are_put_between_their_markers(results, tmp_path):
+    readme, file = tmp_path / "README.md", tmp_path / "bench.json"
+    file.write_text(json.dumps(results))
+    readme.write_text(f"before\n\n{BEGIN}\nearlier\n{END}\n\nafter\n")
+    insert_bench(readme, file)
+    once = readme.read_text()
+    assert once == f"before\n\n{BEGIN}\n\n{bench_markdown(results)}\n\n{END}\n\nafter\n"
+    insert_bench(readme, file)
+    assert readme.read_text() == once
+    readme.write_text("no markers")
+    with pytest.raises(BadInput, match="put them where"):
+        insert_bench(readme, file)
+
+
+def test_the_readme_shows_the_committed_bench(tmp_path):
+    readme = shutil.copy(ROOT / "README.md", tmp_path)
+    insert_bench(readme, ROOT / RESULTS)
+    assert (ROOT / "README.md").read_text() == (tmp_path / "README.md").read_text(), (
+        "run `python -m hiphoplib bench-table README.md …`")
+    assert f" {DISK_GB} GB of free disk" in (ROOT / "README.md").read_text()
+    results = json.loads((ROOT / RESULTS).read_text())
+    assert not results["failed"]
+    assert set(PARTS) - {"report"} <= set(results)  # which `make report` measures
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+def test_make_bench_puts_the_tables_into_the_readme_when_all_is_measured():
+    lines = subprocess.run(["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True,
+                           check=True).stdout.splitlines()
+    measure, tables = (step for step in lines if "-m hiphoplib" in step)
+    assert measure.endswith("-m hiphoplib bench")
+    assert tables.endswith("-m hiphoplib bench-table README.md notebooks/results/bench.json")

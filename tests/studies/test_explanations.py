@@ -1,4 +1,4 @@
-"""The measurement of a corpus' explanations, from the command line on."""
+"""The measurement of a corpus' explanations."""
 
 import json
 import shutil
@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import labels_on_test, read_results
-from hiphoplib.explanation.cache import four_tracks
+from hiphoplib.explanation.tracks import example_tracks
 from hiphoplib.models.experiment import prepare
 from hiphoplib.studies import explanations
-from hiphoplib.studies.explanations import evaluate_explanations, main
+from hiphoplib.studies.explanations import check_explanations
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,7 @@ def measured(trained, tmp_path_factory):
         "tracks": {name: {"causes": dict.fromkeys(("level", "low"), cause)}
                    for name in experiment.tracks["id"]}}))
     path = folder / "explanations.json"
-    assert main([str(folder), "--model", "mlp", "--clips", "2", "--folds", "3", "--json", str(path),
-                 "--pictures", str(folder)]) == 0
+    check_explanations(folder, "mlp", clips=2, folds=3, pictures=folder, out=path, command="again")
     return folder, path
 
 
@@ -41,7 +41,7 @@ def test_results_hold_what_readers_need(measured):
         assert results[key]["low"] <= results[key]["mean"] <= results[key]["high"]
     assert set(results["recovery"]["causes"]) == {"level", "low"}
     assert results["recovery"]["causes"]["level"] is None  # acts everywhere: nothing to find
-    assert results["command"].startswith("python -m hiphoplib explanations ")
+    assert results["command"] == "again"
     assert "planted" not in results
 
 
@@ -60,7 +60,7 @@ def test_what_is_explained_is_not_explained_again(measured, monkeypatch):
 
     monkeypatch.setattr(explained, "explain", None)
     monkeypatch.setattr(explanations, "curves", None)
-    again = evaluate_explanations(prepare(measured[0], folds=3), "mlp", clips=2)
+    again = check_explanations(measured[0], "mlp", clips=2, folds=3)
     before = read_results(measured[1])
     for key in ("recovery", "deletion_minus_random", "curves", "sanity", "four", "map"):
         assert again[key] == before[key]
@@ -69,8 +69,8 @@ def test_what_is_explained_is_not_explained_again(measured, monkeypatch):
 def test_four_tracks_are_the_ends_of_both_classes():
     y_true = pd.Series([1, 1, 1, 0, 0, 0], index=list("abcdef"))
     answers = pd.Series([0.9, 0.2, 0.5, 0.8, 0.1, 0.4], index=list("abcdef"))
-    assert four_tracks(y_true, answers[::-1]) == {"popular": "a", "unpopular": "e", "missed": "b",
-                                                  "overrated": "d"}
+    assert example_tracks(y_true, answers[::-1]) == {
+        "popular": "a", "unpopular": "e", "missed": "b", "overrated": "d"}
 
 
 def test_clips_are_drawn_from_those_held_out(measured):
@@ -82,11 +82,7 @@ def test_clips_are_drawn_from_those_held_out(measured):
     assert set(drawn) <= files
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (["--model", "rnn"], "no trained model there"), (["--folds", "4"], "no trained model there")])
-def test_what_cannot_be_measured_is_told_in_one_line(measured, arguments, said, capsys):
-    arguments = arguments if "--folds" in arguments else [*arguments, "--folds", "3"]
-    arguments = arguments if "--model" in arguments else [*arguments, "--model", "mlp"]
-    assert main([str(measured[0]), *arguments]) == 1
-    shown = capsys.readouterr()
-    assert shown.err.startswith("error: ") and said in shown.err and shown.err.count("\n") == 1
+@pytest.mark.parametrize("model, folds", [("rnn", 3), ("mlp", 4)])
+def test_what_is_not_trained_is_not_explained(measured, model, folds):
+    with pytest.raises(BadInput, match="no trained model there"):
+        check_explanations(measured[0], model, folds=folds)

@@ -11,11 +11,11 @@ from hiphoplib.dataset.features import make_features
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.models.experiment import _some_artists, prepare
 from hiphoplib.studies.learning_curve import (
+    _known_artists,
+    _needed,
+    _under_each_split,
     compare_splits,
-    known_artists,
-    needed,
-    power,
-    split_tasks,
+    learning_curve,
 )
 from hiphoplib.tracks.table import read_tracks, write_tracks
 
@@ -48,7 +48,7 @@ def test_an_artist_is_recognised_where_artists_cross_the_split(heard):
 
 def test_known_artists_are_those_of_the_training_side_of_a_tracks_own_fold(heard):
     experiment = prepare(heard, split="random", folds=4)
-    known = known_artists(experiment)
+    known = _known_artists(experiment)
     for track_id, answer in known.items():
         fold = next(f for f in experiment.sides if experiment.sides.loc[track_id, f] == "test")
         train = experiment.tracks[experiment.sides[fold] == "train"]
@@ -58,7 +58,7 @@ def test_known_artists_are_those_of_the_training_side_of_a_tracks_own_fold(heard
 
 
 def test_without_dates_two_splits_are_compared(trained):
-    assert list(split_tasks(prepare(trained, folds=3))) == ["artist", "random"]
+    assert list(_under_each_split(prepare(trained, folds=3))) == ["artist", "random"]
 
 
 def test_smaller_corpora_are_whole_artists_drawn_anew(heard):
@@ -73,10 +73,10 @@ def test_smaller_corpora_are_whole_artists_drawn_anew(heard):
     assert set(shuffled.index) == set(drawn[0].index)
 
 
-def test_power_grows_with_the_corpus(trained, tmp_path):
+def test_certainty_grows_with_the_corpus(trained, tmp_path):
     experiment = prepare(shutil.copytree(trained, tmp_path / "tiny"), folds=3)
     make_features(experiment.tracks, experiment.folder, "handcrafted", jobs=1)
-    found = power(experiment, {"loudness": 2, "metadata": 1}, sizes=(20, 40))
+    found = learning_curve(experiment, {"loudness": 2, "metadata": 1}, sizes=(20, 40))
     json.dumps(found, allow_nan=False)
     rows = found["models"]["loudness"]
     assert [(row["tracks"], row["draws"]) for row in rows] == [(20, 2), (40, 1)]
@@ -92,7 +92,7 @@ def test_power_grows_with_the_corpus(trained, tmp_path):
 def test_a_size_is_enough_if_every_larger_one_is(shares, enough):
     rows = [{"tracks": size, "excludes": {"0.5": share}}
             for size, share in zip((125, 250, 500), shares)]
-    assert needed(rows, 0.5) == enough
+    assert _needed(rows, 0.5) == enough
 
 
 def test_a_subset_has_runs_of_its_own(heard):

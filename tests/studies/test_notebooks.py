@@ -1,4 +1,9 @@
-"""Notebooks are executed whole, and say which code their outputs are of."""
+"""Notebooks are executed whole, say which code their outputs are of, and what stages took."""
+
+import json
+import subprocess
+import sys
+import time
 
 import nbformat
 import pytest
@@ -6,9 +11,17 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from hiphoplib.errors import BadInput
 from hiphoplib.studies import notebooks
-from hiphoplib.studies.notebooks import code_fingerprint, execute, main
-from hiphoplib.studies.resources import ROOT
-from hiphoplib.studies.stage_times import StageTimes
+from hiphoplib.studies.notebooks import (
+    _code_fingerprint,
+    _environment,
+    _execute,
+    _longest,
+    _tell,
+    execute_notebooks,
+    make_report,
+)
+from hiphoplib.studies.resources import Stage, StageTimes, machine
+from tests.paths import ROOT
 
 COMMITTED = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 
@@ -25,51 +38,44 @@ def test_a_notebook_is_executed_where_it_lies_and_stamped(tmp_path):
                  new_code_cell("import os\nx = 2"), new_markdown_cell("## Doubled\n\nText."),
                  new_code_cell("print(2 * x, os.getcwd())"))
     with StageTimes() as times:
-        done = execute(path, times)
+        done = _execute(path, times)
     assert done.cells[3].outputs[0].text == f"4 {tmp_path}\n"
     assert [stage.name for stage in times.stages] == ["Title", "Doubled"]
-    assert done.metadata["code_fingerprint"] == code_fingerprint(done)
+    assert done.metadata["code_fingerprint"] == _code_fingerprint(done)
     assert [cell.execution_count for cell in done.cells if cell.cell_type == "code"] == [1, 2]
     assert "execution" not in done.cells[1].metadata  # no times in what is committed
 
 
 def test_the_fingerprint_is_of_the_code_and_of_nothing_else():
     code, text = new_code_cell("x = 1"), new_markdown_cell("said")
-    same = code_fingerprint(new_notebook(cells=[text, code]))
-    assert same == code_fingerprint(new_notebook(cells=[code, new_markdown_cell("other")]))
+    same = _code_fingerprint(new_notebook(cells=[text, code]))
+    assert same == _code_fingerprint(new_notebook(cells=[code, new_markdown_cell("other")]))
     for other in ([new_code_cell("x = 2")], [code, new_code_cell("x = 1")], []):
-        assert code_fingerprint(new_notebook(cells=other)) != same
+        assert _code_fingerprint(new_notebook(cells=other)) != same
 
 
-def test_a_cell_that_fails_is_named_and_the_notebook_stays(tmp_path, capsys):
-    path = write(tmp_path / "bad.ipynb", new_code_cell("open('nothing')"))
-    before = path.read_bytes()
-    with pytest.raises(BadInput, match="bad.ipynb: a cell failed"):
-        execute(path)
-    assert main([str(path)]) == 1
-    assert "No such file" in capsys.readouterr().err
-    assert path.read_bytes() == before
-
-
-def test_executing_in_place_writes_what_came_out(tmp_path):
-    path = write(tmp_path / "one.ipynb", new_code_cell("1 + 1"))
-    assert main([str(path)]) == 0
-    done = nbformat.read(path, 4)
-    assert done.cells[0].outputs[0].data["text/plain"] == "2"
+def test_a_cell_that_fails_is_named_and_its_notebook_stays(tmp_path):
+    good = write(tmp_path / "one.ipynb", new_code_cell("1 + 1"))
+    bad = write(tmp_path / "bad.ipynb", new_code_cell("open('nothing')"))
+    before = bad.read_bytes()
+    with pytest.raises(BadInput, match=r"bad.ipynb: a cell failed\n[\s\S]*No such file"):
+        execute_notebooks([good, bad])
+    assert bad.read_bytes() == before
+    assert nbformat.read(good, 4).cells[0].outputs[0].data["text/plain"] == "2"
 
 
 @pytest.mark.parametrize("name", ["HIPHOP_CORPUS", "HIPHOP_TINY"])
-def test_no_other_corpus_replaces_the_committed_report(monkeypatch, capsys, name):
+def test_no_other_corpus_replaces_the_committed_report(monkeypatch, name):
     monkeypatch.setenv(name, "1")
-    monkeypatch.setattr(notebooks, "execute", None)
-    assert main(["--commit"]) == 1
-    assert f"unset {name}" in capsys.readouterr().err
+    monkeypatch.setattr(notebooks, "_execute", None)
+    with pytest.raises(BadInput, match=f"unset {name}"):
+        make_report(commit=True)
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.name)
 def test_committed_outputs_are_of_the_committed_code(path):
     notebook = nbformat.read(path, 4)
-    assert notebook.metadata.get("code_fingerprint") == code_fingerprint(notebook), (
+    assert notebook.metadata.get("code_fingerprint") == _code_fingerprint(notebook), (
         f"{path.name}: its code was changed after it was executed; run `make report COMMIT=1` or "
         "`make stages`")
 
@@ -80,5 +86,61 @@ def test_what_installing_took_is_read_where_make_has_written_it(tmp_path, monkey
                                                                 seconds):
     (tmp_path / "installed").write_text(content)
     monkeypatch.setattr(notebooks.sys, "prefix", str(tmp_path))
-    found = notebooks._environment()
+    found = _environment()
     assert [stage.user + stage.kernel for stage in found] == ([seconds] if seconds else [])
+
+
+# what stages took, with all processes that they started
+
+BUSY = "import time\nuntil = time.process_time() + 0.5\nwhile time.process_time() < until: pass"
+
+
+def test_a_stage_has_the_time_of_what_it_starts_and_the_next_has_not():
+    with StageTimes() as times:
+        times.begin("busy")
+        subprocess.run([sys.executable, "-c", BUSY], check=True)
+        times.begin("idle")
+        time.sleep(0.2)
+    busy, idle = times.stages
+    assert (busy.name, idle.name) == ("busy", "idle")
+    assert busy.user + busy.kernel >= 0.45 and busy.wall >= 0.45
+    assert idle.user + idle.kernel < 0.2 <= idle.wall
+    assert busy.memory_mb > 1
+
+
+def test_a_process_that_still_runs_counts():
+    with StageTimes() as times:
+        times.begin("beside")
+        child = subprocess.Popen([sys.executable, "-c", f"{BUSY}\nprint(1, flush=True)\ninput()"],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child.stdout.readline()
+        times.begin("after")
+        child.communicate(b"\n")
+    assert times.stages[0].user + times.stages[0].kernel >= 0.45
+
+
+def test_a_stage_that_fails_counts():
+    with pytest.raises(ZeroDivisionError), StageTimes() as times:
+        times.begin("bad")
+        1 / 0  # noqa: B018
+    assert [stage.name for stage in times.stages] == ["bad"]
+
+
+def test_short_stages_are_summed_and_all_are_written_with_the_machine(tmp_path, capsys):
+    _tell(_longest([Stage("long", 60.0, 50.0, 2.0, 900.0), Stage("short", 0.5, 0.4, 0.1, 1200.0),
+                    Stage("shorter", 0.25, 0.1, 0.1, 100.0)]), tmp_path / "build" / "times.json")
+    lines = capsys.readouterr().out.splitlines()[:-1]
+    assert [line.split("  ")[0] for line in lines[1:]] == ["long", "all others", "together"]
+    assert lines[-1].split()[1:] == ["60.8", "50.5", "2.2", "1,200"]
+    assert len({len(line) for line in lines}) == 1
+    content = json.loads((tmp_path / "build" / "times.json").read_text())
+    assert content["stages"][0] == {"name": "long", "wall": 60.0, "user": 50.0, "kernel": 2.0,
+                                    "memory_mb": 900.0}
+    assert content["machine"] == machine()
+
+
+def test_the_machine_is_named_without_saying_whose_it_is():
+    of = machine()
+    assert of["processor"] and of["cores"] >= 1 and of["memory_gb"] > 0.5
+    assert {"numpy", "tensorflow", "keras"} <= set(of["packages"])
+    assert str(ROOT.home()) not in json.dumps(of)

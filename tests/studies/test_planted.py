@@ -3,40 +3,32 @@
 import numpy as np
 import pytest
 
-from hiphoplib.explanation.cache import randomise_weights
 from hiphoplib.explanation.faithfulness import recovery
 from hiphoplib.explanation.lime import explain, rank_correlation
-from hiphoplib.explanation.segments import Grid, fillings
+from hiphoplib.explanation.segments import SegmentGrid, fills
+from hiphoplib.explanation.tracks import randomise_weights
 from hiphoplib.models.training import load_run, save_run
 from hiphoplib.studies.planted import (
-    KINDS,
+    BANDS,
     LOUDER,
     SMALL,
+    _find,
     check_planted,
-    find,
-    learn,
     lime_default,
     plant,
-    scores_on_test,
 )
 from tests.known_models import constant_model
 
-GRID = Grid(SMALL)
+GRID = SegmentGrid(SMALL)
 
 
 @pytest.fixture(scope="module", params=["level", pytest.param("texture", marks=pytest.mark.slow)])
 def learnt(request):
     """A corpus with a planted cause, and a network that has learnt it."""
-    planted = plant(request.param)
-    return planted, learn(planted)
+    return plant(request.param)
 
 
-def auc(planted, run):
-    answers = scores_on_test(planted, run)
-    return recovery(answers.to_numpy(), planted.labels[answers.index].to_numpy() == 1)
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BANDS)
 def test_in_every_clip_that_is_judged_one_cell_decides(kind):
     planted = plant(kind, clips={"train": 60, "test": 60})
     decided, heldout = planted.cells.sum(axis=(1, 2)), planted.sides == "test"
@@ -44,11 +36,11 @@ def test_in_every_clip_that_is_judged_one_cell_decides(kind):
     assert planted.labels[heldout].mean() == pytest.approx(0.5, abs=0.2)
     bands = np.argmax(planted.cells[heldout].any(axis=2), axis=1)
     names = np.array(list(GRID.bands))[bands]
-    assert (names == np.array(KINDS[kind])[planted.labels[heldout]]).all()
+    assert (names == np.array(BANDS[kind])[planted.labels[heldout]]).all()
     assert len(np.unique(np.nonzero(planted.cells)[2])) == GRID.shape[1]  # anywhere in time
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BANDS)
 def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
     from hiphoplib.studies import planted as module
 
@@ -56,7 +48,7 @@ def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
     monkeypatch.setattr(module, "LOUDER", 0.0)
     monkeypatch.setattr(module, "JUMP", 0.0)
     difference = with_it.S_db - plant(kind, clips={"test": 8}).S_db
-    inside = np.array([GRID.spread(cell) for cell in with_it.cells])
+    inside = np.array([cell.ravel()[GRID.labels()] for cell in with_it.cells])
     assert np.allclose(difference[~inside], 0)
     mean, spread = difference[inside].mean(), difference[inside].std()
     if kind == "level":
@@ -71,9 +63,9 @@ def test_planted_causes_are_found(learnt):
     So few clips of one network vary by processor (four to six of six are named first); the bars
     of 0.90 and 0.80 are for the thirty clips below. By chance one in forty is.
     """
-    planted, run = learnt
-    assert auc(planted, run) > 0.95
-    found = find(planted, run, clips=6, seeds=(0, 1))
+    labels = learnt.labels[learnt.scores.index] == 1
+    assert recovery(learnt.scores.to_numpy(), labels.to_numpy()) > 0.95
+    found = _find(learnt, clips=6, seeds=(0, 1))
     assert len(found) == 6
     assert found["recovery"].mean() >= 0.80 and found["top1"].mean() >= 0.5
     assert found["top1_lime_default"].mean() < found["top1"].mean()
@@ -81,17 +73,17 @@ def test_planted_causes_are_found(learnt):
 
 @pytest.mark.parametrize("learnt", ["level"], indirect=True)
 def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
-    planted, run = learnt
+    planted, run = learnt, learnt.run
     run.card["fold"] = 0
     save_run(run, tmp_path)
     others, claims, maps = [], np.zeros(2, int), []
     for number, clip in enumerate(planted.sides.index[planted.sides == "test"][:4]):
         other = load_run(tmp_path)
         randomise_weights(other.model, number)
-        both = [explain(each, planted.S_db[clip], GRID, fillings(run.scaler.mean), seeds=(0, 1))
+        both = [explain(each, planted.S_db[clip], GRID, fills(run.scaler.mean), seeds=(0, 1))
                 for each in (run, other)]
         maps.append(rank_correlation(both[0].weights, both[1].weights))
-        claims += [found.claimed.sum() for found in both]
+        claims += [found.stable.sum() for found in both]
         others.append(other)
     assert np.mean(maps) < 0.3
     assert claims[1] < claims[0]
@@ -101,7 +93,7 @@ def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
     assert not np.array_equal(before[0], after[0])
 
 
-def test_lime_as_it_comes_says_nothing_of_a_constant_model():
+def test_default_lime_says_nothing_of_a_constant_model():
     S_db = plant("level", clips={"test": 1}).S_db[0]
     assert np.allclose(lime_default(constant_model(), S_db, GRID), 0, atol=1e-9)
 

@@ -9,7 +9,7 @@ import pytest
 from hiphoplib.evaluation.evaluate import read_results
 from hiphoplib.report.sentences_songs import checked
 from hiphoplib.scoring.score import Song
-from hiphoplib.studies.scoring import contradicted, follows, planted
+from hiphoplib.studies.scoring import _agreement, _causes, _contradicted
 from hiphoplib.tracks.synthetic.beats import SR
 from hiphoplib.tracks.synthetic.songs import file_name, parts
 from tests.paths import ROOT
@@ -20,7 +20,7 @@ STARTS = np.arange(0, 90, 5.0)
 def scored(curve):
     """Rendered songs, scored by what a function makes of their causes."""
     songs = [Song(Path(file_name(0, number)), 120, STARTS,
-                  np.tile(curve(planted(0, number, STARTS)), (3, 1)), 50.0)
+                  np.tile(curve(_causes(0, number, STARTS)), (3, 1)), 50.0)
              for number in (1, 2, 3)]
     return SimpleNamespace(songs=songs, model=SimpleNamespace(grid=SimpleNamespace(seconds=30.0)))
 
@@ -28,7 +28,7 @@ def scored(curve):
 def test_a_window_has_the_causes_of_the_parts_that_it_spans():
     for part in parts(0, 1):
         start, stop = (sample / SR for sample in part.samples)
-        inside = planted(0, 1, np.array([start]), window=stop - start)[0]
+        inside = _causes(0, 1, np.array([start]), window=stop - start)[0]
         loud = part.recipe.cause("low_end")
         said = {"verse": 0.5 * part.recipe.cause("voice_presence"),
                 "hook": part.recipe.cause("hat_rolls")}.get(part.role, 0)
@@ -36,17 +36,17 @@ def test_a_window_has_the_causes_of_the_parts_that_it_spans():
 
 
 def test_a_score_that_follows_the_causes_is_seen_to_and_another_is_not():
-    right, wrong = follows(scored(lambda truth: truth), 0), follows(scored(lambda truth: -truth), 0)
+    right, wrong = (_agreement(scored(curve), 0) for curve in (np.positive, np.negative))
     assert np.allclose(right[:, 0], 1) and (right[:, 1] > 0.9).all()
     assert np.allclose(wrong[:, 0], -1) and (wrong[:, 1] < 0.1).all()
 
 
 def test_orders_that_other_networks_turn_round_are_counted():
     one, other = np.full((5, 4), 0.7), np.full((5, 4), 0.5)
-    assert contradicted([one, other]) == (10, 0)  # ten choices of three of five
+    assert _contradicted([one, other]) == (10, 0)  # ten choices of three of five
     other[3:] = 0.95  # two networks see it otherwise, and only three can be without both
-    assert contradicted([one, other]) == (1, 1)
-    assert contradicted([one[:3], other[:3]]) == (0, 0)  # nobody is left to ask
+    assert _contradicted([one, other]) == (1, 1)
+    assert _contradicted([one[:3], other[:3]]) == (0, 0)  # nobody is left to ask
 
 
 def test_the_readme_says_what_the_checks_found():
