@@ -222,12 +222,15 @@ def _gather(source, out, jobs, retry_rejected, **settings):
 @click.pass_obj
 def describe(command, corpus, json_path, name):
     """Describe a corpus in numbers that name no track and no artist."""
+    from hiphoplib.evaluation.evaluate import write_results
     from hiphoplib.evaluation.label import popularity_by_age, version_noise
-    from hiphoplib.tracks.describe import shape, write_summary, years_table
+    from hiphoplib.tracks.describe import describe as summarise
+    from hiphoplib.tracks.describe import years_table
     from hiphoplib.tracks.table import read_tracks
 
     tracks = read_tracks(corpus)
-    summary = shape(tracks) | {"versions": version_noise(tracks), "age": popularity_by_age(tracks)}
+    summary = summarise(tracks) | {"versions": version_noise(tracks),
+                                   "age": popularity_by_age(tracks)}
     print(f"{summary['tracks']:7d}  tracks with a popularity")
     if summary["tracks"]:
         print(f"{summary['zero']:7.1%}  of them at 0")
@@ -237,7 +240,7 @@ def describe(command, corpus, json_path, name):
     for year, row in years_table(summary).iterrows():
         print(f"{year:7d}  {row['tracks']:5.0f} tracks, median {row['median']:.0f}")
     if json_path:
-        write_summary(summary, json_path, name=name or corpus.name, command=command)
+        write_results({"name": name or corpus.name, "command": command, **summary}, json_path)
 
 
 @program.command()

@@ -1,4 +1,4 @@
-"""Makes ``golden_musicnn.npz``: what the tagger told of a window that everybody can make.
+"""Makes ``golden_musicnn.npz``: the outputs of the tagger for windows that everybody can make.
 
 ``python -m tests.golden_musicnn`` writes it anew. Made by the network of
 `hiphoplib.audio.tagger` when its answers agreed to 5e-6 with those of the authors' own graph.
@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hiphoplib.audio.tagger import N_MELS, WINDOW
-from hiphoplib.audio.tagger_network import tagger
+from hiphoplib.audio.tagger import N_MELS, WINDOW, _tagger
 
 GOLDEN = Path(__file__).with_suffix(".npz")
 
@@ -23,5 +22,5 @@ def golden_windows():
 
 
 if __name__ == "__main__":
-    told = tagger()(golden_windows(), training=False)
-    np.savez_compressed(GOLDEN, **{part: answer.numpy() for part, answer in told.items()})
+    outputs = _tagger()(golden_windows(), training=False)
+    np.savez_compressed(GOLDEN, **{part: values.numpy() for part, values in outputs.items()})

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiphoplib.dataset.store import DONE, clip_to_mel
+from hiphoplib.audio.mel import QUICK, clip_to_mel
+from hiphoplib.dataset.store import DONE, MelStore
 from tests.paths import ROOT
 
 CRASHES = "0017"
@@ -27,8 +28,24 @@ def crashing_work(task):
 
 def store_bytes(folder):
     """Bytes of the files of a corpus' quick store, by name."""
-    return {name: (folder / "mels-quick" / name).read_bytes()
-            for name in ("mels.npy", "state.npy", "index.csv")}
+    return {path.name: path.read_bytes() for path in (folder / "mels-quick").iterdir()}
+
+
+def same_clips(folder, other):
+    """Whether the quick stores of two corpora read alike, wherever their rows lie."""
+    one, two = MelStore(folder), MelStore(other)
+    return one.ids.equals(two.ids) and one.checksum(one.ids) == two.checksum(two.ids)
+
+
+def stored(folder):
+    """Spectrograms of a corpus' quick store, row by row, which a test may change."""
+    return np.memmap(folder / "mels-quick" / "mels.float16", np.float16, "r+").reshape(
+        -1, *QUICK.shape)
+
+
+def states(folder):
+    """States of its rows, which a test may change."""
+    return np.memmap(folder / "mels-quick" / "states.uint8", np.uint8, "r+")
 
 
 def start(folder, *arguments, code="import sys; from hiphoplib.cli import main; "
@@ -44,7 +61,7 @@ def start(folder, *arguments, code="import sys; from hiphoplib.cli import main; 
 def rows_done(folder):
     """How many clips a store has; it may just be made."""
     try:
-        return int((np.load(folder / "mels-quick" / "state.npy") == DONE).sum())
+        return int((states(folder) == DONE).sum())
     except (OSError, ValueError):
         return 0
 

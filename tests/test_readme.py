@@ -133,7 +133,7 @@ def test_results_name_what_made_them():
     paths = (ROOT / "notebooks" / "results").glob("*.json")
     for path in (path for path in paths if path.stem.split("_")[0] != "explanations"
                  and path.stem not in ("bench", "crnn_search", "rnn_frames", "scoring",
-                                       "shape_rap_2020", "transfer_search")):
+                                       "summary_rap_2020", "transfer_search")):
         results = read_results(path)
         assert {"corpus", "protocol", "models", "paired", "versions", "made", "command"} <= set(
             results)

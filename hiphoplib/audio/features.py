@@ -1,4 +1,4 @@
-"""A clip as statistics of timbre, harmony, loudness and rhythm, as classifiers had before networks.
+"""Hand-crafted features of a clip: timbre, harmony, loudness and rhythm.
 
 Tzanetakis & Cook, "Musical genre classification of audio signals", IEEE Transactions on Speech and
 Audio Processing 10(5), 2002; here with the features of librosa.
@@ -9,7 +9,7 @@ import numpy as np
 
 SR, N_FFT, HOP = 22_050, 2048, 512
 N_MFCC = 20
-PULSE = (60, 200)  # beats a minute in which a pulse is looked for
+PULSE = (60, 200)  # slowest and fastest pulse that is looked for, in beats a minute
 CURVES = [*(f"mfcc{n}" for n in range(N_MFCC)), *(f"chroma{n}" for n in range(12)), "centroid",
           "bandwidth", "rolloff", "flatness", "crossings"]
 CHANGES = [f"mfcc{n}_change" for n in range(N_MFCC)]
@@ -19,8 +19,8 @@ NAMES = [*(f"{curve}_mean" for curve in CURVES), *(f"{curve}_std" for curve in C
          *LOUDNESS, *RHYTHM]
 
 
-def clip_statistics(y, sr):
-    """Statistics of a clip.
+def clip_features(y: np.ndarray, sr: int) -> np.ndarray:
+    """Compute the hand-crafted features of a clip.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def clip_statistics(y, sr):
     -------
     np.ndarray [shape=(len(NAMES),)], float32
         Mean and standard deviation over time of 20 MFCC, 12 pitch classes and the shape of the
-        spectrum, that of the MFCC's steps, loudness (dB), tempo (beats a minute), strength of the
-        pulse and of the onsets.
+        spectrum, the standard deviation of the steps of the MFCC, loudness (dB), tempo (beats a
+        minute), strength of the pulse and of the onsets.
     """
     y = librosa.resample(y, orig_sr=sr, target_sr=SR, res_type="soxr_hq")
     S = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP))
@@ -47,10 +47,10 @@ def clip_statistics(y, sr):
         librosa.feature.spectral_rolloff(S=S, sr=SR), librosa.feature.spectral_flatness(S=S),
         librosa.feature.zero_crossing_rate(y, frame_length=N_FFT, hop_length=HOP)])
     return np.concatenate([curves.mean(axis=1), curves.std(axis=1), np.diff(mfcc).std(axis=1),
-                           loudness(y, S), rhythm(mel_db)]).astype(np.float32)
+                           _loudness(y, S), _rhythm(mel_db)]).astype(np.float32)
 
 
-def loudness(y, S):
+def _loudness(y, S):
     """Mean level in dB, spread of the frames' levels in dB, peak above the mean level in dB."""
     level = librosa.amplitude_to_db(librosa.feature.rms(S=S, frame_length=N_FFT)[0], amin=1e-5)
     rms = librosa.amplitude_to_db(np.array([np.sqrt(np.mean(y**2))]), amin=1e-5)[0]
@@ -58,7 +58,7 @@ def loudness(y, S):
     return np.array([rms, np.percentile(level, 95) - np.percentile(level, 10), peak - rms])
 
 
-def rhythm(mel_db):
+def _rhythm(mel_db):
     """Beats a minute, how regular they are (0 to 1), mean and deviation of the onsets' strength."""
     onsets = librosa.onset.onset_strength(S=mel_db, sr=SR, hop_length=HOP)
     lags = librosa.autocorrelate(onsets - onsets.mean())

@@ -5,7 +5,9 @@ ISMIR 2019 late-breaking. The weights (ISC licence) are read from the authors' p
 its own code needs a TensorFlow that is long gone and is not run.
 """
 
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -20,8 +22,8 @@ SUMMARIES = [f"{part}{n}_{over}" for over in ("mean", "std") for part, size in P
              for n in range(size)]
 
 
-def weights():
-    """Return the folder with the weights, Path.
+def weights() -> Path:
+    """Return the folder with the weights.
 
     Raises
     ------
@@ -29,14 +31,14 @@ def weights():
         If the package that holds them is not installed.
     """
     try:
-        return distribution("musicnn").locate_file("musicnn/MSD_musicnn")
+        return Path(str(distribution("musicnn").locate_file("musicnn/MSD_musicnn")))
     except PackageNotFoundError:
         raise BadInput(f"musicnn: its weights are not installed; install them with `{INSTALL}`"
                        ) from None
 
 
-def windows(y, sr):
-    """Windows of 3 s as the tagger hears them.
+def windows(y: np.ndarray, sr: int) -> np.ndarray:
+    """Cut a clip into the windows of 3 s that the tagger takes.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ def windows(y, sr):
     Returns
     -------
     np.ndarray [shape=(windows, 187, 96)], float32
-        ``log10(1 + 10000 power)`` of 96 mel bands; what is left at the end is not heard.
+        ``log10(1 + 10000 power)`` of 96 mel bands; what is left at the end is not used.
     """
     y = librosa.resample(y, orig_sr=sr, target_sr=SR, res_type="soxr_hq")
     S = librosa.feature.melspectrogram(y=y, sr=SR, n_fft=N_FFT, hop_length=HOP, n_mels=N_MELS)
@@ -57,22 +59,77 @@ def windows(y, sr):
     return frames[: n * WINDOW].reshape(n, WINDOW, N_MELS)
 
 
-def summaries(clip):
-    """What the tagger finds in a clip, np.ndarray [shape=(len(SUMMARIES),)], float32.
+def summaries(clip: np.ndarray) -> np.ndarray:
+    """Return the tagger's outputs for a clip, summarised over its windows.
 
     Parameters
     ----------
     clip : np.ndarray [shape=(windows, 187, 96)]
-        As `windows` gives it.
+        As `windows` returns it.
 
     Returns
     -------
-    np.ndarray
-        Mean over the windows of all that the network tells, then the standard deviation.
+    np.ndarray [shape=(len(SUMMARIES),)], float32
+        Mean over the windows of all outputs of the network, then the standard deviation.
     """
-    # TensorFlow takes seconds, and who reads clips does not need it
-    from hiphoplib.audio.tagger_network import compiled_tagger
+    outputs = _tagger().predict_on_batch(clip)  # several clips at once are no faster
+    outputs = np.concatenate([outputs[part] for part in PARTS], axis=1)
+    return np.concatenate([outputs.mean(axis=0), outputs.std(axis=0)])
 
-    told = compiled_tagger()(clip)
-    told = np.concatenate([told[part].numpy() for part in PARTS], axis=1)
-    return np.concatenate([told.mean(axis=0), told.std(axis=0)])
+
+@cache
+def _tagger():
+    """The network with its weights, from windows [shape=(n, 187, 96)] to a dict of `PARTS`.
+
+    Its layers are named as in the authors' checkpoint.
+    """
+    from hiphoplib.keras_backend import keras, tf
+
+    layers = keras.layers
+
+    # TensorFlow 1 counted convolutions of any dimension together
+    names = {layers.Conv1D: "conv2d", layers.Conv2D: "conv2d", layers.Dense: "dense",
+             layers.BatchNormalization: "batch_normalization"}
+
+    def named(kind, number, *args, **options):
+        return kind(*args, **options, name=f"{names[kind]}_{number}".removesuffix("_0"))
+
+    def normalised(x, number):
+        return named(layers.BatchNormalization, number, epsilon=1e-3)(x)
+
+    def front(x, number, filters, kernel, padding):
+        """A convolution over time and frequency; the maximum over all frequencies is kept."""
+        x = named(layers.Conv2D, number, filters, kernel, padding=padding, activation="relu")(x)
+        x = normalised(x, number + 1)
+        x = layers.MaxPooling2D((1, x.shape[2]))(x)
+        return layers.Reshape((WINDOW, filters))(x)
+
+    def middle(x, number):
+        """A convolution over 7 frames of all channels."""
+        x = named(layers.Conv1D, number, 64, 7, padding="same", activation="relu")(x)
+        return normalised(x, number + 1)
+
+    clip = keras.Input((WINDOW, N_MELS))
+    x = normalised(layers.Reshape((WINDOW, N_MELS, 1))(clip), 0)
+    padded = layers.ZeroPadding2D(((3, 3), (0, 0)))(x)  # in time only: frequency is pooled away
+    maps = layers.Concatenate()([
+        front(padded, 0, 204, (7, 38), "valid"), front(padded, 1, 204, (7, 67), "valid"),
+        *(front(x, 2 + n, 51, (length, 1), "same") for n, length in enumerate((128, 64, 32)))])
+    maps = [maps, middle(maps, 5)]
+    for number in (6, 7):
+        maps.append(layers.Add()([middle(maps[-1], number), maps[-1]]))
+    maps = layers.Concatenate()(maps)
+    pools = layers.GlobalMaxPooling1D()(maps), layers.GlobalAveragePooling1D()(maps)
+    x = layers.Concatenate()([layers.Reshape((PARTS["max_pool"], 1))(pool) for pool in pools])
+    x = normalised(layers.Flatten()(x), 9)  # a channel's maximum, its mean, the next one's
+    x = named(layers.Dense, 0, PARTS["penultimate"], activation="relu")(x)
+    penultimate = normalised(x, 10)
+    tags = named(layers.Dense, 1, PARTS["tags"], activation="sigmoid")(penultimate)
+    model = keras.Model(clip, {"tags": tags, "max_pool": pools[0], "mean_pool": pools[1],
+                               "penultimate": penultimate}, name="musicnn")
+    stored = tf.compat.v1.train.NewCheckpointReader(f"{weights()}/")
+    for layer in model.layers:
+        if layer.weights:
+            layer.set_weights([stored.get_tensor(f"{layer.name}/{weight.name}").reshape(weight.shape)
+                               for weight in layer.weights])
+    return model

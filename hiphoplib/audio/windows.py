@@ -1,25 +1,26 @@
-"""Whole songs from files: found in a folder, decoded piece by piece, heard in windows of a clip.
+"""Whole songs: found in a folder, decoded piece by piece, cut into windows as long as a clip.
 
 However long a song is, no more of it is in memory than one window and a block.
 """
 
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain
 from pathlib import Path
 
+import av
 import numpy as np
 import soundfile as sf
 
 from hiphoplib.audio.files import SILENCE_PEAK
-from hiphoplib.audio.mel import mel_spectrogram
+from hiphoplib.audio.mel import MelGrid, mel_spectrogram
 from hiphoplib.errors import BadInput
 from hiphoplib.io import silent_stderr
 
 SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".aif",
             ".aiff")
 HOP = 5.0  # s between the beginnings of two windows
-LEAST_SECONDS = 15.0  # half a window: less is no song
-MOST_WINDOWS = 360  # half an hour of them; what is longer is heard at larger steps
+MIN_SECONDS = 15.0  # of a song: half a window
+MAX_WINDOWS = 360  # half an hour of them; a longer recording is read at larger steps
 BLOCK_SECONDS = 5.0  # decoded at a time
 NO_AUDIO = "not audio that can be decoded; export it again as wav, mp3, flac, ogg or m4a"
 DAMAGED = "damaged, it cannot be decoded to its end; export it again"
@@ -27,28 +28,16 @@ DAMAGED = "damaged, it cannot be decoded to its end; export it again"
 
 @dataclass(frozen=True)
 class Windows:
-    """A song as a model hears it.
+    """A song as a model takes it."""
 
-    Parameters
-    ----------
-    starts : np.ndarray [shape=(n_windows,)]
-        In s.
-    S_db : np.ndarray [shape=(n_windows, n_mels, frames)], float16
-        In dB, each as `mel_spectrogram` makes it of a clip, in the precision of a mel store.
-    seconds : float
-        Length of the song.
-    note : str
-        What the reader should know of how it was heard; empty for most.
-    """
-
-    starts: np.ndarray
-    S_db: np.ndarray
-    seconds: float
-    note: str = ""
+    starts: np.ndarray  # [shape=(n_windows,)], in s
+    S_db: np.ndarray  # [shape=(n_windows, n_mels, frames)], float16, in dB, as in a mel store
+    seconds: float  # length of the song
+    note: str = ""  # what the reader should know of how it was read; empty for most
 
 
-def find_songs(folder):
-    """Audio files of a folder, in the order of their names, and the names of its other files.
+def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
+    """List the audio files of a folder, in the order of their names, and its other files.
 
     Parameters
     ----------
@@ -60,7 +49,7 @@ def find_songs(folder):
     songs : list of Path
         By their suffix; whether they hold audio shows when they are decoded.
     others : list of str
-        Hidden files are nobody's business and are not named.
+        Names; hidden files are left out.
 
     Raises
     ------
@@ -85,27 +74,28 @@ def find_songs(folder):
     return songs, [path.name for path in files if path not in songs]
 
 
-def hear_song(task):
-    """Windows of a song, or why it cannot be heard: what a worker does with a file.
+def windows_or_reason(task: tuple[Path, MelGrid, float]) -> Windows | str:
+    """Read a song in a worker, which hands back the reason where it cannot be read.
 
     Parameters
     ----------
     task : tuple of Path, MelGrid and float
-        The song, the grid of the model, and s between two windows.
+        The arguments of `read_windows`.
 
     Returns
     -------
     Windows or str
     """
-    path, grid, hop = task
     try:
-        return hear(path, grid, hop)
-    except (BadInput, OSError) as error:
-        return getattr(error, "strerror", None) or str(error)
+        return read_windows(*task)
+    except BadInput as error:
+        return str(error)
+    except OSError as error:
+        return error.strerror or str(error)
 
 
-def hear(path, grid, hop=HOP):
-    """A song in overlapping windows; those with nothing but silence in them are left out.
+def read_windows(path: Path | str, grid: MelGrid, hop: float = HOP) -> Windows:
+    """Read a song in overlapping windows; those with nothing but silence in them are left out.
 
     Parameters
     ----------
@@ -113,7 +103,7 @@ def hear(path, grid, hop=HOP):
     grid : MelGrid
         A window is as long as its clips.
     hop : float > 0
-        In s; larger for a recording of which that would be more than `MOST_WINDOWS`.
+        In s; larger for a recording that would have more than `MAX_WINDOWS`.
 
     Returns
     -------
@@ -122,68 +112,57 @@ def hear(path, grid, hop=HOP):
     Raises
     ------
     BadInput
-        If it is no audio, shorter than `LEAST_SECONDS`, silent, or holds samples that are no
+        If it is no audio, shorter than `MIN_SECONDS`, silent, or holds samples that are no
         numbers.
     """
-    sr, said, blocks = open_song(path)
-    step = max(hop, hop * np.ceil((said - grid.seconds) / hop / MOST_WINDOWS))
+    sr, stated, blocks = _open(path)
+    step = max(hop, hop * np.ceil((stated - grid.seconds) / hop / MAX_WINDOWS))
     starts, spectra, sizes = [], [], []
-    for start, y in _stretches(_measured(blocks, sizes), int(step * sr), int(grid.seconds * sr)):
+
+    def measured():
+        for y in blocks:
+            sizes.append(len(y))
+            yield y
+
+    for start, y in _stretches(measured(), int(step * sr), int(grid.seconds * sr)):
         if np.abs(y).max() >= SILENCE_PEAK:
             starts.append(start / sr)
             spectra.append(mel_spectrogram(y, sr, grid).astype(np.float16))
     seconds = sum(sizes) / sr
     if not seconds:
         raise BadInput(NO_AUDIO)
-    if seconds < LEAST_SECONDS:
-        raise BadInput(f"{seconds:.1f} s of audio, at least {LEAST_SECONDS:.0f} s of a song are "
+    if seconds < MIN_SECONDS:
+        raise BadInput(f"{seconds:.1f} s of audio, at least {MIN_SECONDS:.0f} s of a song are "
                        "needed")
     if not starts:
         raise BadInput("only silence; export it again")
-    return Windows(np.array(starts), np.stack(spectra), seconds,
-                   _note(seconds, step, hop, grid.seconds))
+    note = ""
+    if seconds < grid.seconds - 1:
+        note = f"Only {seconds:.0f} s long: the rest of the {grid.seconds:.0f} s is silence."
+    elif step > hop:
+        note = f"Longer than a song ({seconds / 60:.0f} min): heard every {step:.0f} s."
+    return Windows(np.array(starts), np.stack(spectra), seconds, note)
 
 
-def _measured(blocks, sizes):
-    """The blocks, whose sizes are put into a list."""
-    for y in blocks:
-        sizes.append(len(y))
-        yield y
+def _stretches(blocks, step, size, skip=0):
+    """Yield (first sample after `skip`, samples) of stretches of `size`, one every `step`.
 
-
-def is_short(seconds, window):
-    """Whether a song leaves more than a second of its only window silent."""
-    return seconds < window - 1
-
-
-def _note(seconds, step, hop, window):
-    """What was unusual in hearing a song."""
-    if is_short(seconds, window):
-        return f"Only {seconds:.0f} s long: the rest of the {window:.0f} s is silence."
-    if step > hop:
-        return f"Longer than a song ({seconds / 60:.0f} min): heard every {step:.0f} s."
-    return ""
-
-
-def _stretches(blocks, step, size):
-    """Yield (first sample, samples) of stretches of `size`, one every `step`.
-
-    Of a song that is shorter than one stretch, all of it.
+    Where less than one stretch is left of a song, all of it.
     """
-    held, start, skip, any_yet = np.empty(0, np.float32), 0, 0, False
+    kept, start, any_yet = np.empty(0, np.float32), 0, False
     for y in blocks:
         y, skip = y[skip:], max(0, skip - len(y))  # between stretches that do not overlap
-        held = np.concatenate([held, y])
-        while len(held) >= size:
-            yield start, held[:size]
+        kept = np.concatenate([kept, y])
+        while len(kept) >= size:
+            yield start, kept[:size]
             any_yet, start = True, start + step
-            held, skip = held[step:], max(0, step - len(held))
-    if not any_yet and len(held):
-        yield start, held
+            kept, skip = kept[step:], max(0, step - len(kept))
+    if not any_yet and len(kept):
+        yield start, kept
 
 
-def stretch(path, start, seconds):
-    """Part of a song, for a player.
+def stretch(path: Path | str, start: float, seconds: float) -> tuple[np.ndarray, int]:
+    """Read a part of a song, for a player.
 
     Parameters
     ----------
@@ -198,32 +177,15 @@ def stretch(path, start, seconds):
     sr : int
         In Hz.
     """
-    sr, _, blocks = open_song(path)
-    first, last, at, parts = int(start * sr), int((start + seconds) * sr), 0, []
-    for y in blocks:
-        parts.append(y[max(0, first - at): max(0, last - at)])
-        at += len(y)
-        if at >= last:
-            break
-    return np.concatenate(parts), sr
+    sr, _, blocks = _open(path)
+    _, y = next(_stretches(blocks, 1, int(seconds * sr), int(start * sr)), (0, np.empty(0)))
+    return y, sr
 
 
-def open_song(path):
-    """Open a song with libsndfile, or with FFmpeg what that does not read.
+def _open(path):
+    """Open a song by libsndfile, or by FFmpeg: rate in Hz, length in s as stated, or 0; blocks.
 
-    Returns
-    -------
-    sr : int
-        In Hz.
-    seconds : float
-        Length as the file says, right or not; 0 if it does not.
-    blocks : iterator of np.ndarray [shape=(samples,)], float32
-        The mean of the channels.
-
-    Raises
-    ------
-    BadInput
-        If neither reads it.
+    FFmpeg alone would not do: one wrong byte in an mp3 ends it, and it passes over damage in flac.
     """
     path = Path(path)
     if not path.stat().st_size:
@@ -231,70 +193,49 @@ def open_song(path):
     with silent_stderr():
         try:
             song = sf.SoundFile(path)
-        except (sf.LibsndfileError, RuntimeError, ValueError):
-            return _open_with_ffmpeg(path)
-    return song.samplerate, song.frames / song.samplerate, _blocks(song)
+        except (RuntimeError, ValueError):
+            return _open_by_ffmpeg(path)
+
+    def blocks():
+        size = int(BLOCK_SECONDS * song.samplerate)
+        with song:
+            while len(samples := song.read(size, dtype="float32", always_2d=True)):
+                yield samples.mean(axis=1)
+
+    return song.samplerate, song.frames / song.samplerate, _checked(blocks())
 
 
-def _blocks(song):
-    """Blocks of a sound file, which is closed at the end."""
-    with song:
-        while True:
-            try:
-                with silent_stderr():
-                    samples = song.read(int(BLOCK_SECONDS * song.samplerate), dtype="float32",
-                                        always_2d=True)
-            except (sf.LibsndfileError, RuntimeError, ValueError) as error:
-                raise BadInput(DAMAGED) from error
-            if not len(samples):
-                return
-            yield _checked(samples.mean(axis=1))
-
-
-def _open_with_ffmpeg(path):
-    """As `open_song`, by PyAV, whose wheel carries FFmpeg."""
-    import av  # a tenth of a second, and most songs do without
-
+def _open_by_ffmpeg(path):
     try:
         container = av.open(str(path), metadata_errors="ignore")
         stream = container.streams.audio[0]
         sr = stream.rate
+        # planes of floats, whatever the file holds; the mean is ours, so that formats agree
+        resampler = av.AudioResampler("fltp", rate=sr, frame_size=int(BLOCK_SECONDS * sr))
         ticks = stream.duration
         seconds = float(ticks * stream.time_base) if ticks else (container.duration or 0) / 1e6
     except (av.FFmpegError, AttributeError, IndexError, ValueError) as error:
         raise BadInput(NO_AUDIO) from error  # AttributeError: a stream without a known coding
-    return sr, seconds, _blocks_by_ffmpeg(container, stream, sr)
+
+    def blocks():
+        with container:
+            for frame in chain(container.decode(stream), [None]):
+                for block in resampler.resample(frame):
+                    yield block.to_ndarray().mean(axis=0)
+
+    return sr, seconds, _checked(blocks())
 
 
-def _blocks_by_ffmpeg(container, stream, sr):
-    import av
-
-    # planes of floats, whatever the file holds; the mean is ours, so that formats agree
-    resampler = av.AudioResampler(format="fltp", rate=sr)
-    with container:
+def _checked(blocks):
+    """Yield blocks of samples, which have to be numbers, up to the damage if there is any."""
+    while True:
         try:
-            frames = (part for frame in container.decode(stream)
-                      for part in resampler.resample(frame))
-            sizes = _counted(frames, int(BLOCK_SECONDS * sr))
-            for _, together in groupby(sizes, key=lambda pair: pair[0]):
-                yield _checked(np.concatenate([y for _, y in together]))
-        except (av.FFmpegError, ValueError) as error:
-            if isinstance(error, BadInput):
-                raise
+            with silent_stderr():
+                y = next(blocks, None)
+        except (RuntimeError, ValueError, av.FFmpegError) as error:
             raise BadInput(DAMAGED) from error
-
-
-def _counted(frames, size):
-    """Yield (number of the block, mean of the channels) of decoded frames."""
-    done = 0
-    for frame in frames:
-        y = frame.to_ndarray().mean(axis=0)
-        yield done // size, y
-        done += len(y)
-
-
-def _checked(y):
-    """The samples, if they are numbers."""
-    if not np.isfinite(y).all():
-        raise BadInput("samples that are no numbers; export it again")
-    return y
+        if y is None:
+            return
+        if not np.isfinite(y).all():
+            raise BadInput("samples that are no numbers; export it again")
+        yield y

@@ -1,4 +1,4 @@
-"""Who is learnt from and who is judged on: splits by artist, time or chance, and the label."""
+"""Splits into training, validation and test set, by artist, time or chance; and the label."""
 
 import warnings
 
@@ -10,16 +10,16 @@ from sklearn.model_selection import KFold, StratifiedGroupKFold
 
 from hiphoplib.errors import BadInput
 
-SIDES = ("train", "validation", "test")
+SETS = ("train", "validation", "test")
 SHARES = (0.75, 0.15, 0.10)  # of the 2021 study
 CHUNKS = 20  # 5 % each: 15, 3 and 2 of them make the shares
-FOLDS = {500: 5, 1000: 3}  # folds of a corpus of fewer tracks than so many; a larger one has none
+FOLDS = {500: 5, 1000: 3}  # folds of a corpus of fewer tracks than that; a larger one has none
 SPLITS = ("artist", "time", "random")
-LATER, MOST_FOLDS = "later", 5  # of a split by time; what came later than its holdout is not used
+LATER, MAX_FOLDS = "later", 5  # of a split by time; what came later than its test set is not used
 
 
-def artist_groups(tracks):
-    """Group of every track: tracks that share a credited artist, directly or over others.
+def artist_groups(tracks: pd.DataFrame) -> pd.Series:
+    """Return the group of every track: tracks that share a credited artist, maybe over others.
 
     Parameters
     ----------
@@ -28,9 +28,15 @@ def artist_groups(tracks):
 
     Returns
     -------
-    groups : pd.Series of int, indexed by track id
+    pd.Series of int, indexed by track id
         Connected components of the graph of tracks and artists. A split that keeps them whole
-        has no artist on two sides (Pampalk, Flexer & Widmer, ISMIR 2005, on why it must).
+        is artist-disjoint (Pampalk, Flexer & Widmer, ISMIR 2005, on why it must be).
+
+    Examples
+    --------
+    >>> tracks = pd.DataFrame({"id": ["1", "2", "3"], "artists": [["A", "B"], ["B"], ["C"]]})
+    >>> artist_groups(tracks).tolist()
+    [0, 0, 1]
     """
     credits = tracks[["id", "artists"]].explode("artists")
     names = credits["artists"].str.casefold().str.strip()
@@ -42,35 +48,46 @@ def artist_groups(tracks):
     return pd.Series(component[: len(tracks)], index=pd.Index(tracks["id"], name="id"))
 
 
-def default_folds(n):
-    """Folds that a corpus of `n` tracks asks for: 5 below 500, 3 below 1,000, 0 (one split) else.
+def default_folds(n: int) -> int:
+    """Return how many folds a corpus asks for: 5 below 500 tracks, 3 below 1,000, else 0.
 
-    With 10 % held out the 95 % interval of an AUC near 0.65 is about ± 0.17 at 400 tracks and
+    With a test set of 10 % the 95 % interval of an AUC near 0.65 is about ± 0.17 at 400 tracks and
     ± 0.11 at 1,000; over all tracks, as folds give it, it is ± 0.055 at 400.
+
+    Parameters
+    ----------
+    n : int
+        Tracks.
+
+    Returns
+    -------
+    int
+        0 for one split.
     """
     return next((folds for size, folds in FOLDS.items() if n < size), 0)
 
 
-def split_tracks(tracks, by="artist", folds=0, seed=0):
-    """Side of every track, in one split of 75/15/10 or in folds.
+def split_tracks(tracks: pd.DataFrame, by: str = "artist", folds: int = 0,
+                 seed: int = 0) -> pd.DataFrame:
+    """Divide tracks into training, validation and test set, once (75/15/10) or in folds.
 
     Parameters
     ----------
     tracks : pd.DataFrame
         A cleaned tracks table, one row a recording.
     by : {"artist", "time", "random"}
-        Artists kept whole; the newest tracks held out, and those before them on the test side; or
-        neither.
+        Artists kept whole; the newest tracks in the test set, and those before them in the
+        validation set; or neither.
     folds : int
-        0 for one split into train, test and holdout. K for K of them, such that every track is
-        held out exactly once; a test part is cut out of each training part. By time, each of the
-        newest K tenths is held out once, and what came after it is on no side ("later").
+        0 for one split. K for K of them, such that every track is in the test set exactly once;
+        the validation set is cut out of the rest. By time, each of the newest K tenths is the test
+        set once, and what came after it is in no set ("later").
     seed : int
         Another seed, another split. The order of the table does not matter.
 
     Returns
     -------
-    sides : pd.DataFrame [shape=(tracks, folds or 1)], indexed by track id
+    pd.DataFrame [shape=(tracks, folds or 1)], indexed by track id
         "train", "validation" or "test".
 
     Raises
@@ -83,52 +100,49 @@ def split_tracks(tracks, by="artist", folds=0, seed=0):
     if folds == 1 or folds < 0:
         raise BadInput(f"folds {folds}: 0 for one split, or at least 2")
     tracks = tracks.sort_values("id").reset_index(drop=True)
+    index = pd.Index(tracks["id"], name="id")
     if by == "time":
-        return _by_time(tracks, folds)
+        return pd.DataFrame(_by_time(tracks, folds), index=index)
     groups = artist_groups(tracks).to_numpy() if by == "artist" else np.arange(len(tracks))
-    needed = max(folds, 3)
-    if len(np.unique(groups)) < needed:
-        raise BadInput(f"split by {by}: {len(np.unique(groups))} separate groups of artists, at "
-                       f"least {needed} are needed; gather more, or split at random")
+    found, needed = len(np.unique(groups)), max(folds, 3)
+    if found < needed:
+        raise BadInput(f"split by {by}: {found} separate groups of artists, at least {needed} are "
+                       "needed; gather more, or split at random")
     popular = (tracks["popularity"] >= tracks["popularity"].median()).to_numpy()
     if folds > np.bincount(popular).max():
         raise BadInput(f"folds {folds}: more than {len(tracks)} tracks can be divided into with "
                        "popular and unpopular ones in each; take fewer, or gather more")
-    index = pd.Index(tracks["id"], name="id")
     if not folds:
         return pd.DataFrame({0: _one_split(popular, groups, SHARES, seed)}, index=index)
-    part = _parts(popular, groups, folds, seed)
-    sides = {}
+    part, sets = _parts(popular, groups, folds, seed), {}
+    shares = np.array(SHARES[:2]) / sum(SHARES[:2])
     for fold in range(folds):
         rest = part != fold
-        side = np.full(len(tracks), "test", dtype=object)
-        shares = (SHARES[0] / (SHARES[0] + SHARES[1]), SHARES[1] / (SHARES[0] + SHARES[1]))
-        side[rest] = _one_split(popular[rest], groups[rest], shares, seed + fold)
-        sides[fold] = side
-    return pd.DataFrame(sides, index=index)
+        sets[fold] = np.full(len(tracks), "test", dtype=object)
+        sets[fold][rest] = _one_split(popular[rest], groups[rest], shares, seed + fold)
+    return pd.DataFrame(sets, index=index)
 
 
 def _by_time(tracks, folds):
-    """Sides by release date: each fold holds out a tenth and learns from what came before it."""
+    """Sets by release date: each fold tests on a tenth and learns from what came before it."""
     dates = tracks["release_date"]
     if dates.notna().sum() < len(tracks) / 2 or dates.nunique() < 3:
         raise BadInput(f"split by time: {dates.notna().sum()} of {len(tracks)} tracks have a "
                        "release date; fill in release_date, or split by artist")
-    if folds > MOST_FOLDS:
-        raise BadInput(f"folds {folds}: a split by time has {MOST_FOLDS} at most, each of them a "
+    if folds > MAX_FOLDS:
+        raise BadInput(f"folds {folds}: a split by time has {MAX_FOLDS} at most, each of them a "
                        "tenth, so that there is a past to learn from")
     order = tracks.sort_values(["release_date", "id"], na_position="first").index
-    index, sides = pd.Index(tracks["id"], name="id"), {}
+    sets = {}
     for fold in range(folds or 1):
         end = 1 - SHARES[2] * ((folds or 1) - 1 - fold)
         past = end - SHARES[2]
         ends = [past * SHARES[0] / (SHARES[0] + SHARES[1]), past, end]
-        parts = np.split(order, np.round(np.multiply(ends, len(tracks))).astype(int))
-        side = np.empty(len(tracks), dtype=object)
-        for name, rows in zip((*SIDES, LATER), parts):
-            side[rows] = name
-        sides[fold] = side
-    return pd.DataFrame(sides, index=index)
+        sets[fold] = np.empty(len(tracks), dtype=object)
+        for name, rows in zip((*SETS, LATER), np.split(
+                order, np.round(np.multiply(ends, len(tracks))).astype(int))):
+            sets[fold][rows] = name
+    return sets
 
 
 def _parts(popular, groups, n_parts, seed):
@@ -138,8 +152,8 @@ def _parts(popular, groups, n_parts, seed):
     else:
         # shuffled here: its own shuffle forgets the labels before scikit-learn 1.8, pull 32540
         code = np.unique(groups, return_inverse=True)[1]
-        place = np.argsort(np.random.RandomState(seed).permutation(code.max() + 1))
-        folds = StratifiedGroupKFold(n_parts).split(groups, popular, place[code])
+        order = np.argsort(np.random.RandomState(seed).permutation(code.max() + 1))
+        folds = StratifiedGroupKFold(n_parts).split(groups, popular, order[code])
     part = np.empty(len(groups), dtype=int)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class")  # then not in every part
@@ -149,39 +163,38 @@ def _parts(popular, groups, n_parts, seed):
 
 
 def _one_split(popular, groups, shares, seed):
-    """Side of every track: small parts are dealt out, the largest first, to where most is open."""
+    """Set of every track: small parts go, the largest first, to the set that lacks most."""
     chunks = min(CHUNKS, len(np.unique(groups)), np.bincount(popular).max())
     part = _parts(popular, groups, chunks, seed) if chunks > 1 else np.zeros(len(groups), dtype=int)
-    sizes = np.bincount(part)
-    open_places = np.array(shares) * len(groups)
-    side = np.empty(len(groups), dtype=object)
+    sizes, lacking = np.bincount(part), np.array(shares) * len(groups)
+    chosen = np.empty(len(groups), dtype=object)
     for number in np.argsort(-sizes, kind="stable"):
-        receiver = int(np.argmax(open_places))
-        open_places[receiver] -= sizes[number]
-        side[part == number] = SIDES[receiver]
-    if len(set(side)) < len(shares):
-        raise BadInput(f"split of {len(groups)} tracks: a side would be empty, since a few artists "
+        receiver = int(np.argmax(lacking))
+        lacking[receiver] -= sizes[number]
+        chosen[part == number] = SETS[receiver]
+    if len(set(chosen)) < len(shares):
+        raise BadInput(f"split of {len(groups)} tracks: a set would be empty, since a few artists "
                        "hold most of them; gather more, or split at random")
-    return side
+    return chosen
 
 
-def label_popular(popularity, train):
-    """Popular or not, by the training tracks' median.
+def label_popular(popularity: pd.Series, train: np.ndarray) -> tuple[pd.Series, float]:
+    """Label tracks as popular or not, by the median of the training set.
 
     Parameters
     ----------
     popularity : pd.Series, 0-100
         Of all tracks.
     train : array-like of bool [shape=(tracks,)]
-        Which of them the threshold may be learnt from.
+        Which of them are in the training set.
 
     Returns
     -------
     popular : pd.Series of int
         1 where the popularity is at least the threshold.
     threshold : float
-        The median of the training tracks; the next higher value where so many tracks share the
-        lowest one that it is the median.
+        The median; the next higher value where so many tracks share the lowest one that it is the
+        median.
 
     Raises
     ------

@@ -1,37 +1,40 @@
-"""The mel spectrograms of a corpus on disk: read clip by clip, written in any order."""
+"""The spectrogram store of a corpus: on disk, read clip by clip, written in any order.
 
-import io
+Three files: ``mels.float16``, one spectrogram after the other; ``states.uint8``, whether each is
+there; ``store.json``, the grid, the version and the clips, each with the number of its row. A row
+belongs to one version of one clip for ever, so nothing is copied when the table changes, and who
+reads is not disturbed; rows of clips that are gone stay until the folder is deleted.
+"""
+
 import json
 import os
+import threading
 import time
+import weakref
 import zlib
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from hiphoplib.audio.files import read_clip
-from hiphoplib.audio.mel import QUICK, mel_spectrogram
+from hiphoplib.audio.mel import QUICK, STORE_VERSION, MelGrid, clip_to_mel
 from hiphoplib.errors import BadInput
-from hiphoplib.io import naming, progress, recover, replacing, standing
+from hiphoplib.io import naming, progress, write_whole
 from hiphoplib.parallel import DIED, unordered
 from hiphoplib.tracks.previews import clip_paths, file_version
 from hiphoplib.tracks.table import read_rejected, record_rejected
 
-TODO, DONE, REJECTED = 0, 1, 2  # a row's state
-BLOCK = 64  # rows that are mapped at a time
+TODO, DONE, REJECTED = 0, 1, 2  # states of a row
 AGAIN = "delete the folder and run `mels` again"
-SAVE = 1  # s between two writings of rejected.csv
-STORE_VERSION = 2  # of the way that spectrograms are computed: another one has other numbers
+SAVE_SECONDS = 1.0  # between two writings of rejected.csv
 
 
 class MelStore:
-    """The mel spectrograms of a corpus in a file that is mapped: reading one loads no other.
-
-    The file is mapped anew for each call, for the pages of a map that stays would count as this
-    process's memory, in the end all of the file.
+    """The spectrograms of a corpus, of which only those that are asked for are read.
 
     Parameters
     ----------
@@ -42,6 +45,8 @@ class MelStore:
 
     Attributes
     ----------
+    folder : Path
+        The store.
     grid : MelGrid
     ids : pd.Index
         Ids of the clips that could be used, in the order of the tracks table.
@@ -49,237 +54,137 @@ class MelStore:
     Raises
     ------
     BadInput
-        If there is no such store, if it is damaged, or if it was made on another grid or by
-        another version; and of every reading, if `mels` has made the store anew meanwhile.
+        If there is no such store, if it is damaged, or made on another grid or by another version.
     """
 
-    def __init__(self, folder, grid=QUICK):
-        self.folder = standing(store_folder(folder, grid))
-        self.grid = grid
-        if not (self.folder / "index.csv").is_file():
+    def __init__(self, folder: Path | str, grid: MelGrid = QUICK):
+        self.folder, self.grid = Path(folder) / f"mels-{grid.name}", grid
+        rows, states = _read(self.folder, grid)
+        if not rows:
             raise BadInput(f"{self.folder}: there are no mel spectrograms; make them with "
                            f"`python -m hiphoplib mels {folder} --grid {grid.name}`")
-        self._opened = _identity(self.folder / "mels.npy")  # before the rest, which is of this one
-        _check_settings(self.folder, grid)
-        index, state = _read_rows(self.folder)
-        usable = np.flatnonzero(state == DONE)
-        self.ids = pd.Index(index["id"].iloc[usable], name="id")
-        self._row = pd.Series(usable, index=self.ids)
+        self._row = {clip[0]: row for clip, row in rows.items() if states[row] == DONE}
+        self.ids = pd.Index(list(self._row), dtype=object, name="id")
+        # held open: the file may be deleted and made anew, and a map would count as memory
+        self._file, self._lock = (self.folder / "mels.float16").open("rb", 0), threading.Lock()
+        weakref.finalize(self, self._file.close)
+
+    def __reduce__(self):  # a worker opens it for itself
+        return type(self), (self.folder.parent, self.grid)
 
     def __len__(self):
         return len(self.ids)
 
     def __contains__(self, track_id):
-        return track_id in self._row.index
+        return track_id in self._row
 
-    @property
-    def _mels(self):
-        path = self.folder / "mels.npy"
-        try:
-            return _load(path, mmap_mode="r")
-        finally:  # looked at before, it might be exchanged until it is loaded
-            if _identity(path) != self._opened:
-                raise BadInput(f"{self.folder}: the store was made anew meanwhile; start again")
+    def _read(self, ids):
+        """Spectrograms as they are stored, np.ndarray [shape=(n, n_mels, frames)], float16."""
+        rows = [self._row[track_id] for track_id in ids]
+        S_db = np.empty((len(rows), *self.grid.shape), np.float16)
+        with self._lock:
+            for row, each in zip(rows, S_db):
+                self._file.seek(row * each.nbytes)
+                if self._file.readinto(each) != each.nbytes:
+                    raise BadInput(f"{self.folder}: mels.float16 is damaged; {AGAIN}")
+        return S_db
 
     def __getitem__(self, track_id):
         """Spectrogram of one track, np.ndarray [shape=(n_mels, frames)], float32, dB."""
-        return self._mels[self._row[track_id]].astype(np.float32)
+        return self.batch([track_id])[0]
 
-    def batch(self, ids):
-        """Spectrograms of several tracks, np.ndarray [shape=(n, n_mels, frames)], float32, dB."""
-        return self._mels[self._row.loc[list(ids)].to_numpy()].astype(np.float32)
+    def batch(self, ids: Sequence[str]) -> np.ndarray:
+        """Read the spectrograms of several tracks.
 
-    def checksum(self, ids):
-        """CRC-32 of the spectrograms of some tracks in this order, int."""
-        rows, crc = self._row.loc[list(ids)].to_numpy(), 0
-        for first in range(0, len(rows), BLOCK):
-            mels = self._mels
-            for row in rows[first:first + BLOCK]:
-                crc = zlib.crc32(mels[row], crc)
+        Parameters
+        ----------
+        ids : sequence of str
+
+        Returns
+        -------
+        np.ndarray [shape=(n, n_mels, frames)], float32
+            In dB.
+        """
+        return self._read(ids).astype(np.float32)
+
+    def checksum(self, ids: Sequence[str]) -> int:
+        """Return the CRC-32 of the spectrograms of some tracks.
+
+        Parameters
+        ----------
+        ids : sequence of str
+            In another order it is another one.
+
+        Returns
+        -------
+        int
+        """
+        crc = 0
+        for track_id in ids:
+            crc = zlib.crc32(self._read([track_id]), crc)
         return crc
 
 
-def store_folder(folder, grid):
-    """Where the store of a corpus on a grid lies."""
-    return Path(folder) / f"mels-{grid.name}"
+def _sizes(grid):
+    """Bytes of a row by name of the file."""
+    return {"mels.float16": 2 * grid.n_mels * grid.frames, "states.uint8": 1}
 
 
-def _identity(path):
-    """What tells a file from another one that takes its name; None where there is none."""
+def _read(folder, grid):
+    """Row of each clip, dict of (id, bytes, modified) to int, and the rows' states; maybe none."""
     try:
-        status = os.stat(path)
+        stored = json.loads((folder / "store.json").read_text())
+        version, made_on, n = stored["version"], stored["grid"], stored["rows"]
+        rows = {tuple(clip): row for *clip, row in stored["clips"]}
+        made_on_other = f"{made_on['n_mels']} bands, hop {made_on['hop_length']}"
     except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size  # numbers are given again, sizes seldom
-
-
-def _load(path, **options):
-    """Array of a part of a store."""
-    try:
-        return np.load(path, allow_pickle=False, **options)
-    except (FileNotFoundError, EOFError, ValueError):  # gone, empty, cut short
-        raise BadInput(f"{path.parent}: {path.name} is damaged; {AGAIN}") from None
-
-
-def _read_rows(folder):
-    """The clips of a store, pd.DataFrame, and their states, np.ndarray [shape=(clips,)]."""
-    try:
-        index = pd.read_csv(folder / "index.csv", dtype={"id": str}, keep_default_na=False)
-    except ValueError:
-        raise BadInput(f"{folder}: index.csv is damaged; {AGAIN}") from None
-    state = _load(folder / "state.npy")
-    if state.shape != (len(index),):
-        raise BadInput(f"{folder}: state.npy is damaged; {AGAIN}")
-    return index, state
-
-
-class StoreWriter:
-    """Writes rows into a store that `open_store` has made, as a context manager.
-
-    Through plain files and not through a map, whose pages would count as this process's memory
-    and whose failure on a full disk is the process's end and no error.
-
-    Parameters
-    ----------
-    folder : path-like
-        The store.
-
-    Raises
-    ------
-    OSError
-        Of every method; it names the file. What was written before counts.
-    """
-
-    def __init__(self, folder):
-        self._paths = [Path(folder) / name for name in ("mels.npy", "state.npy")]
-        mels, state = (_load(path, mmap_mode="r") for path in self._paths)
-        self._starts, self._row_bytes = (mels.offset, state.offset), mels[:1].nbytes
-
-    def __enter__(self):
-        self._files = [path.open("r+b", buffering=0) for path in self._paths]
-        return self
-
-    def __exit__(self, *_):
-        for file in self._files:
-            file.close()
-
-    def done(self, row, S_db):
-        """Write a spectrogram [shape=(n_mels, frames)], and then that it is there."""
-        S_db = np.ascontiguousarray(S_db, np.float16)
-        with naming(self._paths[0]):
-            self._files[0].seek(self._starts[0] + int(row) * self._row_bytes)
-            _write_all(self._files[0], S_db)
-        self.mark(row, DONE)
-
-    def mark(self, row, state):
-        """Write the state of a row."""
-        with naming(self._paths[1]):
-            self._files[1].seek(self._starts[1] + int(row))
-            _write_all(self._files[1], np.uint8(state))
-
-    def sync(self):
-        """Wait until all of it lies on the disk."""
-        for path, file in zip(self._paths, self._files):
-            with naming(path):
-                os.fsync(file.fileno())
-
-
-def _write_all(file, content):
-    """Write an array to a file without a buffer, which may take less than it is given."""
-    left = memoryview(content).cast("B")
-    while left:
-        left = left[file.write(left):]
-
-
-def open_store(folder, index, grid):
-    """Files of a store for the clips of an index; what an earlier run made of these is kept.
-
-    Parameters
-    ----------
-    folder : path-like
-        The store.
-    index : pd.DataFrame
-        ``id``, ``bytes``, ``modified`` of every clip.
-    grid : MelGrid
-
-    Returns
-    -------
-    state : np.ndarray [shape=(clips,)], uint8
-        `TODO`, `DONE` or `REJECTED`.
-
-    Raises
-    ------
-    BadInput
-        If there is a store that is damaged, on another grid or of another version; it stays as
-        it is.
-    OSError
-        Names the file that could not be written. An earlier store stays as it is.
-    """
-    folder = Path(folder)
-    recover(folder)
-    kept = np.full(len(index), -1)
-    state = np.zeros(len(index), np.uint8)
-    if (folder / "index.csv").is_file():
-        _check_settings(folder, grid)
-        old, old_state = _read_rows(folder)
-        kept = _kept_rows(old, index)
-        if len(old) == len(index) and (kept == np.arange(len(index))).all():
-            return old_state
-        state[kept >= 0] = old_state[kept[kept >= 0]]
-    with replacing(folder) as new:
-        _write_parts(new, folder, state, kept, index, grid)
-    return state
-
-
-def _write_parts(new, folder, state, kept, index, grid):
-    """Write the parts of a store, with the rows that are done from an old one."""
-    with naming(new / "mels.npy"), (new / "mels.npy").open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f2", "fortran_order": False, "shape": (len(index), *grid.shape)})
-        start, row_bytes = file.tell(), 2 * grid.n_mels * grid.frames
-        file.truncate(start + len(index) * row_bytes)
-        done = np.flatnonzero(state == DONE)
-        for first in range(0, len(done), BLOCK):
-            mels = _load(folder / "mels.npy", mmap_mode="r")
-            for row in done[first:first + BLOCK]:
-                file.seek(start + int(row) * row_bytes)
-                file.write(mels[kept[row]])
-    content = io.BytesIO()
-    np.save(content, state)
-    settings = json.dumps({**asdict(grid), "version": STORE_VERSION}) + "\n"
-    for name, part in {"state.npy": content.getvalue(), "grid.json": settings.encode(),
-                       "index.csv": index.to_csv(index=False).encode()}.items():
-        with naming(new / name):
-            (new / name).write_bytes(part)
-
-
-def _kept_rows(old, index):
-    """Old row of each new one (-1: none), np.ndarray [shape=(n,)]."""
-    if list(old) != list(index):
-        return np.full(len(index), -1)
-    old_row = pd.Series(np.arange(len(old)), index=pd.MultiIndex.from_frame(old))
-    return old_row.reindex(pd.MultiIndex.from_frame(index)).fillna(-1).to_numpy(dtype=int)
-
-
-def _check_settings(folder, grid):
-    """Raise where a store was made on another grid or by another version."""
-    try:
-        stored = json.loads((folder / "grid.json").read_text())
-        version = stored.pop("version", 1)
-    except (OSError, ValueError, AttributeError):
-        raise BadInput(f"{folder}: grid.json is damaged; {AGAIN}") from None
-    if stored != asdict(grid):
-        raise BadInput(f"{folder}: made on another grid ({stored.get('n_mels')} bands, hop "
-                       f"{stored.get('hop_length')}); {AGAIN}")
+        if (folder / "grid.json").exists():
+            raise BadInput(f"{folder}: made by an older version of this project; {AGAIN}") from None
+        return {}, np.empty(0, np.uint8)
+    except (ValueError, TypeError, KeyError):
+        raise BadInput(f"{folder}: store.json is damaged; {AGAIN}") from None
+    if made_on != asdict(grid):
+        raise BadInput(f"{folder}: made on another grid ({made_on_other}); {AGAIN}")
     if version != STORE_VERSION:
         raise BadInput(f"{folder}: made by version {version} of the way to compute spectrograms, "
                        f"this is version {STORE_VERSION}; {AGAIN}")
+    for name, row_bytes in _sizes(grid).items():
+        if not (folder / name).exists() or (folder / name).stat().st_size < n * row_bytes:
+            raise BadInput(f"{folder}: {name} is damaged; {AGAIN}")
+    return rows, np.fromfile(folder / "states.uint8", np.uint8, n)
 
 
-def make_mels(tracks, folder, grid=QUICK, *, jobs=-1, cluster=None):
-    """Make the mel store of a corpus, or finish one that was begun.
+def _begin(folder, clips, grid):
+    """Give each clip, (id, bytes, modified), a row; what `_read` then returns."""
+    rows, states = _read(folder, grid)
+    if list(rows) != clips:
+        n = len(states)
+        new = dict(zip((clip for clip in clips if clip not in rows), count(n)))
+        row_of = rows | new
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, row_bytes in _sizes(grid).items():
+            with naming(folder / name), (folder / name).open("ab") as file:
+                file.truncate((n + len(new)) * row_bytes)
+        write_whole(folder / "store.json", json.dumps({
+            "version": STORE_VERSION, "grid": asdict(grid), "rows": n + len(new),
+            "clips": [[*clip, row_of[clip]] for clip in clips]}))
+    return _read(folder, grid)
 
-    Clips are decoded in processes of their own: one that crashes the decoder costs its row.
+
+def _put(file, at, content):
+    """Write bytes at a place of an unbuffered file, which may take less than it is given."""
+    left = memoryview(content).cast("B")
+    with naming(file.name):
+        file.seek(at)
+        while left:
+            left = left[file.write(left):]
+
+
+def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *, jobs: int = -1,
+              cluster: str | None = None) -> MelStore:
+    """Make the spectrogram store of a corpus, or finish one that was begun.
+
+    Clips are decoded in processes of their own: one that crashes the decoder is skipped and listed.
 
     Parameters
     ----------
@@ -287,7 +192,7 @@ def make_mels(tracks, folder, grid=QUICK, *, jobs=-1, cluster=None):
         The tracks table; rows without `preview_url` are left out.
     folder : path-like
         The corpus; the store is written to ``mels-<grid>`` in it, and what could not be used to
-        ``rejected.csv``.
+        ``rejected.csv``, which is at most a second old at any moment.
     grid : MelGrid
     jobs : int
         Processes; -1 takes every core.
@@ -308,119 +213,55 @@ def make_mels(tracks, folder, grid=QUICK, *, jobs=-1, cluster=None):
         Names the file that could not be written, for instance where the disk is full. What is
         done stays done.
     """
-    folder = Path(folder)
-    found, outside = clip_paths(tracks, folder)
-    if not found:
+    folder, store = Path(folder), Path(folder) / f"mels-{grid.name}"
+    paths, reasons = clip_paths(tracks, folder)
+    if not paths:
         raise BadInput(f"{folder}: no row of the tracks table names a clip; fill in preview_url")
-    index = pd.DataFrame([(track_id, *file_version(path)) for track_id, path in found.items()],
-                         columns=["id", "bytes", "modified"])
-    state = open_store(store_folder(folder, grid), index, grid)
-    todo = {track_id: row for row, track_id in enumerate(found) if state[row] != DONE}
-    rejected = _Rejected(folder, outside, todo)
-    clips = unordered(clip_to_mel, ((Path(found[track_id]).absolute(), grid, STORE_VERSION)
-                                    for track_id in todo), jobs=jobs, cluster=cluster)
-    with closing(clips), StoreWriter(store_folder(folder, grid)) as store, rejected:
-        order = list(todo)
-        for number, result in progress(clips, total=len(todo), desc="mels", unit="clip"):
-            track_id = order[number]
-            S_db, reason = _usable(result, Path(found[track_id]), cluster)
-            rejected.put(track_id, reason)
-            if reason:
-                store.mark(todo[track_id], REJECTED)
-            else:
-                store.done(todo[track_id], S_db)
-        store.sync()
+    rows, states = _begin(store, [(name, *file_version(path)) for name, path in paths.items()],
+                          grid)
+    todo = [(clip[0], row) for clip, row in rows.items() if states[row] != DONE]
+    listed = read_rejected(folder)
+    missing = set(listed["id"][listed["stage"] == "previews"])  # the reason is listed already
+    again = listed[(listed["stage"] == "mels") & listed["id"].isin([name for name, _ in todo])]
+    reasons = dict(zip(again["id"], again["reason"])) | reasons
+
+    def save():
+        record_rejected(folder, "mels", {name: why for name, why in reasons.items()
+                                         if name not in missing})
+
+    save()
+    saved = time.monotonic()
+    results = unordered(clip_to_mel, ((Path(paths[name]).absolute(), grid, STORE_VERSION)
+                                      for name, _ in todo), jobs=jobs, cluster=cluster)
+    with (closing(results), (store / "mels.float16").open("r+b", 0) as mels,
+          (store / "states.uint8").open("r+b", 0) as states):
+        try:
+            for number, result in progress(results, total=len(todo), desc="mels", unit="clip"):
+                name, row = todo[number]
+                path = Path(paths[name])
+                if result is DIED:
+                    result = (None, f"clip {path.name}: decoding it ended the worker; replace the "
+                              "file", True)
+                S_db, reason, seen = result
+                if cluster and not seen and path.is_file():
+                    raise BadInput(f"{path}: workers of {cluster} do not see it; put the corpus "
+                                   "on a disk that they share, under the same path")
+                if reason:
+                    reasons[name] = reason
+                else:
+                    reasons.pop(name, None)
+                    _put(mels, row * S_db.nbytes, S_db)
+                _put(states, row, bytes([REJECTED if reason else DONE]))
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    save()
+                    saved = time.monotonic()
+        finally:
+            save()
+        for file in (mels, states):
+            with naming(file.name):
+                os.fsync(file.fileno())
     made = MelStore(folder, grid)
     if not len(made):
-        raise BadInput(f"{folder}: none of {len(index)} clips could be used; "
+        raise BadInput(f"{folder}: none of {len(paths)} clips could be used; "
                        "see rejected.csv there")
     return made
-
-
-def _usable(result, path, cluster):
-    """Spectrogram of a result, or None and the reason."""
-    if result is DIED:
-        return None, f"clip {path.name}: decoding it ended the worker; replace the file"
-    S_db, reason, there = result
-    if cluster and not there and path.is_file():
-        raise BadInput(f"{path}: workers of {cluster} do not see it; put the corpus on a disk "
-                       "that they share, under the same path")
-    return S_db, reason
-
-
-class _Rejected:
-    """The stage's rows of ``rejected.csv``, right at any moment of the run but the last second.
-
-    Parameters
-    ----------
-    folder : Path
-    reasons : dict of str to str
-        Reason by id of what is rejected from the start.
-    todo : iterable of str
-        Ids that are tried, once more perhaps; until then their old reason stands.
-    """
-
-    def __init__(self, folder, reasons, todo):
-        rows = read_rejected(folder)
-        old = {stage: dict(zip(part["id"], part["reason"])) for stage, part in
-               rows.groupby("stage")}
-        self._folder, self._saved = folder, -SAVE
-        self._elsewhere = old.get("previews", {})  # one that never came has its reason already
-        self._reasons = {name: why for name, why in old.get("mels", {}).items() if name in todo}
-        self._reasons |= reasons
-        self._changed = True
-
-    def put(self, track_id, reason):
-        """Put down why a clip cannot be used; None: it can."""
-        if reason != self._reasons.get(track_id):
-            self._reasons.pop(track_id, None)
-            if reason:
-                self._reasons[track_id] = reason
-            self._changed = True
-        if time.monotonic() - self._saved >= SAVE:
-            self._save()
-
-    def _save(self):
-        if self._changed:
-            record_rejected(self._folder, "mels", {name: why for name, why in self._reasons.items()
-                                                   if name not in self._elsewhere})
-        self._changed, self._saved = False, time.monotonic()
-
-    def __enter__(self):
-        self._save()
-        return self
-
-    def __exit__(self, *_):
-        self._save()
-
-
-def clip_to_mel(task):
-    """Read a clip and compute its spectrogram, maybe on another machine.
-
-    Parameters
-    ----------
-    task : tuple of Path, MelGrid and int
-        The clip, and the `STORE_VERSION` of the store that is made.
-
-    Returns
-    -------
-    S_db : np.ndarray [shape=(n_mels, frames)], float16, or None
-        In dB, in the store's precision.
-    reason : str or None
-        Why the clip cannot be used.
-    there : bool
-        Whether there is such a file.
-
-    Raises
-    ------
-    BadInput
-        If this is another version of the project.
-    """
-    path, grid, version = task
-    if version != STORE_VERSION:
-        raise BadInput("the workers run another version of this project; install the same there")
-    try:
-        S_db = mel_spectrogram(*read_clip(path, grid.seconds), grid)
-    except BadInput as error:
-        return None, str(error), path.is_file()
-    return S_db.astype("float16"), None, True

@@ -10,6 +10,7 @@ from scipy.stats import norm, rankdata
 from hiphoplib.dataset.splits import artist_groups, label_popular
 from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Resampled, weighted_auc
 from hiphoplib.tracks.cleaning import recordings
+from hiphoplib.tracks.describe import intraclass
 
 PERCENTILES = (20, 30, 40, 50, 60, 70, 80)
 SHARES = (0, 0.2, 0.4, 0.6)  # of the tracks: the middle band that is left out
@@ -125,8 +126,8 @@ def version_noise(tracks: pd.DataFrame, threshold: float | None = None,
     size, ups = np.bincount(member), np.bincount(member, popular[versions.index])
     pairs_apart = ups * (size - ups) / (size * (size - 1) / 2)
     apart = Resampled(pairs_apart.mean(), weights @ pairs_apart / weights.sum(axis=1))
-    agreement = Resampled(_intraclass(z, member, np.ones((1, len(artists))))[0],
-                          _intraclass(z, member, weights))
+    agreement = Resampled(intraclass(z, member, np.ones((1, len(artists))))[0],
+                          intraclass(z, member, weights))
     return {"recordings": len(artists), "versions": len(versions), "threshold": threshold,
             "apart": asdict(apart.estimate()),
             "apart_by_chance": float(2 * popular.mean() * (1 - popular.mean())),
@@ -136,22 +137,6 @@ def version_noise(tracks: pd.DataFrame, threshold: float | None = None,
                 _highest_auc(agreement.value),
                 _highest_auc(np.clip(agreement.draws, 0, 1))).estimate())
             if agreement.value > 0 else None}
-
-
-def _intraclass(values, member, weights):
-    """Intraclass correlation of a one-way analysis of variance, under many weightings of groups.
-
-    `values` [shape=(n,)], `member` [shape=(n,)] their groups from 0 on, `weights`
-    [shape=(resamples, groups)]. NaN where a resample has one group, or its values are all one.
-    """
-    size, total = np.bincount(member), np.bincount(member, values)
-    inside = np.bincount(member, (values - (total / size)[member]) ** 2)
-    k, n = weights.sum(axis=1), weights @ size
-    with np.errstate(invalid="ignore", divide="ignore"):
-        between = (weights @ (total ** 2 / size) - (weights @ total) ** 2 / n) / (k - 1)
-        within = weights @ inside / (n - k)
-        usual = (n - weights @ size ** 2 / n) / (k - 1)  # what a group's size counts as
-        return (between - within) / (between + (usual - 1) * within)
 
 
 def _highest_auc(correlation):

@@ -27,7 +27,7 @@ from hiphoplib.report.style import (
     span,
     titled,
 )
-from hiphoplib.tracks.describe import BIN, FEW, years_table
+from hiphoplib.tracks.describe import BIN, MIN_TRACKS, years_table
 
 YEAR = 365.25  # days
 
@@ -152,7 +152,7 @@ def popularity_by_year(shapes, ax=None):
     if ax.lines:
         ax.legend()
     ax.locator_params(axis="x", integer=True)
-    return titled(ax, f"Popularity by year, where there are {FEW} tracks or more",
+    return titled(ax, f"Popularity by year, where there are {MIN_TRACKS} tracks or more",
                   "release (year)", "popularity (0-100)", ylim=(0, 100))
 
 

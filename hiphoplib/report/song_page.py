@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from hiphoplib.audio.files import encode
 from hiphoplib.audio.mel import mel_spectrogram
-from hiphoplib.audio.windows import is_short, stretch
+from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation.lime import Attribution, explain
 from hiphoplib.explanation.segments import SegmentGrid, fills
@@ -70,13 +70,13 @@ def detail(song, model, *, explaining=True, audio=True):
     y, sr = stretch(song.path, song.best, grid.seconds)
     S_db = mel_spectrogram(y, sr, grid)
     found = None
-    if explaining and not is_short(song.seconds, grid.seconds):  # of silence there is no reason
+    if explaining and song.seconds >= grid.seconds - 1:  # of silence there is no reason
         found = explain(model, S_db, SegmentGrid(grid), fills(model.mean_db))
     mp3 = None
     if audio:
         if sr != AUDIO_SR:  # of what a studio exports, LAME takes not every rate
             y = soxr.resample(y, sr, AUDIO_SR, quality="HQ")
-        mp3 = encode(np.clip(y, -1, 1)[None], AUDIO_SR, kbps=KBPS)
+        mp3 = encode(y, AUDIO_SR, kbps=KBPS)
     return Detail(S_db, found, mp3)
 
 

@@ -14,8 +14,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from hiphoplib.audio.mel import MelGrid
-from hiphoplib.dataset.store import STORE_VERSION
+from hiphoplib.audio.mel import STORE_VERSION, MelGrid
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.io import replacing

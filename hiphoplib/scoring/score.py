@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hiphoplib.audio.windows import HOP, find_songs, hear_song
+from hiphoplib.audio.windows import HOP, find_songs, windows_or_reason
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress
 from hiphoplib.parallel import DIED, unordered
@@ -180,8 +180,8 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
     if not isinstance(model, TrainedModel):
         model = load_model(model)
     songs, rejected = {}, {}
-    decoded = unordered(hear_song, ((path.absolute(), model.grid, hop) for path in paths),
-                        jobs=jobs)
+    tasks = ((path.absolute(), model.grid, hop) for path in paths)
+    decoded = unordered(windows_or_reason, tasks, jobs=jobs)
     with closing(decoded):
         for number, windows in progress(decoded, total=len(paths), desc="songs", unit="song"):
             if windows is DIED:

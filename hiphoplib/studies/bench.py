@@ -34,7 +34,7 @@ from threadpoolctl import threadpool_limits
 
 from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
-from hiphoplib.dataset.store import MelStore, make_mels, store_folder
+from hiphoplib.dataset.store import MelStore, make_mels
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation.tracks import explain_track
 from hiphoplib.io import write_whole
@@ -248,7 +248,7 @@ def _dask_workers():
 
 def _make_store(folder, options):
     """Make the whole store of a corpus, from nothing."""
-    shutil.rmtree(store_folder(folder, FULL), ignore_errors=True)
+    shutil.rmtree(Path(folder) / f"mels-{FULL.name}", ignore_errors=True)
     make_mels(read_tracks(folder), folder, FULL, **options)
 
 

@@ -16,8 +16,8 @@ from hiphoplib.models.training import versions
 from hiphoplib.report.sentences_songs import checked
 from hiphoplib.scoring.score import MIN_NETWORKS, reliably_above, score_tracks
 from hiphoplib.studies.explanation_summary import mean_over
+from hiphoplib.tracks.synthetic.beats import SR
 from hiphoplib.tracks.synthetic.corpus import WEIGHTS
-from hiphoplib.tracks.synthetic.instruments import SR
 from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs
 
 _SONGS = 10  # an artist

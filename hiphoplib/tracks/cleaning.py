@@ -1,4 +1,4 @@
-"""One row a recording: which rows are releases of one, what is no music, and what went and why."""
+"""One row a recording: which rows are releases of one, which are no music, and what went."""
 
 import re
 import unicodedata
@@ -21,7 +21,7 @@ _BARE = re.compile(r"(?<![\d\s])\s+(?=(?:feat|ft|featuring)\b|prod(?:\.|\s+by\b)
 # The rest is on additions in lower case and without punctuation, as `_plain` leaves them.
 _GUESTS = re.compile(r"^(?:with|w|starring|co starring)\b|\b(?:feat|ft|featuring)\b")
 _CREDIT = re.compile(r"\bprod(?:uced)?\b.*|^from\b.*")
-# Words that name a release or a cut; a cut of another length is told by its duration.
+# Words that name a release or a cut; a cut of another length differs in duration.
 _SAME = re.compile(r"""\b(?:
     (?:\d{4}\s)? (?:digital(?:ly)?\s)? remaster(?:ed|s|ing)? (?:\s\d{4})?
     | (?:\d+(?:st|nd|rd|th)\s)? anniversary | deluxe | expanded | special | greatest\shits
@@ -33,7 +33,7 @@ _SAME = re.compile(r"""\b(?:
 _SPELLED = str.maketrans({"$": "s", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe",
                           "ı": "i", "&": " and "})
 # Accents of Latin, Greek and Cyrillic (a lone one, as in "Don´t", is a blank and an accent),
-# apostrophes and what has no width. Other scripts keep their marks: there they tell words apart.
+# apostrophes and what has no width. Other scripts keep their marks: there they make other words.
 _SILENT = re.compile(" ?[\u0300-\u036f]|['’‘`ʼ\u200b-\u200f\ufe00-\ufe0f]")
 _ABBREVIATED = re.compile(r"(?<!\w)([^\W\d])\.(?=\w\b|\s|$)")  # T.I. is TI, "pt.3" is two words
 _LINKS = {"and", "the", "with"}
@@ -52,8 +52,8 @@ _IS_A_FLAG = re.compile("|".join(FLAGS.values()))
 _FLAGS = {flag: re.compile(rf"\b(?:{words})\b") for flag, words in FLAGS.items()}
 
 
-def clean_tracks(tracks):
-    """One row a recording, labelled by its most popular release, with a preview to listen to.
+def clean_tracks(tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keep one row a recording, labelled by its most popular release, with a preview.
 
     Parameters
     ----------
@@ -69,11 +69,16 @@ def clean_tracks(tracks):
     steps : pd.DataFrame
         What went and why: ``step``, ``gone``, ``left``.
 
-    See Also
+    Examples
     --------
-    recordings : which rows are releases of one recording
+    >>> from hiphoplib.tracks.table import normalise
+    >>> clean, steps = clean_tracks(normalise(pd.DataFrame({
+    ...     "id": ["a", "b", "c"], "track": ["Go", "Go (Deluxe)", "Stay"], "artists": "A",
+    ...     "popularity": [50, 70, None], "preview_url": ["a.mp3", None, "c.mp3"]})))
+    >>> clean[["id", "popularity", "releases"]].values.tolist(), steps["left"].tolist()
+    ([['a', 70.0, 2]], [3, 2, 1, 1])
     """
-    withheld = _withheld(tracks)
+    withheld = tracks.get("withheld", pd.Series(None, tracks.index, dtype=object))
     left, free = [("rows gathered", len(tracks))], tracks[withheld.isna()]
     for reason, rows in sorted(withheld.value_counts().items(), key=lambda item: (-item[1], item)):
         left.append((reason, left[-1][1] - rows))
@@ -89,16 +94,8 @@ def clean_tracks(tracks):
     return clean, steps
 
 
-def _withheld(tracks):
-    """Why each row may not be trained on, None where it may."""
-    if "withheld" not in tracks:
-        return pd.Series(None, index=tracks.index, dtype=object)
-    reasons = tracks["withheld"].astype(object).where(tracks["withheld"].notna(), "")
-    return reasons.map(lambda reason: str(reason).strip() or None).astype(object)
-
-
 def _best_releases(tracks):
-    """The row of each recording that can be heard and is the most popular, labelled."""
+    """The most popular row with a preview of each recording, labelled."""
     recording = recordings(tracks)
     # a table that was cleaned before knows how many rows its own were
     releases = tracks.get("releases", pd.Series(1, index=tracks.index))
@@ -106,20 +103,20 @@ def _best_releases(tracks):
     best = tracks.assign(
         popularity=tracks["popularity"].groupby(recording).transform("max"),
         releases=releases.groupby(recording).transform("sum"),
-        heard=tracks["preview_url"].notna(), was=tracks["popularity"].fillna(-1))
+        playable=tracks["preview_url"].notna(), was=tracks["popularity"].fillna(-1))
     # the id decides between equals, so that the order of the table does not matter
-    best = best.sort_values(["heard", "was", "id"], ascending=[False, False, True])
+    best = best.sort_values(["playable", "was", "id"], ascending=[False, False, True])
     return best[~recording.loc[best.index].duplicated()].sort_index().drop(
-        columns=["heard", "was"])
+        columns=["playable", "was"])
 
 
-def recordings(tracks):
-    """Number of the recording that each row is a release of.
+def recordings(tracks: pd.DataFrame) -> pd.Series:
+    """Number the recordings: rows that are releases of one have the same number.
 
     Two rows are one recording if they share an ISRC, or if their titles agree without what only
     names a release ("feat. …", "Remastered 2011", "Deluxe"), all artists of one stand among those
     of the other, guests in the title included, and their durations differ by no more than 2 s or
-    one is not known. What is one recording with the same one is one as well.
+    one is not known; or if both are one recording with a third.
 
     Parameters
     ----------
@@ -138,7 +135,7 @@ def recordings(tracks):
 
 
 def _same_isrc(codes):
-    """Pairs of rows (by place) that share an ISRC, however it is written."""
+    """Pairs of row numbers that share an ISRC, however it is written."""
     first = {}
     for row, code in enumerate(codes):
         code = re.sub(r"[^A-Z0-9]", "", code.upper()) if isinstance(code, str) else ""
@@ -147,7 +144,7 @@ def _same_isrc(codes):
 
 
 def _same_song(tracks):
-    """Pairs of rows (by place) whose title, artists and duration agree."""
+    """Pairs of row numbers whose title, artists and duration agree."""
     takes = defaultdict(dict)  # by title, the first row of each duration and artists
     durations = tracks["duration_ms"].fillna(0)  # 0 where not known: stands first when sorted
     for row, (title, artists, ms) in enumerate(zip(tracks["track"], tracks["artists"], durations)):
@@ -157,8 +154,8 @@ def _same_song(tracks):
             yield row, takes[song].setdefault(take, row)
     for rows in takes.values():
         order = sorted(rows, key=lambda take: take[0])
-        for place, (ms, artists) in enumerate(order):
-            for other_ms, others in islice(order, place + 1, None):
+        for number, (ms, artists) in enumerate(order):
+            for other_ms, others in islice(order, number + 1, None):
                 if ms and other_ms - ms > SAME_DURATION_MS:
                     break
                 if artists <= others or artists >= others:

@@ -1,22 +1,15 @@
-"""The shape of a tracks table in a few dozen numbers: to compare corpora without passing them on.
-
-`REAL` is that of 4,877 rap tracks with the popularity that Spotify gave them in January 2020.
-"""
-
-import json
-from pathlib import Path
+"""A tracks table in a few dozen numbers: to compare corpora without passing them on."""
 
 import numpy as np
 import pandas as pd
 
 BIN = 2  # points of popularity
-MOST = 12  # tracks of an artist; more are counted as so many
-FEW = 20  # tracks; a year with fewer has no median worth showing
-REAL = Path(__file__).parents[2] / "notebooks" / "results" / "shape_rap_2020.json"
+MAX_TRACKS = 12  # of an artist; those with more are counted with these
+MIN_TRACKS = 20  # a year with fewer has no median worth showing
 
 
-def shape(tracks):
-    """Counts and quartiles of a tracks table, which name no track and no artist.
+def describe(tracks: pd.DataFrame) -> dict:
+    """Return counts and quartiles of a tracks table, which name no track and no artist.
 
     Parameters
     ----------
@@ -28,31 +21,28 @@ def shape(tracks):
     dict
         "tracks": rows with a popularity. "popularity": how many of them in each bin of `BIN`
         points from 0 to 100, list of 50 int. "zero": share with popularity 0. "artists": main
-        artists with 1, 2, … `MOST` or more tracks, list of int. "artist_share": `artist_share`,
-        None where it cannot be told. "years": by year of release with at least `FEW` tracks, how
-        many, and the quartiles of popularity.
+        artists with 1, 2, … `MAX_TRACKS` or more tracks, list of int. "artist_share":
+        `artist_share`. "years": by year of release with at least `MIN_TRACKS` tracks, how many,
+        and the quartiles of popularity.
     """
     known = tracks[tracks["popularity"].notna()]
     popularity, main = known["popularity"], known["artists"].str[0]
     bins = np.histogram(popularity, np.arange(0, 100 + BIN, BIN))[0]
-    counts = np.minimum(main.value_counts(), MOST)
+    counts = np.minimum(main.value_counts(), MAX_TRACKS)
     share = artist_share(popularity, main)
     years = {}
     for year, group in popularity.groupby(known["release_date"].dt.year):
-        if len(group) >= FEW:
+        if len(group) >= MIN_TRACKS:
             quartiles = group.quantile([.25, .5, .75]).round(1).tolist()
             years[str(int(year))] = {"tracks": len(group), "quartiles": quartiles}
     return {"tracks": len(known), "popularity": bins.tolist(),
             "zero": round(float((popularity == 0).mean()), 4) if len(known) else None,
-            "artists": np.bincount(counts, minlength=MOST + 1)[1:].tolist(),
+            "artists": np.bincount(counts, minlength=MAX_TRACKS + 1)[1:].tolist(),
             "artist_share": None if share is None else round(share, 3), "years": years}
 
 
-def artist_share(popularity, artist):
-    """Share of the variance of popularity that lies between artists, not within them.
-
-    The intraclass correlation of a one-way analysis of variance with groups of unequal size:
-    0 if an artist's tracks are as different as any, 1 if they are all alike.
+def artist_share(popularity: pd.Series, artist: pd.Series) -> float | None:
+    """Return the share of the variance of popularity that lies between artists, not within them.
 
     Parameters
     ----------
@@ -61,40 +51,67 @@ def artist_share(popularity, artist):
     Returns
     -------
     float <= 1 or None
-        Slightly below 0 may come by chance; None if no artist has two tracks, or all one number.
+        The `intraclass` correlation; None if no artist has two tracks, or all have one number.
+    """
+    if popularity.nunique() < 2:
+        return None
+    member, names = pd.factorize(artist)
+    share = intraclass(popularity.to_numpy(), member, np.ones((1, len(names))))[0]
+    return float(share) if np.isfinite(share) else None
+
+
+def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Compute the intraclass correlation of groups of unequal size, under many weightings.
+
+    That of a one-way analysis of variance: 0 if the values of a group are as different as any, 1
+    if they are all alike; slightly below 0 may come by chance.
+
+    Parameters
+    ----------
+    values : np.ndarray [shape=(n,)]
+    member : np.ndarray of int [shape=(n,)]
+        Group of each, from 0 on.
+    weights : np.ndarray of float [shape=(resamples, groups)]
+        How often each group stands in each resample.
+
+    Returns
+    -------
+    np.ndarray [shape=(resamples,)]
+        NaN where a resample has one group, no group of two, or its values are all one.
 
     References
     ----------
     Donner, A. (1986): "A review of inference procedures for the intraclass correlation
     coefficient in the one-way random effects model", International Statistical Review 54(1).
+
+    Examples
+    --------
+    >>> intraclass(np.array([1, 2, 8, 9]), np.array([0, 0, 1, 1]), np.ones((1, 2))).round(2)
+    array([0.98])
     """
-    groups = popularity.groupby(artist)
-    n, size = len(popularity), groups.size()
-    k = len(size)
-    if k < 2 or n == k:
-        return None
-    between = (size * (groups.mean() - popularity.mean()) ** 2).sum() / (k - 1)
-    within = ((popularity - groups.transform("mean")) ** 2).sum() / (n - k)
-    usual = (n - (size ** 2).sum() / n) / (k - 1)  # what a group's size counts as
-    spread = between + (usual - 1) * within
-    return float((between - within) / spread) if spread > 0 else None
+    size, total = np.bincount(member), np.bincount(member, values)
+    inside = np.bincount(member, (values - (total / size)[member]) ** 2)
+    k, n = weights.sum(axis=1), weights @ size
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = (weights @ (total ** 2 / size) - (weights @ total) ** 2 / n) / (k - 1)
+        within = weights @ inside / (n - k)
+        usual = (n - weights @ size ** 2 / n) / (k - 1)  # what a group's size counts as
+        return (between - within) / (between + (usual - 1) * within)
 
 
-def read_summary(path=REAL):
-    """A shape as `write_summary` left it, dict."""
-    return json.loads(Path(path).read_text())
+def years_table(summary: dict) -> pd.DataFrame:
+    """Return the "years" of a summary as a table.
 
+    Parameters
+    ----------
+    summary : dict
 
-def write_summary(found, path, **about):
-    """Write a shape to a file, with what is to be known about it (``name``, ``command``)."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps({**about, **found}, indent=1) + "\n")
-
-
-def years_table(found):
-    """The "years" of a shape as a table: index year (int), ``tracks``, ``low``, ``median``,
-    ``high``."""
+    Returns
+    -------
+    pd.DataFrame, indexed by year
+        ``tracks``, and of their popularity ``low``, ``median``, ``high``.
+    """
     rows = {int(year): [entry["tracks"], *entry["quartiles"]]
-            for year, entry in found["years"].items()}
+            for year, entry in summary["years"].items()}
     return pd.DataFrame.from_dict(rows, orient="index",
                                   columns=["tracks", "low", "median", "high"])

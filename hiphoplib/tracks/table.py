@@ -1,23 +1,22 @@
-"""The tracks table: its schema, the one door to every source, one row a recording."""
+"""The tracks table: its schema, its file, and the list of what could not be used."""
 
 import ast
 import csv
 import io
 import json
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
-import pyarrow
 
 from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
 
-# arrow's own allocator keeps what was freed, 30 MB after a table of 16,000 rows
-pyarrow.set_memory_pool(pyarrow.system_memory_pool())
-
 # text stays `object`, None where missing: the same on pandas 2 and 3
-_text = {"dtype": object, "nullable": True, "required": False}
+_text: dict[str, Any] = {"dtype": object, "nullable": True, "required": False}
 
 SCHEMA = pa.DataFrameSchema({
     "id": pa.Column(object, unique=True),
@@ -56,8 +55,8 @@ _WHAT_TO_DO = {
 REJECTED_COLUMNS = ["id", "stage", "reason"]
 
 
-def normalise(tracks, where="tracks"):
-    """The same rows in the schema's types and order, checked.
+def normalise(tracks: pd.DataFrame, where: str = "tracks") -> pd.DataFrame:
+    """Bring a table into the schema's types and order, and check it.
 
     Parameters
     ----------
@@ -65,6 +64,11 @@ def normalise(tracks, where="tracks"):
         Lists may be JSON, dates text of any precision ("2019", "2019-06", "2019-06-14").
     where : str
         The file or source that an error names.
+
+    Returns
+    -------
+    pd.DataFrame
+        The same rows; columns that the schema does not know come last.
 
     Raises
     ------
@@ -93,7 +97,7 @@ def normalise(tracks, where="tracks"):
 
 
 def _as_list(cell):
-    """A list of names from a list, JSON, or plain text (one name); None when there is none."""
+    """List of names from a list, JSON, or plain text (one name); None when there is none."""
     if isinstance(cell, str):
         cell = _parsed(cell) if cell.lstrip().startswith("[") else [cell]
     if cell is None or (isinstance(cell, float) and pd.isna(cell)):
@@ -102,7 +106,7 @@ def _as_list(cell):
 
 
 def _parsed(text):
-    """The list that JSON, or Python as `DataFrame.to_csv` writes it, stands for."""
+    """List that JSON, or Python as `DataFrame.to_csv` writes it, stands for."""
     for parse in (json.loads, ast.literal_eval):
         try:
             return list(parse(text))
@@ -157,8 +161,18 @@ def _first_failure(cases, tracks, where):
             f"{case['failure_case']!r} {advice}{more}")
 
 
-def read_tracks(folder):
-    """The tracks table of a corpus, from ``tracks.parquet`` or ``tracks.csv``.
+def read_tracks(folder: Path | str) -> pd.DataFrame:
+    """Read the tracks table of a corpus, from ``tracks.parquet`` or ``tracks.csv``.
+
+    Parameters
+    ----------
+    folder : path-like
+        The corpus.
+
+    Returns
+    -------
+    pd.DataFrame
+        As `normalise` returns it.
 
     Raises
     ------
@@ -185,19 +199,23 @@ def read_tracks(folder):
     return normalise(tracks, where=str(path))
 
 
-def write_tracks(tracks, folder):
-    """Write the tracks table of a corpus to ``tracks.parquet``; a half-written one never counts."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tracks.to_parquet(folder / "tracks.parquet.new", index=False)
-    (folder / "tracks.parquet.new").rename(folder / "tracks.parquet")
+def write_tracks(tracks: pd.DataFrame, folder: Path | str) -> None:
+    """Write the tracks table of a corpus to ``tracks.parquet``; a half-written one never counts.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+    folder : path-like
+        The corpus.
+    """
+    write_whole(Path(folder) / "tracks.parquet", partial(tracks.to_parquet, index=False))
 
 
-def record_rejected(folder, stage, reasons):
-    """Put down in ``rejected.csv`` what a stage could not use.
+def record_rejected(folder: Path | str, stage: str, reasons: Mapping[str, str]) -> None:
+    """List in ``rejected.csv`` what a stage could not use.
 
     The file is complete at any moment, so that a stage may call this after every failure with
-    all it has found so far.
+    all of them so far.
 
     Parameters
     ----------
@@ -216,16 +234,24 @@ def record_rejected(folder, stage, reasons):
     write_whole(path, text.getvalue())
 
 
-def read_rejected(folder):
-    """What could not be used and why: ``id``, ``stage``, ``reason``, one row a track and stage."""
-    path = Path(folder) / "rejected.csv"
-    if not path.is_file():
-        return pd.DataFrame({"id": [], "stage": [], "reason": []}, dtype=str)
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+def read_rejected(folder: Path | str) -> pd.DataFrame:
+    """Read what could not be used and why.
+
+    Parameters
+    ----------
+    folder : path-like
+        The corpus.
+
+    Returns
+    -------
+    pd.DataFrame of str
+        ``id``, ``stage``, ``reason``; one row a track and stage.
+    """
+    return pd.DataFrame(_rows(Path(folder) / "rejected.csv"), columns=REJECTED_COLUMNS, dtype=str)
 
 
 def _rows(path):
-    """The rows of the file as it stands; a line that was cut short does not count."""
+    """Rows of the file as it stands; a line that was cut short does not count."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:

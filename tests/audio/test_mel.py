@@ -1,25 +1,13 @@
 """The mel spectrogram is librosa's in a fraction of its time, whatever the clip's rate."""
 
-import subprocess
-import sys
-
 import librosa
 import numpy as np
 import pytest
 import soundfile as sf
 
 from hiphoplib.audio.files import read_clip
-from hiphoplib.audio.mel import (
-    FLOOR_DB,
-    FULL,
-    GRIDS,
-    QUICK,
-    MelGrid,
-    _filter_bank,
-    mel_spectrogram,
-)
+from hiphoplib.audio.mel import FLOOR_DB, FULL, GRIDS, QUICK, MelGrid, _filter_bank, mel_spectrogram
 from hiphoplib.errors import BadInput
-from tests.paths import ROOT
 
 both_grids = pytest.mark.parametrize("grid", [QUICK, FULL], ids=["quick", "full"])
 both_ways = pytest.mark.parametrize("sr", [22_050, 44_100])  # as it is, and resampled
@@ -204,11 +192,3 @@ def test_one_sample_that_is_no_number_is_enough(tmp_path, left, right):
 def test_a_faint_sound_on_one_side_of_zero_is_no_silence(tmp_path, level):
     sf.write(tmp_path / "clip.wav", np.full(4 * 8000, level, np.float32), 8000, subtype="FLOAT")
     assert read_clip(tmp_path / "clip.wav")[0][0] == np.float32(level)
-
-
-def test_a_worker_starts_without_librosa():
-    said = subprocess.run(
-        [sys.executable, "-c", "import sys, hiphoplib.audio.mel, hiphoplib.audio.files; "
-         "print([name for name in ('librosa', 'numba', 'scipy.signal') if name in sys.modules])"],
-        cwd=ROOT, capture_output=True, text=True, check=True)
-    assert said.stdout == "[]\n"

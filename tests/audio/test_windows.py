@@ -1,4 +1,4 @@
-"""Whole songs from files: every format heard alike, any length, and a reason where it cannot be."""
+"""Whole songs from files: every format read alike, any length, and a reason where it cannot be."""
 
 import gc
 import os
@@ -13,7 +13,7 @@ import soundfile as sf
 from hiphoplib.audio import windows as songs
 from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
-from hiphoplib.audio.windows import find_songs, hear, hear_song, open_song, stretch
+from hiphoplib.audio.windows import find_songs, read_windows, stretch, windows_or_reason
 from hiphoplib.errors import BadInput
 
 SR = 22_050
@@ -63,19 +63,19 @@ def tune(noise):
     return y * (0.3 + 0.7 * np.sin(np.arange(len(y)) / SR / 4) ** 2)[:, None].astype(np.float32)
 
 
-def test_every_format_is_heard_alike(tune, mp3, tmp_path):
-    heard = {suffix: hear(sound(content, suffix, tmp_path), QUICK)
+def test_every_format_is_read_alike(tune, mp3, tmp_path):
+    song = {suffix: read_windows(sound(content, suffix, tmp_path), QUICK)
              for suffix, content in every_format(tune, SR, mp3).items()}
-    exact = heard[".wav"]
+    exact = song[".wav"]
     assert exact.starts.tolist() == [0, 5, 10, 15, 20]
-    for suffix, one in heard.items():
+    for suffix, one in song.items():
         # a lossy encoder may put some hundredths of a second in front
         assert one.seconds == pytest.approx(50, abs=0.2), suffix
         assert len(one.starts) == 5 and one.S_db.shape == exact.S_db.shape, suffix
         # below 1 kHz: above, an encoder makes of noise what it likes
         low = one.S_db.astype(float)[:, :12] - exact.S_db.astype(float)[:, :12]
         assert np.abs(np.median(low)) < 0.5, suffix
-    assert np.abs(heard[".flac"].S_db - exact.S_db).max() < 0.3
+    assert np.abs(song[".flac"].S_db - exact.S_db).max() < 0.3
 
 
 @pytest.mark.parametrize("grid", [QUICK, FULL])
@@ -83,7 +83,7 @@ def test_a_window_is_what_the_pipeline_makes_of_that_clip(tune, tmp_path, grid):
     path = sound(written(tune, SR, ".wav", subtype="FLOAT"), ".wav", tmp_path)
     clip = sound(written(tune[10 * SR: 40 * SR], SR, ".wav", subtype="FLOAT"), ".wav", tmp_path,
                  "clip")
-    window = hear(path, grid).S_db[2]
+    window = read_windows(path, grid).S_db[2]
     expected = mel_spectrogram(*read_clip(clip), grid).astype(np.float16)
     assert np.abs(window.astype(float) - expected.astype(float)).max() < 0.1
 
@@ -107,38 +107,38 @@ def test_a_part_is_cut_where_it_lies(tune, tmp_path):
 
 @pytest.mark.parametrize("sr, channels, subtype", [(8000, 1, "PCM_16"), (96_000, 2, "PCM_24"),
                                                    (192_000, 2, "FLOAT"), (44_100, 6, "PCM_16")])
-def test_what_a_studio_exports_is_heard(noise, tmp_path, sr, channels, subtype):
+def test_what_a_studio_exports_is_read(noise, tmp_path, sr, channels, subtype):
     y = noise(-20, seconds=32, sr=sr, channels=channels)
-    heard = hear(sound(written(y, sr, ".wav", subtype=subtype), ".wav", tmp_path), QUICK)
-    assert heard.starts.tolist() == [0] and np.isfinite(heard.S_db).all()
+    song = read_windows(sound(written(y, sr, ".wav", subtype=subtype), ".wav", tmp_path), QUICK)
+    assert song.starts.tolist() == [0] and np.isfinite(song.S_db).all()
 
 
 def test_silent_windows_are_left_out(noise, tmp_path):
     y = noise(-20, seconds=120, sr=8000)
     y[20 * 8000: 80 * 8000] = 0
-    heard = hear(sound(written(y, 8000, ".wav"), ".wav", tmp_path), QUICK)
-    assert not {20, 25, 30, 35, 40, 45, 50} & set(heard.starts)
-    assert {15, 55, 90} <= set(heard.starts)
+    song = read_windows(sound(written(y, 8000, ".wav"), ".wav", tmp_path), QUICK)
+    assert not {20, 25, 30, 35, 40, 45, 50} & set(song.starts)
+    assert {15, 55, 90} <= set(song.starts)
 
 
 def test_a_short_song_is_one_window_and_says_so(noise, tmp_path):
-    heard = hear(sound(written(noise(-20, 20), SR, ".wav"), ".wav", tmp_path), QUICK)
-    assert heard.starts.tolist() == [0] and "Only 20 s long" in heard.note
-    nearly = hear(sound(written(noise(-20, 29.98), SR, ".wav"), ".wav", tmp_path), QUICK)
+    song = read_windows(sound(written(noise(-20, 20), SR, ".wav"), ".wav", tmp_path), QUICK)
+    assert song.starts.tolist() == [0] and "Only 20 s long" in song.note
+    nearly = read_windows(sound(written(noise(-20, 29.98), SR, ".wav"), ".wav", tmp_path), QUICK)
     assert nearly.note == ""  # as most clips of services are
 
 
-def test_two_hours_are_heard_at_larger_steps_in_little_memory(noise, tmp_path):
+def test_two_hours_are_song_at_larger_steps_in_little_memory(noise, tmp_path):
     path, part = tmp_path / "mix.flac", noise(-20, 60, sr=8000)
     with sf.SoundFile(path, "w", 8000, 1) as mix:
         for _ in range(120):
             mix.write(part)
     tracemalloc.start()
-    heard = hear(path, QUICK)
+    song = read_windows(path, QUICK)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert heard.seconds == 7200 and len(heard.starts) <= songs.MOST_WINDOWS
-    assert heard.starts[-1] > 7100 and "heard every 20 s" in heard.note
+    assert song.seconds == 7200 and len(song.starts) <= songs.MAX_WINDOWS
+    assert song.starts[-1] > 7100 and "heard every 20 s" in song.note
     # two hours of samples alone would be 230 MB
     assert most < 60e6
 
@@ -155,7 +155,7 @@ BAD = {
 def test_what_is_no_audio_is_told(name, tmp_path):
     content, reason = BAD[name]
     (tmp_path / name).write_bytes(content)
-    assert reason in hear_song((tmp_path / name, QUICK, 5.0))
+    assert reason in windows_or_reason((tmp_path / name, QUICK, 5.0))
 
 
 def test_silence_four_seconds_and_no_numbers_are_told(noise, tmp_path):
@@ -165,14 +165,14 @@ def test_silence_four_seconds_and_no_numbers_are_told(noise, tmp_path):
             "no numbers": y}
     for reason, samples in made.items():
         path = sound(written(samples, SR, ".wav", subtype="FLOAT"), ".wav", tmp_path)
-        told = hear_song((path, QUICK, 5.0))
+        told = windows_or_reason((path, QUICK, 5.0))
         assert reason in told and "\n" not in told
 
 
 def test_a_coding_that_nobody_knows_is_told(noise, tmp_path):
     content = bytearray(written(noise(-20, 20), SR, ".wav"))
     content[20:22] = b"\x34\x12"  # the format tag
-    assert "not audio" in hear_song((sound(bytes(content), ".wav", tmp_path), QUICK, 5.0))
+    assert "not audio" in windows_or_reason((sound(bytes(content), ".wav", tmp_path), QUICK, 5.0))
 
 
 def test_a_film_without_sound_is_told(tmp_path):
@@ -184,23 +184,23 @@ def test_a_film_without_sound_is_told(tmp_path):
                 out.mux(packet)
         for packet in stream.encode(None):
             out.mux(packet)
-    assert "not audio" in hear_song((tmp_path / "film.mp4", QUICK, 5.0))
+    assert "not audio" in windows_or_reason((tmp_path / "film.mp4", QUICK, 5.0))
 
 
 def test_what_is_gone_is_told(tmp_path):
-    assert hear_song((tmp_path / "gone.mp3", QUICK, 5.0)) == os.strerror(2)
+    assert windows_or_reason((tmp_path / "gone.mp3", QUICK, 5.0)) == os.strerror(2)
 
 
 @pytest.mark.parametrize("suffix", [".mp3", ".m4a", ".ogg", ".flac"])
 def test_a_damaged_end_costs_the_song_or_nothing_else(tune, mp3, tmp_path, suffix):
     content = bytearray(every_format(tune, SR, mp3)[suffix])
     content[len(content) // 2:] = np.random.default_rng(0).bytes(len(content) // 8)
-    heard = hear_song((sound(bytes(content), suffix, tmp_path), QUICK, 5.0))
-    if isinstance(heard, str):
+    song = windows_or_reason((sound(bytes(content), suffix, tmp_path), QUICK, 5.0))
+    if isinstance(song, str):
         # an m4a has its table of contents at the end
-        assert heard == songs.DAMAGED or suffix == ".m4a" and heard == songs.NO_AUDIO
+        assert song == songs.DAMAGED or suffix == ".m4a" and song == songs.NO_AUDIO
     else:
-        assert np.isfinite(heard.S_db).all()
+        assert np.isfinite(song.S_db).all()
 
 
 def test_a_folder_is_read_in_the_order_of_names_and_no_deeper(tmp_path):
@@ -229,8 +229,8 @@ def test_no_file_stays_open(tune, tmp_path, mp3):
         path = sound(content, suffix, tmp_path)
         gc.collect()
         before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-        hear(path, QUICK)
-        _, _, blocks = open_song(path)
+        read_windows(path, QUICK)
+        _, _, blocks = songs._open(path)
         next(blocks)
         blocks.close()
         stretch(path, 5, 10)

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from hiphoplib.dataset.splits import (
+    SETS,
     SHARES,
-    SIDES,
     SPLITS,
     artist_groups,
     default_folds,
@@ -50,7 +50,7 @@ def test_no_artist_stands_on_two_sides(folds, seed):
     assert sides.shape == (400, folds or 1)
     for _, side in sides.items():
         assert (sides_of(tracks, side) == 1).all()
-        assert set(side) == set(SIDES)
+        assert set(side) == set(SETS)
 
 
 @pytest.mark.parametrize("by", SPLITS)
@@ -73,7 +73,7 @@ def test_the_random_split_does_put_artists_on_two_sides():
 @pytest.mark.parametrize("n", [400, 1000])
 def test_one_split_has_the_shares_of_2021(by, within, n):
     share = split_tracks(table(n, artists=n // 2), by)[0].value_counts(normalize=True)
-    np.testing.assert_allclose(share[list(SIDES)], SHARES, atol=within)
+    np.testing.assert_allclose(share[list(SETS)], SHARES, atol=within)
 
 
 @pytest.mark.parametrize("by", ["artist", "random"])
@@ -113,7 +113,7 @@ def test_small_corpora_with_shared_artists_can_be_split(n, artists, folds):
                            "popularity": np.random.default_rng(0).uniform(0, 100, n)})
     for _, side in split_tracks(tracks, "artist", folds).items():
         assert (sides_of(tracks, side) == 1).all()
-        assert set(side) == set(SIDES)
+        assert set(side) == set(SETS)
 
 
 @pytest.mark.parametrize("options, said", [
@@ -151,7 +151,7 @@ def test_a_handful_of_tracks_is_split_or_refused_in_words(n, folds):
 
 def test_a_few_tracks_below_all_others_give_no_warning():
     tracks = table().assign(popularity=[0.0] * 3 + [50.0] * 397)
-    assert set(split_tracks(tracks)[0]) == set(SIDES)
+    assert set(split_tracks(tracks)[0]) == set(SETS)
 
 
 def test_the_real_corpus_is_split_in_folds(liked_songs):
@@ -210,7 +210,7 @@ def test_by_time_nothing_is_learnt_from_the_future(folds):
     dates = tracks.set_index("id")["release_date"]
     sides = split_tracks(tracks, "time", folds)
     for side in map(sides.get, sides):
-        days = {name: dates[side.index[side == name]] for name in (*SIDES, "later")}
+        days = {name: dates[side.index[side == name]] for name in (*SETS, "later")}
         assert days["train"].max() < days["validation"].min() <= days["validation"].max() < (
             days["test"].min())
         assert days["later"].empty or days["later"].min() > days["test"].max()

@@ -14,14 +14,13 @@ from hiphoplib.evaluation.label import (
     _auc_by_threshold,
     _auc_without_middle,
     _highest_auc,
-    _intraclass,
     _spearman,
     describe_label,
     popularity_by_age,
     version_noise,
 )
 from hiphoplib.tracks.cleaning import clean_tracks
-from hiphoplib.tracks.describe import artist_share
+from hiphoplib.tracks.describe import artist_share, intraclass
 from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.table import normalise
 
@@ -162,7 +161,7 @@ def test_the_intraclass_correlation_is_that_of_repeated_groups():
     member = np.repeat(np.arange(12), RNG.integers(2, 6, 12))
     values = RNG.normal(size=len(member)) + RNG.normal(size=12)[member]
     weights = RNG.integers(0, 3, (20, 12)).astype(float)
-    for found, times in zip(_intraclass(values, member, weights), weights.astype(int)):
+    for found, times in zip(intraclass(values, member, weights), weights.astype(int)):
         copies = [(values[member == group], f"{group} {copy}")
                   for group in range(12) for copy in range(times[group])]
         groups = np.concatenate([[name] * len(part) for part, name in copies])

@@ -14,6 +14,7 @@ from hiphoplib.explanation.tracks import explain_ahead, explain_track, randomise
 from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import load_run
 from hiphoplib.parallel import DIED
+from tests.mel_runs import stored
 
 OPTIONS = {"seeds": (0, 1), "samples": 400}
 
@@ -60,12 +61,8 @@ def test_what_depends_on_something_else_is_computed_again(experiment, change, mo
         randomise_weights(run.model)
         run.model.save(experiment.run_of("mlp", "0001") / "model.keras")
     elif change == "spectrogram":
-        store = experiment.folder / "mels-quick" / "mels.npy"
-        mels = np.load(store, allow_pickle=False)
+        mels = stored(experiment.folder)
         mels += np.float16(3)
-        with store.open("r+b") as file:
-            file.seek(np.load(store, mmap_mode="r", allow_pickle=False).offset)
-            file.write(mels.tobytes())
     elif change == "seeds":
         options["seeds"] = (0, 2)
     elif change == "version":

@@ -12,6 +12,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.keras_backend import keras
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.training import ClipBatches, Scaler, fit, load_run, save_run
+from tests.mel_runs import stored
 
 
 class Watched(MelStore):
@@ -99,9 +100,7 @@ def test_the_scaler_standardises_the_training_clips(experiment, run):
 
 
 def test_a_band_that_never_changes_is_no_division_by_zero(experiment, own_corpus):
-    mels = np.lib.format.open_memmap(own_corpus / "mels-quick" / "mels.npy", mode="r+")
-    mels[:, 3] = -42
-    mels.flush()
+    stored(own_corpus)[:, 3] = -42
     store = MelStore(own_corpus)
     assert np.isfinite(Scaler.fit(store, store.ids)(store.batch(store.ids))).all()
 
@@ -113,9 +112,7 @@ def test_the_holdout_is_not_read(experiment, corpus):
 
 
 def test_the_scaler_knows_the_training_clips_only(experiment, run, own_corpus):
-    mels = np.lib.format.open_memmap(own_corpus / "mels-quick" / "mels.npy", mode="r+")
-    mels[(experiment.sides[0] != "train").to_numpy()] = 0
-    mels.flush()
+    stored(own_corpus)[(experiment.sides[0] != "train").to_numpy()] = 0
     scaler = fit(
         "mlp", MelStore(own_corpus), experiment.labels[0], experiment.sides[0], epochs=1
     ).scaler

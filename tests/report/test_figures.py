@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 
 from hiphoplib import report
 from hiphoplib.audio.mel import FLOOR_DB, FULL, QUICK
-from hiphoplib.tracks.describe import shape
+from hiphoplib.tracks.describe import describe
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, 50)
@@ -33,7 +33,7 @@ def steps(*left):
 
 def shapes(*popularities):
     """Return shapes of corpora of these popularities, all of one year and by one artist."""
-    return {f"corpus {i}": shape(pd.DataFrame({
+    return {f"corpus {i}": describe(pd.DataFrame({
         "popularity": found, "artists": [["a"]] * len(found),
         "release_date": pd.Timestamp("2001-02-03")})) for i, found in enumerate(popularities)}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hiphoplib
-from hiphoplib.audio.windows import hear, hear_song
+from hiphoplib.audio.windows import read_windows, windows_or_reason
 from hiphoplib.errors import BadInput
 from hiphoplib.report import sentences_songs as wording
 from hiphoplib.scoring.score import displayable, score_tracks
@@ -62,7 +62,8 @@ def test_every_song_is_scored_and_every_other_file_has_its_reason(scored):
 
 def test_a_score_is_the_mean_of_the_networks_over_the_windows(scored, model, folder):
     song = next(song for song in scored.songs if song.name == "rising.wav")
-    expected = model.scores(hear(folder / "rising.wav", model.grid).S_db.astype(np.float32))
+    expected = model.scores(
+        read_windows(folder / "rising.wav", model.grid).S_db.astype(np.float32))
     assert np.allclose(song.scores, expected, atol=1e-6)
     assert song.score == pytest.approx(expected.mean())
     low, high = song.spread
@@ -113,7 +114,7 @@ def test_one_song_and_one_file(folder, model):
 def test_a_file_that_ends_its_worker_is_skipped_and_listed(folder, model, monkeypatch, tmp_path):
     for name in ("middle.wav", "quiet.flac"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
-    monkeypatch.setattr("hiphoplib.scoring.score.hear_song", dies_of_quiet)
+    monkeypatch.setattr("hiphoplib.scoring.score.windows_or_reason", dies_of_quiet)
     scored = score_tracks(tmp_path, model)
     assert [song.name for song in scored.songs] == ["middle.wav"]
     assert "ended the worker" in scored.rejected["quiet.flac"]
@@ -123,7 +124,7 @@ def dies_of_quiet(task):
     """A decoder that takes its process along."""
     if task[0].name == "quiet.flac":
         os._exit(1)
-    return hear_song(task)
+    return windows_or_reason(task)
 
 
 @pytest.mark.parametrize("hop", [0, -1, float("nan"), float("inf")])

@@ -10,7 +10,7 @@ from hiphoplib.evaluation.evaluate import read_results
 from hiphoplib.report.sentences_songs import checked
 from hiphoplib.scoring.score import Song
 from hiphoplib.studies.scoring import _agreement, _causes, _contradicted
-from hiphoplib.tracks.synthetic.instruments import SR
+from hiphoplib.tracks.synthetic.beats import SR
 from hiphoplib.tracks.synthetic.songs import file_name, parts
 from tests.paths import ROOT
 

@@ -7,17 +7,10 @@ import pandas as pd
 import pytest
 
 from hiphoplib.tracks.cleaning import FLAGS, clean_tracks, recordings
-from hiphoplib.tracks.table import normalise, read_tracks, write_tracks
+from hiphoplib.tracks.table import read_tracks, write_tracks
+from tests.tables import table
 
 FOUR = ["rows gathered", "one row a recording", "popularity known", "preview there"]
-
-
-def table(n=2, **columns):
-    """Return a tracks table of n rows, different recordings unless `columns` say otherwise."""
-    return normalise(pd.DataFrame({
-        "id": [f"{i:04d}" for i in range(n)], "popularity": [50.0] * n,
-        "track": [f"Song {i}" for i in range(n)], "artists": [[f"Artist {i}"] for i in range(n)],
-        "preview_url": [f"audio/{i}.mp3" for i in range(n)]} | columns))
 
 
 def messy_table():

@@ -1,4 +1,4 @@
-"""The shape of a table: numbers that add up, and name nobody."""
+"""A summary of a table: numbers that add up, and name nobody."""
 
 import json
 
@@ -6,18 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.tracks.describe import (
-    FEW,
-    MOST,
-    REAL,
-    artist_share,
-    read_summary,
-    shape,
-    write_summary,
-    years_table,
-)
+from hiphoplib.evaluation.evaluate import read_results
+from hiphoplib.tracks.describe import MAX_TRACKS, MIN_TRACKS, artist_share, describe, years_table
 from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.table import normalise
+from tests.paths import ROOT
 
 
 def table(popularity, artists, dates=None):
@@ -30,34 +23,36 @@ def table(popularity, artists, dates=None):
 def test_every_track_with_a_popularity_is_counted_once():
     tracks = get_tracks("synthetic", n=400)
     tracks.loc[3:9, "popularity"] = np.nan
-    found = shape(tracks)
+    found = describe(tracks)
     known = tracks[tracks["popularity"].notna()]
     assert found["tracks"] == sum(found["popularity"]) == len(known) == 393
     assert sum(found["artists"]) == known["artists"].str[0].nunique()
     assert found["zero"] == round((known["popularity"] == 0).mean(), 4)
-    assert found == shape(tracks.sample(frac=1, random_state=0, ignore_index=True))
+    assert found == describe(tracks.sample(frac=1, random_state=0, ignore_index=True))
 
 
 def test_it_names_no_track_and_no_artist():
-    text = json.dumps(shape(table([1, 2, 3], ["Nameless", "Nameless", "Other"])))
+    text = json.dumps(describe(table([1, 2, 3], ["Nameless", "Nameless", "Other"])))
     assert not [name for name in ("Secret", "Nameless", "Other") if name in text]
 
 
 def test_both_ends_of_the_scale_are_in_a_bin():
-    assert shape(table([0, 100], ["a", "b"]))["popularity"] == [1] + [0] * 48 + [1]
+    assert describe(table([0, 100], ["a", "b"]))["popularity"] == [1] + [0] * 48 + [1]
 
 
 def test_artists_with_many_tracks_are_counted_together():
-    found = shape(table([5] * (MOST + 6), ["a"] * (MOST + 3) + ["b", "b", "c"]))
-    assert found["artists"] == [1, 1] + [0] * (MOST - 3) + [1]
+    found = describe(table([5] * (MAX_TRACKS + 6), ["a"] * (MAX_TRACKS + 3) + ["b", "b", "c"]))
+    assert found["artists"] == [1, 1] + [0] * (MAX_TRACKS - 3) + [1]
 
 
 def test_a_year_of_a_few_tracks_is_left_out():
-    dates = ["2001"] * FEW + ["2002-03"] * (FEW - 1) + [None]
-    found = shape(table(list(range(2 * FEW)), [f"{i}" for i in range(2 * FEW)], dates))
+    dates = ["2001"] * MIN_TRACKS + ["2002-03"] * (MIN_TRACKS - 1) + [None]
+    artists = [f"{i}" for i in range(2 * MIN_TRACKS)]
+    found = describe(table(list(range(2 * MIN_TRACKS)), artists, dates))
     years = years_table(found)
     assert years.index.tolist() == [2001]
-    assert years.loc[2001].tolist() == [FEW, *np.quantile(range(FEW), [.25, .5, .75]).round(1)]
+    quartiles = np.quantile(range(MIN_TRACKS), [.25, .5, .75]).round(1)
+    assert years.loc[2001].tolist() == [MIN_TRACKS, *quartiles]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
@@ -79,20 +74,14 @@ def test_the_artists_share_where_all_or_nothing_is_the_artists():
     assert artist_share(pd.Series([1.0, 2, 3]), pd.Series(["a", "a", "a"])) is None
 
 
-def test_an_empty_table_has_a_shape():
-    found = shape(table([], []))
+def test_an_empty_table_can_be_described():
+    found = describe(table([], []))
     assert found["tracks"] == sum(found["artists"]) == sum(found["popularity"]) == 0
     assert found["zero"] is None and len(years_table(found)) == 0
 
 
-def test_a_shape_is_read_as_it_was_written(tmp_path):
-    found = shape(get_tracks("synthetic", n=200))
-    write_summary(found, tmp_path / "a.json", name="beats")
-    assert read_summary(tmp_path / "a.json") == {"name": "beats", **found}
-
-
-def test_the_real_shape_is_whole():
-    real = read_summary(REAL)
+def test_the_committed_summary_is_whole():
+    real = read_results(ROOT / "notebooks/results/summary_rap_2020.json")
     assert real["tracks"] == sum(real["popularity"]) == 4877
     assert 0 < real["artist_share"] < 1 and real["command"].startswith("python -m hiphoplib")
     assert years_table(real)["tracks"].sum() <= real["tracks"]

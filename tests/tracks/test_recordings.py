@@ -1,18 +1,9 @@
 """What makes two rows one recording, and what keeps them apart."""
 
-import pandas as pd
 import pytest
 
 from hiphoplib.tracks.cleaning import recordings
-from hiphoplib.tracks.table import normalise
-
-
-def table(n=2, **columns):
-    """Return a tracks table of n rows, different recordings unless `columns` say otherwise."""
-    return normalise(pd.DataFrame({
-        "id": [f"{i:04d}" for i in range(n)], "popularity": [50.0] * n,
-        "track": [f"Song {i}" for i in range(n)], "artists": [[f"Artist {i}"] for i in range(n)],
-        "preview_url": [f"audio/{i}.mp3" for i in range(n)]} | columns))
+from tests.tables import table
 
 
 def are_one(**columns):

@@ -8,14 +8,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.tracks.cleaning import clean_tracks
 from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.table import COLUMNS, REQUIRED, normalise, read_tracks, write_tracks
-
-
-def table(n=2, **columns):
-    """Return a raw table of n rows, different recordings unless `columns` say otherwise."""
-    return pd.DataFrame({"id": [f"{i:04d}" for i in range(n)], "popularity": [50.0] * n,
-                         "track": [f"Song {i}" for i in range(n)],
-                         "artists": [[f"Artist {i}"] for i in range(n)],
-                         "preview_url": [f"audio/{i}.mp3" for i in range(n)]} | columns)
+from tests.tables import raw_table as table
 
 
 def from_csv(folder, text):

@@ -1,10 +1,11 @@
-"""The embedded corpus: rendered beats of invented artists, with a popularity of known causes.
+"""The synthetic corpus: rendered beats of invented artists, with a popularity of known causes.
 
-It has the flaws of real data, too: releases of one recording with other popularity, dates without
-a day, missing previews, clips that are short, silent, mono or no audio at all. A row does not
-depend on how many follow it: a larger corpus begins with the smaller one.
+It has the flaws of real data: releases of one recording with other popularity, dates without a
+day, missing previews, clips that are short, silent, mono or no audio. A larger corpus begins with
+the smaller one.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -15,14 +16,15 @@ from scipy.stats import norm
 
 from hiphoplib.audio.files import encode
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks.synthetic.beats import CAUSES, N, Recipe, cause_times, render
-from hiphoplib.tracks.synthetic.instruments import SR
+from hiphoplib.tracks.synthetic.beats import CAUSES, SR, N, Recipe
+from hiphoplib.tracks.synthetic.instruments import render
 
 KIND = "synthetic: known causes, fame and noise; no real-world meaning"
 COLLECTED = "2020-01-31"
 CAVEAT = "A result on the synthetic corpus shows that the method works, never what makes a hit."
 
-BLOCK = 200  # rows; each block has every flaw this often
+BLOCK = 200  # rows
+# How often each flaw is in a block.
 CLIP_FLAWS = {"8 s": 1, "1.5 s": 1, "silent": 1, "mono": 2, "48 kHz": 2, "html": 1, "text": 1}
 TABLE_FLAWS = {"preview_url": 4, "release_date": 2, "day": 2, "month": 2, "isrc": 5}
 NO_AUDIO = {"html": b"<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></head>"
@@ -68,8 +70,8 @@ TITLE_FORMS = ("{a} {b}", "{b} in {a}", "No {a} {b}", "{a} {b} Freestyle", "Back
                "{b} Talk {a}", "My {a} {b}", "{a} Nights, {b} Days")
 
 
-def flawed(block, seed, number):
-    """The rows of one block, shuffled, and the flaws of real data put into them."""
+def _flawed(block, seed, number):
+    """Rows of one block, shuffled, with the flaws of real data put into them."""
     rng = np.random.default_rng([seed, 2, number])
     block = [block[i] for i in rng.permutation(len(block))]
     single = [i for i, (_, behind) in enumerate(block) if behind["releases"] == 1]
@@ -77,8 +79,8 @@ def flawed(block, seed, number):
     for kind, i in zip(kinds, rng.permutation(single), strict=False):
         block[i][1]["clip"] = kind
     fields = [name for name, count in TABLE_FLAWS.items() for _ in range(count)]
-    places = rng.choice(len(block), len(fields), replace=False)
-    for name, i in zip(fields, places, strict=True):
+    chosen = rng.choice(len(block), len(fields), replace=False)
+    for name, i in zip(fields, chosen, strict=True):
         row, date = block[i][0], block[i][0]["release_date"]
         row.update({"day": {"release_date": date[:7]}, "month": {"release_date": date[:4]}}.get(
             name, {name: None}))
@@ -86,16 +88,16 @@ def flawed(block, seed, number):
 
 
 @lru_cache(maxsize=2)
-def corpus(n, seed):
-    """Rows of the table and what is behind them, by id; computed once a process."""
+def _corpus(n, seed):
+    """Rows of the table and what no column of it says, by id; computed once a process."""
     rows, made, k = {}, [], 0
     while len(rows) < n:
         while len(made) < BLOCK:
             artist = Artist(seed, k)
             for i in range(artist.recordings):
-                made += artist.releases(i)
+                made += artist._releases(i)
             k += 1
-        for row, behind in flawed(made[:BLOCK], seed, len(rows) // BLOCK):
+        for row, behind in _flawed(made[:BLOCK], seed, len(rows) // BLOCK):
             name = f"syn-{len(rows) + 1:05d}"
             if row["preview_url"] is not None:
                 row["preview_url"] = f"audio/{name}.mp3"
@@ -131,7 +133,7 @@ class Synthetic:
 
     def tracks(self):
         """The tracks table, pd.DataFrame of `n` rows; dates are text of every precision."""
-        table = pd.DataFrame([row for row, _ in corpus(self.n, self.seed).values()])
+        table = pd.DataFrame([row for row, _ in _corpus(self.n, self.seed).values()])
         return table.assign(source=self.name, popularity_kind=KIND, collected_at=COLLECTED,
                             licence="CC0-1.0")
 
@@ -148,10 +150,10 @@ class Synthetic:
             If this corpus has no such row.
         """
         name = row["id"] if isinstance(row, (dict, pd.Series)) else row.id
-        if name not in corpus(self.n, self.seed):
+        if name not in _corpus(self.n, self.seed):
             raise BadInput(f"clip {name}: the synthetic corpus of {self.n} rows has none of that "
                            "id; gather again")
-        behind = corpus(self.n, self.seed)[name][1]
+        behind = _corpus(self.n, self.seed)[name][1]
         clip, sr = behind["clip"], SR
         if clip in NO_AUDIO:
             return NO_AUDIO[clip]
@@ -164,8 +166,8 @@ class Synthetic:
             y = y[:, :int(float(clip[:-2]) * SR)]
         return encode(y[:, :30 * sr], sr)
 
-    def truth(self):
-        """What the popularity is made of; no column of the table tells it.
+    def truth(self) -> dict:
+        """Return what the popularity is made of, which no column of the table says.
 
         Returns
         -------
@@ -175,7 +177,7 @@ class Synthetic:
             be heard and nothing else; "clip", its flaw or "whole"; "causes", with "value" (in
             standard deviations) and "times_s". "fame", by artist.
         """
-        rows = corpus(self.n, self.seed)
+        rows = _corpus(self.n, self.seed)
         # A recording counts once; a handful of rows may hold no main release at all.
         mains = [pair for pair in rows.values() if pair[1]["main"]] or list(rows.values())
         latent = np.array([behind["latent"] for _, behind in mains])
@@ -183,19 +185,30 @@ class Synthetic:
         threshold = latent[popularity >= np.median(popularity)].min()
         tracks = {}
         for name, (_, behind) in rows.items():
-            values, times = behind["recipe"].causes, cause_times(behind["recipe"])
+            values, times = behind["recipe"].causes, behind["recipe"].cause_times()
             margin = (behind["audible"] - threshold) / (1 - AUDIBLE) ** 0.5
             tracks[name] = {
                 "upper_bound": round(float(norm.cdf(margin)), 4), "clip": behind["clip"],
-                "causes": {cause: {"value": round(heard_value(cause, z), 4),
+                "causes": {cause: {"value": round(_audible_value(cause, z), 4),
                                    "times_s": times[cause]} for cause, z in values.items()}}
         causes = {name: {"weight": WEIGHTS[name], **cause} for name, cause in CAUSES.items()}
         fame = {row["artists"][0]: round(behind["fame"], 4) for row, behind in rows.values()}
         return {"causes": causes, "tracks": tracks, "fame": fame}
 
 
-def invented(number, seed, forms):
-    """A name that no other number below 20,000 has."""
+def invented(number: int, seed: int, forms: Sequence[str]) -> str:
+    """Return a name that no other number below 20,000 has.
+
+    Parameters
+    ----------
+    number, seed : int
+    forms : sequence of str
+        `ARTIST_FORMS` or `TITLE_FORMS`.
+
+    Returns
+    -------
+    str
+    """
     a, b = len(FIRST), len(LAST)
     i = (number * 7919 + seed * 104_729) % (a * b * len(forms))
     name = forms[i % len(forms)].format(a=FIRST[i // len(forms) % a], b=LAST[i // len(forms) // a])
@@ -203,7 +216,7 @@ def invented(number, seed, forms):
 
 
 @lru_cache(maxsize=1)
-def popularity_scale():
+def _popularity_scale():
     """Quantiles of the popularity: cumulated probability, popularity 0-100."""
     x = np.linspace(0, 100, 4001)
     cdf = sum(share * (norm.cdf(x, centre, spread) if centre else 2 * norm.cdf(x, 0, spread) - 1)
@@ -211,18 +224,13 @@ def popularity_scale():
     return cdf / cdf[-1], x
 
 
-def to_popularity(latent):
-    """Popularity 0-100 in whole numbers, of a latent with mean 0 and variance 1."""
-    return float(np.round(np.interp(norm.cdf(latent), *popularity_scale())))
-
-
-def draw_year(rng):
+def _draw_year(rng):
     """A release year."""
     low, high, _ = YEARS[rng.choice(len(YEARS), p=[share for *_, share in YEARS])]
     return int(rng.integers(low, high + 1))
 
 
-def draw_date(rng, year):
+def _draw_date(rng, year):
     """A release date in `year`, not after the corpus was collected."""
     return f"{year}-{1 if year == 2020 else rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}"
 
@@ -235,7 +243,7 @@ class Artist:
         self.rng = rng = np.random.default_rng([seed, 1, k])
         self.name, self.id = invented(3 * k, seed, ARTIST_FORMS), f"syn-artist-{3 * k:05d}"
         self.recordings = 1 + int(rng.choice(30, p=TRACKS_PER_ARTIST))
-        self.year, self.fame = draw_year(rng), rng.standard_normal()
+        self.year, self.fame = _draw_year(rng), rng.standard_normal()
         self.habit = dict(zip(CAUSES, rng.standard_normal(len(CAUSES)), strict=True))
         self.swears = rng.beta(EXPLICIT, 1 - EXPLICIT)
         trap = rng.random() < (0.8 if self.year >= 2014 else 0.15)
@@ -248,7 +256,7 @@ class Artist:
             level_db=rng.normal(-16, 1.8), low_db=rng.normal(0, 0.8), hat_db=rng.normal(0, 1.0),
             voice_db=rng.normal(0, 1.0), width=rng.uniform(0.1, 0.6))
 
-    def guests(self):
+    def _guests(self):
         """Credited guests of one track: mostly from outside the corpus, some from a small crew."""
         guests = {}
         for _ in range(self.rng.choice(len(GUESTS), p=GUESTS)):
@@ -258,8 +266,8 @@ class Artist:
             guests[invented(number, self.seed, ARTIST_FORMS)] = f"syn-artist-{number:05d}"
         return guests
 
-    def recipe(self):
-        """Recipe of one recording: the signature, a little changed, and its causes."""
+    def recipe(self) -> Recipe:
+        """Return the recipe of the next recording: the signature, a little changed, and causes."""
         rng = self.rng
         own = rng.standard_normal(len(CAUSES))
         causes = {name: float(HABIT ** 0.5 * self.habit[name] + (1 - HABIT) ** 0.5 * z)
@@ -272,17 +280,15 @@ class Artist:
             level_db=base.level_db + rng.normal(0, 1.2), low_db=base.low_db + rng.normal(0, 0.4),
             cut_hz=base.cut_hz * 2 ** rng.normal(0, 0.3))
 
-    def releases(self, number):
-        """All releases of this artist's recording `number`, the main one first.
+    def _releases(self, number):
+        """All releases of recording `number`, the main one first: table rows without an id.
 
-        Returns
-        -------
-        list of (dict, dict)
-            A row of the table without its id, and what no column tells: recipe, fame, latent
-            popularity of the main release and its audible part, number of releases.
+        With each comes, as a dict, what no column says: recipe, fame, latent popularity of the
+        main release and its audible part, number of releases.
         """
-        rng, recipe, song = self.rng, self.recipe(), self.song(30 * self.k + number)
-        audible = audible_part(recipe.causes)
+        rng, recipe, song = self.rng, self.recipe(), self._song(30 * self.k + number)
+        audible = sum(WEIGHTS[name] * _audible_value(name, z) for name, z in recipe.causes.items())
+        audible *= (AUDIBLE / sum(w * w for w in WEIGHTS.values())) ** 0.5
         rest = (1 - AUDIBLE - FAME) ** 0.5 * rng.standard_normal()
         latent = audible + FAME ** 0.5 * self.fame + rest
         count = 1
@@ -290,46 +296,41 @@ class Artist:
             count += 1 + rng.choice(5, p=RERELEASED[1])
         behind = {"recipe": recipe, "fame": self.fame, "latent": latent, "audible": audible,
                   "releases": int(count), "clip": "whole"}
-        rows = [{**song, **self.release(song, again=i > 0)} for i in range(count)]
+        rows = [{**song, **self._release(song, again=i > 0)} for i in range(count)]
         for i, row in enumerate(rows):
             lost = rng.exponential(0.6) + 0.1 if i else 0.0
-            row["popularity"] = to_popularity(latent - lost)
+            row["popularity"] = float(np.round(
+                np.interp(norm.cdf(latent - lost), *_popularity_scale())))
         return [(row, {**behind, "main": i == 0}) for i, row in enumerate(rows)]
 
-    def song(self, number):
-        """What all releases of a recording have in common, in the table's columns."""
-        rng, guests = self.rng, self.guests()
+    def _song(self, number):
+        """Columns that all releases of a recording share."""
+        rng, guests = self.rng, self._guests()
         title = invented(rng.integers(20_000), self.seed, TITLE_FORMS)
         if guests and rng.random() < 0.33:
             title += f" (feat. {' & '.join(guests)})"
-        year = self.year if rng.random() < 0.5 else draw_year(rng)
+        year = self.year if rng.random() < 0.5 else _draw_year(rng)
         return {"popularity": None, "track": title, "artists": [self.name, *guests],
-                "album_name": None, "album_type": None, "release_date": draw_date(rng, year),
+                "album_name": None, "album_type": None, "release_date": _draw_date(rng, year),
                 "image": None, "duration_ms": int(60_000 * np.interp(rng.random(), *MINUTES)),
                 "preview_url": "", "artist_ids": [self.id, *guests.values()],
                 "isrc": f"ZZSY{chr(65 + number // 100_000)}{year % 100:02d}{number % 100_000:05d}",
                 "explicit": bool(rng.random() < self.swears)}
 
-    def release(self, song, again):
-        """What one release has of its own; `again` for all but the main one."""
+    def _release(self, song, again):
+        """Columns of one release alone; `again` for all but the main one."""
         rng = self.rng
         own = {"album_name": invented(rng.integers(20_000), self.seed, TITLE_FORMS),
                "album_type": str(rng.choice(ALBUM_TYPES[0], p=ALBUM_TYPES[1]))}
         if again:
             year = min(int(song["release_date"][:4]) + rng.integers(0, 3), 2020)
             own["track"] = song["track"] + str(rng.choice(AGAIN))
-            own["release_date"] = max(song["release_date"], draw_date(rng, year))
+            own["release_date"] = max(song["release_date"], _draw_date(rng, year))
             own["duration_ms"] = song["duration_ms"] + int(rng.integers(900))
             own["isrc"] = song["isrc"] if rng.random() < 0.6 else None
         return own
 
 
-def audible_part(causes):
-    """What the causes add to the latent popularity; mean 0, variance `AUDIBLE`."""
-    heard = sum(WEIGHTS[name] * heard_value(name, z) for name, z in causes.items())
-    return heard * (AUDIBLE / sum(w * w for w in WEIGHTS.values())) ** 0.5
-
-
-def heard_value(name, z):
-    """Standardised value of a cause as it is heard: a structure is there or not."""
+def _audible_value(name, z):
+    """Standardised value of a cause as it sounds: a structure is there or not."""
     return float(np.sign(z)) if CAUSES[name]["kind"] == "structure" else z

@@ -1,15 +1,12 @@
-"""A folder of whole songs, rendered, as an artist keeps them before they are released.
+"""Whole songs of an invented artist, rendered into a folder, to try the scoring with.
 
-A beat of this project lasts 30 s. A song is made of several beats of one recipe, all in the same
-tempo, key and sounds, of which each plays a part of its own: what makes a beat popular is turned
-up in some parts and down in others, and every verse has other words. The parts are joined at bar
-lines. Nobody's music is in them.
+A song is made of several 30 s beats of one recipe, all in the same tempo, key and sounds, each for
+a part of its own: what makes a beat popular is turned up in some parts and down in others, and
+every verse has other words. The parts are joined at bar lines.
 """
 
-import argparse
-import sys
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -17,20 +14,19 @@ import numpy as np
 import soundfile as sf
 
 from hiphoplib.audio.files import encode
-from hiphoplib.cli import positive
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress, write_whole
 from hiphoplib.parallel import unordered
-from hiphoplib.tracks.synthetic.beats import CAUSES, N, Recipe, bars_of, harmony, render, timeline
+from hiphoplib.tracks.synthetic.beats import CAUSES, SR, N, Recipe
 from hiphoplib.tracks.synthetic.corpus import TITLE_FORMS, Artist, invented
-from hiphoplib.tracks.synthetic.instruments import SR, decibels
+from hiphoplib.tracks.synthetic.instruments import render
 
 CLIENT = 1_000_003  # number of the artist, which no corpus reaches: a model has not heard the kit
-SECONDS = 126, 234  # what a song lasts at least and at most, in s, before it is rounded to bars
+SECONDS = 126, 234  # shortest and longest song, in s, before it is rounded to bars
 FADE = SR // 50  # samples, 20 ms
 PEAK = 0.8  # lossy encoders overshoot it by up to 2 dB
 LIFT = 1.2  # standard deviations by which causes are up in the best part, down in the worst
-MOST = 2.5  # standard deviations, as far as beats of a corpus go
+MAX_CAUSE = 2.5  # standard deviations, as far as beats of a corpus go
 FORMATS = "mp3", "wav", "flac", "ogg", "m4a"
 SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS"}
 # FFmpeg's own coder is slow, and with its tools for low bit rates it overshoots by 5 dB.
@@ -46,40 +42,25 @@ ROLES = {"intro": ("intro", "bridge"), "bridge": ("intro", "bridge"), "end": ("o
 
 
 @dataclass(frozen=True)
-class Take(Recipe):
-    """A recipe of which every take has other words, and all else stays."""
-
-    take: int = 0
-
-    def rng(self, part):
-        """Random stream of one part of the beat."""
-        if part == "voice":
-            return np.random.default_rng([self.seed, self.take, *part.encode()])
-        return super().rng(part)
-
-
-@dataclass(frozen=True)
 class Part:
-    """A stretch of a song.
+    """A stretch of a song, with causes of its own.
 
-    `role` is intro, verse, gap (the drums drop out, a riser swells), hook, bridge or end, `bars`
-    where it lies in the song. The causes of its `recipe` are those of the part. The voice speaks
-    in verses only and the hats roll in hooks only, so there these two causes are heard.
+    The voice speaks in verses only and the hats roll in hooks only: there these causes are heard.
     """
 
-    role: str
-    bars: range
-    recipe: Take
+    role: str  # intro, verse, gap (the drums drop out, a riser swells), hook, bridge or end
+    bars: range  # where it lies in the song
+    recipe: Recipe
 
     @property
-    def samples(self):
+    def samples(self) -> tuple[int, int]:
         """First sample, and the one past the last."""
-        bar = timeline(self.recipe).bar
+        bar = self.recipe.timeline.bar
         return FADE + self.bars.start * bar, FADE + self.bars.stop * bar
 
 
-def parts(seed, number):
-    """The parts of a song, one after another.
+def parts(seed: int, number: int) -> list[Part]:
+    """Return the parts of a song, one after another.
 
     Parameters
     ----------
@@ -94,12 +75,14 @@ def parts(seed, number):
     """
     artist = Artist(seed, CLIENT)
     recipe = [artist.recipe() for _ in range(number)][-1]
-    rng, line = recipe.rng("form"), timeline(recipe)
+    rng, line = recipe.rng("form"), recipe.timeline
     roles = FORMS[recipe.cause("hook_returns") > 0]
     lengths = np.cumsum([0] + [LENGTHS[role] for role in roles])
     pairs = rng.uniform(*SECONDS) * SR / line.bar / 2
     lines = 2 * np.round(lengths / lengths[-1] * round(pairs)).astype(int)
-    away = np.abs(np.arange(len(roles)) - _best(rng, roles))
+    # the part that has the most of the causes: a verse or a hook, which have a voice
+    best = rng.choice([i for i, role in enumerate(roles) if role in ("verse", "hook")])
+    away = np.abs(np.arange(len(roles)) - best)
     lifts = LIFT * (1 - 2 * away / away.max())
     gap = len(range(*line.span("gap"))) if recipe.cause("riser") > 0 else 0
     form = []
@@ -113,58 +96,40 @@ def parts(seed, number):
     return form
 
 
-def _best(rng, roles):
-    """Number of the part that has the most of the causes: a verse or a hook, which have a voice."""
-    return rng.choice([i for i, role in enumerate(roles) if role in ("verse", "hook")])
-
-
 def _take(recipe, role, lift, take):
     """Recipe of a part, with the causes up by `lift`; a structure is that of the whole song.
 
     In the beats the hook returns, so that there are more bars of it to take; only the end needs
     the other ones.
     """
-    within = MOST - LIFT
+    within = MAX_CAUSE - LIFT
     causes = {name: float(np.clip(z, -within, within) + lift)
               if CAUSES[name]["kind"] != "structure" else z for name, z in recipe.causes.items()}
     causes["hook_returns"] = -1.0 if role == "end" else 1.0
-    return Take(**{**vars(recipe), "causes": causes}, take=take)
+    return replace(recipe, causes=causes, take=take)
 
 
-def song(seed, number):
-    """Render a song of 2 to 4 minutes; the same samples for the same seed and number.
-
-    Parameters
-    ----------
-    seed : int >= 0
-        Another one is another artist.
-    number : int > 0
-        Another one is another song of that artist, in a tempo and key of its own.
-
-    Returns
-    -------
-    np.ndarray [shape=(2, samples)], float32
-        At 44.1 kHz, within -0.8 and 0.8.
-    """
+def _song(seed, number):
+    """Render a song of 2 to 4 minutes, np.ndarray [shape=(2, samples)], float32, 44.1 kHz."""
     form, recipe, last = parts(seed, number), None, -1
     y = np.zeros((2, form[-1].samples[1]), dtype=np.float32)
     for part in form:
         if part.recipe != recipe:  # a gap belongs to the beat before it
             recipe = part.recipe
-            beat, line, loop = render(recipe), timeline(recipe), len(harmony(recipe))
+            beat, line, loop = render(recipe), recipe.timeline, len(recipe.harmony)
         bars = _whole_bars(part.role, recipe, line)
         for i, at in enumerate(range(*part.samples, line.bar)):
             last = bars[i] if part.role == "gap" else _follower(bars, last, loop)
             _join(y, beat[:, line.at(last) - FADE:line.at(last + 1)], at)
     y[:, -line.bar:] *= np.linspace(1, 0, line.bar, dtype=np.float32)
     rms, peak = np.sqrt(np.mean(np.square(y))), np.abs(y).max()
-    y *= min(decibels(recipe.level_db) / rms, np.float32(PEAK) / peak)
+    y *= min(np.float32(10 ** (recipe.level_db / 20)) / rms, np.float32(PEAK) / peak)
     return y
 
 
 def _whole_bars(role, recipe, line):
     """Bars of a beat that play a part and are not cut by the beat's beginning or end, list."""
-    bars = [bar for bar in bars_of(recipe, line, *ROLES.get(role, (role,)))
+    bars = [bar for bar in recipe.bars_of(*ROLES.get(role, (role,)))
             if line.at(bar) >= FADE and line.at(bar + 1) <= N]
     # the last bars of a slow beat may all be cut
     return bars or _whole_bars("bridge", recipe, line)
@@ -188,19 +153,36 @@ def _join(y, sound, at):
     y[:, at:at + sound.shape[1] - FADE] = sound[:, FADE:]
 
 
-def file_name(seed, number):
-    """Name of a song's file: its number, an invented title and one of five formats in turn."""
+def file_name(seed: int, number: int) -> str:
+    """Return the name of a song's file: its number, an invented title, one of five formats in turn.
+
+    Parameters
+    ----------
+    seed, number : int
+        Of the artist, of the song.
+
+    Returns
+    -------
+    str
+    """
     kind = FORMATS[(number - 1) % len(FORMATS)]
     return f"{number:02d} {invented(number, seed, TITLE_FORMS)}.{kind}"
 
 
-def encode_as(kind, y):
+def _encode_as(kind, y):
     """Encode a song, bytes of a file of one of `FORMATS`: 16 bit, or 110 to 256 kbit/s."""
     if kind == "mp3":
         return encode(y, SR, kbps=192)
     content = BytesIO()
     if kind == "m4a":
-        _write_m4a(content, y)
+        import av  # all of FFmpeg, which only this format needs
+
+        with av.open(content, "w", format="ipod") as file:
+            stream = file.add_stream("aac", rate=SR, layout="stereo", bit_rate=256_000, options=AAC)
+            frame = av.AudioFrame.from_ndarray(y, format="fltp", layout="stereo")
+            frame.sample_rate = SR
+            file.mux(stream.encode(frame))
+            file.mux(stream.encode(None))
     else:
         with sf.SoundFile(content, "w", SR, 2, SUBTYPES[kind], format=kind.upper()) as file:
             for at in range(0, y.shape[1], SR):  # libsndfile crashes at minutes of Vorbis at once
@@ -208,20 +190,8 @@ def encode_as(kind, y):
     return content.getvalue()
 
 
-def _write_m4a(content, y):
-    """Write AAC to an open file."""
-    import av  # all of FFmpeg, which only this format needs
-
-    with av.open(content, "w", format="ipod") as file:
-        stream = file.add_stream("aac", rate=SR, layout="stereo", bit_rate=256_000, options=AAC)
-        frame = av.AudioFrame.from_ndarray(y, format="fltp", layout="stereo")
-        frame.sample_rate = SR
-        file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
-
-
-def render_songs(folder, n=10, seed=0, *, jobs=-1):
-    """Write songs of one invented artist into a folder; those that are there stay.
+def render_songs(folder: Path | str, n: int = 10, seed: int = 0, *, jobs: int = -1) -> list[Path]:
+    """Render songs of one invented artist into a folder; those that are there stay.
 
     Parameters
     ----------
@@ -259,38 +229,4 @@ def render_songs(folder, n=10, seed=0, *, jobs=-1):
 def _write(task):
     """Render one song into its file: what a worker does with its path, seed and number."""
     path, seed, number = task
-    write_whole(path, encode_as(path.suffix[1:], song(seed, number)))
-
-
-def main(arguments=None):
-    """Render songs into a folder and say what is there; the exit status is 1 for an error."""
-    parser = argparse.ArgumentParser(
-        prog="python -m hiphoplib.tracks.synthetic.songs", description=(
-            "Render whole hip-hop songs of 2 to 4 minutes by one invented artist, to try the "
-            "scoring of unreleased tracks without anybody's music. They are written as mp3, wav, "
-            "flac, ogg and m4a in turn. Their parts differ in what makes a beat popular, so that "
-            "each song has a best stretch."),
-        epilog="Files that are there stay: a run that was stopped goes on. The same seed gives "
-               "the same songs. They are rendered by this project: CC0-1.0, no rights reserved.")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where to; made if not there")
-    parser.add_argument("--n", type=positive, default=10, help="songs (default 10)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another artist with "
-                        "other songs (default 0)")
-    options = parser.parse_args(arguments)
-    try:
-        paths = render_songs(options.folder, options.n, options.seed)
-    except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
-    for path in paths:
-        print(f"{path.stat().st_size / 1e6:6.1f} MB  {path.name}")
-    print(f"{len(paths)} songs of one invented artist in {options.folder}, rendered by this "
-          "project: CC0-1.0, nobody's music is in them")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    write_whole(path, _encode_as(path.suffix[1:], _song(seed, number)))

@@ -18,6 +18,7 @@ from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.synthetic import beats
 from hiphoplib.tracks.synthetic import corpus as synthetic
 from hiphoplib.tracks.synthetic.corpus import Synthetic
+from hiphoplib.tracks.synthetic.instruments import render
 
 SR = beats.SR
 
@@ -36,7 +37,7 @@ def clip_of(source, flaw, skip=0):
 
 def power(recipe, band_hz, times_s):
     """Mean power of a beat within and outside a band, inside the given times, in dB."""
-    y = beats.render(recipe).mean(axis=0)
+    y = render(recipe).mean(axis=0)
     f, t, spectrum = stft(y, SR, nperseg=4096)
     inside = np.any([(t >= a) & (t < b) for a, b in times_s], axis=0)
     rows = (f >= band_hz[0]) & (f < band_hz[1])
@@ -59,7 +60,7 @@ def test_rows_do_not_depend_on_each_other():
     rows = list(large.tracks().itertuples())
     late = large.preview(rows[7])
     large.preview(rows[300])
-    synthetic.corpus.cache_clear()
+    synthetic._corpus.cache_clear()
     assert small.preview(small.tracks().iloc[7]) == late == large.preview(rows[7])
 
 
@@ -113,7 +114,7 @@ def test_a_cause_raises_its_own_band_at_its_own_times(cause):
     for seed, (style, bpm) in enumerate([("trap", 142), ("boom-bap", 88), ("trap", 124)]):
         recipe = beats.Recipe(seed=seed, kit=seed, style=style, bpm=bpm)
         low, high = (replace(recipe, causes={cause: z}) for z in (-1.5, 1.5))
-        times, band = beats.cause_times(high)[cause], beats.CAUSES[cause]["band_hz"]
+        times, band = high.cause_times()[cause], beats.CAUSES[cause]["band_hz"]
         gains.append(power(high, band, times) - power(low, band, times))
     own, elsewhere = np.median(gains, axis=0)
     assert own > 3
@@ -154,7 +155,7 @@ def test_proportions_are_those_of_real_rap(tracks):
 def test_releases_of_one_recording_are_found_and_less_popular(tracks):
     again = 1 - len(clean_tracks(tracks)[0]) / tracks["preview_url"].notna().sum()
     assert again == pytest.approx(0.06, abs=0.02)
-    found, rows = recordings(tracks), synthetic.corpus(4000, 0)
+    found, rows = recordings(tracks), synthetic._corpus(4000, 0)
     seeds = tracks["id"].map(lambda name: rows[name][1]["recipe"].seed)
     assert (seeds.groupby(found).nunique() == 1).all()
     assert (found.groupby(seeds).nunique() == 1).mean() > 0.999

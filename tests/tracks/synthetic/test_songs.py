@@ -12,8 +12,8 @@ from scipy.signal import butter, correlate, sosfiltfilt
 from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
 from hiphoplib.tracks.synthetic import songs
-from hiphoplib.tracks.synthetic.beats import CAUSES, N, Recipe, bars_of, render, timeline
-from hiphoplib.tracks.synthetic.instruments import SR
+from hiphoplib.tracks.synthetic.beats import CAUSES, SR, N, Recipe
+from hiphoplib.tracks.synthetic.instruments import render
 
 ARTISTS = range(40)
 SEED = 9  # a loud artist: peaks are held back, a riser of two bars leads to the hook
@@ -28,7 +28,7 @@ def written(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole():
     """One of them as samples, and its parts."""
-    return songs.song(SEED, 2), songs.parts(SEED, 2)
+    return songs._song(SEED, 2), songs.parts(SEED, 2)
 
 
 def decoded(file, kind):
@@ -43,7 +43,7 @@ def decoded(file, kind):
 
 def bar_lines(form):
     """Samples of all bar lines of a song but its beginning, where a bar may have been joined."""
-    bar = timeline(form[0].recipe).bar
+    bar = form[0].recipe.timeline.bar
     return songs.FADE + bar * np.arange(1, form[-1].bars.stop)
 
 
@@ -60,7 +60,7 @@ def test_songs_last_two_to_four_minutes_and_their_parts_leave_no_bar_out():
 @pytest.mark.parametrize("kind", songs.FORMATS)
 def test_every_format_decodes_to_the_song(whole, kind):
     song = whole[0]
-    y, rate = decoded(BytesIO(songs.encode_as(kind, song)), kind)
+    y, rate = decoded(BytesIO(songs._encode_as(kind, song)), kind)
     assert rate == SR and len(y) == 2 and abs(y.shape[1] - song.shape[1]) < 0.1 * SR
     assert np.isfinite(y).all() and np.abs(y).max() < 1
     assert np.std(y) == pytest.approx(np.std(song), rel=0.1)  # LAME takes 0.5 dB
@@ -71,15 +71,15 @@ def test_the_files_hold_the_songs_of_their_numbers(written):
     for number, path in enumerate(written, start=1):
         (y, _), n = decoded(path, path.suffix[1:]), songs.parts(SEED, number)[-1].samples[1]
         assert abs(y.shape[1] - n) < 0.1 * SR, path.name
-    assert np.abs(decoded(written[2], "flac")[0] - songs.song(SEED, 3)).max() < 2 / 2 ** 15
+    assert np.abs(decoded(written[2], "flac")[0] - songs._song(SEED, 3)).max() < 2 / 2 ** 15
 
 
 def test_same_seed_same_song_other_seed_or_number_other(whole):
     y, form = whole
-    assert np.array_equal(y, songs.song(SEED, 2)) and y.dtype == np.float32
+    assert np.array_equal(y, songs._song(SEED, 2)) and y.dtype == np.float32
     content = y[:, :10 * SR]
     for kind in ("wav", "flac"):
-        assert songs.encode_as(kind, content) == songs.encode_as(kind, content.copy())
+        assert songs._encode_as(kind, content) == songs._encode_as(kind, content.copy())
     assert form == songs.parts(SEED, 2)
     assert form not in [songs.parts(SEED + 1, 2), songs.parts(SEED, 3)]
     names = [songs.file_name(seed, k) for seed in range(10) for k in range(1, 11)]
@@ -133,15 +133,15 @@ def test_verses_have_words_of_their_own_and_hooks_the_same():
 def test_joins_lie_on_one_grid_of_beats(monkeypatch):
     """Beats that are one impulse on every quarter make a song with one on every quarter."""
     def impulses(recipe):
-        line, y = timeline(recipe), np.zeros((2, N + 1), dtype=np.float32)
+        line, y = recipe.timeline, np.zeros((2, N + 1), dtype=np.float32)
         at = np.array([line.at(quarter / 4) for quarter in range(4 * line.marks[-1])])
         y[:, at[(at >= 0) & (at < N)]] = 1
         return y
 
     monkeypatch.setattr(songs, "render", impulses)
     for seed in range(6):
-        y, form = songs.song(seed, 1), songs.parts(seed, 1)
-        bar = timeline(form[0].recipe).bar
+        y, form = songs._song(seed, 1), songs.parts(seed, 1)
+        bar = form[0].recipe.timeline.bar
         # the last bar fades out, and its last quarter is silent
         found = np.flatnonzero(y[0])
         wanted = songs.FADE + bar * np.arange(4 * form[-1].bars.stop) / 4
@@ -151,7 +151,7 @@ def test_joins_lie_on_one_grid_of_beats(monkeypatch):
 def test_the_beat_of_real_parts_goes_on_over_the_joins(whole):
     """Drums are the same in every bar: two bars about a join fit best where they are."""
     y, form = whole
-    bar = timeline(form[0].recipe).bar
+    bar = form[0].recipe.timeline.bar
     drums = sosfiltfilt(butter(4, 1500, "highpass", fs=SR, output="sos"), y.mean(axis=0))
     shifts = []
     for one, other in pairwise(form):
@@ -166,12 +166,12 @@ def test_no_bar_is_cut_and_each_plays_its_part():
     for seed in ARTISTS:
         form = songs.parts(seed, 1)
         for part in form:
-            line = timeline(part.recipe)
+            line = part.recipe.timeline
             bars = songs._whole_bars(part.role, part.recipe, line)
             assert bars and all(line.at(bar) >= songs.FADE and line.at(bar + 1) <= N
                                 for bar in bars)
             if part.role in ("verse", "hook", "gap"):
-                assert set(bars) <= set(bars_of(part.recipe, line, part.role))
+                assert set(bars) <= set(part.recipe.bars_of(part.role))
             if part.role == "gap":  # the riser swells over the whole of it
                 assert len(bars) == len(part.bars)
 
@@ -194,7 +194,7 @@ def test_beats_that_do_not_fit_are_joined_without_a_click(monkeypatch):
         return np.stack([y, -y]).astype(np.float32)
 
     monkeypatch.setattr(songs, "render", tone)
-    y = songs.song(SEED, 1)
+    y = songs._song(SEED, 1)
     slope = (2 * np.pi * hz / SR + 2 / songs.FADE) * np.abs(y).max()
     assert np.abs(np.diff(y)).max() < 1.01 * slope
     assert np.abs(y[:, [0, -1]]).max() < 1e-6  # neither where it begins nor where it ends
@@ -216,7 +216,7 @@ def test_no_click_at_the_joins_of_real_parts(whole):
 def test_a_riser_swells_from_its_first_bar_to_its_last(monkeypatch):
     """Beats that are louder with every bar show which of their bars a song plays."""
     def staircase(recipe):
-        line = timeline(recipe)
+        line = recipe.timeline
         return np.tile((np.arange(N + 1) + line.offset) // line.bar + 1, (2, 1)).astype(np.float32)
 
     monkeypatch.setattr(songs, "render", staircase)
@@ -224,8 +224,8 @@ def test_a_riser_swells_from_its_first_bar_to_its_last(monkeypatch):
               if part.role == "gap" and len(part.bars) == 2]
     assert len(risers) > 9
     for seed, part in risers[:10]:
-        (start, _), line = part.samples, timeline(part.recipe)
-        y, first = songs.song(seed, 1)[0], line.span("gap")[0]
+        (start, _), line = part.samples, part.recipe.timeline
+        y, first = songs._song(seed, 1)[0], line.span("gap")[0]
         assert y[start + line.bar] / y[start] == pytest.approx((first + 2) / (first + 1), rel=1e-3)
 
 
@@ -248,7 +248,7 @@ def test_bars_that_follow_each_other_in_a_beat_come_out_as_they_were():
 def two_seconds(task):
     """In place of a song, noise: what a worker does."""
     y = np.random.default_rng(0).normal(0, 0.1, (2, 2 * SR)).astype(np.float32)
-    write_whole(task[0], songs.encode_as(task[0].suffix[1:], y))
+    write_whole(task[0], songs._encode_as(task[0].suffix[1:], y))
 
 
 def test_what_is_there_stays_and_what_is_missing_comes(written, tmp_path, monkeypatch):
@@ -262,21 +262,6 @@ def test_what_is_there_stays_and_what_is_missing_comes(written, tmp_path, monkey
     assert sorted(tmp_path.iterdir()) == paths  # nothing half-written beside them
     for path, kind in zip(paths[3:], ("ogg", "m4a", "mp3", "wav"), strict=True):
         assert path.suffix == f".{kind}" and abs(len(decoded(path, kind)[0][0]) / SR - 2) < 0.1
-
-
-def test_the_command_says_what_is_there(written, capsys):
-    folder = written[0].parent
-    assert songs.main([str(folder), "--n", "3", "--seed", str(SEED)]) == 0
-    said = capsys.readouterr().out
-    assert all(path.name in said for path in written) and "CC0" in said
-    with pytest.raises(SystemExit) as done:
-        songs.main(["--help"])
-    assert done.value.code == 0 and "m4a" in capsys.readouterr().out
-    assert songs.main([str(folder), "--seed", "-1"]) == 1
-    assert songs.main([str(written[0]), "--n", "1"]) == 1  # a file, no folder
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 2 and all(line.startswith("error: ") for line in told)
-    assert written[0].name in told[1]
 
 
 def test_no_songs_are_none():
