@@ -1,6 +1,5 @@
 """Gathering from the Spotify on loopback: what its tests have in common."""
 
-import logging
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -9,7 +8,7 @@ import pytest
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import get_tracks
-from hiphoplib.tracks.sources import credentials, web
+from hiphoplib.tracks.sources import web
 from hiphoplib.tracks.sources.spotify import PERMISSION, Spotify
 from tests import spotify_server
 from tests.loopback import serving
@@ -25,11 +24,9 @@ def surroundings(monkeypatch, folder):
     monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", SECRET)
     monkeypatch.delenv(PERMISSION, raising=False)
     monkeypatch.setattr(web, "PAUSE", 0.001)
-    monkeypatch.setattr(credentials, "_secrets", set())
+    monkeypatch.setattr(web, "_secrets", set())
     monkeypatch.chdir(folder)
-    factory = logging.getLogRecordFactory()
     yield
-    logging.setLogRecordFactory(factory)
 
 
 def gather(service, n=120, keep=None, **options):

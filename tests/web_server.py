@@ -11,7 +11,7 @@ URL = "https://music.example/a/clip.mp3"
 CONTENT = random.Random(0).randbytes(300_000)
 
 
-class Answers:
+class Replies:
     """Replies in their order, the last one for ever; `asked` and `times` of the requests.
 
     A reply may be a function of the request.

@@ -12,7 +12,6 @@ from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.previews import Clip
 from hiphoplib.tracks.sources import fma, web
-from hiphoplib.tracks.sources import fma_zip as fma_clips
 from hiphoplib.tracks.table import read_rejected, read_tracks
 from tests.fma_server import (
     CLIPS,
@@ -106,7 +105,7 @@ def test_no_more_is_read_than_the_clips_and_the_directory(calm, ids):
 
 
 def test_several_clips_are_asked_for_at_a_time_and_never_more(calm):
-    assert 1 < calm[1].busy <= fma.FMA.at_once
+    assert 1 < calm[1].busy <= fma.FMA.parallel.jobs
 
 
 def test_a_corpus_that_is_there_asks_for_nothing_and_grows_by_what_is_missing(calm, tmp_path, ids):

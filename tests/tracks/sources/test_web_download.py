@@ -14,7 +14,7 @@ from tests.web_server import (
     ENDLESS,
     UNANNOUNCED,
     URL,
-    Answers,
+    Replies,
     sent,
 )
 
@@ -41,7 +41,7 @@ def whole_or_rest(request):
 
 
 def test_a_file_comes_whole_and_as_it_lies_there(reach, path):
-    answers = Answers(whole_or_rest)
+    answers = Replies(whole_or_rest)
     reach(answers).download(URL, path, max_bytes=len(CONTENT))
     assert fetched(path) == CONTENT and ranges(answers) == [None]
     assert answers.asked[0].headers["accept-encoding"] == "identity"
@@ -49,7 +49,7 @@ def test_a_file_comes_whole_and_as_it_lies_there(reach, path):
 
 @pytest.mark.parametrize("cut", [1, 1000, 200_000])
 def test_a_download_that_was_cut_goes_on_where_it_was(reach, path, cut):
-    answers = Answers(lambda request: ranged(request, CONTENT, cut=cut), whole_or_rest)
+    answers = Replies(lambda request: ranged(request, CONTENT, cut=cut), whole_or_rest)
     reach(answers).download(URL, path, max_bytes=len(CONTENT))
     assert fetched(path) == CONTENT and ranges(answers) == [None, f"bytes={cut}-"]
 
@@ -57,7 +57,7 @@ def test_a_download_that_was_cut_goes_on_where_it_was(reach, path, cut):
 def test_one_that_was_killed_goes_on_where_it_was(reach, path):
     path.parent.mkdir()
     path.with_name("file.zip.part").write_bytes(CONTENT[:123_456])
-    answers = Answers(whole_or_rest)
+    answers = Replies(whole_or_rest)
     asking = reach(answers)
     asking.download(URL, path, max_bytes=len(CONTENT))
     assert fetched(path) == CONTENT and ranges(answers) == ["bytes=123456-"]
@@ -67,7 +67,7 @@ def test_one_that_was_killed_goes_on_where_it_was(reach, path):
 def test_one_that_was_killed_after_its_last_byte_asks_for_none(reach, path):
     path.parent.mkdir()
     path.with_name("file.zip.part").write_bytes(CONTENT)
-    answers = Answers(whole_or_rest)
+    answers = Replies(whole_or_rest)
     reach(answers).download(URL, path, max_bytes=len(CONTENT))
     assert fetched(path) == CONTENT and ranges(answers) == [f"bytes={len(CONTENT)}-"]
 
@@ -86,13 +86,13 @@ def misplaced(request):
 def test_what_does_not_fit_is_fetched_anew(reach, path, part, replies):
     path.parent.mkdir()
     path.with_name("file.zip.part").write_bytes(part)
-    answers = Answers(*replies)
+    answers = Replies(*replies)
     reach(answers).download(URL, path, max_bytes=len(CONTENT))
     assert fetched(path) == CONTENT and ranges(answers)[-1] is None or len(replies) == 1
 
 
 def test_one_that_never_fits_is_given_up(reach, path):
-    answers = Answers(misplaced)
+    answers = Replies(misplaced)
     with pytest.raises(Unreachable, match="does not fit, 6 times"):
         reach(answers).download(URL, path, max_bytes=len(CONTENT))
     assert len(answers.asked) == 6
@@ -102,7 +102,7 @@ def test_progress_gives_it_all_its_tries_again(reach, path, monkeypatch):
     monkeypatch.setattr(web, "TRIES", 2)
     monkeypatch.setattr(web, "PAUSE", 0.01)
     replies = [lambda request: ranged(request, CONTENT, cut=10_000), Reply(500)]
-    answers = Answers(*replies * 40)
+    answers = Replies(*replies * 40)
     reach(answers).download(URL, path, max_bytes=len(CONTENT))
     assert fetched(path) == CONTENT and len(answers.asked) == 59
     assert min(b - a for a, b in zip(answers.times, answers.times[1:])) >= 0.01
@@ -115,7 +115,7 @@ def test_progress_gives_it_all_its_tries_again(reach, path, monkeypatch):
     [Reply(200, CONTENT, cut=1000), Reply(206, b"", {"Content-Range": "bytes 1000-1000/300000"})]],
     ids=["no ranges, cut in one place", "in two places", "nothing comes", "empty parts"])
 def test_without_progress_it_is_given_up(reach, path, replies):
-    answers = Answers(*replies)
+    answers = Replies(*replies)
     with pytest.raises(Unreachable, match="6 times"):
         reach(answers).download(URL, path, max_bytes=len(CONTENT))
     assert len(answers.asked) < 20 and not path.exists()
@@ -128,7 +128,7 @@ def test_a_server_that_sends_less_than_it_is_asked_for_is_asked_for_the_rest(rea
         return Reply(206, CONTENT[start:end],
                      {"Content-Range": f"bytes {start}-{end - 1}/{len(CONTENT)}"})
 
-    answers = Answers(sparingly)
+    answers = Replies(sparingly)
     reach(answers).download(URL, path, max_bytes=len(CONTENT))
     assert fetched(path) == CONTENT and len(answers.asked) == 3
 
@@ -140,25 +140,25 @@ def test_a_server_that_sends_less_than_it_is_asked_for_is_asked_for_the_rest(rea
 def test_a_file_that_is_too_large_gets_no_name(reach, path, reply, have):
     path.parent.mkdir()
     path.with_name("file.zip.part").write_bytes(CONTENT[:have])
-    asking = reach(Answers(reply))
+    asking = reach(Replies(reply))
     with pytest.raises(BadInput, match="are taken; left out"):
         asking.download(URL, path, max_bytes=len(CONTENT) - 1)
     assert not path.exists() and sent(asking, 1)[0] < 20e6
 
 
 def test_what_comes_compressed_is_not_the_file(reach, path):
-    answers = Answers(Reply(200, gzip.compress(CONTENT), {"Content-Encoding": "gzip"}))
+    answers = Replies(Reply(200, gzip.compress(CONTENT), {"Content-Encoding": "gzip"}))
     with pytest.raises(BadInput, match="comes compressed, which was not asked for"):
         reach(answers).download(URL, path, max_bytes=10**6)
     assert not path.exists() and len(answers.asked) == 1
 
 
 def test_a_refusal_keeps_what_came(reach, path):
-    answers = Answers(lambda request: ranged(request, CONTENT, cut=1000), Reply(403))
+    answers = Replies(lambda request: ranged(request, CONTENT, cut=1000), Reply(403))
     with pytest.raises(BadInput, match="HTTP 403"):
         reach(answers).download(URL, path, max_bytes=len(CONTENT))
     assert path.with_name("file.zip.part").read_bytes() == CONTENT[:1000]
-    reach(Answers(whole_or_rest)).download(URL, path, max_bytes=len(CONTENT))
+    reach(Replies(whole_or_rest)).download(URL, path, max_bytes=len(CONTENT))
     assert fetched(path) == CONTENT
 
 
@@ -173,6 +173,6 @@ def test_the_bar_ends_at_the_size_of_the_file(reach, path, monkeypatch, have):
     monkeypatch.setattr(web, "progress", shown)
     path.parent.mkdir()
     path.with_name("file.zip.part").write_bytes(CONTENT[:have])
-    answers = Answers(lambda request: ranged(request, CONTENT, cut=1000), whole_or_rest)
+    answers = Replies(lambda request: ranged(request, CONTENT, cut=1000), whole_or_rest)
     reach(answers).download(URL, path, max_bytes=len(CONTENT), desc="a file")
     assert (bars[0].n, bars[0].total, bars[0].desc) == (len(CONTENT), len(CONTENT), "a file")
