@@ -48,7 +48,7 @@ def whole_log(tmp_path_factory):
     path = tmp_path_factory.mktemp("log") / "whole_run.log"
     handler = logging.FileHandler(path)
     logging.getLogger().addHandler(handler)
-    for name in ("spotipy", "urllib3", "requests"):
+    for name in ("urllib3", "requests"):
         logging.getLogger(name).setLevel(logging.DEBUG)
     yield path
     logging.getLogger().removeHandler(handler)

@@ -11,7 +11,6 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from hiphoplib.tracks.sources import jamendo, web
 from hiphoplib.tracks.sources.jamendo import Jamendo
 from hiphoplib.tracks.synthetic.corpus import ARTIST_FORMS, TITLE_FORMS, invented
 from tests.loopback import Reply
@@ -131,10 +130,3 @@ def same(one, other):
 
 def usable(tracks):
     return tracks["withheld"].isna() & tracks["preview_url"].notna() & tracks["popularity"].notna()
-
-
-def surroundings(monkeypatch):
-    """A client id, small pages, and pauses that a test can wait for."""
-    monkeypatch.setenv("JAMENDO_CLIENT_ID", CLIENT_ID)
-    monkeypatch.setattr(web, "PAUSE", 0.001)
-    monkeypatch.setattr(jamendo, "SIZE", SIZE)

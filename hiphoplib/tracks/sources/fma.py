@@ -154,25 +154,33 @@ class FMA(Source):
 
 
 def _read_catalogue(path):
-    """Return the archive's tracks in the types of the table, and the titles of genres by id."""
+    """Return the archive's tracks, in the types of the table, and its genres: title by id."""
+    name, genres = "fma_metadata/tracks.csv", None
     with zipfile.ZipFile(path) as archive:
-        with archive.open("fma_metadata/genres.csv") as file:
-            genres = pd.read_csv(file, index_col="genre_id")["title"].astype(str)
-        with archive.open("fma_metadata/tracks.csv") as file:  # it has three header rows
+        if "fma_metadata/genres.csv" in archive.namelist():  # an excerpt may lack it
+            with archive.open("fma_metadata/genres.csv") as file:
+                genres = pd.read_csv(file, index_col="genre_id")["title"].astype(str)
+        with archive.open(name) as file:  # it has three header rows
             header = pd.read_csv(file, header=None, nrows=2, dtype=str, keep_default_na=False)
-        names = {0: "id"} | {number: _COLUMNS[pair] for number, pair in enumerate(
-            zip(*header.values)) if pair in _COLUMNS}
-        with archive.open("fma_metadata/tracks.csv") as file:
+        pairs = list(zip(*header.values))
+        lacking = [".".join(pair) for pair in _COLUMNS if pair not in pairs]
+        if lacking:
+            raise BadInput(f"{path}, {name}: no column {', '.join(lacking)}; it has to be the "
+                           "published fma_metadata.zip")
+        names = {0: "id"} | {pairs.index(pair): column for pair, column in _COLUMNS.items()}
+        with archive.open(name) as file:
             tracks = pd.read_csv(file, header=None, skiprows=3, usecols=list(names), dtype=str,
                                  keep_default_na=False, na_values=[""])  # "NA" may be a name
     tracks = tracks.rename(columns=names)
-    tracks = tracks[tracks["artists"].notna()].copy()
+    tracks = tracks[tracks["id"].str.fullmatch("[0-9]{1,6}") & tracks["artists"].notna()].copy()
     tracks["id"] = tracks["id"].str.zfill(6)
     for column in ("listens", "duration_ms"):
         tracks[column] = pd.to_numeric(tracks[column], errors="coerce").astype(float)
     tracks["duration_ms"] = (1000 * tracks["duration_ms"]).where(tracks["duration_ms"] > 0)
     for column in ("uploaded_at", "release_date"):
-        tracks[column] = pd.to_datetime(tracks[column], format="ISO8601", errors="coerce")
+        iso = pd.to_datetime(tracks[column], format="ISO8601", errors="coerce")
+        tracks[column] = iso.fillna(  # "11/26/2008 1:44", as spreadsheets write it
+            pd.to_datetime(tracks[column], format="%m/%d/%Y %H:%M", errors="coerce"))
     tracks["album_type"] = tracks["album_type"].str.lower().replace("single tracks", "single")
     for column in ("artists", "artist_ids"):
         tracks[column] = pd.Series([None if pd.isna(cell) else [cell] for cell in tracks[column]],
@@ -182,12 +190,15 @@ def _read_catalogue(path):
 
 def _of_genre(tracks, genres, wanted):
     """Return the archive's spelling of a genre, and its tracks."""
-    spelled = {title.casefold(): title for title in genres}
+    titles = tracks["genre_top"].dropna().unique() if genres is None else genres
+    spelled = {title.casefold(): title for title in titles}
     if wanted.casefold() not in spelled:
         close = difflib.get_close_matches(wanted.casefold(), spelled, 5, 0.5)
         raise BadInput(f"genre {wanted!r}: FMA has none of that name; it has, for instance, "
                        + ", ".join(spelled[title] for title in close or sorted(spelled)[:12]))
     title = spelled[wanted.casefold()]
+    if genres is None:
+        return title, tracks[tracks["genre_top"] == title]
     ids = "|".join(str(number) for number in genres.index[genres == title])
     return title, tracks[tracks["genres_all"].str.contains(rf"\b(?:{ids})\b", na=False)]
 

@@ -7,14 +7,10 @@ import pytest
 
 from tests import spotify_server
 from tests.paths import SHARED
-from tests.spotify_gathering import ALWAYS, gather, refused, serve, surroundings
+from tests.spotify_gathering import ALWAYS, gather, refused, serve
 from tests.spotify_server import API, CLIPS, after, page
 
-
-@pytest.fixture(autouse=True)
-def its_surroundings(monkeypatch, tmp_path):
-    with surroundings(monkeypatch, tmp_path):
-        yield
+pytestmark = pytest.mark.usefixtures("spotify")
 
 
 GOOD = spotify_server.catalogue()[0]
