@@ -80,12 +80,11 @@ def mels(options):
     """Make the mel store of a corpus."""
     from hiphoplib.audio.mel import GRIDS
     from hiphoplib.dataset.store import make_mels
-    from hiphoplib.tracks.cleaning import clean_tracks
-    from hiphoplib.tracks.table import read_rejected, read_tracks
+    from hiphoplib.tracks.cleaning import read_clean
+    from hiphoplib.tracks.table import read_rejected
 
-    tracks, _ = clean_tracks(read_tracks(options.corpus))
-    store = make_mels(tracks, options.corpus, GRIDS[options.grid], jobs=options.jobs,
-                      cluster=options.dask)
+    store = make_mels(read_clean(options.corpus), options.corpus, GRIDS[options.grid],
+                      jobs=options.jobs, cluster=options.dask)
     rejected = read_rejected(options.corpus)
     print(f"{len(store):7d}  spectrograms, {store.grid.n_mels} bands x {store.grid.frames} frames")
     print(f"{(rejected['stage'] == 'mels').sum():7d}  clips not usable, see rejected.csv")
@@ -94,10 +93,9 @@ def mels(options):
 def features(options):
     """Make tables of features that need no training here: statistics, and what a tagger hears."""
     from hiphoplib.dataset.features import make_features
-    from hiphoplib.tracks.cleaning import clean_tracks
-    from hiphoplib.tracks.table import read_tracks
+    from hiphoplib.tracks.cleaning import read_clean
 
-    tracks, _ = clean_tracks(read_tracks(options.corpus))
+    tracks = read_clean(options.corpus)
     for kind in options.kind or FEATURES:
         table = make_features(tracks, options.corpus, kind, jobs=options.jobs)
         print(f"{table.notna().all(axis=1).sum():7d}  clips by {table.shape[1]} features, {kind}")

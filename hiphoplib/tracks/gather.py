@@ -27,8 +27,7 @@ def get_tracks(source: str | Source, keep: Path | str | None = None,
     keep : path-like, optional
         Where a service's responses are kept, so that it need not be asked again.
     **options
-        Of the source that is named: ``n`` and ``seed`` of the synthetic one, ``path`` of a
-        folder, …
+        Of the source that is named: ``n`` and ``seed``, the ``path`` of a folder, …
 
     Returns
     -------
@@ -38,6 +37,7 @@ def get_tracks(source: str | Source, keep: Path | str | None = None,
     Examples
     --------
     >>> get_tracks("synthetic", n=2)["popularity"].tolist()
+    [0.0, 47.0]
     """
     return _opened(source, options).tracks(keep)
 
@@ -53,12 +53,11 @@ def gather(source: str | Source, folder: Path | str, *, jobs: int | None = None,
     source : str or Source
         As of `get_tracks`.
     folder : path-like
-        The corpus to make, or to finish; one of a service may grow, by a larger ``n``. It has
-        ``truth.json`` where the source knows what the popularity is made of.
+        The corpus to make, or to finish; one of a service may grow, by a larger ``n``.
     jobs, retry_rejected
         As of `download_previews`.
     **options
-        Of the source that is named.
+        As of `get_tracks`.
 
     Returns
     -------
@@ -72,25 +71,25 @@ def gather(source: str | Source, folder: Path | str, *, jobs: int | None = None,
     TryLater
         If a service asks to be left alone for a while; the same call goes on then.
     """
-    folder, source = Path(folder), _opened(source, options)
-    if source.path and source.path.resolve() == folder.resolve():
+    folder, origin = Path(folder), _opened(source, options)
+    if origin.path and origin.path.resolve() == folder.resolve():
         raise BadInput(f"{folder}: is the source itself; choose another folder to gather into")
-    made_by, note = {"source": source.name, **source.settings}, folder / "source.json"
+    made_by, note = {"source": origin.name, **origin.settings}, folder / "source.json"
     if note.is_file() and json.loads(note.read_text()) != made_by:
         raise BadInput(f"{folder}: holds a corpus made by {note.read_text().strip()}; "
                        "choose another folder or delete it")
-    tracks = source.tracks(keep=folder / "raw")
+    tracks = origin.tracks(keep=folder / "raw")
     write_tracks(tracks, folder)
     write_whole(note, json.dumps(made_by) + "\n")  # not before there is something to protect
-    truth, clean = source.truth(), read_clean(folder)
+    clean, truth = read_clean(folder), origin.truth()
     if truth is not None:
         write_whole(folder / "truth.json", json.dumps(truth))
-    if not source.offline:
-        download_previews(clean, source, folder, jobs=jobs, retry_rejected=retry_rejected)
+    if not origin.offline:
+        download_previews(clean, origin, folder, jobs=jobs, retry_rejected=retry_rejected)
     return tracks
 
 
-def _opened(source, options):
+def _opened(source, options) -> Source:
     return source_class(source)(**options) if isinstance(source, str) else source
 
 
@@ -100,8 +99,8 @@ def open_corpus(corpus: Path | str = "synthetic", data: Path | str = "data") -> 
     Parameters
     ----------
     corpus : str or path-like
-        "synthetic" for the default one, else a folder: one that `gather` made is taken as it is,
-        any other one is read through the `folder` source.
+        "synthetic" for the default one, else a folder: one that `gather` made, or any other one,
+        which is read through the `folder` source.
     data : path-like
         Where corpora are kept.
 
@@ -140,15 +139,13 @@ def report_folders(folder: Path | str) -> tuple[Path, Path]:
     Returns
     -------
     images, results : Path
-        ``build/<corpus>``. Where ``HIPHOP_COMMIT`` is set in the environment (``make report
-        COMMIT=1``), the report on the default corpus replaces ``images`` and
-        ``notebooks/results``, which README and presentation show.
+        ``build/<corpus>``; with ``HIPHOP_COMMIT`` in the environment (``make report COMMIT=1``),
+        for the default corpus, ``images`` and ``notebooks/results``, which the README shows.
     """
     name = Path(folder).resolve().name
+    images = results = Path("build") / name
     if os.environ.get("HIPHOP_COMMIT") and name == "synthetic":
         images, results = Path("images"), Path("notebooks/results")
-    else:
-        images = results = Path("build") / name
     for made in (images, results):
         made.mkdir(parents=True, exist_ok=True)
     return images, results

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -26,7 +26,6 @@ def clip_path(folder: Path | str, row: Clip) -> Path:
     Parameters
     ----------
     folder : path-like
-        The corpus.
     row : anything with ``id`` and ``preview_url``
         A path relative to the corpus stays; the clip of an address is named after the id.
 
@@ -64,15 +63,14 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
     Parameters
     ----------
     tracks : pd.DataFrame
-        The tracks table; rows without ``preview_url`` are left out.
+        Rows without ``preview_url`` are left out.
     source : Source
     folder : path-like
-        The corpus; clips go to where `clip_path` says, failures to ``rejected.csv``.
+        Clips go to where `clip_path` says, failures to ``rejected.csv``.
     jobs : int, optional
         Clips at a time; -1 takes every core. By default what the source says.
     retry_rejected : bool
-        Ask a service once more for clips that it did not hand out to an earlier run. What lies on
-        this machine is looked for each time.
+        Ask a service once more for clips that it did not hand out to an earlier run.
 
     Returns
     -------
@@ -93,8 +91,7 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
         source.ready()
     Path(folder).mkdir(parents=True, exist_ok=True)
     record_rejected(folder, "previews", missing)
-    # `unordered` takes processes, for sources that compute; the others wait for disk or network
-    run = unordered if source.parallel == "processes" else _in_threads
+    run: Callable = unordered if source.parallel == "processes" else _in_threads
     tasks = [(source, clip, path) for path, (clip, _) in todo.items()]
     unresponsive: list[str] = []  # ids since the last clip that came or was refused
     with closing(run(_fetch, tasks, jobs=jobs or source.at_once)) as results:
@@ -135,12 +132,11 @@ def _todo(tracks, folder, rejected, remote):
     return todo, missing
 
 
-def _in_threads(work: Callable, tasks: Iterable, *, jobs: int) -> Iterator[tuple]:
-    """Yield number and result of each task as `unordered` does, worked on in threads."""
-    run = joblib.Parallel(n_jobs=jobs, prefer="threads", pre_dispatch="2*n_jobs",
-                          return_as="generator_unordered")
-    yield from run(joblib.delayed(lambda number, task: (number, work(task)))(number, task)
-                   for number, task in enumerate(tasks))
+def _in_threads(work, tasks, *, jobs):
+    """Yield number and result of each task as `unordered` does, for work that waits."""
+    run = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")
+    return run(joblib.delayed(lambda number, task: (number, work(task)))(*item)
+               for item in enumerate(tasks))
 
 
 def _fetch(task):
@@ -156,21 +152,16 @@ def _fetch(task):
 
 
 def clip_paths(tracks: pd.DataFrame, folder: Path | str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the path of each clip, or why there is none.
+    """Return the path of each clip by id, and the reason by id where a path leads outside.
 
     Parameters
     ----------
     tracks : pd.DataFrame
-        The tracks table.
     folder : path-like
-        The corpus.
 
     Returns
     -------
-    paths : dict of str to str
-        By id.
-    outside : dict of str to str
-        Reason by id where a row's path leads outside.
+    paths, outside : dict of str to str
     """
     paths, outside = {}, {}
     for row in tracks[tracks["preview_url"].notna()].itertuples():
@@ -182,7 +173,7 @@ def clip_paths(tracks: pd.DataFrame, folder: Path | str) -> tuple[dict[str, str]
 
 
 def file_version(path: Path | str) -> tuple[int, int]:
-    """Return what tells a replaced clip: clips of one length and bit rate have one size.
+    """Return what tells a replaced clip, since those of one length and bit rate have one size.
 
     Parameters
     ----------
@@ -190,10 +181,8 @@ def file_version(path: Path | str) -> tuple[int, int]:
 
     Returns
     -------
-    size : int
-        In bytes; 0 if it is missing.
-    modified : int
-        In ns; 0 if it is missing.
+    bytes, ns : int
+        Size and time of change; 0 if the file is missing.
     """
     try:
         status = os.stat(path)

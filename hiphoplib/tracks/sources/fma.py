@@ -82,8 +82,8 @@ class FMA(Source):
         if self.n < 1 or self.seed < 0:
             raise BadInput(f"FMA, {n} tracks, seed {seed}: at least 1 track and a seed of 0 or "
                            "more are needed")
-        for path in filter(None, (metadata, zip)):
-            if not Path(path).exists():
+        for path in (metadata, zip):
+            if path and not Path(path).exists():
                 raise BadInput(f"{path}: no such file; leave it out to use the archive's server")
         self.metadata, self.no_derivatives = metadata, bool(no_derivatives)
         self.web = Web(session, at_once=self.at_once)
@@ -95,6 +95,7 @@ class FMA(Source):
                 "no_derivatives": self.no_derivatives}
 
     def ready(self) -> None:
+        """Read the directory of the clips' zip, unless that is done."""
         self._zip.open()
 
     def _clip(self, row):

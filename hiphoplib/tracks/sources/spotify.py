@@ -88,7 +88,13 @@ class Spotify(Search):
         return {"genre": self.genre, "years": self.years, "seed": self.seed}
 
     def ready(self) -> None:
-        """Show what Spotify's terms allow, once, before anything is asked for."""
+        """Show what Spotify's terms allow, once, before anything is asked for.
+
+        Raises
+        ------
+        BadInput, TryLater
+            Without permission; if nothing may be asked for.
+        """
         if self.offline:
             raise TryLater("spotify: clips are missing, and offline none is asked for; the same "
                            "command without --offline fetches them")
