@@ -116,19 +116,15 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
 
 def _todo(tracks, folder, rejected, remote):
     """Return by path a clip to fetch and the ids that share it; and by id why one cannot be."""
-    todo, missing = {}, {}
-    for clip in map(Clip._make, tracks.loc[tracks["preview_url"].notna(), Clip._fields].values):
-        try:
-            path = clip_path(folder, clip)
-        except BadInput as error:
-            missing[clip.id] = str(error)
-            continue
-        if path.is_file():
+    todo: dict[str, tuple[Clip, list[str]]] = {}
+    paths, missing = clip_paths(tracks, folder)
+    for clip in map(Clip._make, tracks.loc[tracks["id"].isin(paths), Clip._fields].values):
+        if Path(paths[clip.id]).is_file():
             continue
         if clip.id in rejected and (remote or "://" in clip.preview_url):
             missing[clip.id] = rejected[clip.id]
         else:
-            todo.setdefault(path, (clip, []))[1].append(clip.id)
+            todo.setdefault(paths[clip.id], (clip, []))[1].append(clip.id)
     return todo, missing
 
 

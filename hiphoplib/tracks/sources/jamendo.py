@@ -8,24 +8,13 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import requests
-from pydantic import (
-    AfterValidator,
-    AliasPath,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-)
 
 from hiphoplib.audio.files import middle
 from hiphoplib.errors import BadInput, TryLater
 from hiphoplib.tracks.sources.base import percentile_within, withheld
-from hiphoplib.tracks.sources.search import Line, Number, OrNone, Search
+from hiphoplib.tracks.sources.search import Search, cached
 from hiphoplib.tracks.sources.web import Transient, legible
 
 API = "https://api.jamendo.com/v3.0/tracks/"
@@ -98,25 +87,44 @@ class Jamendo(Search):
         return bool(row["preview_url"] and row["listens"] is not None and row["release_date"]
                     and not row["withheld"])
 
-    def _rows(self, cache):
+    def _rows(self, folder):
         years = list(range(self.years[0], self.years[1] + 1))
-        totals = {year: self._total(cache, year) for year in years}
+        totals = {year: self._total(folder, year) for year in years}
         for year, offset in self._turns(years, totals, size=SIZE, end=_END):
-            page = self._page(cache, year, offset)
+            page = self._page(folder, year, offset)
             results = page.content["results"] if page else []
             if page and not results:
                 totals[year] = min(totals[year], offset)  # fewer than it said, or it did not say
-            for row in self._valid(_Track, results):
-                why = withheld(row["licence"], no_derivatives=self.no_derivatives)
-                yield {**row, "withheld": why, "collected_at": page.asked_at}
+            for row in filter(None, map(self._row, results)):
+                yield {**row, "collected_at": page.asked_at}
 
-    def _total(self, cache, year):
+    def _row(self, track):
+        """Return a row from a track as the service describes it, None where it is none."""
+        track = self._dict(track)
+        track_id, artist = self._text(track.get("id")), self._text(track.get("artist_name"))
+        if (track.get("audiodownload_allowed") not in (True, "true") or not artist
+                or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", track_id or "")):
+            return None
+        artist_id, seconds = self._text(track.get("artist_id")), self._number(track.get("duration"))
+        licence = self._text(track.get("license_ccurl"))
+        return {
+            "id": track_id, "track": self._text(track.get("name")), "artists": [artist],
+            "artist_ids": artist_id and [artist_id],
+            "album_name": self._text(track.get("album_name")),
+            "release_date": _day(track.get("releasedate")),
+            "image": self._address(track.get("image")),
+            "duration_ms": 1000 * seconds if seconds else None,
+            "preview_url": self._address(track.get("audiodownload")),
+            "licence": licence, "withheld": withheld(licence, no_derivatives=self.no_derivatives),
+            "listens": self._number(self._dict(track.get("stats")).get("rate_listened_total"))}
+
+    def _total(self, folder, year):
         """Return how many entries a year has."""
-        page = self._page(cache, year, offset=0, limit=1)
-        total = _COUNT.validate_python(page and page.content["headers"].get("results_fullcount"))
+        page = self._page(folder, year, offset=0, limit=1)
+        total = self._number(page and page.content["headers"].get("results_fullcount"))
         return _END if total is None else int(min(total, _END))
 
-    def _page(self, cache, year, offset, limit=None):
+    def _page(self, folder, year, offset, limit=None):
         """Return a cached response, or ask for it; None where nothing may be asked for."""
         query = {"datebetween": f"{year}-01-01_{year}-12-31",
                  "offset": offset, "limit": limit or SIZE, "tags": self.tag,
@@ -129,7 +137,7 @@ class Jamendo(Search):
             client_id, = self._credentials("JAMENDO_CLIENT_ID")
             return self.web.get(API, params={"client_id": client_id, **query}, parse=_response)
 
-        return cache.get(query, None if self.offline else ask, _is_response)
+        return cached(folder, query, None if self.offline else ask, _is_response)
 
 
 def _response(body):
@@ -154,7 +162,7 @@ def _failure(code, message):
     """Return the error that a response stands for."""
     message = legible(" ".join(str(message or "").split())) or (
         "the service reports an error and does not say which")
-    code = _COUNT.validate_python(code)
+    code = Jamendo._number(code)
     if code == _RATE_LIMIT or "rate limit" in message.lower():
         return TryLater(f"api.jamendo.com: {message}; what came is kept, go on with the same "
                         "command in an hour, or next month if all 35,000 requests are used")
@@ -168,41 +176,10 @@ def _is_response(content):
             and isinstance(content.get("results"), list))
 
 
-def _https(address):
-    parts = urlsplit(address)
-    if parts.scheme != "https" or not parts.hostname:
-        raise ValueError("no https address")
-    return address
-
-
 def _day(text):
-    day = date.fromisoformat(text)
-    if not 1900 <= day.year <= 2200:  # pandas takes no others
-        raise ValueError("no day on which a track went up")
-    return day.isoformat()
-
-
-_COUNT = TypeAdapter(OrNone[Number])
-_Address = Annotated[Line, AfterValidator(_https)]
-_Listed = Annotated[list[Line], BeforeValidator(lambda value: [value])]
-
-
-class _Track(BaseModel):
-    """A row of the table, out of a track as the service describes it."""
-
-    model_config = ConfigDict(coerce_numbers_to_str=True)
-
-    allowed: Literal[True, "true"] = Field(alias="audiodownload_allowed", exclude=True)
-    id: Annotated[Line, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
-    track: OrNone[Line] = Field(None, alias="name")
-    artists: _Listed = Field(alias="artist_name")
-    artist_ids: OrNone[_Listed] = Field(None, alias="artist_id")
-    album_name: OrNone[Line] = None
-    release_date: OrNone[Annotated[str, AfterValidator(_day)]] = Field(None, alias="releasedate")
-    image: OrNone[_Address] = None
-    duration_ms: OrNone[Annotated[Number, Field(gt=0), AfterValidator(lambda s: 1000 * s)]] = Field(
-        None, alias="duration")
-    preview_url: OrNone[_Address] = Field(None, alias="audiodownload")
-    licence: OrNone[Line] = Field(None, alias="license_ccurl")
-    listens: OrNone[Number] = Field(
-        None, validation_alias=AliasPath("stats", "rate_listened_total"))
+    """Return the date on which a track went up, "2018-05-06"; None where it is none."""
+    try:
+        day = date.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return day.isoformat() if 1900 <= day.year <= 2200 else None  # pandas takes no others

@@ -5,29 +5,21 @@ import hashlib
 import json
 import os
 import re
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 import requests
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    Field,
-    StringConstraints,
-    ValidationError,
-    WrapValidator,
-)
 
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress, write_whole
 from hiphoplib.tracks.sources.base import Source
 from hiphoplib.tracks.sources.web import Web, conceal
-
-T = TypeVar("T")
 
 
 class Cached(NamedTuple):
@@ -37,51 +29,40 @@ class Cached(NamedTuple):
     content: dict
 
 
-class Cache:
-    """Responses of a service, one JSON file each: a table can be made again without asking.
+def cached(folder: Path | str | None, query: dict, ask: Callable[[], dict] | None = None,
+           usable: Callable[[Any], bool] = bool) -> Cached | None:
+    """Return the response to a query, so that a table can be made again without asking.
 
     Parameters
     ----------
-    folder : path-like, optional
-        Where they are kept; nowhere if not given.
+    folder : path-like or None
+        Where responses are kept, one JSON file each; nowhere if None.
+    query : dict
+        Names the file; without credentials.
+    ask : callable, optional
+        Returns the response; called where no usable one is kept.
+    usable : callable
+        Whether the content of a file is a response.
+
+    Returns
+    -------
+    Cached or None
+        None if there is none, and nobody to ask.
     """
-
-    def __init__(self, folder: Path | str | None = None):
-        self._folder = Path(folder) if folder else None
-
-    def get(self, query: dict, ask: Callable[[], dict] | None = None,
-            usable: Callable[[Any], bool] = bool) -> Cached | None:
-        """Return the response to a query.
-
-        Parameters
-        ----------
-        query : dict
-            Names the file; without credentials.
-        ask : callable, optional
-            Returns the response; called where no usable one is kept.
-        usable : callable
-            Whether the content of a file is a response.
-
-        Returns
-        -------
-        Cached or None
-            None if there is none, and nobody to ask.
-        """
-        path = self._folder and self._folder / _file_name(query)
-        if path:
-            with contextlib.suppress(FileNotFoundError, ValueError, TypeError, LookupError):
-                page = json.loads(path.read_bytes())
-                if page["query"] == query and usable(page["answer"]):
-                    return Cached(page["asked_at"], page["answer"])
-        if ask is None:
-            return None
-        cached = Cached(datetime.now(UTC).isoformat(timespec="seconds"), ask())
-        if path:
-            page = {"query": query, "asked_at": cached.asked_at, "answer": cached.content}
-            # half a surrogate pair is no UTF-8, but Python's escape of it is JSON's as well
-            write_whole(path, json.dumps(page, ensure_ascii=False).encode(
-                errors="backslashreplace"))
-        return cached
+    path = Path(folder) / _file_name(query) if folder else None
+    if path:
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, LookupError):
+            page = json.loads(path.read_bytes())
+            if page["query"] == query and usable(page["answer"]):
+                return Cached(page["asked_at"], page["answer"])
+    if ask is None:
+        return None
+    response = Cached(datetime.now(UTC).isoformat(timespec="seconds"), ask())
+    if path:
+        page = {"query": query, "asked_at": response.asked_at, "answer": response.content}
+        # half a surrogate pair is no UTF-8, but Python's escape of it is JSON's as well
+        write_whole(path, json.dumps(page, ensure_ascii=False).encode(errors="backslashreplace"))
+    return response
 
 
 def _file_name(query):
@@ -121,7 +102,7 @@ class Search(Source):
         rows: dict[str, dict] = {}
         usable = 0
         with progress(total=self.n, desc="tracks", unit="track") as bar:
-            for row in self._rows(Cache(keep and keep / "pages")):
+            for row in self._rows(keep and keep / "pages"):
                 if row["id"] in rows:
                     continue  # found twice, or moved up between two responses
                 rows[row["id"]] = row
@@ -138,19 +119,13 @@ class Search(Source):
                            f"{self.years[1]} is handed out; try another one or other years")
         return pd.DataFrame(list(rows.values()))
 
-    def _rows(self, cache: Cache) -> Iterator[dict]:
+    @abstractmethod
+    def _rows(self, folder: Path | None) -> Iterator[dict]:
         """Yield rows of the table in the order in which they are found."""
-        raise NotImplementedError
 
     def _counts(self, row: dict) -> bool:
         """Return whether a row is one of the `n` that are wanted."""
         return True
-
-    def _valid(self, model: type[BaseModel], items: list) -> Iterator[dict]:
-        """Yield those items that are what the service is asked for, as rows."""
-        for item in items:
-            with contextlib.suppress(ValidationError):
-                yield model.model_validate(item).model_dump()
 
     def _credentials(self, *names: str) -> list[str]:
         """Return credentials from environment variables, each concealed from now on."""
@@ -184,24 +159,32 @@ class Search(Source):
                     if offset < totals.get(cell, end):
                         break
 
+    # Strangers write the responses: what is of another kind is None, and costs its field alone.
 
-def _or_none(value, validate):
-    try:
-        return validate(value)
-    except ValueError:
+    @staticmethod
+    def _text(value: Any) -> str | None:
+        """Return text, or a whole number as such."""
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            return None
+        return str(value).encode(errors="replace").decode().strip() or None  # no half surrogates
+
+    @staticmethod
+    def _number(value: Any, high: float = 1e15) -> float | None:
+        """Return a number of at least 0, or that of a text."""
+        try:
+            number = -1 if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return number if 0 <= number <= high else None
+
+    def _address(self, value: Any) -> str | None:
+        """Return an https address."""
+        address = self._text(value) or ""
+        with contextlib.suppress(ValueError):
+            if urlsplit(address).scheme == "https" and urlsplit(address).hostname:
+                return address
         return None
 
-
-def _clean(value):
-    if isinstance(value, bool):
-        raise ValueError("a truth value is neither text nor number")
-    # half surrogate pairs fit in no file
-    return value.encode(errors="replace").decode() if isinstance(value, str) else value
-
-
-# Types of the fields of a response, which strangers write: one of another kind is None, and costs
-# no other field.
-OrNone = Annotated[T | None, WrapValidator(_or_none)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1),
-                 BeforeValidator(_clean)]
-Number = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_clean)]
+    @staticmethod
+    def _dict(value: Any) -> dict:
+        return value if isinstance(value, dict) else {}

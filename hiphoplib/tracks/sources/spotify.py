@@ -10,13 +10,11 @@ import time
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
 
 import requests
-from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field
 
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.tracks.sources.search import Line, Number, OrNone, Search
+from hiphoplib.tracks.sources.search import Search, cached
 from hiphoplib.tracks.sources.web import MAX_WAIT, Transient, legible
 
 YEARS = (1990, 2025)
@@ -117,17 +115,40 @@ class Spotify(Search):
     def _clip(self, row):
         return self.web.get(row.preview_url)
 
-    def _rows(self, cache):
+    def _rows(self, folder):
         known = {}
-        for page in self._pages(cache):
+        for page in self._pages(folder):
             before = len(known)
-            for row in self._valid(_Track, _items(page.content) or []):
+            for row in filter(None, map(self._row, _items(page.content) or [])):
                 known[row["id"]] = row
                 yield {**row, "collected_at": page.asked_at}
             if before < _ENOUGH <= len(known):
                 _check_fields(known.values())
 
-    def _pages(self, cache):
+    def _row(self, track):
+        """Return a row from a track as the search describes it, None where it is none."""
+        track, text = self._dict(track), self._text
+        album, track_id = self._dict(track.get("album")), text(track.get("id")) or ""
+        artists = [artist for artist in _dicts(track.get("artists")) if text(artist.get("name"))]
+        if not re.fullmatch(r"[A-Za-z0-9]{1,64}", track_id) or not artists:
+            return None  # null, a local file, an episode
+        artist_ids = [text(artist.get("id")) for artist in artists]
+        date, explicit = text(album.get("release_date")) or "", track.get("explicit")
+        preview_url = self._address(track.get("preview_url"))
+        return {
+            "id": track_id, "popularity": self._number(track.get("popularity"), 100),
+            "track": text(track.get("name")), "artists": [text(a["name"]) for a in artists],
+            "album_name": text(album.get("name")), "album_type": text(album.get("album_type")),
+            "release_date": date if re.fullmatch(r"(1\d|2[01])\d\d(-\d\d){0,2}", date) else None,
+            "image": next((self._address(i.get("url")) for i in _dicts(album.get("images"))), None),
+            "duration_ms": self._number(track.get("duration_ms"), 1e9) or None,
+            # without the application's id, which Spotify puts behind it
+            "preview_url": preview_url and re.sub(r"\?cid=[^&]*$", "", preview_url),
+            "artist_ids": artist_ids if all(artist_ids) else None,
+            "isrc": text(self._dict(track.get("external_ids")).get("isrc")),
+            "explicit": explicit if isinstance(explicit, bool) else None}
+
+    def _pages(self, folder):
         """Yield the pages, cached ones and new ones, in an order that no interruption changes."""
         totals, most, asked = {}, {}, [] if self.offline else list(_SIZES)
         cells = [(year, letter) for year in range(self.years[0], self.years[1] + 1)
@@ -138,7 +159,7 @@ class Spotify(Search):
                 query = {"q": f"genre:{genre} year:{year} track:{letter}", "type": "track",
                          "limit": size, "offset": offset}
                 try:
-                    page = cache.get(query, (lambda query=query: self._search(query)) if (
+                    page = cached(folder, query, partial(self._search, query) if (
                         asked[:1] == [size]) else None)
                 except _LimitRefused:
                     asked.remove(size)
@@ -246,6 +267,11 @@ def _parsed_token(body):
     raise Transient("the response holds no access token")
 
 
+def _dicts(values):
+    return [value for value in values if isinstance(value, dict)] if (
+        isinstance(values, list)) else []
+
+
 def _items(page):
     """Return the tracks of a page, a list of whatever came; None where it is no page."""
     tracks = page.get("tracks") if isinstance(page, dict) else None
@@ -266,38 +292,3 @@ def _check_fields(rows):
         raise BadInput(f"spotify: none of {len(rows)} tracks has {' or '.join(lost)}; gather into "
                        "another folder with an application of extended quota, or licensed music: "
                        "`python -m hiphoplib gather fma` or `gather jamendo`")
-
-
-def _named(artists):
-    """Return the artists that have a name."""
-    return [artist for artist in (artists if isinstance(artists, list) else [])
-            if isinstance(artist, dict) and str(artist.get("name") or "").strip()]
-
-
-_Names = Annotated[list[Line], Field(min_length=1), BeforeValidator(
-    lambda artists: [artist["name"] for artist in _named(artists)])]
-_Ids = Annotated[list[Line], BeforeValidator(
-    lambda artists: [artist.get("id") for artist in _named(artists)])]
-_Clip = Annotated[Line, AfterValidator(  # without the application's id, which stands behind it
-    lambda url: re.sub(r"\?cid=[^&]*$", "", url))]
-
-
-class _Track(BaseModel):
-    """A row of the table, out of a track as the search describes it; a local file has no id."""
-
-    model_config = ConfigDict(strict=True)
-
-    id: Annotated[Line, Field(pattern=r"^[A-Za-z0-9]{1,64}$")]
-    popularity: OrNone[Annotated[Number, Field(le=100)]] = None
-    track: OrNone[Line] = Field(None, alias="name")
-    artists: _Names
-    album_name: OrNone[Line] = Field(None, validation_alias=AliasPath("album", "name"))
-    album_type: OrNone[Line] = Field(None, validation_alias=AliasPath("album", "album_type"))
-    release_date: OrNone[Annotated[Line, Field(pattern=r"^(1\d|2[01])\d\d(-\d\d){0,2}$")]] = Field(
-        None, validation_alias=AliasPath("album", "release_date"))
-    image: OrNone[Line] = Field(None, validation_alias=AliasPath("album", "images", 0, "url"))
-    duration_ms: OrNone[Annotated[Number, Field(ge=1, le=1e9)]] = None
-    preview_url: OrNone[_Clip] = None
-    artist_ids: OrNone[_Ids] = Field(None, validation_alias="artists")
-    isrc: OrNone[Line] = Field(None, validation_alias=AliasPath("external_ids", "isrc"))
-    explicit: OrNone[bool] = None

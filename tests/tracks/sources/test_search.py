@@ -7,23 +7,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hiphoplib.tracks.sources.jamendo import Jamendo
-from hiphoplib.tracks.sources.search import Cache, Cached
+from hiphoplib.tracks.sources.search import Cached, cached
 
 QUERY = {"q": "genre:hip-hop year:1999 track:q", "type": "track", "limit": 50, "offset": 150}
 CELLS = [(year, letter) for year in (1999, 2000, 2001) for letter in "abcd"]
 
 
 def kept(folder, query=QUERY):
-    return Cache(folder).get(query)
+    return cached(folder, query)
 
 
 def test_what_came_comes_back_without_asking_again(tmp_path):
     assert kept(tmp_path) is None and kept(None) is None
     content = {"tracks": {"items": [None, {"name": "Beyoncé 漢 \ud83d half a pair", "n": 1.5}]}}
-    first = Cache(tmp_path).get(QUERY, lambda: content)
+    first = cached(tmp_path, QUERY, lambda: content)
     assert kept(tmp_path) == first == Cached(first.asked_at, content)
     assert kept(tmp_path, dict(reversed(QUERY.items()))) == first
-    assert Cache(tmp_path).get(QUERY, pytest.fail) == first
+    assert cached(tmp_path, QUERY, pytest.fail) == first
     assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
     asked_at = datetime.fromisoformat(first.asked_at)
     assert asked_at.utcoffset() == timedelta(0)
@@ -34,15 +34,15 @@ def test_two_queries_never_share_a_response(tmp_path):
     words = ["a", "A", "a b", "a_b", "a/b", "../a", "a:b", "á", "漢" * 99, "x" * 300, "x" * 301, ""]
     queries = [{"q": q, "offset": offset} for q in words for offset in (1, 10, "1", None)]
     queries += [{"q": "a"}, {"offset": 1}, {"q": "a_offset=1"}, {"q": {"a": 1}}, {}]
-    cache = Cache(tmp_path / "pages")
+    pages = tmp_path / "pages"
     for number, query in enumerate(queries):
-        cache.get(query, lambda number=number: {"number": number})
-    files = list((tmp_path / "pages").iterdir())
+        cached(pages, query, lambda number=number: {"number": number})
+    files = list(pages.iterdir())
     assert len({path.name.lower() for path in files}) == len(files) == len(queries)
     assert all(len(path.name) < 200 and path.name.isascii() for path in files)
-    assert list(tmp_path.iterdir()) == [tmp_path / "pages"]  # nothing beside the folder
+    assert list(tmp_path.iterdir()) == [pages]  # nothing beside the folder
     for number, query in enumerate(queries):
-        assert cache.get(query).content == {"number": number}
+        assert cached(pages, query).content == {"number": number}
 
 
 OTHER = json.dumps({"query": {**QUERY, "offset": 0}, "asked_at": "", "answer": {"a": 1}})
@@ -54,13 +54,13 @@ OTHER = json.dumps({"query": {**QUERY, "offset": 0}, "asked_at": "", "answer": {
     ids=["empty", "cut", "list", "null", "no fields", "no text", "one field", "another query's",
          "nothing came"])
 def test_a_damaged_response_is_asked_for_again(tmp_path, content):
-    Cache(tmp_path).get(QUERY, lambda: {"a": 1})
+    cached(tmp_path, QUERY, lambda: {"a": 1})
     [path] = tmp_path.iterdir()
     path.with_name(f"{path.name}.part").write_bytes(b"half")  # of a run that was killed
     for damaged in (content, path.read_bytes()[:-9]):
         path.write_bytes(damaged)
         assert kept(tmp_path) is None
-        assert Cache(tmp_path).get(QUERY, lambda: {"a": 2}) == kept(tmp_path)
+        assert cached(tmp_path, QUERY, lambda: {"a": 2}) == kept(tmp_path)
         assert kept(tmp_path).content == {"a": 2}
     assert list(tmp_path.iterdir()) == [path]
 
