@@ -9,11 +9,11 @@ from tests import jamendo_server, spotify_server
 
 
 @pytest.fixture
-def jamendo(server, monkeypatch, hasty):
+def jamendo(monkeypatch, hasty):
     """Function of a service: a source that reaches it; with a client id, and small pages."""
     monkeypatch.setenv("JAMENDO_CLIENT_ID", jamendo_server.CLIENT_ID)
     monkeypatch.setattr(jamendo_source, "SIZE", jamendo_server.SIZE)
-    with jamendo_server.reaching(server) as make:
+    with jamendo_server.reaching() as make:
         yield make
 
 
