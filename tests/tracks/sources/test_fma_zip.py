@@ -187,6 +187,15 @@ def test_the_directory_is_parsed_once_not_once_a_clip(monkeypatch, ids):
     assert len(opened) == 1
 
 
+def test_a_directory_that_is_too_large_is_not_asked_for(monkeypatch):
+    monkeypatch.setattr(fma, "_DIRECTORY_MAX_BYTES", 2000)
+    archive = Archive(*zips())
+    with serving(archive, HOST) as (server, session):
+        with pytest.raises(BadInput, match="fma_large.zip: not a zip that can be read"):
+            fma.FMA(session=session).ready()
+        assert archive.sent(server) == 1024
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "000/../1", "1", "٠٠٠٠٠٢", ""])
 def test_only_names_of_the_layout_are_looked_for(name, tmp_path):
     (tmp_path / "fma_large.zip").write_bytes(zips()[1])
