@@ -200,16 +200,16 @@ def test_a_disk_that_is_too_small_is_told_before(elsewhere, monkeypatch):
     assert 1.1 * store < DISK_GB * 1e9, "audio, other stores, checkpoints lie beside it"
 
 
-@pytest.mark.parametrize("content, said", [
-    (None, "`make report` leaves them"), ({"machine": {"processor": "other"}}, "another processor"),
-    ({"machine": machine(), "stages": [{"name": "one"}]}, None)])
-def test_the_stages_of_the_report_are_those_measured_here(elsewhere, content, said):
-    module.TIMES.parent.mkdir()
-    module.TIMES.write_text(json.dumps(content) if content else "")
-    if not said:
+@pytest.mark.parametrize("content", [None, {"machine": {"processor": "other"}}, {
+    "machine": machine(), "stages": [{"name": "one"}]}])
+def test_the_stages_of_the_report_are_those_measured_here(elsewhere, content):
+    if content:
+        module.TIMES.parent.mkdir()
+        module.TIMES.write_text(json.dumps(content))
+    if content and "stages" in content:
         assert PARTS["report"](None) == {"stages": content["stages"]}
         return
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match="no times of this processor there; `make report` leaves"):
         PARTS["report"](None)
 
 
