@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from hiphoplib.errors import BadInput
+from hiphoplib.studies.commands import COMMANDS
 
 PROGRAM = "python -m hiphoplib"
 # those of `networks.NETWORKS`, `splits.SPLITS` and `features.FEATURES`
@@ -58,12 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-@click.group(context_settings={"max_content_width": 100})
+class _InOrder(click.Group):
+    """Commands in the order of the stages."""
+
+    def list_commands(self, ctx):
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder, context_settings={"max_content_width": 100})
 def program():
     """Which unreleased tracks have a chance?
 
-    The stages of the report as commands: gather, describe, mels, features, train, evaluate,
-    explain; and score, for songs that are not out. Each goes on where it was stopped.
+    The stages of the report, then the studies. Each goes on where it was stopped.
     """
 
 
@@ -295,16 +302,17 @@ def train(corpus, grid, split, folds, jobs, models, seeds, epochs, out):
 
 def _save(experiment, model, out, seeds):
     """Put a trained model into a folder, and say how to go on."""
+    from hiphoplib.evaluation.evaluate import evaluate as evaluate_models
     from hiphoplib.scoring.model_folder import save_model
-    from hiphoplib.scoring.score import FEWEST
+    from hiphoplib.scoring.score import MIN_NETWORKS
 
-    save_model(experiment, model, out, seeds)
+    save_model(experiment, evaluate_models(experiment, [model])[0], model, out, seeds)
     print(f"{out}: all that scoring needs; "
           f"{PROGRAM} score FOLDER --model {out} --out report.html")
     networks = len(seeds) * experiment.sides.shape[1]
-    if networks < FEWEST:
-        print(f"it has {networks} of the {FEWEST} networks that it takes to put one song above "
-              f"another; --seeds {FEWEST} trains them")
+    if networks < MIN_NETWORKS:
+        print(f"it has {networks} of the {MIN_NETWORKS} networks that it takes to put one song "
+              f"above another; --seeds {MIN_NETWORKS} trains them")
 
 
 @program.command()
@@ -350,8 +358,11 @@ def evaluate(command, corpus, grid, split, folds, json_path, models, splits, pow
               "the explanation names, and without it.")
 def explain(corpus, grid, split, folds, track, model, out, wav):
     """Explain one track by LIME: a picture, sentences, and on request sound."""
-    from hiphoplib.explanation.cache import explain_track
-    from hiphoplib.explanation.segments import as_wav, hear
+    import soundfile as sf
+
+    from hiphoplib.audio.files import read_clip
+    from hiphoplib.explanation.segments import isolate
+    from hiphoplib.explanation.tracks import explain_track
     from hiphoplib.io import write_whole
     from hiphoplib.models.experiment import prepare
     from hiphoplib.report.figures_explanation import explanation
@@ -365,11 +376,15 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
     save(explanation(S_db, attribution, title=f"{track}: what the {label_of(model)} listens to"),
          out)
     print(f"{track}:\n{told(attribution, model)}")
-    if wav:
-        sounds = hear(clip_path(corpus, experiment.tracks.loc[track]), attribution)
-        for name, sound in sounds.items():
-            write_whole(wav / f"{name}.wav", as_wav(*sound))
-        print(f"written to {wav}: {', '.join(sounds)}" if sounds else "nothing to listen to")
+    if wav and not attribution.stable.any():
+        print("nothing to listen to")
+    elif wav:
+        y, sr = read_clip(clip_path(corpus, experiment.tracks.loc[track]))
+        for name, mask in {"stable": attribution.stable, "rest": ~attribution.stable}.items():
+            part = isolate(y, sr, mask, attribution.grid)
+            write_whole(wav / f"{name}.wav",
+                        lambda file, part=part: sf.write(file, part, sr, format="WAV"))
+        print(f"written to {wav}: stable, rest")
 
 
 @program.command()
@@ -409,3 +424,7 @@ def score(folder, model, out, no_audio, no_explain, details, hop, jobs):
         print(BANNER)
     write_report(scored, out, audio=not no_audio, explaining=not no_explain, details=details)
     print(f"written: {out}")
+
+
+for _command in COMMANDS:
+    program.add_command(_command)

@@ -1,4 +1,4 @@
-"""What a user is meant to read: one line, and exit status 1 on the command line."""
+"""Errors that a user reads as one line, with exit status 1 on the command line."""
 
 
 class BadInput(ValueError):

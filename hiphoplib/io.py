@@ -1,26 +1,27 @@
-"""Files that are there whole or not at all."""
+"""Write files and folders whole or not at all; silence compiled code; show progress."""
 
-import contextlib
 import os
 import shutil
 import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 from tqdm.auto import tqdm
 
-_lock, _silent, _kept = threading.Lock(), 0, None  # how many are inside, and what 2 was before
+_silence = threading.RLock()
 
 
-def write_whole(path, content):
-    """Write a file under a temporary name and rename it, so that a half-written one never counts.
+def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], Any]) -> None:
+    """Write a file under a temporary name and rename it, so that no half-written one is left.
 
     Parameters
     ----------
     path : path-like
         Its folder is made if it is not there.
     content : bytes, str or callable
-        Text is written as UTF-8; a function gets the open file and writes to it.
+        Text is written as UTF-8; a function is given the open file.
 
     Raises
     ------
@@ -39,13 +40,27 @@ def write_whole(path, content):
                     file.write(content.encode() if isinstance(content, str) else content)
             os.replace(part, path)
     except OSError:
-        part.unlink(missing_ok=True)  # a full disk is not made fuller
+        part.unlink(missing_ok=True)
         raise
 
 
 @contextmanager
-def naming(path):
-    """Put a file's name into errors of the system, many of which have none."""
+def naming(path: Path | str) -> Iterator[None]:
+    """Put a file's name into errors of the system, many of which have none.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    OSError
+        The same, with the name.
+    """
     try:
         yield
     except OSError as error:
@@ -53,17 +68,16 @@ def naming(path):
 
 
 @contextmanager
-def replacing(folder):
-    """Write a folder anew beside the one that stands, which it replaces at the end.
+def replacing(folder: Path | str) -> Iterator[Path]:
+    """Write a folder anew beside the old one, which it replaces at the end.
 
-    A disk renames no folder onto another one, so the old one steps aside before. Where the new
-    one cannot take its place, or an error comes before, the old one stands again; where the
-    process is killed in between, `standing` finds it and `recover` puts it back.
+    No folder can be renamed onto another, so the old one steps aside first. After an error it
+    stands again; after a kill in between, `standing` finds it and `recover` puts it back.
 
     Parameters
     ----------
     folder : path-like
-        It need not be there. What an earlier process left of it is gone, see `recover`.
+        It need not be there. What a killed process left of it is lost unless `recover` came first.
 
     Yields
     ------
@@ -75,78 +89,86 @@ def replacing(folder):
     OSError
         If a folder cannot be made or renamed: on Windows, while somebody reads from it.
     """
-    folder, new, old = _places(folder)
+    current, new, old = _places(folder)
     new.mkdir(parents=True)
     try:
         yield new
-        if folder.exists():
-            os.replace(folder, old)
-        os.replace(new, folder)
+        if current.exists():
+            os.replace(current, old)
+        os.replace(new, current)
     except BaseException:
-        recover(folder)  # a full disk is not made fuller
+        recover(folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
 
 
-def recover(folder):
-    """Undo an exchange that was killed half way, and remove what is left of any."""
-    folder, new, old = _places(folder)
-    if old.exists() and not folder.exists():
-        os.replace(old, folder)
+def recover(folder: Path | str) -> None:
+    """Undo an exchange that was killed half way, and remove what is left of any.
+
+    Parameters
+    ----------
+    folder : path-like
+    """
+    current, new, old = _places(folder)
+    if old.exists() and not current.exists():
+        os.replace(old, current)
     for rest in (new, old):
         if rest.exists():
             shutil.rmtree(rest)
 
 
-def standing(folder):
-    """Where to read a folder: where it stepped aside to, if nothing has taken its place."""
-    old = _places(folder)[2]
-    return old if old.exists() and not Path(folder).exists() else Path(folder)
+def standing(folder: Path | str) -> Path:
+    """Return where to read a folder: where it stepped aside to if nothing has replaced it yet.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    Path
+    """
+    current, _, old = _places(folder)
+    return old if old.exists() and not current.exists() else Path(folder)
 
 
 def _places(folder):
-    """Paths of a folder, of the new one beside it, and of the old one that steps aside."""
+    """Return the paths of a folder, of the new one beside it, and of the old one."""
     folder = Path(folder).resolve()  # a link to another disk stays one
     return folder, *(folder.with_name(f"{folder.name}.{end}") for end in ("new", "old"))
 
 
-@contextlib.contextmanager
-def silent_stderr():
+@contextmanager
+def silent_stderr() -> Iterator[None]:
     """Send file descriptor 2 nowhere, to which decoders and TensorFlow write past `sys.stderr`.
 
-    The descriptor is the whole process': of threads that overlap, the first to come silences it,
-    and the last to leave gives it back. Each on its own would restore what another one had put
-    there, and standard error would stay silent for ever.
+    Yields
+    ------
+    None
+        Threads take turns, since the descriptor is the whole process'.
     """
-    _enter()
-    try:
-        yield
-    finally:
-        _leave()
+    with _silence, open(os.devnull, "w") as nowhere:
+        kept = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
-def _enter():
-    global _silent, _kept
-    with _lock:
-        if not _silent:
-            _kept = os.dup(2)
-            with open(os.devnull, "w") as nowhere:
-                os.dup2(nowhere.fileno(), 2)
-        _silent += 1
+def progress(iterable: Iterable | None = None, **options: Any) -> tqdm:
+    """Return a progress bar; none where output is no terminal, nor with ``TQDM_DISABLE`` set.
 
+    Parameters
+    ----------
+    iterable : iterable, optional
+        What to pass on; without it the bar is moved by its `update`.
+    **options
+        Of `tqdm`.
 
-def _leave():
-    global _silent
-    with _lock:
-        _silent -= 1
-        if not _silent:
-            os.dup2(_kept, 2)
-            os.close(_kept)
-
-
-def progress(iterable=None, **options):
-    """A progress bar; none where output is no terminal, nor with ``TQDM_DISABLE`` set.
-
-    Notebooks that are executed unseen set it: a bar that stopped is no output to keep.
+    Returns
+    -------
+    tqdm
     """
     return tqdm(iterable, disable=True if os.environ.get("TQDM_DISABLE") else None, **options)

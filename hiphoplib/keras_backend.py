@@ -1,4 +1,4 @@
-"""Keras on TensorFlow, loaded without the messages of its start, and with memory that stays."""
+"""Load Keras on TensorFlow without the messages of its start, with memory that stays."""
 
 import os
 
@@ -14,7 +14,7 @@ with silent_stderr():
 
     # looks for a GPU now, not in the middle of a notebook
     HAS_GPU = bool(tf.config.list_physical_devices("GPU"))
-import keras  # noqa: E402 - TensorFlow before it, in silence
+import keras as keras  # noqa: E402 - TensorFlow before it, in silence
 
 if KEEPS_MEMORY and not HAS_GPU:  # of a GPU the first operation takes all memory
     # On Python 3.11 the first dataset that reads from Python, as every training has one, has
@@ -24,5 +24,3 @@ if KEEPS_MEMORY and not HAS_GPU:  # of a GPU the first operation takes all memor
     keep_memory()
 
 tf.get_logger().setLevel("ERROR")  # a network a fold is no mistake, whatever "retracing" says
-
-__all__ = ["HAS_GPU", "KEEPS_MEMORY", "keras", "tf"]

@@ -9,7 +9,7 @@ TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 USERS_CHOICE = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX")
 
 
-def keep_memory():
+def keep_memory() -> bool:
     """Have the C library keep the memory that this process frees, for what it takes next.
 
     TensorFlow takes and frees buffers of tens of megabytes at every step, and so do spectrograms.
@@ -20,7 +20,7 @@ def keep_memory():
     Returns
     -------
     bool
-        Whether it is so now. An older glibc refuses so high a threshold.
+        Whether it does so now. An older glibc refuses so high a threshold.
     """
     if sys.platform != "linux" or any(os.environ.get(name) for name in USERS_CHOICE):
         return False

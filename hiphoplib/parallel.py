@@ -1,67 +1,66 @@
-"""One piece of work on many tasks at once: in processes of this machine, or of a Dask cluster.
+"""Run a function on many tasks in processes: of this machine, or of a Dask cluster.
 
-Both are joblib's ways to work in parallel, loky and Dask, taken as executors and not through
-`joblib.Parallel`. That one gathers results without bound where the caller is slower than the
-workers, runs in the caller's own process where there is one worker, throws away what was finished
-when a worker dies, and on Dask waits for ever for a task that ended its workers.
+A process of this machine reads pickled tasks from its standard input and writes pickled results
+to its standard output. However it dies, that ends, which costs its own task and no other; a pool
+of `concurrent.futures` or loky is broken then, and one of pebble waits for ever after exit 0.
 """
 
+import atexit
 import logging
-import multiprocessing.resource_tracker
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
-import time
-import warnings
+import traceback
 from collections import deque
-from concurrent.futures import CancelledError
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from itertools import chain
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from itertools import chain, islice
+from operator import call
 from queue import Empty, SimpleQueue
+from typing import Any
 
+import cloudpickle
 import joblib
 import psutil
-from joblib.externals.loky import get_reusable_executor, process_executor
-from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
 from hiphoplib.errors import BadInput
 from hiphoplib.memory import keep_memory
 
 DIED = "died"  # instead of a result: the task ends its worker, even when it runs alone
-LONE = 5  # of them in a row are the fault of the workers
-AHEAD = 2  # tasks handed out for each worker: one that it works on, and the next
-IDLE = 30  # s after which a process without work ends; calls soon after each other share them
-ANSWER = 10  # s in which a scheduler has to answer, and to have a worker
-LOOK = 5  # s between two looks at who works in a cluster
-ABSENT = 60  # s that a cluster may be without any worker
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
-                            "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-                            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
-WORKER = {**ONE_THREAD, "CUDA_VISIBLE_DEVICES": "-1"}  # several on one GPU want all of its memory
-GROWS = 2 * 10**9  # bytes a worker may grow by; loky's 300 MB are less than a network takes
-
-# loky replaces a worker that has grown by 300 MB or had no work, which costs nothing, and says so
-warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+AHEAD = 2  # tasks handed out for each process: one that it works on, and the next
+MAX_DEATHS = 5  # in a row, of tasks that run alone: more are the fault of the workers
+MAX_IDLE = 30  # s without work after which a process ends; calls soon after each other share it
+MAX_BYTES = 3 * 10**9  # that a process may hold on to between two tasks
+CLUSTER_TASKS = 256  # handed out to a cluster at once
+LOOK = 5  # s without a result after which a cluster's workers are looked for
+ANSWER = 10  # s in which its scheduler has to answer
+ABSENT = 60  # s that it may be without any worker
+# with several processes on one GPU, each wants all of its memory
+ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1"} | dict.fromkeys((
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
 
 
-def unordered(work, tasks, *, jobs=-1, cluster=None):
-    """Results of a function for many tasks, in order of completion.
+def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
+              cluster: str | None = None) -> Generator[tuple[int, Any], None, None]:
+    """Yield the results of a function for many tasks, in order of completion.
 
-    The function runs in other processes always, so that it may crash. When a worker dies, the
-    tasks that were handed out and have no result are suspects: each is run again with nothing
-    beside it, and only one that ends its worker then as well is given up. A worker that was
-    killed from outside costs its time and no task.
+    The function always runs in other processes, so it may crash. A task that ends its worker is
+    run once more with nothing beside it, and given up if it ends that one too: a worker that
+    was killed from outside costs no task.
 
     Parameters
     ----------
     work : callable
-        Of a task; a function of a module, which the workers import.
+        Is given a task and returns its result; both travel pickled.
     tasks : iterable
         Taken as workers become free: neither tasks nor results pile up.
     jobs : int
-        Processes; -1 takes every core. Without meaning where there is a cluster.
+        Processes; -1 takes every core. Ignored with a cluster.
     cluster : str, optional
         Address of a Dask scheduler, ``tcp://HOST:PORT``; its workers do the work.
 
@@ -77,22 +76,25 @@ def unordered(work, tasks, *, jobs=-1, cluster=None):
     BadInput
         If the cluster does not answer, has no workers, or lacks this project; or if the workers
         end whatever they are given.
+
+    Examples
+    --------
+    >>> sorted(unordered(abs, [-3, 4], jobs=1))
+    [(0, 3), (1, 4)]
     """
     waiting = enumerate(tasks)
-    first = next(waiting, None)
-    if first is None:
-        return  # nothing to do needs nobody
+    first = list(islice(waiting, 1))
+    if not first:
+        return  # without tasks no worker is needed
     pool = _Cluster(cluster) if cluster else _Processes(jobs)
     try:
-        yield from _unordered(pool, work, chain([first], waiting))
-    except BaseException:  # also where the caller stops listening
+        yield from _unordered(pool, work, chain(first, waiting))
+    finally:  # also where the caller stops early
         pool.stop()
-        raise
-    pool.release()
 
 
-def jobs_that_fit(jobs, bytes_each, tasks):
-    """How many processes to start for a number of tasks, int: no more than memory is there for.
+def jobs_that_fit(jobs: int, bytes_each: int, tasks: int) -> int:
+    """Return how many processes to start, no more than there are tasks and memory for.
 
     Parameters
     ----------
@@ -101,148 +103,146 @@ def jobs_that_fit(jobs, bytes_each, tasks):
     bytes_each : int
         What one of them takes at most.
     tasks : int
+        How many there are.
+
+    Returns
+    -------
+    int
+        At least 1, or 0 if no processes are wanted, which `unordered` refuses.
     """
     room = int(psutil.virtual_memory().available // bytes_each)
     return max(1, min(joblib.effective_n_jobs(jobs), room, tasks)) if jobs else jobs
 
 
 def _unordered(pool, work, waiting):
-    """Hand out and collect, on any pool."""
-    suspects, alone, flying, done = deque(), None, {}, SimpleQueue()
-    deaths = 0  # of workers with one task and nothing else, since the last result
-
-    def hand_out(task):
-        future = pool.submit(work, task[1])
-        flying[future] = task
-        future.add_done_callback(done.put)
-
-    more = True
-    while more or suspects or flying:
-        room = pool.room()  # none for a while, where all workers of a cluster died
-        if suspects and not flying:
-            alone = suspects.popleft()
-            hand_out(alone)
-        while more and not suspects and alone is None and len(flying) < room:
-            task = next(waiting, None)
-            if task is None:
-                more = False
-            else:
-                hand_out(task)
-        if not (flying or more):
+    """Hand out tasks and collect results, on either pool."""
+    flying, done, suspects, deaths = {}, SimpleQueue(), deque(), 0
+    while True:
+        if suspects:  # they ended their workers, and run alone
+            batch = [] if flying else [suspects[0]]
+        else:
+            batch = islice(waiting, pool.room - len(flying))
+        for task in batch:
+            future = pool.submit(work, task[1])
+            flying[future] = task
+            future.add_done_callback(done.put)
+        if not flying:
             return
         try:
             future = done.get(timeout=LOOK)
         except Empty:
+            pool.look()
             continue
-        task = flying.pop(future)
-        result = pool.result(future)
-        if result is DIED and task is not alone:
+        task, result = flying.pop(future), pool.result(future)
+        if suspects and task is suspects[0]:
+            suspects.popleft()
+        elif result is DIED:
             suspects.append(task)
             continue
-        alone = None
         deaths = deaths + 1 if result is DIED else 0
-        if deaths == LONE:
-            raise BadInput(f"the workers end whatever they are given, {LONE} tasks in a row, for "
-                           "too little memory perhaps, or a broken library; free memory or install "
-                           "the requirements anew, the same command goes on from here")
+        if deaths == MAX_DEATHS:
+            raise BadInput(f"the workers end whatever they are given, {MAX_DEATHS} tasks in a row, "
+                           "for too little memory perhaps, or a broken library; free memory or "
+                           "install the requirements anew, the same command goes on from here")
         yield task[0], result
 
 
 class _Processes:
-    """Processes of this machine."""
+    """Processes of this machine, each waited for by a thread."""
+
+    idle: list[subprocess.Popen] = []  # of all calls, for the next one
 
     def __init__(self, jobs):
         if jobs == 0:
             raise BadInput("jobs: 0 processes cannot work; give at least 1")
-        self._jobs = joblib.effective_n_jobs(jobs)
-        self._executor = self._last = None
-
-    def room(self):
-        return AHEAD * self._jobs
+        self.room = AHEAD * joblib.effective_n_jobs(jobs)
+        self._threads = ThreadPoolExecutor(joblib.effective_n_jobs(jobs))
+        self._busy, self._lock, self._stopped = set(), threading.Lock(), False
 
     def submit(self, work, task):
-        with _deaf_children():
-            while True:
-                self._executor = get_reusable_executor(self._jobs, timeout=IDLE, env=WORKER,
-                                                       initializer=_prepare,
-                                                       initargs=(os.getpid(), GROWS))
-                try:
-                    self._last = self._executor.submit(work, task)
-                    return self._last
-                except BrokenProcessPool:
-                    pass  # a worker died just now; the next executor is a new one
+        return self._threads.submit(self._run, cloudpickle.dumps((os.getcwd(), work, task)))
+
+    def _run(self, packed):
+        with self._lock:
+            if self._stopped:
+                return DIED
+            process = self._process()
+            self._busy.add(process)
+        try:
+            pickle.dump(packed, process.stdin)
+            process.stdin.flush()
+            error, result = pickle.load(process.stdout)
+            usable = psutil.Process(process.pid).memory_info().rss < MAX_BYTES
+        except (OSError, EOFError, pickle.UnpicklingError, psutil.Error):
+            error, result, usable = None, DIED, False
+        self._busy.remove(process)
+        if usable:
+            self.idle.append(process)
+        else:
+            _end(process)
+        if error:
+            raise error
+        return result
+
+    def _process(self):
+        while self.idle:
+            process = self.idle.pop()
+            if process.poll() is None:
+                return process
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", "from hiphoplib.parallel import _serve; _serve()"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(sys.path)},
+            # in a group of its own, which Ctrl-C in a terminal does not reach
+            start_new_session=True, creationflags=512 if os.name == "nt" else 0)
+        atexit.register(_end, process)
+        return process
+
+    def look(self):
+        """Do nothing: a process that dies is noticed."""
 
     def result(self, future):
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            return DIED
+        return future.result()
 
     def stop(self):
-        if self._executor:
-            until = time.monotonic() + 1  # loky takes a task in milliseconds
-            while self._last and not (self._last.running() or self._last.done()):
-                if time.monotonic() > until:
-                    break
-                time.sleep(0.001)  # it stumbles over one that it has not taken when it is stopped
-            self._executor.shutdown(kill_workers=True)
-
-    def release(self):
-        """Keep the processes for the next call, which then need not start."""
+        with self._lock:
+            self._stopped = True
+            for process in tuple(self._busy):
+                process.kill()
+        self._threads.shutdown(cancel_futures=True)
 
 
-def _prepare(parent, grows):
-    """Make this process deaf to Ctrl-C, and end it when its parent is gone or it has grown.
+def _end(process):
+    with suppress(OSError), process:  # closes the pipes, and waits for its end
+        process.kill()
 
-    A parent that is killed ends nobody. On Windows `os.getppid` does not change then: there a
-    process ends when it has had no work for a while.
-    """
+
+def _serve():
+    """Do the tasks that come in by standard input: the program of a process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_memory()
-    process_executor._MAX_MEMORY_LEAK_SIZE = grows  # a new one loads TensorFlow again, 4 s
+    results = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print is no result
+    tasks = SimpleQueue()
 
-    def watch():
-        while os.getppid() == parent:
-            time.sleep(0.1)
-        os._exit(1)
+    def receive():
+        with suppress(EOFError):
+            while True:
+                tasks.put(pickle.load(sys.stdin.buffer))
+        os._exit(1)  # the parent is gone; a task may be under way
 
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def _deaf_children():
-    """Processes that are started inside do not hear Ctrl-C even before they can say so.
-
-    A terminal sends it to all of them, and each would write where it was just then; the one that
-    started them ends them.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    for tracker in (multiprocessing.resource_tracker, loky_tracker):
-        tracker.ensure_running()  # started inside, it would open the ears again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _unpack():
-    """Function that does a packed piece of work; an inner one, which Dask sends as code.
-
-    So the workers need this project, but the scheduler, which opens what passes through, does not.
-    """
-    def do(packed):
-        import pickle
-
-        try:
-            work, task = pickle.loads(packed)
-        except AttributeError as error:
-            raise ImportError(str(error)) from error
-        return work(task)
-
-    return do
+    threading.Thread(target=receive, daemon=True).start()
+    with suppress(Empty):
+        while True:
+            folder, work, task = pickle.loads(tasks.get(timeout=MAX_IDLE))
+            try:
+                os.chdir(folder)
+                reply = cloudpickle.dumps((None, work(task)))
+            except Exception as error:
+                error.add_note(traceback.format_exc())
+                reply = cloudpickle.dumps((error, None))
+            results.write(reply)
+            results.flush()
 
 
 class _Cluster:
@@ -250,63 +250,55 @@ class _Cluster:
 
     def __init__(self, address):
         try:
-            from distributed import Client, KilledWorker
+            import distributed
         except ImportError:
             raise BadInput(f"{address}: clusters need Dask, which is not installed; "
                            "pip install 'dask[distributed]'") from None
-        self._address, self._killed = address, KilledWorker
-        self._silenced = [log for name, log in logging.root.manager.loggerDict.items()
-                          if isinstance(log, logging.Logger) and not log.disabled
-                          and f"{name}.".startswith(("distributed.", "tornado.application."))]
-        self._client = Client.__new__(Client)  # one that cannot connect has to be closed as well
-        found = "no Dask scheduler answers there; start one with `dask scheduler`"
-        try:
-            for log in self._silenced:
-                log.disabled = True  # what goes wrong is told here, in one line
-            self._client.__init__(address, timeout=ANSWER, set_as_default=False)
-            found = "there are no workers; start some with `dask worker`"
-            self._client.wait_for_workers(1, timeout=ANSWER)
-        except (OSError, ValueError) as error:
-            self.stop()
-            raise BadInput(f"{address}: {found}, or leave out --dask") from error
-        except BaseException:  # Ctrl-C
-            self.stop()
-            raise
-        self._executor = self._client.get_executor(pure=False)
-        self._room, self._looked, self._seen = 0, -LOOK, time.monotonic()
-
-    def room(self):
-        """Tasks to hand out; workers may have come or gone since the last look."""
-        now = time.monotonic()
-        if now - self._looked >= LOOK:
-            self._looked = now
-            try:
-                self._room = AHEAD * sum(self._client.nthreads().values())
-            except Exception as error:  # of classes that differ with Dask's version
-                raise self._gone() from error
-            self._seen = now if self._room else self._seen
-            if now - self._seen > ABSENT:
-                raise BadInput(f"{self._address}: no workers for {ABSENT} s; start some with "
-                               "`dask worker`, the same command goes on from here")
-        return self._room
+        self._dask, self._address, self.room = distributed, address, CLUSTER_TASKS
+        self._client, self._opened = None, ExitStack()
 
     def submit(self, work, task):
-        packed = pickle.dumps((work, task))
+        if self._client is None:
+            self._connect()
+        try:  # a lambda travels as code: the scheduler unpacks it, and may lack this project
+            return self._client.submit(lambda packed: call(*pickle.loads(packed)),
+                                       pickle.dumps((work, task)), pure=False)
+        except Exception as error:  # of classes that differ with Dask's version
+            raise self._gone() from error
+
+    def _connect(self):
+        for name in ("distributed", "distributed.client", "tornado.application"):
+            self._opened.enter_context(
+                self._dask.utils.silence_logging_cmgr(logging.CRITICAL + 1, name))
         try:
-            return self._executor.submit(_unpack(), packed)
+            self._client = self._opened.enter_context(
+                self._dask.Client(self._address, timeout=ANSWER, set_as_default=False))
+        except (OSError, ValueError) as error:
+            raise BadInput(f"{self._address}: no Dask scheduler answers there; start one with "
+                           "`dask scheduler`, or leave out --dask") from error
+        self.look()
+
+    def look(self):
+        try:
+            self._client.wait_for_workers(1, timeout=ABSENT)
+        except TimeoutError as error:
+            raise BadInput(f"{self._address}: no workers for {ABSENT} s; start some with "
+                           "`dask worker`, the same command goes on from here") from error
         except Exception as error:
             raise self._gone() from error
 
     def result(self, future):
         try:
             return future.result()
-        except self._killed:  # it was in the hands of four workers that died
+        except self._dask.KilledWorker:  # it was in the hands of four workers that died
             return DIED
-        except CancelledError as error:
-            raise self._gone() from error
-        except ImportError as error:
-            raise BadInput(f"{self._address}: its workers lack this project ({error}); install it "
-                           "there, in the same version") from error
+        except Exception as error:
+            if future.status != "error":  # not the work's own
+                raise self._gone() from error
+            if isinstance(error, ImportError):
+                raise BadInput(f"{self._address}: its workers lack this project ({error}); install "
+                               "it there, in the same version") from error
+            raise
 
     def _gone(self):
         return BadInput(f"{self._address}: the scheduler is gone; start it again, the same "
@@ -314,8 +306,4 @@ class _Cluster:
 
     def stop(self):
         with suppress(OSError):  # the scheduler may be gone
-            self._client.close(timeout=ANSWER)
-        for log in self._silenced:
-            log.disabled = False
-
-    release = stop
+            self._opened.close()

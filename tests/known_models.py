@@ -5,24 +5,24 @@ from types import SimpleNamespace
 import numpy as np
 
 from hiphoplib.audio.mel import QUICK
-from hiphoplib.explanation.segments import Grid
+from hiphoplib.explanation.segments import SegmentGrid
 
-GRID = Grid(QUICK)
+GRID = SegmentGrid(QUICK)
 BAND_MEAN = np.linspace(-10, -40, QUICK.n_mels)
 SLOPE = 15  # dB
 
 
-def cells(*names):
-    """Return a bool map [shape=(n_bands, n_cells)] of (band, cell) pairs."""
+def segments(*names):
+    """Return a bool map [shape=(n_bands, n_segments)] of (band, stretch) pairs."""
     planted = np.zeros(GRID.shape, dtype=bool)
-    for band, cell in names:
-        planted[band, cell] = True
+    for band, stretch in names:
+        planted[band, stretch] = True
     return planted
 
 
 def level_model(planted, sign=1):
-    """Return a model that answers only to the mean level of the planted cells."""
-    inside = GRID.spread(planted)
+    """Return a model that depends only on the mean level of the planted segments."""
+    inside = planted.ravel()[GRID.labels()]
 
     def predict(batch):
         return 1 / (1 + np.exp(-sign * (batch[:, inside].mean(axis=1) + 30) / SLOPE))
@@ -41,16 +41,13 @@ def constant_model():
 
 
 def noise_model():
-    """Return a model whose answer changes with every input, for no reason."""
+    """Return a model whose output changes with every input, for no reason."""
     return SimpleNamespace(
-        predict=lambda batch: batch.sum(axis=(1, 2), dtype=np.float64) * 7.31 % 1)
+        predict=lambda batch: batch.sum(axis=(1, 2), dtype=np.float64) * 7.31 % 1,
+        gradient=np.zeros_like)
 
 
-def untrained(name, mel_grid):
-    """Return a run of a new network, for spectrograms of a grid."""
-    from hiphoplib.models.networks import build_model
-    from hiphoplib.models.training import Run, Scaler
-
-    scaler = Scaler(np.full(mel_grid.n_mels, -40.0), np.full(mel_grid.n_mels, 20.0))
-    card = {"model": name, "grid": {"name": mel_grid.name, "shape": list(mel_grid.shape)}}
-    return Run(build_model(name, mel_grid.shape), scaler, card, None)
+def loud_clip():
+    """Return the spectrogram of a clip that is louder than the training mean, in dB."""
+    rng = np.random.default_rng(0)
+    return (BAND_MEAN[:, None] + 12 + rng.normal(0, 4, QUICK.shape)).astype(np.float32)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from hiphoplib.evaluation.evaluate import evaluate
 from hiphoplib.explanation.lime import explain
 from hiphoplib.models.experiment import prepare
 from hiphoplib.report import song_page as song_report
 from hiphoplib.scoring.model_folder import TrainedModel, load_model, save_model
-from hiphoplib.scoring.score import FEWEST, Scored, Song, score_tracks
+from hiphoplib.scoring.score import MIN_NETWORKS, Scored, Song, score_tracks
 
 SR = 22_050
 SONGS = {"one.mp3": (70, 35, -26), "two.wav": (60, 20, -28), "three.flac": (65, 0, -42),
@@ -33,8 +34,9 @@ HOSTILE = [
 @functools.cache
 def trained_model(trained):
     """The three networks of the fixture `trained`, to which loud is popular, from a folder."""
-    folder = trained.with_name("songs_model")
-    return load_model(save_model(prepare(trained, folds=3), "mlp", folder))
+    experiment = prepare(trained, folds=3)
+    results, _ = evaluate(experiment, ["mlp"])
+    return load_model(save_model(experiment, results, "mlp", trained.with_name("songs_model")))
 
 
 def with_card(model, **changes):
@@ -88,8 +90,8 @@ def scored_folder(trained):
     return score_tracks(folder, with_card(trained_model(trained), synthetic=True), jobs=1)
 
 
-class OneCell:
-    """A model that listens to one cell alone: the louder the bass there, the more popular."""
+class OneSegment:
+    """A model that listens to one segment alone: the louder the bass there, the more popular."""
 
     bands, frames, seconds = slice(0, 3), slice(70, 90), (6, 9)  # frames well within the seconds
 
@@ -104,20 +106,21 @@ class OneCell:
         return slope
 
 
-def by_one_cell(model, *rest):
-    """Explanation of `OneCell` in place of a model: networks take seconds."""
-    return explain(OneCell(), *rest, seeds=(0, 1))
+def by_one_segment(model, *rest):
+    """Explanation of `OneSegment` in place of a model: networks take seconds."""
+    return explain(OneSegment(), *rest, seeds=(0, 1))
 
 
 @functools.cache
 def report_of(trained):
-    """Its report, two songs of it explained as `OneCell` hears them."""
+    """Its report, two songs of it explained as `OneSegment` hears them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(song_report, "explain", by_one_cell)
+        patch.setattr(song_report, "explain", by_one_segment)
         return song_report.make_report(scored_folder(trained), details=2)
 
 
-def invented(model, levels, *, names=None, spread=0.01, networks=FEWEST, rejected=None, others=()):
+def invented(model, levels, *, names=None, spread=0.01, networks=MIN_NETWORKS, rejected=None,
+             others=()):
     """A scored folder without files: songs with scores about given levels.
 
     Parameters
@@ -131,7 +134,7 @@ def invented(model, levels, *, names=None, spread=0.01, networks=FEWEST, rejecte
     spread : float
         How far a song's windows lie apart.
     networks : int
-        How many songs.
+        How many score.
     rejected, others
         As `Scored` has them.
     """

@@ -1,205 +1,225 @@
-"""What in a clip speaks for popularity, to a trained model: LIME, checked by two other witnesses.
+"""What in a clip speaks for popularity, to a trained model: LIME, checked by two other methods.
 
-An explanation changes with what fills a hole (Mishra, Benetos, Sturm & Dixon, IJCNN 2020) and with
-the random samples (Praher, Prinz, Flexer & Widmer, ISMIR 2021), so several of both are run, and a
-cell is claimed only where they agree. LIME: Ribeiro, Singh & Guestrin, KDD 2016; on a grid: Mishra,
-Sturm & Dixon, ISMIR 2017. The other witnesses, `witnesses`, are cheaper and know nothing of it.
+LIME (Ribeiro, Singh & Guestrin, KDD 2016), here on a grid (Mishra, Sturm & Dixon, ISMIR 2017),
+depends on the fill value (Mishra, Benetos, Sturm & Dixon, IJCNN 2020) and on its random samples
+(Praher, Prinz, Flexer & Widmer, ISMIR 2021). So it is run with several of both, and an attribution
+is stable only where all runs agree. It is confirmed where occlusion and integrated gradients, which
+are cheaper and independent of LIME, agree as well.
 
 A weight tells what moves this model's output. It does not tell what makes a song popular.
 """
 
-import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from lime import lime_image
+from numpy.typing import ArrayLike
 from scipy.stats import spearmanr
 
 from hiphoplib.errors import BadInput
-from hiphoplib.explanation.segments import Grid, compose
+from hiphoplib.explanation.segments import Fill, SegmentGrid, compose
 from hiphoplib.io import progress
 from hiphoplib.run_size import run_size
 
 SEEDS = run_size().lime_seeds
 SAMPLES = 400
-BINS_AT_ONCE = 400 * 64 * 323  # of perturbed clips, which a network takes in its own batches
-SAMPLES_PER_CELL = 10  # fewer, and the local linear fit is mostly noise
-SMALLEST_CLAIM = 0.01  # one percentage point of probability: less is of no use to a musician
-CLAIM_Z = 3.5  # standard errors; across 40 cells about one false claim in 50 explanations
-SAME_MAP = 0.3  # rank correlation below which two maps are of different things
-STEPS = 32  # of the way from nothing but holes to the clip
-AT_ONCE = 8  # clips whose activations are kept for the way back
+MIN_SAMPLES_PER_SEGMENT = 10  # fewer, and the local linear fit is mostly noise
+MIN_WEIGHT = 0.01  # one percentage point of probability: less is of no use to a musician
+MIN_STANDARD_ERRORS = 3.5  # of 40 segments: about one false attribution in 50 explanations
+MIN_CORRELATION = 0.3  # rank correlation below which two maps are of different things
+MAX_BINS = 400 * 64 * 323  # of perturbed clips that are made at a time
+STEPS = 32  # of integrated gradients
+GRADIENT_BATCH = 8  # clips whose activations are in memory for the backward pass
+
+
+class Model(Protocol):
+    """What can be explained: `training.Run`, `model_folder.TrainedModel` and the like."""
+
+    @property
+    def predict(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Method from float32 dB [shape=(n, n_mels, frames)] to probabilities [shape=(n,)]."""
+
+    @property
+    def gradient(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Method from the same to the gradient of each clip's probability by its dB."""
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation:
-    """The weights of one clip's cells: the change in probability that goes with a cell being on.
+class Attribution:
+    """Weights of a clip's segments: how far the probability rises when a segment is on.
 
     Parameters
     ----------
-    grid : Grid
-    runs : np.ndarray [shape=(n_fillings, n_seeds, n_bands, n_cells)]
+    grid : SegmentGrid
+    runs : np.ndarray [shape=(n_fills, n_seeds, n_bands, n_segments)]
         Weights of each LIME run.
-    r2 : np.ndarray [shape=(n_fillings, n_seeds)]
-        How linear the model is here. Not how right the explanation is, which R² does not judge.
+    r2 : np.ndarray [shape=(n_fills, n_seeds)]
+        How linear the model is here, which does not tell how right the weights are.
     probability : float
-        The model's answer for the whole clip.
-    witnesses : dict of str to np.ndarray [shape=(n_fillings, n_bands, n_cells)]
-        What else was asked which cells matter, by name; empty if nobody.
+        The model's output for the whole clip.
+    other_methods : dict of str to np.ndarray [shape=(n_fills, n_bands, n_segments)]
+        Weights by other attribution methods.
     """
 
-    grid: Grid
+    grid: SegmentGrid
     runs: np.ndarray
     r2: np.ndarray
     probability: float
-    witnesses: dict = field(default_factory=dict)
+    other_methods: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
-    def weights(self):
-        """Mean over runs [shape=(n_bands, n_cells)]; above 0 speaks for popularity."""
+    def weights(self) -> np.ndarray:
+        """Mean over runs [shape=(n_bands, n_segments)]; above 0 speaks for popularity."""
         return self.runs.mean(axis=(0, 1))
 
     @property
-    def spread(self):
-        """Standard deviation over runs [shape=(n_bands, n_cells)]."""
-        return self.runs.std(axis=(0, 1))
+    def stable(self) -> np.ndarray:
+        """Segments whose weight can be quoted, bool [shape=(n_bands, n_segments)].
 
-    @property
-    def agreement(self):
-        """Share of runs with the sign of the mean [shape=(n_bands, n_cells)], in [0, 1]."""
-        return (np.sign(self.runs) == np.sign(self.weights)).mean(axis=(0, 1))
-
-    @property
-    def noise_floor(self):
-        """Smallest |weight| under each filling that can be claimed [shape=(n_fillings,)].
-
-        The larger of `SMALLEST_CLAIM` and `CLAIM_Z` standard errors of the mean over seeds. LIME's
-        sampling noise is how far seeds lie apart, pooled over all cells. Infinite for one seed,
-        whose noise is unknown.
+        Every run has the sign of the mean, and under each fill value the mean over seeds is above
+        `MIN_WEIGHT` and `MIN_STANDARD_ERRORS`; the variance over seeds is pooled over all segments.
+        Of one seed, whose noise is unknown, nothing is stable.
         """
         n_seeds = self.runs.shape[1]
         if n_seeds < 2:
-            return np.full(len(self.runs), np.inf)
+            return np.zeros(self.grid.shape, dtype=bool)
         noise = np.sqrt(self.runs.var(axis=1, ddof=1).mean(axis=(1, 2)))
-        return np.maximum(SMALLEST_CLAIM, CLAIM_Z * noise / np.sqrt(n_seeds))
+        floor = np.maximum(MIN_WEIGHT, MIN_STANDARD_ERRORS * noise / np.sqrt(n_seeds))
+        agreed = (np.sign(self.runs) == np.sign(self.weights)).all(axis=(0, 1))
+        by_fill = np.abs(self.runs.mean(axis=1))
+        return agreed & (by_fill > floor[:, None, None]).all(axis=0)
 
     @property
-    def claimed(self):
-        """Cells that are claimed, bool [shape=(n_bands, n_cells)].
+    def confirmed(self) -> np.ndarray:
+        """Stable segments on which every other method agrees, bool [shape=(n_bands, n_segments)].
 
-        Every run has the same sign, and under each filling the mean is above the noise floor.
+        It agrees if its mean over the fill values has the sign of the weight, and at least
+        `MIN_WEIGHT`. No segment is confirmed if there is no other method.
         """
-        by_filling = np.abs(self.runs.mean(axis=1))
-        return (self.agreement == 1) & (by_filling > self.noise_floor[:, None, None]).all(axis=0)
+        agreed = [np.sign(map_) * (np.abs(map_) >= MIN_WEIGHT) == np.sign(self.weights)
+                  for map_ in self._other_maps().values()]
+        return self.stable & np.all(agreed, axis=0) if agreed else np.zeros_like(self.stable)
 
     @property
-    def strong(self):
-        """Claimed cells of which every witness says the same, bool [shape=(n_bands, n_cells)].
+    def correlations(self) -> dict[str, float]:
+        """Rank correlation of the weights with those of each other method."""
+        return {name: rank_correlation(self.weights, map_)
+                for name, map_ in self._other_maps().items()}
 
-        A witness says the same if its mean over the fillings has the sign of the weight, and at
-        least the size of the smallest claim. Nowhere, if nobody else was asked.
-        """
-        said = [np.sign(map_) * (np.abs(map_) >= SMALLEST_CLAIM) == np.sign(self.weights)
-                for map_ in map(_mean, self.witnesses.values())]
-        return self.claimed & np.all(said, axis=0) if said else np.zeros_like(self.claimed)
-
-    @property
-    def correlations(self):
-        """Rank correlation of the weights with each witness, by its name; 0 of a flat map."""
-        return {name: rank_correlation(self.weights, _mean(map_))
-                for name, map_ in self.witnesses.items()}
+    def _other_maps(self):
+        return {name: by_fill.mean(axis=0) for name, by_fill in self.other_methods.items()}
 
 
-def _mean(by_filling):
-    return by_filling.mean(axis=0)
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Return Spearman's rank correlation of two maps.
 
+    Parameters
+    ----------
+    one, other : np.ndarray
+        Of one shape.
 
-def rank_correlation(one, other):
-    """Spearman's rank correlation of two maps, float; 0 where one of them is flat."""
+    Returns
+    -------
+    float
+        0 where one of them is flat.
+    """
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
     return float(spearmanr(np.ravel(one), np.ravel(other)).statistic)
 
 
-def explain(model, S_db, grid, fillings, *, seeds=SEEDS, samples=None):
-    """Explain one clip: a LIME run for each filling and seed, and the witnesses beside it.
+def explain(model: Model, S_db: ArrayLike, grid: SegmentGrid, fills: Sequence[Fill], *,
+            seeds: Sequence[int] = SEEDS, samples: int | None = None) -> Attribution:
+    """Explain one clip: a LIME run for each fill value and seed, and the other methods.
 
     Parameters
     ----------
-    model : training.Run, or whatever has its ``predict`` (and ``gradient``)
-        ``predict``: float32 dB [shape=(n, n_mels, frames)] to probabilities [shape=(n,)].
+    model : Model
     S_db : np.ndarray [shape=(n_mels, frames)]
         In dB, on the mel grid of `grid`.
-    grid : Grid
-    fillings : list of Filling
-    seeds : iterable of int
-        At least two, or nothing can be claimed.
-    samples : int
-        Perturbed clips a run, at least 10 a cell (400, or what the cells need, if not given).
+    grid : SegmentGrid
+    fills : sequence of Fill
+    seeds : sequence of int
+        At least two, or nothing is stable.
+    samples : int, optional
+        Perturbed clips a run, at least 10 a segment; 400, or what the segments need, by default.
 
     Returns
     -------
-    Explanation
+    Attribution
 
     Raises
     ------
     BadInput
-        If the spectrogram is of another grid, or the samples are too few for the cells.
+        If the spectrogram is of another grid, or the samples are too few for the segments.
     """
     S_db = np.asarray(S_db, dtype=np.float32)
-    least = SAMPLES_PER_CELL * grid.size
+    least = MIN_SAMPLES_PER_SEGMENT * grid.size
     samples = max(SAMPLES, least) if samples is None else samples
     if S_db.shape != grid.mel_grid.shape:
         raise BadInput(f"spectrogram of {S_db.shape}, the grid has {grid.mel_grid.shape}")
     if samples < least:
-        raise BadInput(f"samples={samples} for {grid.size} cells: at least {least} are needed, "
-                       "or larger cells")
-    asked = [(filling, (seed, number)) for number, filling in enumerate(fillings) for seed in seeds]
-    found = [lime_run(model, S_db, grid, filling, seed, samples)
-             for filling, seed in progress(asked, desc="explain", unit="run")]
-    weights, r2 = map(np.array, zip(*found))
-    witnesses = {"occlusion": occlusion(model, S_db, grid, fillings)}
-    if hasattr(model, "gradient"):
-        witnesses["gradients"] = integrated_gradients(model, S_db, grid, fillings)
-    return Explanation(grid, weights.reshape(len(fillings), -1, *grid.shape),
-                       r2.reshape(len(fillings), -1),
-                       float(probabilities(model, S_db[None])[0]), witnesses)
+        raise BadInput(f"samples={samples} for {grid.size} segments: at least {least} are needed, "
+                       "or larger segments")
+    # the fill value is part of the seed: with the same samples both would share their noise
+    asked = [(fill, (seed, number)) for number, fill in enumerate(fills) for seed in seeds]
+    runs = [lime_run(model, S_db, grid, fill, seed, samples)
+            for fill, seed in progress(asked, desc="explain", unit="run")]
+    weights, r2 = map(np.array, zip(*runs))
+    return Attribution(grid, weights.reshape(len(fills), -1, *grid.shape),
+                       r2.reshape(len(fills), -1),
+                       float(probabilities(model, S_db[None])[0]),
+                       {"occlusion": _occlusion(model, S_db, grid, fills),
+                        "gradients": _integrated_gradients(model, S_db, grid, fills)})
 
 
-def lime_run(model, S_db, grid, filling, seed, samples=SAMPLES):
-    """One run of LIME.
+def lime_run(model: Model, S_db: np.ndarray, grid: SegmentGrid, fill: Fill,
+             seed: int | Sequence[int], samples: int = SAMPLES) -> tuple[np.ndarray, float]:
+    """Run LIME once.
 
     Parameters
     ----------
-    model, S_db, grid, filling, samples
-        As for `explain`.
+    model : Model
+    S_db : np.ndarray [shape=(n_mels, frames)]
+        In dB.
+    grid : SegmentGrid
+    fill : Fill
     seed : int or sequence of int
+    samples : int
+        Perturbed clips.
 
     Returns
     -------
-    weights : np.ndarray [shape=(n_bands, n_cells)]
+    weights : np.ndarray [shape=(n_bands, n_segments)]
     r2 : float
     """
-    # LIME sees a tiny picture with one pixel a cell, all on, and switches pixels off
+    # LIME is shown a tiny picture with one pixel a segment, all on, and switches pixels off
     def classify(pictures):
-        p = probabilities(model, compose(S_db, pictures[..., 0] > 0.5, grid, filling))
+        p = probabilities(model, compose(S_db, pictures[..., 0] > 0.5, grid, fill))
         return np.column_stack([1 - p, p])
 
-    # the filling is part of the seed: fillings with the same samples would share their noise
     state = np.random.RandomState(np.random.SeedSequence(seed).generate_state(1))
     lime = lime_image.LimeImageExplainer(feature_selection="none", random_state=state)
     with no_progress_bar():
         result = lime.explain_instance(
             np.ones((*grid.shape, 3)), classify, labels=(1,), top_labels=None, hide_color=0,
-            num_samples=samples, batch_size=max(1, BINS_AT_ONCE // S_db.size),
+            num_samples=samples, batch_size=max(1, MAX_BINS // S_db.size),
             segmentation_fn=lambda _: np.arange(grid.size).reshape(grid.shape))
     weights = np.array([weight for _, weight in sorted(result.local_exp[1])])
     return weights.reshape(grid.shape), float(result.score)
 
 
-@contextlib.contextmanager
-def no_progress_bar():
-    """Keep lime 0.2.0.1 quiet, which draws a bar for every run and has no option for it."""
+@contextmanager
+def no_progress_bar() -> Iterator[None]:
+    """Keep lime 0.2.0.1 quiet, which draws a bar for every run and has no option for it.
+
+    Yields
+    ------
+    None
+    """
     bar, lime_image.tqdm = lime_image.tqdm, iter
     try:
         yield
@@ -207,8 +227,24 @@ def no_progress_bar():
         lime_image.tqdm = bar
 
 
-def probabilities(model, batch):
-    """The model's answers, checked, float64 [shape=(n,)], to dB [shape=(n, n_mels, frames)]."""
+def probabilities(model: Model, batch: np.ndarray) -> np.ndarray:
+    """Return the model's probabilities, checked.
+
+    Parameters
+    ----------
+    model : Model
+    batch : np.ndarray [shape=(n, n_mels, frames)]
+        In dB.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)], float64
+
+    Raises
+    ------
+    ValueError
+        If they are not one finite number each.
+    """
     p = np.asarray(model.predict(batch), dtype=float).ravel()
     if len(p) != len(batch) or not np.isfinite(p).all():
         raise ValueError(f"the model gave {p[:5]} for {len(batch)} spectrograms: "
@@ -216,54 +252,28 @@ def probabilities(model, batch):
     return p
 
 
-def occlusion(model, S_db, grid, fillings):
-    """How far the probability falls without each cell (Zeiler & Fergus, ECCV 2014).
-
-    Parameters
-    ----------
-    model, S_db, grid, fillings
-        As for `explain.explain`.
-
-    Returns
-    -------
-    np.ndarray [shape=(n_fillings, n_bands, n_cells)]
-        Above 0 speaks for popularity.
-    """
+def _occlusion(model, S_db, grid, fills):
+    """Return how far the probability falls without each segment (Zeiler & Fergus, ECCV 2014)."""
     masks = np.ones((1 + grid.size, grid.size), dtype=bool)
     masks[1:][np.diag_indices(grid.size)] = False
-    falls = []
-    for filling in fillings:
-        p = probabilities(model, compose(S_db, masks.reshape(-1, *grid.shape), grid, filling))
-        falls.append((p[0] - p[1:]).reshape(grid.shape))
-    return np.array(falls)
+    masks = masks.reshape(-1, *grid.shape)
+    p = np.array([probabilities(model, compose(S_db, masks, grid, fill)) for fill in fills])
+    return (p[:, :1] - p[:, 1:]).reshape(len(fills), *grid.shape)
 
 
-def integrated_gradients(model, S_db, grid, fillings, steps=STEPS):
-    """The gradient along the way from a filling to the clip, times the way, summed over each cell.
+def _integrated_gradients(model, S_db, grid, fills):
+    """Return integrated gradients from each fill value to the clip, summed over each segment.
 
-    The cells add up to what separates the clip's probability from that of the filling alone
+    The segments add up to the probability of the clip less that of the fill value alone
     (completeness: Sundararajan, Taly & Yan, ICML 2017); the integral is a midpoint sum.
-
-    Parameters
-    ----------
-    model : training.Run, or whatever has its ``gradient``
-        Float32 dB [shape=(n, n_mels, frames)] to the gradient of the probability, of that shape.
-    S_db, grid, fillings
-        As for `explain.explain`.
-    steps : int > 0
-
-    Returns
-    -------
-    np.ndarray [shape=(n_fillings, n_bands, n_cells)]
-        Above 0 speaks for popularity.
     """
-    along = ((np.arange(steps, dtype=np.float32) + 0.5) / steps)[:, None, None]
+    along = ((np.arange(STEPS, dtype=np.float32) + 0.5) / STEPS)[:, None, None]
     maps = []
-    for filling in fillings:
-        start = filling.spectrogram(S_db.shape)
-        way = S_db - start
-        total = np.zeros(S_db.shape)
-        for first in range(0, steps, AT_ONCE):
-            total += model.gradient(start + along[first: first + AT_ONCE] * way).sum(axis=0)
-        maps.append(grid.sums(way * total / steps))
-    return np.array(maps)
+    for fill in fills:
+        start = np.asarray(fill.values, np.float32)
+        way, total = S_db - start, np.zeros(S_db.shape)
+        for first in range(0, STEPS, GRADIENT_BATCH):
+            batch = start + along[first: first + GRADIENT_BATCH] * way
+            total += model.gradient(batch).sum(axis=0)
+        maps.append(np.bincount(grid.labels().ravel(), np.ravel(way * total / STEPS)))
+    return np.reshape(maps, (-1, *grid.shape))

@@ -1,20 +1,18 @@
-"""What can be switched off in a clip, and what then stands there: named bands x 3-second cells.
+"""Segments of a clip, named bands × 3 seconds: switched off in its spectrogram, and heard alone.
 
-The two are apart, as in audioLIME (Haunschmid, Manilow & Widmer, arXiv 2008.00582): a `Grid` says
-which bins belong together, a `Filling` what a hole sounds like, `compose` puts both together.
+Segments and fill values are independent, as in audioLIME (Haunschmid, Manilow & Widmer, arXiv
+2008.00582): a `SegmentGrid` says which bins belong together, a `Fill` what replaces them.
 """
 
-import io
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
-import soundfile as sf
+from numpy.typing import ArrayLike
 from scipy.ndimage import uniform_filter
 from scipy.signal import ShortTimeFFT
 from scipy.signal.windows import hann
 
-from hiphoplib.audio.files import encode, read_clip
 from hiphoplib.audio.mel import FLOOR_DB, MelGrid
 from hiphoplib.errors import BadInput
 
@@ -24,139 +22,164 @@ BANDS = {  # in Hz
     "vocals and snare": (1000, 5000),  # words, the crack of the snare
     "hats and air": (5000, 11025),
 }
-WINDOW = 0.046  # s: the edges of a band are heard as such, those of a drum stay
-SOFT_SECONDS, SOFT_HZ = 0.1, 120.0  # over which a cell's edge comes and goes, twice averaged
+WINDOW_SECONDS = 0.046  # long enough to separate bands, short enough to keep the attack of a drum
+FADE_SECONDS, FADE_HZ = 0.1, 120.0  # over which the edge of an isolated segment fades
 
 
 @dataclass(frozen=True)
-class Grid:
-    """What can be switched off: named frequency bands x equal stretches of time.
+class SegmentGrid:
+    """Segments of a spectrogram: named frequency bands × equal stretches of time.
 
     Parameters
     ----------
     mel_grid : MelGrid
         Of a full clip or of a window of any length.
     bands : dict of str to (float, float)
-        Lowest and highest Hz by name, from low to high, no gaps; the outer two are open-ended.
-    cell_seconds : float > 0
-        Length of a cell in s; the last one is what is left of the clip.
+        Lowest and highest frequency in Hz by name, from low to high, without gaps; frequencies
+        beyond the outer two belong to them.
+    segment_seconds : float > 0
+        Length of a segment in s; the last one is what is left of the clip.
+
+    Examples
+    --------
+    >>> from hiphoplib.audio.mel import QUICK
+    >>> grid = SegmentGrid(QUICK)
+    >>> grid.shape, grid.size, grid.span(9)
+    ((4, 10), 40, (27.0, 30.0))
     """
 
     mel_grid: MelGrid
-    bands: dict = field(default_factory=lambda: dict(BANDS))
-    cell_seconds: float = 3.0
+    bands: dict[str, tuple[float, float]] = field(default_factory=lambda: dict(BANDS))
+    segment_seconds: float = 3.0
 
     @property
-    def shape(self):
-        """Number of bands and of cells in time."""
-        return len(self.bands), int(np.ceil(self.mel_grid.seconds / self.cell_seconds - 1e-9))
+    def shape(self) -> tuple[int, int]:
+        """Number of bands, and of segments in each of them."""
+        return len(self.bands), int(np.ceil(self.mel_grid.seconds / self.segment_seconds - 1e-9))
 
     @property
-    def size(self):
-        """Number of cells."""
+    def size(self) -> int:
+        """Number of segments."""
         return int(np.prod(self.shape))
 
-    def band_of(self, frequencies):
-        """Number of the band that each frequency in Hz lies in, int, of their shape."""
+    def _rows(self, frequencies):
+        """Return the number of the band of each frequency in Hz."""
         edges = list(self.bands.values())
         if any(below[1] != above[0] for below, above in pairwise(edges)):
             raise BadInput(f"bands {self.bands}: each must begin where the one below it ends")
         return np.searchsorted([low for low, _ in edges[1:]], frequencies, side="right")
 
-    def cell_of(self, times):
-        """Number of the cell in time that each time in s lies in, int, of their shape."""
-        # a last frame exactly at the clip's end belongs to the cell before it
-        return np.minimum(np.asarray(times) // self.cell_seconds, self.shape[1] - 1).astype(int)
+    def _columns(self, times):
+        """Return the number of the stretch of each time in s."""
+        # a last frame exactly at the clip's end belongs to the stretch before it
+        return np.minimum(np.asarray(times) // self.segment_seconds, self.shape[1] - 1).astype(int)
 
-    def segments(self):
-        """Cell number of each bin, int [shape=(n_mels, frames)], in 0..size-1."""
-        band = self.band_of(self.mel_grid.mel_frequencies())
-        segments = band[:, None] * self.shape[1] + self.cell_of(self.mel_grid.times())[None, :]
-        if len(np.unique(segments)) < self.size:
-            raise BadInput(f"{self.shape[0]} bands x {self.shape[1]} cells on a mel grid of "
-                           f"{self.mel_grid.shape}: some cells hold no bin; take larger ones")
-        return segments
+    def labels(self) -> np.ndarray:
+        """Return the segment number of each bin, int [shape=(n_mels, frames)], in 0..size-1.
 
-    def sums(self, bins):
-        """Sum of each cell, np.ndarray [shape=(n_bands, n_cells)], of [shape=(n_mels, frames)]."""
-        total = np.bincount(self.segments().ravel(), np.ravel(bins), minlength=self.size)
-        return total.reshape(self.shape)
+        Raises
+        ------
+        BadInput
+            If a segment holds no bin, or the bands leave gaps.
+        """
+        band = self._rows(self.mel_grid.mel_frequencies())
+        labels = band[:, None] * self.shape[1] + self._columns(self.mel_grid.times())[None, :]
+        if len(np.unique(labels)) < self.size:
+            raise BadInput(f"{self.shape[0]} bands × {self.shape[1]} segments on a mel grid of "
+                           f"{self.mel_grid.shape}: some segments hold no bin; take larger ones")
+        return labels
 
-    def means(self, bins):
-        """Mean of each cell, np.ndarray [shape=(n_bands, n_cells)]."""
-        return self.sums(bins) / self.sums(np.ones(self.mel_grid.shape))
+    def means(self, bins: np.ndarray) -> np.ndarray:
+        """Average the bins of each segment.
 
-    def spread(self, cells):
-        """What each bin's cell has, [shape=(n_mels, frames)], of [shape=(n_bands, n_cells)]."""
-        return np.ravel(cells)[self.segments()]
+        Parameters
+        ----------
+        bins : np.ndarray [shape=(n_mels, frames)]
 
-    def span(self, cell):
-        """Return (start, end) in s of a cell in time."""
-        return cell * self.cell_seconds, min((cell + 1) * self.cell_seconds, self.mel_grid.seconds)
+        Returns
+        -------
+        np.ndarray [shape=(n_bands, n_segments)]
+        """
+        labels = self.labels().ravel()
+        return (np.bincount(labels, np.ravel(bins)) / np.bincount(labels)).reshape(self.shape)
 
-    def cell_name(self, i):
-        """Return what a musician calls cell number i, such as "hats and air, 12-15 s"."""
-        band, cell = divmod(i, self.shape[1])
-        start, end = self.span(cell)
-        return f"{list(self.bands)[band]}, {start:g}-{end:g} s"
+    def span(self, number: int) -> tuple[float, float]:
+        """Return where one of the stretches of time starts and ends.
+
+        Parameters
+        ----------
+        number : int
+            In 0..n_segments-1.
+
+        Returns
+        -------
+        start, end : float
+            In s.
+        """
+        start, end = number * self.segment_seconds, (number + 1) * self.segment_seconds
+        return start, min(end, self.mel_grid.seconds)
 
 
-@dataclass(frozen=True)
-class Filling:
-    """What stands in a cell that is off.
+@dataclass(frozen=True, eq=False)
+class Fill:
+    """Fill value: what replaces the bins of a segment that is switched off.
 
     Parameters
     ----------
     name : str
     values : float or np.ndarray
-        In dB: one level, one per mel band [shape=(n_mels,)], or all of another clip
+        In dB: one level, one per mel band [shape=(n_mels, 1)], or a whole donor clip
         [shape=(n_mels, frames)].
     """
 
     name: str
     values: float | np.ndarray
 
-    def spectrogram(self, shape):
-        """What a clip sounds like that is nothing but holes, float32 [shape=(n_mels, frames)]."""
-        values = np.asarray(self.values, np.float32)
-        return np.broadcast_to(values[:, None] if values.ndim == 1 else values, shape)
 
+def fills(band_mean: ArrayLike) -> list[Fill]:
+    """Return the two fill values that LIME runs have to agree on: silence and the training mean.
 
-def fillings(band_mean):
-    """Return the two fillings that runs have to agree on: silence and the training mean.
-
-    The filling decides what is found (Mishra, Benetos, Sturm & Dixon, IJCNN 2020). A cell's own
-    mean, LIME's default, would hide features of level.
+    Attributions depend on the fill value (Mishra, Benetos, Sturm & Dixon, IJCNN 2020). The mean of
+    each segment, LIME's default, would hide how loud a segment is.
 
     Parameters
     ----------
     band_mean : np.ndarray [shape=(n_mels,)]
-        Mean level of each mel band over the training split, in dB.
+        Mean level of each mel band over the training set, in dB.
+
+    Returns
+    -------
+    list of Fill
     """
-    return [Filling("silence", FLOOR_DB), Filling("training mean", np.asarray(band_mean))]
+    return [Fill("silence", FLOOR_DB), Fill("training mean", np.reshape(band_mean, (-1, 1)))]
 
 
-def compose(S_db, mask_cells, grid, filling):
-    """Return S_db with the cells that are off filled in, float32 [shape=(..., n_mels, frames)].
+def compose(S_db: ArrayLike, mask: ArrayLike, grid: SegmentGrid, fill: Fill) -> np.ndarray:
+    """Fill the segments of a spectrogram that are off.
 
     Parameters
     ----------
     S_db : np.ndarray [shape=(n_mels, frames)]
         In dB.
-    mask_cells : np.ndarray of bool [shape=(..., n_bands, n_cells)]
-        True where a cell stays on; leading dimensions give as many spectrograms.
-    grid : Grid
-    filling : Filling
+    mask : np.ndarray of bool [shape=(..., n_bands, n_segments)]
+        True where a segment stays on; leading dimensions give as many spectrograms.
+    grid : SegmentGrid
+    fill : Fill
+
+    Returns
+    -------
+    np.ndarray [shape=(..., n_mels, frames)], float32
+        In dB.
     """
-    mask = np.asarray(mask_cells, dtype=bool)
-    on = mask.reshape(*mask.shape[:-2], grid.size)[..., grid.segments()]  # `spread` of each
-    return np.where(on, np.asarray(S_db, np.float32), filling.spectrogram(grid.mel_grid.shape))
+    mask = np.asarray(mask, dtype=bool)
+    on = mask.reshape(*mask.shape[:-2], grid.size)[..., grid.labels()]
+    return np.where(on, np.asarray(S_db, np.float32), np.asarray(fill.values, np.float32))
 
 
-def only(y, sr, cells, grid):
-    """A clip with nothing but some of its cells, np.ndarray [shape=(samples,)].
+def isolate(y: np.ndarray, sr: int, mask: ArrayLike, grid: SegmentGrid) -> np.ndarray:
+    """Keep only some segments of a clip's audio; with those of the inverse mask it is the clip.
 
-    The phase is kept, and edges are soft in time and frequency, so that nothing clicks or rings.
+    The phase is kept. Edges fade in time and frequency, so that nothing clicks or rings.
 
     Parameters
     ----------
@@ -164,54 +187,21 @@ def only(y, sr, cells, grid):
         One channel.
     sr : int
         In Hz.
-    cells : np.ndarray of bool [shape=(n_bands, n_cells)]
-    grid : Grid
+    mask : np.ndarray of bool [shape=(n_bands, n_segments)]
+        True where a segment is kept.
+    grid : SegmentGrid
+
+    Returns
+    -------
+    np.ndarray [shape=(samples,)], float32
     """
-    n = max(8, int(WINDOW * sr) // 4 * 4)
+    n = max(8, int(WINDOW_SECONDS * sr) // 4 * 4)
     # periodic Hann windows, three quarters overlapping: the inverse is exact
     stft = ShortTimeFFT(hann(n, sym=False), hop=n // 4, fs=sr)
     Y = stft.stft(y)
     times = np.clip(stft.t(len(y)), 0, grid.mel_grid.seconds)
-    mask = np.asarray(cells, float)[grid.band_of(stft.f)][:, grid.cell_of(times)]
-    width = [max(1, round(SOFT_HZ / stft.delta_f)), max(1, round(SOFT_SECONDS / stft.delta_t))]
+    gain = np.asarray(mask, float)[grid._rows(stft.f)][:, grid._columns(times)]
+    width = [max(1, round(FADE_HZ / stft.delta_f)), max(1, round(FADE_SECONDS / stft.delta_t))]
     for _ in range(2):
-        mask = uniform_filter(mask, width, mode="nearest")
-    return stft.istft(mask * Y, k1=len(y)).astype(np.float32)
-
-
-def without(y, sr, cells, grid):
-    """The clip without these cells, np.ndarray [shape=(samples,)]; both together are the clip."""
-    return only(y, sr, ~np.asarray(cells, bool), grid)
-
-
-def hear(path, explanation):
-    """What an explanation claims, and what it leaves.
-
-    Parameters
-    ----------
-    path : path-like
-        The clip.
-    explanation : Explanation
-
-    Returns
-    -------
-    dict of str to (np.ndarray [shape=(samples,)], int)
-        Samples and rate of "claimed", "without"; empty where nothing is claimed.
-    """
-    if not explanation.claimed.any():
-        return {}
-    y, sr = read_clip(path, explanation.grid.mel_grid.seconds)
-    return {"claimed": (only(y, sr, explanation.claimed, explanation.grid), sr),
-            "without": (without(y, sr, explanation.claimed, explanation.grid), sr)}
-
-
-def as_mp3(y, sr):
-    """A mono mp3 of 32 kbit/s, bytes, small enough for players in a notebook."""
-    return encode(np.clip(y, -1, 1)[None], sr, kbps=32, out_sr=22_050)
-
-
-def as_wav(y, sr):
-    """A WAV of 16 bits, bytes."""
-    file = io.BytesIO()
-    sf.write(file, np.clip(y, -1, 1), sr, format="WAV", subtype="PCM_16")
-    return file.getvalue()
+        gain = uniform_filter(gain, width, mode="nearest")
+    return stft.istft(gain * Y, k1=len(y)).astype(np.float32)

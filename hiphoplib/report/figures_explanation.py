@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
-from hiphoplib.explanation.segments import Grid
+from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.report.style import (
     NEUTRAL,
     PALETTE,
@@ -33,7 +33,7 @@ WIDTH = 3.6  # inches: shown at its size on a screen of 390 px
 
 
 def explanation(S_db, expl, ax=None, title="What speaks for popularity (red) and against (blue)"):
-    """An Explanation over the spectrogram S_db [shape=(n_mels, frames)] in grey, in dB.
+    """An Attribution over the spectrogram S_db [shape=(n_mels, frames)] in grey, in dB.
 
     Claimed cells are outlined, broken where a witness says otherwise; the others are pale. Above,
     the sum over bands by second; on the right, the sum over seconds by band.
@@ -48,7 +48,7 @@ def explanation(S_db, expl, ax=None, title="What speaks for popularity (red) and
 
 
 def cells_over(S_db, expl, ax):
-    """Draw the weights of an Explanation over its spectrogram.
+    """Draw the weights of an Attribution over its spectrogram.
 
     Returns
     -------
@@ -61,15 +61,15 @@ def cells_over(S_db, expl, ax):
     mel_image(S_db, grid.mel_grid, ax, "gray")
     strongest = max(np.abs(expl.weights).max(), 0.01)  # nearly nothing shall not look like much
     colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(-strongest, strongest), DIVERGING)
-    bands = grid.segments()[:, 0] // grid.shape[1]  # of each row
+    bands = grid.labels()[:, 0] // grid.shape[1]  # of each row
     edges = np.searchsorted(bands, np.arange(grid.shape[0] + 1)) - 0.5
     for (band, cell), weight in np.ndenumerate(expl.weights):
-        (start, end), claimed = grid.span(cell), expl.claimed[band, cell]
+        (start, end), stable = grid.span(cell), expl.stable[band, cell]
         box = (start, edges[band]), end - start, edges[band + 1] - edges[band]
         ax.add_patch(plt.Rectangle(*box, color=colors.to_rgba(weight), linewidth=0,
-                                   alpha=0.75 if claimed else 0.25))
-        if claimed:
-            solid = expl.strong[band, cell] or not expl.witnesses
+                                   alpha=0.75 if stable else 0.25))
+        if stable:
+            solid = expl.confirmed[band, cell] or not expl.other_methods
             ax.add_patch(plt.Rectangle(*box, fill=False, linewidth=2.2, zorder=3,
                                        linestyle="-" if solid else (0, (2, 1.5))))
     return edges, colors
@@ -122,13 +122,13 @@ def cell_map(weights, grid, ax=None, title="Weights", outlined=None, dotted=None
     ax, (n_bands, n_cells) = axes_for(ax, (7, 3.4)), np.shape(weights)
     most = max(np.abs(weights).max(), 1e-6)
     image = ax.imshow(weights, origin="lower", aspect="auto", cmap=DIVERGING, vmin=-most, vmax=most,
-                      extent=(0, n_cells * grid.cell_seconds, -0.5, n_bands - 0.5))
+                      extent=(0, n_cells * grid.segment_seconds, -0.5, n_bands - 0.5))
     for band, cell in np.argwhere(outlined) if outlined is not None else ():
-        ax.add_patch(plt.Rectangle((cell * grid.cell_seconds, band - 0.5), grid.cell_seconds, 1,
-                                   fill=False, linewidth=2.2))
+        ax.add_patch(plt.Rectangle((cell * grid.segment_seconds, band - 0.5),
+                                   grid.segment_seconds, 1, fill=False, linewidth=2.2))
     if dotted is not None:
         band, cell = np.nonzero(dotted)
-        ax.plot((cell + 0.5) * grid.cell_seconds, band, "o", color="black", markersize=5)
+        ax.plot((cell + 0.5) * grid.segment_seconds, band, "o", color="black", markersize=5)
     ax.set_yticks(range(n_bands), list(grid.bands))
     ax.tick_params(axis="y", length=0)
     ax.figure.colorbar(image, ax=ax, label="weight", ticks=[-0.9 * most, 0, 0.9 * most],
@@ -140,7 +140,7 @@ def listening_map(results, ax=None):
     """Mean weight of every cell over many clips; a dot where its interval excludes zero."""
     mean, low, high = (np.array(results["map"][end]) for end in ("mean", "low", "high"))
     sure = (low > 0) | (high < 0)
-    grid = Grid(None, results["bands"], results["cell_seconds"])
+    grid = SegmentGrid(None, results["bands"], results["cell_seconds"])
     return cell_map(mean, grid, ax, f"{sure.sum()} of {sure.size} cells speak one way on average "
                                     "(dots)", dotted=sure)
 
@@ -261,7 +261,7 @@ def explained(S_db, explanation, start, ax=None):
     ----------
     S_db : np.ndarray [shape=(n_mels, frames)]
         In dB.
-    explanation : Explanation
+    explanation : Attribution
     start : float
         Where the 30 s begin, in s.
     """
@@ -289,7 +289,7 @@ def ranking(scored, ax=None):
     ax.set_yticks(heights, [drawable(song.name) for song in songs], parse_math=False)
     ax.set_ylim(len(songs) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
-    told = int(scored.told.sum())
+    told = int(scored.reliably_above.sum())
     pairs = len(songs) * (len(songs) - 1) // 2
     return titled(ax, f"Of {pairs} pairs of songs, {told} are told apart",
                   "score (%): dot, mean; bar, eight of ten windows", "")

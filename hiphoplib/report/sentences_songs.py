@@ -6,11 +6,11 @@ import re
 import numpy as np
 
 from hiphoplib.evaluation.bootstrap import verdict
-from hiphoplib.explanation.lime import SAME_MAP, SMALLEST_CLAIM
+from hiphoplib.explanation.lime import MIN_CORRELATION, MIN_WEIGHT
 from hiphoplib.report.figures_explanation import clock
 from hiphoplib.report.sentences import best_model, estimate
 from hiphoplib.report.style import label_of
-from hiphoplib.scoring.score import FEWEST, LEAST, SURE, place
+from hiphoplib.scoring.score import MIN_DIFFERENCE, MIN_NETWORKS, MIN_SHARE_ABOVE
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
 MOST_NAMED = 4  # songs in one sentence
@@ -23,7 +23,7 @@ NOTHING = "No part of the clip can be claimed to speak either way."
 
 def headline(scored):
     """How much of an order there is, one sentence."""
-    n, told = len(scored.songs), int(scored.told.sum())
+    n, told = len(scored.songs), int(scored.reliably_above.sum())
     pairs = n * (n - 1) // 2
     if n == 1:
         return "One song, and nothing to compare it with."
@@ -31,7 +31,7 @@ def headline(scored):
         return f"The model cannot tell these {n} songs apart: all are about the same."
     if n == 2:
         return f"The model puts “{_short(scored.songs[0].name)}” above the other song."
-    first = [song.name for song, place in zip(scored.songs, scored.places) if place[1] == 1]
+    first = [song.name for song, ranks in zip(scored.songs, scored.rank_ranges) if ranks[1] == 1]
     lead = f"“{_short(first[0])}” is first. " if first else "No song is surely first. "
     if told == pairs:
         return lead + f"The model tells all {pairs} pairs of songs apart."
@@ -41,8 +41,9 @@ def headline(scored):
 
 def compared(scored, number):
     """Where one song stands among the others, sentences."""
-    told = scored.told
-    others = {"Above": np.flatnonzero(told[number]), "About the same as": scored.same(number),
+    told = scored.reliably_above
+    others = {"Above": np.flatnonzero(told[number]),
+              "About the same as": scored.indistinguishable_from(number),
               "Below": np.flatnonzero(told[:, number])}
     return [f"{what} {_named(scored, number, numbers)}." for what, numbers in others.items()
             if len(numbers)]
@@ -52,7 +53,8 @@ def _named(scored, number, others):
     """Songs by name, and how often one is above each; many by their number."""
     if len(others) > MOST_NAMED:
         return f"{len(others)} songs"
-    return ", ".join(f"“{_short(scored.songs[other].name)}” ({scored.above[number, other]:.0%})"
+    share = scored.share_above[number]
+    return ", ".join(f"“{_short(scored.songs[other].name)}” ({share[other]:.0%})"
                      for other in others)
 
 
@@ -84,8 +86,8 @@ def how_to_read(scored):
     card, networks = scored.model.card, len(scored.model.networks)
     kind = _kind(card["corpus"])
     several = (f"Its {networks} networks answer one by one, and the score is their mean"
-               if networks >= FEWEST else f"Fewer than {FEWEST} networks answer, too few for any "
-               "order to be sure: train with more seeds or folds")
+               if networks >= MIN_NETWORKS else f"Fewer than {MIN_NETWORKS} networks answer, too "
+               "few for any order to be sure: train with more seeds or folds")
     return [
         f"Score: the probability that 30 seconds of the song are popular, which for this model "
         f"means a popularity of at least {card['threshold']:.3g} ({kind}). Of the tracks that it "
@@ -93,10 +95,10 @@ def how_to_read(scored):
         "Dot and bar: the mean over the song, and where eight of ten of its 30 s windows lie.",
         "Dotted line: 50%. “Above 75% of tracks”: of the tracks that the model was tested on, one "
         "clip each, its windows score above so many.",
-        f"Order: one song is put above another only if at least {FEWEST} networks answer, each "
-        f"puts it higher, the scores differ by {100 * LEAST:.0f} points or more, and it is so in "
-        f"{SURE:.0%} of all pairs of their windows, or more where that gives no order. The per "
-        "cent behind a name say in how many pairs.",
+        f"Order: one song is put above another only if at least {MIN_NETWORKS} networks answer, "
+        f"each puts it higher, the scores differ by {100 * MIN_DIFFERENCE:.0f} points or more, and "
+        f"it is so in {MIN_SHARE_ABOVE:.0%} of all pairs of their windows, or more where that "
+        "gives no order. The per cent behind a name say in how many pairs.",
     ]
 
 
@@ -155,9 +157,9 @@ def limits(card):
 def on_screen(scored):
     """The ranking as lines for a terminal."""
     return "\n".join(
-        f"{song.score:4.0%}  place {place(*places):9s} best {clock(song.best):>5s}  {song.name}"
+        f"{song.score:4.0%}  place {rank:9s} best {clock(song.best):>5s}  {song.name}"
         + (f"  ({song.note})" if song.note else "")
-        for song, places in zip(scored.songs, scored.places))
+        for song, rank in zip(scored.songs, scored.rank_texts))
 
 
 def made_by(scored):
@@ -196,9 +198,9 @@ def checked(found):
              f"{best} of a song's other windows have less of them than the one called best, where "
              "a blind choice has 50%."]
     if found["told"]:
-        lines.append(f"Of {found['told']:,} orders of two songs that {FEWEST} of its networks tell "
-                     f"in any choice of them, the others turn round {found['turned']:,} "
-                     f"({found['turned'] / found['told']:.1%}).")
+        lines.append(f"Of {found['told']:,} orders of two songs that {MIN_NETWORKS} of its "
+                     "networks tell in any choice of them, the others turn round "
+                     f"{found['turned']:,} ({found['turned'] / found['told']:.1%}).")
     return " ".join(lines)
 
 
@@ -212,12 +214,12 @@ def claims(explanation, span=in_clip):
 
     Parameters
     ----------
-    explanation : Explanation
+    explanation : Attribution
     span : callable
         How to call a stretch, of its start and end in s of the clip.
     """
     grid, runs, regions = explanation.grid, explanation.r2.size, []
-    signs = np.sign(explanation.weights) * explanation.claimed
+    signs = np.sign(explanation.weights) * explanation.stable
     for band, name in enumerate(grid.bands):
         starts = np.flatnonzero(np.diff(signs[band], prepend=0))
         for cells in np.split(np.arange(grid.shape[1]), starts):
@@ -233,7 +235,7 @@ def claims(explanation, span=in_clip):
 
 def _seconded(explanation, band, cells):
     """What the witnesses say of claimed cells; nothing if there are none."""
-    strong, who = explanation.strong[band, cells], " and ".join(explanation.witnesses)
+    strong, who = explanation.confirmed[band, cells], " and ".join(explanation.other_methods)
     if not who:
         return ""
     if strong.all():
@@ -244,11 +246,12 @@ def _seconded(explanation, band, cells):
 
 def doubts(explanation):
     """Witnesses that name other cells, a sentence each."""
-    if np.abs(explanation.weights).max() < SMALLEST_CLAIM:
+    if np.abs(explanation.weights).max() < MIN_WEIGHT:
         return []
     return [f"Over the whole clip {name} and LIME disagree (rank correlation {correlation:.2f}): "
             "believe only what both say."
-            for name, correlation in explanation.correlations.items() if correlation < SAME_MAP]
+            for name, correlation in explanation.correlations.items()
+            if correlation < MIN_CORRELATION]
 
 
 def told(explanation, model):
@@ -256,7 +259,7 @@ def told(explanation, model):
 
     Parameters
     ----------
-    explanation : Explanation
+    explanation : Attribution
     model : str
         Its key.
     """

@@ -20,14 +20,14 @@ from hiphoplib.audio.files import encode
 from hiphoplib.audio.mel import mel_spectrogram
 from hiphoplib.audio.windows import is_short, stretch
 from hiphoplib.errors import BadInput
-from hiphoplib.explanation.lime import Explanation, explain
-from hiphoplib.explanation.segments import Grid, fillings
+from hiphoplib.explanation.lime import Attribution, explain
+from hiphoplib.explanation.segments import SegmentGrid, fills
 from hiphoplib.io import progress, write_whole
 from hiphoplib.report import sentences_songs as wording
 from hiphoplib.report.figures_explanation import PHONE, clock, explained, score_over_time
 from hiphoplib.report.sentences_songs import NOTHING, claims, doubts
 from hiphoplib.report.style import STYLE
-from hiphoplib.scoring.score import place, shown
+from hiphoplib.scoring.score import displayable
 
 DETAILED = 10  # songs that are shown one by one: of more, a phone opens the page no longer
 IN_TABLE = 12  # songs of which every pair fits into a table
@@ -42,12 +42,12 @@ class Detail:
     Parameters
     ----------
     S_db : np.ndarray [shape=(n_mels, frames)]
-    explanation : Explanation or None
+    explanation : Attribution or None
     mp3 : bytes or None
     """
 
     S_db: np.ndarray
-    explanation: Explanation | None
+    explanation: Attribution | None
     mp3: bytes | None
 
 
@@ -71,7 +71,7 @@ def detail(song, model, *, explaining=True, audio=True):
     S_db = mel_spectrogram(y, sr, grid)
     found = None
     if explaining and not is_short(song.seconds, grid.seconds):  # of silence there is no reason
-        found = explain(model, S_db, Grid(grid), fillings(model.mean_db))
+        found = explain(model, S_db, SegmentGrid(grid), fills(model.mean_db))
     mp3 = None
     if audio:
         if sr != AUDIO_SR:  # of what a studio exports, LAME takes not every rate
@@ -166,7 +166,7 @@ def inline(page, height=800):
 def _folder_name(path):
     """Name of the folder that was scored, or of that in which the one file lies."""
     path = path.resolve()
-    return shown(path.parent.name if path.is_file() else path.name)
+    return displayable(path.parent.name if path.is_file() else path.name)
 
 
 def _row(scored, number, scale, in_detail):
@@ -175,7 +175,7 @@ def _row(scored, number, scale, in_detail):
     low, high = song.spread
     end = min(song.best + scored.model.grid.seconds, song.seconds)
     return {"name": song.name, "anchor": f"song-{number + 1}" if in_detail else "",
-            "place": place(*scored.places[number]), "score": f"{song.score:.0%}",
+            "place": scored.rank_texts[number], "score": f"{song.score:.0%}",
             "percentile": f"{song.percentile:.0f}", "low": f"{low:.0%}", "high": f"{high:.0%}",
             "best": f"{clock(song.best)} to {clock(end)}",
             "from": _along(low, scale), "width": max(_along(high, scale) - _along(low, scale), 0.5),
@@ -204,8 +204,9 @@ def _pairs(scored):
     n = len(scored.songs)
     if not 2 <= n <= IN_TABLE:
         return None
-    return [[{"share": "" if one == other else f"{scored.above[one, other]:.0%}",
-              "told": bool(scored.told[one, other])} for other in range(n)] for one in range(n)]
+    return [[{"share": "" if one == other else f"{scored.share_above[one, other]:.0%}",
+              "told": bool(scored.reliably_above[one, other])} for other in range(n)]
+            for one in range(n)]
 
 
 def _scale(scored):

@@ -1,7 +1,8 @@
-"""Unreleased songs in, a ranking out: how a trained model hears each 30 s of whole songs."""
+"""Score and rank unreleased songs: a trained model rates each 30 s of them."""
 
 import os
 import unicodedata
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,16 +18,16 @@ from hiphoplib.parallel import DIED, unordered
 from hiphoplib.scoring.model_folder import TrainedModel, load_model
 
 SPREAD = (0.1, 0.9)  # eight of ten windows lie between
+BATCH = 64  # windows that are scored at a time
 JOINERS = "\u200c\u200d"  # hold letters and emoji together; other invisible signs can deceive
-SURE = 0.8  # of the pairs of windows: less, and the order is a matter of which window one hears
-LEAST = 0.02  # of probability: the same song as mp3, ogg or m4a may differ by half of that
-FEWEST = 3  # networks: what two of them agree on, another training turns round too often
-STEP = 0.01
+MIN_SHARE_ABOVE = 0.8  # of the pairs of windows: below, the order depends on the window one picks
+MIN_DIFFERENCE = 0.02  # of probability: the same song as mp3, ogg or m4a may differ by half of that
+MIN_NETWORKS = 3  # what two of them agree on, another training contradicts too often
 
 
 @dataclass(frozen=True, eq=False)
 class Song:
-    """A song and what a model says of it.
+    """A song and its scores.
 
     Parameters
     ----------
@@ -35,12 +36,11 @@ class Song:
     starts : np.ndarray [shape=(n_windows,)]
         Of its windows, in s.
     scores : np.ndarray [shape=(n_networks, n_windows)]
-        Calibrated probability of being popular, of each network and window.
+        Calibrated probability of being popular, by each network.
     percentile : float
-        Share of the tracks that the model was held out from which its windows score above, in
-        percent.
+        Share of the model's test tracks that its windows score above, in percent.
     note : str
-        What was unusual in hearing it; empty for most.
+        What was unusual about the file; empty for most.
     """
 
     path: Path
@@ -51,28 +51,29 @@ class Song:
     note: str = ""
 
     @property
-    def name(self):
-        """Name of its file, fit to be shown."""
-        return shown(self.path.name)
+    def name(self) -> str:
+        """Name of its file, safe to display."""
+        return displayable(self.path.name)
 
     @property
-    def by_window(self):
-        """Mean of the networks for each window, np.ndarray [shape=(n_windows,)]."""
+    def by_window(self) -> np.ndarray:
+        """Mean of the networks for each window [shape=(n_windows,)]."""
         return self.scores.mean(axis=0)
 
     @property
-    def score(self):
+    def score(self) -> float:
         """Mean over windows and networks: the probability that 30 s of it are popular."""
         return float(self.scores.mean())
 
     @property
-    def spread(self):
+    def spread(self) -> tuple[float, float]:
         """Scores between which eight of ten windows lie, (low, high)."""
-        return tuple(np.quantile(self.by_window, SPREAD))
+        low, high = np.quantile(self.by_window, SPREAD)
+        return low, high
 
     @property
-    def best(self):
-        """Beginning of the window with the highest score, in s; the first one of equals."""
+    def best(self) -> float:
+        """Start of the window with the highest score, in s; the first one of equals."""
         return float(self.starts[np.argmax(self.by_window)])
 
 
@@ -85,7 +86,7 @@ class Scored:
     folder : Path
     model : TrainedModel
     songs : list of Song
-        By their score, highest first. Whether that order means anything, `told` says.
+        By their score, highest first; `reliably_above` tells how much of that order is reliable.
     rejected : dict of str to str
         Why a file was not scored, by its name.
     others : list of str
@@ -94,52 +95,73 @@ class Scored:
 
     folder: Path
     model: TrainedModel
-    songs: list
-    rejected: dict
-    others: list
+    songs: list[Song]
+    rejected: dict[str, str]
+    others: list[str]
 
     @cached_property
-    def above(self):
-        """How often each song is above each other one, see `order.above`."""
-        return above([song.scores for song in self.songs])
+    def share_above(self) -> np.ndarray:
+        """Share of pairs of windows in which the song of the row scores above that of the column.
+
+        Ties count half; mean over the networks; 0.5 on the diagonal [shape=(n_songs, n_songs)].
+        """
+        return _share_above([song.scores for song in self.songs])
 
     @cached_property
-    def told(self):
-        """Which song is surely above which, bool, see `order.reliably_above`."""
-        return reliably_above([song.scores for song in self.songs], self.above)
+    def reliably_above(self) -> np.ndarray:
+        """Whether the song of the row is above that of the column, bool [(n_songs, n_songs)]."""
+        return reliably_above([song.scores for song in self.songs], self.share_above)
 
     @cached_property
-    def places(self):
-        """First and last place that each song can have, see `order.places`."""
-        return places(self.told)
+    def rank_ranges(self) -> np.ndarray:
+        """First and last rank that each song can have, from 1 [shape=(n_songs, 2)]."""
+        above = self.reliably_above
+        return np.column_stack([1 + above.sum(axis=0), len(above) - above.sum(axis=1)])
 
-    def same(self, number):
-        """Numbers of the songs that are about the same as one."""
-        apart = self.told[number] | self.told[:, number]
-        return [other for other in np.flatnonzero(~apart) if other != number]
+    @property
+    def rank_texts(self) -> list[str]:
+        """Range of ranks of each song, for example "2" or "2 to 4"."""
+        return [f"{first}" if first == last else f"{first} to {last}"
+                for first, last in self.rank_ranges]
 
-    def table(self):
-        """The ranking, pd.DataFrame, one row a song."""
+    def indistinguishable_from(self, number: int) -> list[int]:
+        """Return the songs that are reliably neither above nor below one.
+
+        Parameters
+        ----------
+        number : int
+            In `songs`.
+
+        Returns
+        -------
+        list of int
+        """
+        ordered = self.reliably_above[number] | self.reliably_above[:, number]
+        return [int(other) for other in np.flatnonzero(~ordered) if other != number]
+
+    def table(self) -> pd.DataFrame:
+        """Return the ranking, one row a song."""
         return pd.DataFrame([{
-            "song": song.name, "place": place(*self.places[number]), "score": song.score,
+            "song": song.name, "place": rank, "score": song.score,
             "low": song.spread[0], "high": song.spread[1], "percentile": song.percentile,
             "best_start_s": song.best, "minutes": song.seconds / 60, "windows": len(song.starts),
-        } for number, song in enumerate(self.songs)])
+        } for song, rank in zip(self.songs, self.rank_texts)])
 
 
-def score_tracks(folder, model, *, hop=HOP, jobs=-1):
+def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: float = HOP,
+                 jobs: int = -1) -> Scored:
     """Score every song of a folder and rank them.
 
-    Files are decoded in processes of their own: one that crashes the decoder costs its line.
+    Files are decoded in processes of their own: one that crashes the decoder is skipped and listed.
 
     Parameters
     ----------
     folder : path-like
         Of mp3, wav, flac, ogg, m4a and the like, of any length; or one such file.
-    model : path-like or TrainedModel
-        A folder that `save_model` made.
+    model : TrainedModel or path-like
+        Or the folder that `save_model` made.
     hop : float > 0
-        s from one window of 30 s to the next.
+        From one window of 30 s to the next, in s.
     jobs : int
         Processes; -1 takes every core.
 
@@ -158,115 +180,100 @@ def score_tracks(folder, model, *, hop=HOP, jobs=-1):
     if not isinstance(model, TrainedModel):
         model = load_model(model)
     songs, rejected = {}, {}
-    heard = unordered(hear_song, ((path.absolute(), model.grid, hop) for path in paths), jobs=jobs)
-    with closing(heard):
-        for number, found in progress(heard, total=len(paths), desc="songs", unit="song"):
-            if found is DIED:
-                found = "decoding it ended the worker; export it again"
-            if isinstance(found, str):
-                rejected[number] = found
+    decoded = unordered(hear_song, ((path.absolute(), model.grid, hop) for path in paths),
+                        jobs=jobs)
+    with closing(decoded):
+        for number, windows in progress(decoded, total=len(paths), desc="songs", unit="song"):
+            if windows is DIED:
+                windows = "decoding it ended the worker; export it again"
+            if isinstance(windows, str):
+                rejected[number] = windows
             else:
-                songs[number] = _song(paths[number], found, model)
+                songs[number] = _song(paths[number], windows, model)
     ranked = sorted(songs, key=lambda number: (-songs[number].score, number))
     return Scored(Path(folder), model, [songs[number] for number in ranked],
-                  {shown(paths[number].name): rejected[number] for number in sorted(rejected)},
-                  [shown(name) for name in others])
+                  {displayable(paths[number].name): reason
+                   for number, reason in sorted(rejected.items())},
+                  [displayable(name) for name in others])
 
 
-def _song(path, heard, model):
-    """A song scored, a part of its windows at a time."""
-    parts = [model.scores(heard.S_db[begin: begin + 64].astype(np.float32))
-             for begin in range(0, len(heard.starts), 64)]
-    scores = np.concatenate(parts, axis=1)
-    return Song(path, heard.seconds, heard.starts, scores, model.percentile(scores), heard.note)
+def _song(path, windows, model):
+    scores = np.concatenate([model.scores(windows.S_db[first: first + BATCH].astype(np.float32))
+                             for first in range(0, len(windows.starts), BATCH)], axis=1)
+    return Song(path, windows.seconds, windows.starts, scores, _percentile(model, scores),
+                windows.note)
 
 
-def place(first, last):
-    """How a place is called, for example "2" or "2 to 4"."""
-    return f"{first}" if first == last else f"{first} to {last}"
+def _percentile(model, scores):
+    """Return the share of its own test tracks that each network scores below, mean, in percent."""
+    return 100 * float(np.mean([  # ties half
+        sum(np.searchsorted(network.reference, mine, side) for side in ("left", "right"))
+        / 2 / len(network.reference) for network, mine in zip(model.networks, scores)]))
 
 
-def shown(name):
-    """A file's name without what a page cannot hold or an eye cannot see, str."""
+def displayable(name: str) -> str:
+    """Replace in a file's name what a page cannot hold or an eye cannot see.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+    """
     readable = os.fsencode(name).decode("utf-8", "replace")
     return "".join(char if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
                    else "\N{REPLACEMENT CHARACTER}" for char in readable)
 
 
-def above(scores):
-    """How often each song is above each other one.
-
-    Parameters
-    ----------
-    scores : list of np.ndarray [shape=(n_networks, n_windows)]
-        Of each song; songs differ in windows, not in networks.
-
-    Returns
-    -------
-    np.ndarray [shape=(n_songs, n_songs)]
-        Share of pairs of windows in which the song of the row has the higher score, ties half; mean
-        over the networks. 0.5 on the diagonal.
-    """
+def _share_above(scores):
+    """Return `Scored.share_above` of scores [shape=(n_networks, n_windows)] of each song."""
     if not scores:
         return np.empty((0, 0))
-    starts = np.cumsum([0, *(song.shape[1] for song in scores)])[:-1]
     sizes = np.array([song.shape[1] for song in scores])
-    found = np.empty((len(scores), len(scores)))
-    every = np.concatenate(scores, axis=1)  # [n_networks, windows of all songs]
+    starts, every = np.cumsum(sizes) - sizes, np.concatenate(scores, axis=1)
+    share = np.empty((len(scores), len(scores)))
     for row, song in enumerate(scores):
-        lower = np.zeros(every.shape[1])
-        for mine, others in zip(np.sort(song, axis=1), every):
-            # windows of this song that lie above each window of the others
-            lower += len(mine) - sum(np.searchsorted(mine, others, side)
-                                     for side in ("left", "right")) / 2
-        found[row] = np.add.reduceat(lower, starts) / (sizes * song.size)
-    return found
+        # windows of this song that lie below each window of all songs, ties half
+        below = sum(np.searchsorted(mine, others, side) for side in ("left", "right")
+                    for mine, others in zip(np.sort(song, axis=1), every)) / 2
+        share[row] = 1 - np.add.reduceat(below, starts) / (sizes * song.size)
+    return share
 
 
-def reliably_above(scores, share=None, sure=SURE):
-    """Which songs are above which, as far as the networks can tell.
+def reliably_above(scores: Sequence[np.ndarray], share: np.ndarray | None = None) -> np.ndarray:
+    """Return which songs are reliably above which.
 
-    A song is above another one if that holds in at least `sure` of the pairs of windows, each
-    network puts its mean higher, and all together by at least `LEAST`. Fewer than `FEWEST`
-    networks tell nothing apart. The relation is transitive: where it would not be, more is asked of
-    all pairs.
+    A song is above another one if it scores higher in at least `MIN_SHARE_ABOVE` of the pairs of
+    windows, each network puts its mean higher, and all together by at least `MIN_DIFFERENCE`; with
+    fewer than `MIN_NETWORKS` no song is. The relation is transitive: where it would not be, a
+    larger share is asked of all pairs.
 
     Parameters
     ----------
-    scores : list of np.ndarray [shape=(n_networks, n_windows)]
+    scores : sequence of np.ndarray [shape=(n_networks, n_windows)]
+        Of each song; songs differ in windows, not in networks.
     share : np.ndarray [shape=(n_songs, n_songs)], optional
-        From `above`, computed if not given.
+        `Scored.share_above`, computed if not given.
 
     Returns
     -------
     np.ndarray of bool [shape=(n_songs, n_songs)]
         Whether the song of the row is above that of the column.
     """
-    if not scores:
-        return np.empty((0, 0), dtype=bool)
-    share = above(scores) if share is None else share
+    share = _share_above(scores) if share is None else share
+    above = np.zeros(share.shape, dtype=bool)
+    if not len(scores) or len(scores[0]) < MIN_NETWORKS:
+        return above
     means = np.array([song.mean(axis=1) for song in scores])  # [n_songs, n_networks]
-    if means.shape[1] < FEWEST:
-        return np.zeros(share.shape, dtype=bool)
     mean = means.mean(axis=1)
-    agreed = mean[:, None] >= mean[None, :] + LEAST
-    for network in means.T:
-        agreed &= network[:, None] > network[None, :]
+    agreed = (means[:, None] > means[None]).all(axis=2)
+    agreed &= mean[:, None] >= mean[None, :] + MIN_DIFFERENCE
     # at the end every window is above every other one, which is transitive
-    for least in [*np.arange(sure, 1, STEP), 1.0]:
-        told = agreed & (share >= least - 1e-9)
-        chained = told.astype(np.float32) @ told.astype(np.float32) > 0
-        if not (chained & ~told).any():
+    for least in [*np.arange(MIN_SHARE_ABOVE, 1, 0.01), 1.0]:
+        above = agreed & (share >= least - 1e-9)
+        chained = above.astype(np.float32) @ above.astype(np.float32) > 0
+        if not (chained & ~above).any():
             break
-    return told
-
-
-def places(told):
-    """First and last place that each song can have, [shape=(n_songs, 2)], from 1.
-
-    Parameters
-    ----------
-    told : np.ndarray of bool [shape=(n_songs, n_songs)]
-        From `reliably_above`. Where it does not tell two songs apart, their places overlap.
-    """
-    return np.column_stack([1 + told.sum(axis=0), len(told) - told.sum(axis=1)])
+    return above

@@ -36,7 +36,7 @@ from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
 from hiphoplib.dataset.store import MelStore, make_mels, store_folder
 from hiphoplib.errors import BadInput
-from hiphoplib.explanation.cache import explain_track
+from hiphoplib.explanation.tracks import explain_track
 from hiphoplib.io import write_whole
 from hiphoplib.keras_backend import keras, tf
 from hiphoplib.models.checkpoint import Checkpoint

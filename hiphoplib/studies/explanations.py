@@ -9,23 +9,10 @@ import numpy as np
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Estimate
 from hiphoplib.evaluation.evaluate import labels_on_test, write_results
-from hiphoplib.explanation.cache import (
-    explain_ahead,
-    explain_randomised,
-    explain_track,
-    four_tracks,
-    remembered,
-)
-from hiphoplib.explanation.faithfulness import (
-    acting,
-    claimed,
-    curves,
-    mean_over,
-    measured,
-    read_truth,
-)
+from hiphoplib.explanation.faithfulness import curves
 from hiphoplib.explanation.lime import rank_correlation
-from hiphoplib.explanation.segments import Filling, fillings
+from hiphoplib.explanation.segments import Fill, fills
+from hiphoplib.explanation.tracks import example_tracks, explain_ahead, explain_track, remember
 from hiphoplib.io import progress
 from hiphoplib.models.comparison import Scores
 from hiphoplib.models.experiment import prepare
@@ -33,6 +20,13 @@ from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
 from hiphoplib.report.sentences_songs import KINDS, told
 from hiphoplib.report.style import label_of, save, use_style
+from hiphoplib.studies.explanation_summary import (
+    causes_in,
+    count_stable,
+    mean_over,
+    read_truth,
+    summarise,
+)
 from hiphoplib.studies.planted import check_planted
 
 _RANDOMISED = 12  # clips that are also explained by a network with shuffled weights
@@ -68,7 +62,7 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
     Returns
     -------
     dict
-        ``corpus``, ``model``, ``clips``; what `measured` gives; ``sanity``, the randomisation
+        ``corpus``, ``model``, ``clips``; what `summarise` gives; ``sanity``, the randomisation
         check; ``four``, sentences on four tracks; ``planted`` if asked for, see `check_planted`;
         ``versions``, ``made``, ``command``.
     """
@@ -81,14 +75,14 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
     for track_id in progress(drawn, desc="explain clips", unit="clip"):
         rows.append(_explained(experiment, model, track_id))
         if truth:
-            rows[-1]["causes"] = acting(truth, track_id, rows[-1]["found"].grid)
+            rows[-1]["causes"] = causes_in(truth, track_id, rows[-1]["found"].grid)
     few = min(_RANDOMISED, len(rows))
-    four = {kind: explain_track(experiment, model, track_id) for kind, track_id in four_tracks(
+    four = {kind: explain_track(experiment, model, track_id) for kind, track_id in example_tracks(
         labels, Scores(experiment).on_test(model)[0]).items()}
     results = {
         "corpus": {"name": name, "fingerprint": experiment.fingerprint},
         "model": model, "clips": len(rows),
-        **measured(rows, labels[drawn].to_numpy(), weights),
+        **summarise(rows, labels[drawn].to_numpy(), weights),
         "sanity": _randomisation_check(experiment, model, list(drawn[:few]),
                                        [row["found"] for row in rows[:few]], weights[:, :few]),
         "four": {kind: told(found, model) for kind, (found, _) in four.items()},
@@ -119,10 +113,10 @@ def _explained(experiment, model, track_id):
 
     def compute():
         run = load_run(folder)
-        return {"both": curves(run, S_db, found, fillings(run.scaler.mean), number),
-                "another clip": curves(run, S_db, found, [Filling("another clip", other)], number)}
+        return {"both": curves(run, S_db, found, fills(run.scaler.mean), number),
+                "another clip": curves(run, S_db, found, [Fill("another clip", other)], number)}
 
-    return {"found": found, "curves": remembered(
+    return {"found": found, "curves": remember(
         folder, track_id, "curves", [S_db, other, found.runs, number], compute)}
 
 
@@ -140,8 +134,8 @@ def _randomisation_check(experiment, model, drawn, found, weights):
             "correlation": mean_over([rank_correlation(*pair) for pair in pairs], weights),
             "correlation_of_size": mean_over([rank_correlation(*np.abs(pair)) for pair in pairs],
                                              weights),
-            "claims": claimed(again, weights), "claims_trained": claimed(found, weights)}
+            "claims": count_stable(again, weights), "claims_trained": count_stable(found, weights)}
 
 
 def _explain_randomised(experiment, model, drawn, track_id):
-    return explain_randomised(experiment, model, track_id, drawn.index(track_id))
+    return explain_track(experiment, model, track_id, randomised=drawn.index(track_id))[0]

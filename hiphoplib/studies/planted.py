@@ -20,12 +20,13 @@ from lime import lime_image
 
 from hiphoplib.audio.mel import MelGrid
 from hiphoplib.evaluation.bootstrap import Bootstrap
-from hiphoplib.explanation.faithfulness import hit, mean_over, own_side, recovery
+from hiphoplib.explanation.faithfulness import recovery, top_hit
 from hiphoplib.explanation.lime import SEEDS, explain, lime_run, no_progress_bar, probabilities
-from hiphoplib.explanation.segments import Filling, Grid, fillings
+from hiphoplib.explanation.segments import Fill, SegmentGrid, fills
 from hiphoplib.io import progress
 from hiphoplib.models.training import Run, fit
 from hiphoplib.run_size import run_size
+from hiphoplib.studies.explanation_summary import mean_over
 
 SMALL = MelGrid(32, 4096, name="planted")
 BANDS = {"level": ("sub and bass", "low mids"), "texture": ("vocals and snare", "hats and air")}
@@ -81,7 +82,7 @@ def plant(kind: str, clips: Mapping[str, int] = _CLIPS) -> Planted:
     -------
     Planted
     """
-    rng, grid, n = np.random.default_rng(0), Grid(SMALL), sum(clips.values())
+    rng, grid, n = np.random.default_rng(0), SegmentGrid(SMALL), sum(clips.values())
     S_db = np.array([_beat(rng) for _ in range(n)], np.float32)
     labels, stretches = rng.permutation(np.arange(n) % 2), rng.integers(0, grid.shape[1], n)
     names, cells = list(grid.bands), np.zeros((n, *grid.shape), bool)
@@ -90,7 +91,7 @@ def plant(kind: str, clips: Mapping[str, int] = _CLIPS) -> Planted:
     without = (rng.random(n) < _WITHOUT) & (sides != "test")
     for i in np.flatnonzero(~without):
         cells[i, names.index(BANDS[kind][labels[i]]), stretches[i]] = True
-        there = grid.spread(cells[i])
+        there = cells[i].ravel()[grid.labels()]
         S_db[i] += np.where(there, LOUDER if kind == "level" else jump, 0)
     return Planted(S_db, pd.Series(labels), pd.Series(sides), cells)
 
@@ -117,25 +118,26 @@ def _find(planted, clips=_EXPLAINED, seeds=SEEDS):
     settings, ``…_lime_default``; ``claimed``, whether that segment is; ``elsewhere``, ``strong``
     and ``strong_elsewhere``: how many others are, and the same of strong claims.
     """
-    run, scores, grid = planted.run, planted.scores, Grid(SMALL)
+    run, scores, grid = planted.run, planted.scores, SegmentGrid(SMALL)
     right = scores.index[(scores >= 0.5) == (planted.labels[scores.index] == 1)][:clips]
     rows = {}
     for clip in progress(right, desc="planted", unit="clip"):
-        S_db, cell, side = planted.S_db[clip], planted.cells[clip], own_side(scores[clip])
-        found = explain(run, S_db, grid, fillings(run.scaler.mean), seeds=seeds)
-        own = Filling("own mean", grid.spread(grid.means(S_db)))
+        S_db, cell = planted.S_db[clip], planted.cells[clip]
+        side = 1 if scores[clip] >= 0.5 else -1
+        found = explain(run, S_db, grid, fills(run.scaler.mean), seeds=seeds)
+        own = Fill("own mean", grid.means(S_db).ravel()[grid.labels()])
         maps = {"": found.weights, "_silence": found.runs[0].mean(axis=0),
                 "_training_mean": found.runs[1].mean(axis=0),
                 "_own_mean": lime_run(run, S_db, grid, own, seeds[0])[0],
                 "_lime_default": lime_default(run, S_db, grid)}
         rows[clip] = {f"{name}{of}": measure(side * map_, cell) for of, map_ in maps.items()
-                      for name, measure in (("recovery", recovery), ("top1", hit))} | {
-            "claimed": found.claimed[cell].sum(), "elsewhere": found.claimed[~cell].sum(),
-            "strong": found.strong[cell].sum(), "strong_elsewhere": found.strong[~cell].sum()}
+                      for name, measure in (("recovery", recovery), ("top1", top_hit))} | {
+            "claimed": found.stable[cell].sum(), "elsewhere": found.stable[~cell].sum(),
+            "strong": found.confirmed[cell].sum(), "strong_elsewhere": found.confirmed[~cell].sum()}
     return pd.DataFrame.from_dict(rows, orient="index").astype(float)
 
 
-def lime_default(model: Run, S_db: np.ndarray, grid: Grid) -> np.ndarray:
+def lime_default(model: Run, S_db: np.ndarray, grid: SegmentGrid) -> np.ndarray:
     """Return the weights of LIME with default settings, mean over each segment of a grid.
 
     Its own segments (quickshift on the picture, scaled to 0..1), its own fill value (the mean of

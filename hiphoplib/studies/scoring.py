@@ -11,11 +11,11 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from hiphoplib.evaluation.bootstrap import Bootstrap
-from hiphoplib.explanation.faithfulness import mean_over
 from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
 from hiphoplib.report.sentences_songs import checked
-from hiphoplib.scoring.score import FEWEST, reliably_above, score_tracks
+from hiphoplib.scoring.score import MIN_NETWORKS, reliably_above, score_tracks
+from hiphoplib.studies.explanation_summary import mean_over
 from hiphoplib.tracks.synthetic.corpus import WEIGHTS
 from hiphoplib.tracks.synthetic.instruments import SR
 from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs
@@ -106,7 +106,7 @@ def _agreement(scored, seed):
     return np.array(rows)
 
 
-def _contradicted(scores, networks=FEWEST):
+def _contradicted(scores, networks=MIN_NETWORKS):
     """Count reliable orders of two songs by some networks, and those that the others reverse.
 
     Every choice of `networks` of them is tried; `scores` are arrays (networks, windows) of songs.

@@ -1,92 +1,60 @@
-"""What many explained clips say together: right maps score high, wrong and empty ones do not."""
+"""Measures of an attribution: each tells a right map from a wrong one."""
 
 import numpy as np
 import pytest
-from scipy.special import comb
 
-from hiphoplib.evaluation.bootstrap import Bootstrap
-from hiphoplib.explanation.faithfulness import Acting, by_chance, mean_over, measured
-from hiphoplib.explanation.lime import Explanation
-from tests.known_models import GRID, cells
+from hiphoplib.explanation.faithfulness import area, curves, recovery, top_hit
+from hiphoplib.explanation.lime import Attribution, explain
+from hiphoplib.explanation.segments import fills
+from tests.known_models import BAND_MEAN, GRID, constant_model, level_model, loud_clip, segments
 
-CLIPS = 30
-WEIGHTS = Bootstrap(np.arange(CLIPS), 200).weights
-POPULAR = np.arange(CLIPS) % 2
-PLANTED = cells((0, 4), (0, 5))
-RNG = np.random.default_rng(0)
+PLANTED = segments((3, 4), (3, 5))
+FILLS = fills(BAND_MEAN)
 
 
-def row(popular, find=1.0, fall=0.1):
-    """A clip whose cause speaks for what it is; a map that finds it, or the opposite."""
-    side = 1 if popular else -1
-    runs = side * find * 0.2 * PLANTED + RNG.normal(0, 1e-3, (2, 3, *GRID.shape))
-    flat = np.full(21, 0.6)
-    said = {"lime": flat - fall, "random": flat, "loudest": flat}
-    risen = {"lime": flat + fall, "random": flat, "loudest": flat}
-    curves = {"both": {"deletion": said, "insertion": risen},
-              "another clip": {"deletion": said, "insertion": risen}}
-    causes = {"x": Acting(PLANTED, 1.0, 1.2 * side), "y": Acting(cells((3, 0)), 1.0, 0.2)}
-    found = Explanation(GRID, runs, np.full((2, 3), 0.7), 0.6, {"other": runs.mean(axis=1)})
-    return {"found": found, "curves": curves, "causes": causes}
+def explained_and_judged(model):
+    """An attribution of two seeds, and its curves."""
+    found = explain(model, loud_clip(), GRID, FILLS, seeds=(0, 1))
+    return found, curves(model, loud_clip(), found, FILLS)
 
 
-@pytest.mark.parametrize("find, fall, found", [(1, 0.1, True), (-1, -0.1, False)])
-def test_right_maps_score_high_and_wrong_ones_low(find, fall, found):
-    told = measured([row(popular, find, fall) for popular in POPULAR], POPULAR, WEIGHTS)
-    recovery = told["recovery"]
-    assert (recovery["strongest"]["low"] > 0.95) == found
-    assert (recovery["strongest"]["high"] < 0.05) != found
-    assert recovery["top1"]["mean"] == recovery["top3"]["mean"] == found
-    assert recovery["causes"]["x"]["clips"] == CLIPS and recovery["causes"]["y"] is None
-    for way in ("deletion", "insertion"):
-        for rival in ("random", "loudest"):
-            for ending in ("", "_another_clip"):
-                assert told[f"{way}_minus_{rival}{ending}"]["mean"] == pytest.approx(fall)
-    assert told["curves"]["deletion"]["lime"]["mean"] == pytest.approx([0.6 - fall] * 21)
-    assert told["claims"]["cells"]["mean"] == 2 == told["claims"]["strong"]["mean"]
-    assert told["witnesses"]["other"]["mean"] == pytest.approx(1)
+def test_recovery_and_hits_are_of_the_order_of_the_segments():
+    right = np.where(PLANTED, 1.0, 0.0) + np.random.default_rng(0).normal(0, 0.01, GRID.shape)
+    assert recovery(right, PLANTED) == 1 and recovery(-right, PLANTED) == 0
+    assert recovery(np.zeros(GRID.shape), PLANTED) == 0.5
+    assert np.isnan(recovery(right, segments())) and np.isnan(recovery(right, ~segments()))
+    assert top_hit(right, PLANTED) and not top_hit(-right, PLANTED, 3)
+    second = right.copy()
+    second[0, 0] = 5
+    assert not top_hit(second, PLANTED) and top_hit(second, PLANTED, 3)
 
 
-def test_where_a_network_listens_is_by_band_side_and_second():
-    told = measured([row(popular) for popular in POPULAR], POPULAR, WEIGHTS)
-    assert told["bands"]["sub and bass"]["popular"]["mean"] == pytest.approx(0.4, abs=0.01)
-    assert told["bands"]["sub and bass"]["unpopular"]["mean"] == pytest.approx(-0.4, abs=0.01)
-    assert told["bands"]["hats and air"]["popular"]["mean"] == pytest.approx(0, abs=0.01)
-    seconds = np.array(told["seconds"]["mean"])
-    assert seconds.sum() == pytest.approx(1) and seconds[4:6].sum() > 0.9
-    assert np.shape(told["map"]["mean"]) == GRID.shape
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_the_map_names_first_matters_more_than_what_others_do(sign):
+    found, judged = explained_and_judged(level_model(PLANTED, sign))
+    predicted = max(found.probability, 1 - found.probability)
+    for name, curve in judged["deletion"].items():
+        assert curve[0] == pytest.approx(predicted), name  # nothing is gone yet
+        assert judged["insertion"][name][-1] == pytest.approx(predicted)  # all is back
+        assert judged["insertion"][name][0] == pytest.approx(curve[-1])
+    for rival in ("random", "loudest"):
+        assert area(judged["deletion"]["lime"]) < area(judged["deletion"][rival]) - 0.01
+        assert area(judged["insertion"]["lime"]) > area(judged["insertion"][rival]) + 0.01
 
 
-def test_one_side_only_and_no_truth_are_no_error():
-    rows = [row(1) for _ in range(CLIPS)]
-    for each in rows:
-        del each["causes"]
-    told = measured(rows, np.ones(CLIPS), WEIGHTS)
-    assert "recovery" not in told and told["bands"]["low mids"]["unpopular"] is None
+def test_a_wrong_map_is_worse_than_a_random_order():
+    model = level_model(PLANTED)
+    right, _ = explained_and_judged(model)
+    wrong = Attribution(GRID, -right.runs, right.r2, right.probability)
+    judged = curves(model, loud_clip(), wrong, FILLS)["deletion"]
+    assert area(judged["lime"]) > area(judged["random"])
 
 
-def test_maps_of_nothing_have_no_place():
-    rows = [row(1, find=0) for _ in range(CLIPS)]
-    for each in rows:
-        each["found"].runs[:] = 0
-    told = measured(rows, POPULAR, WEIGHTS)
-    assert told["claims"]["share"]["mean"] == 0 and told["seconds"]["mean"] == [0] * 10
+def test_of_a_constant_model_no_order_is_better():
+    _, judged = explained_and_judged(constant_model())
+    assert all(np.allclose(curve, 0.7) for way in judged.values() for curve in way.values())
 
 
-def test_means_have_the_interval_of_clips_drawn_anew():
-    values = RNG.normal(3, 1, CLIPS)
-    found = mean_over(values, WEIGHTS)
-    assert found["mean"] == pytest.approx(values.mean())
-    assert found["high"] - found["low"] == pytest.approx(4 * values.std() / CLIPS**0.5, rel=0.3)
-    assert mean_over([np.nan, 2.0, 4.0], WEIGHTS[:, :3])["mean"] == 3
-    assert mean_over([np.nan] * 3, WEIGHTS[:, :3]) is None
-    both = mean_over(np.column_stack([values, -values]), WEIGHTS)
-    assert both["mean"] == pytest.approx([values.mean(), -values.mean()])
-    assert both["low"][0] == pytest.approx(found["low"])
-
-
-@pytest.mark.parametrize("top", [1, 3])
-def test_chance_is_that_of_cells_drawn_at_random(top):
-    cells_ = cells((0, 1), (2, 3), (1, 1))
-    misses = comb(GRID.size - 3, top) / comb(GRID.size, top)
-    assert by_chance(cells_, top) == pytest.approx(1 - misses)
+def test_area_is_the_mean_height():
+    assert area(np.array([1.0, 0.5, 0.0])) == pytest.approx(0.5)
+    assert area(np.full(21, 0.3)) == pytest.approx(0.3)

@@ -5,8 +5,8 @@ import pytest
 
 from hiphoplib import report
 from hiphoplib.audio.mel import QUICK
-from hiphoplib.explanation.lime import Explanation
-from hiphoplib.explanation.segments import Grid
+from hiphoplib.explanation.lime import Attribution
+from hiphoplib.explanation.segments import SegmentGrid
 from tests.figure_data import (
     check_drawn,
     check_texts,
@@ -18,17 +18,17 @@ from tests.figure_data import (
 
 RNG = np.random.default_rng(0)
 S_DB = RNG.uniform(-60, 30, QUICK.shape)
-GRID = Grid(QUICK)
+GRID = SegmentGrid(QUICK)
 HATS = 3
 
 pytestmark = pytest.mark.usefixtures("figure_style")
 
 
 def explained(strength=0.2, witnesses=()):
-    """Return an Explanation that claims one cell, or nothing for a strength of 0."""
+    """Return an Attribution that claims one cell, or nothing for a strength of 0."""
     runs = RNG.normal(0, strength / 100, (2, 3, *GRID.shape))
     runs[..., HATS, 4] += strength
-    return Explanation(GRID, runs, np.ones((2, 3)), 0.6, dict(witnesses))
+    return Attribution(GRID, runs, np.ones((2, 3)), 0.6, dict(witnesses))
 
 
 RESULTS = explanations()
@@ -70,7 +70,7 @@ def test_an_explanation_can_be_read(strength):
 def test_only_claimed_cells_are_outlined(strength, outlines):
     expl = explained(strength)
     ax = report.explanation(S_DB, expl)
-    assert sum(not patch.get_fill() for patch in ax.patches) == outlines == expl.claimed.sum()
+    assert sum(not patch.get_fill() for patch in ax.patches) == outlines == expl.stable.sum()
     assert sum(patch.get_fill() for patch in ax.patches) == expl.grid.size
     assert {patch.get_alpha() for patch in ax.patches if patch.get_fill()} == (
         {0.25, 0.75} if outlines else {0.25})

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from hiphoplib.explanation.lime import Explanation
+from hiphoplib.explanation.lime import Attribution
 from hiphoplib.report import sentences_songs as wording
 from tests.figure_data import explanations
 from tests.known_models import GRID
@@ -15,9 +15,9 @@ CAUSAL = re.compile(r"\b(because|caus\w+ (?:a|the|of) hit|makes?|due to|leads? t
 
 
 def made(weights, witnesses=None, probability=0.62):
-    """An Explanation of three seeds and two fillings that all but agree on the weights."""
+    """An Attribution of three seeds and two fillings that all but agree on the weights."""
     jitter = np.array([0.999, 1, 1.001])[None, :, None, None]
-    return Explanation(GRID, weights * jitter * np.ones((2, 1, 1, 1)), np.ones((2, 3)), probability,
+    return Attribution(GRID, weights * jitter * np.ones((2, 1, 1, 1)), np.ones((2, 3)), probability,
                        witnesses or {})
 
 

@@ -17,13 +17,13 @@ from hiphoplib.report import song_page as song_report
 from hiphoplib.report.figures_explanation import clock
 from hiphoplib.report.sentences_songs import BANNER
 from hiphoplib.report.song_page import IN_TABLE, make_report, write_report
-from hiphoplib.scoring.score import Scored, shown
+from hiphoplib.scoring.score import Scored, displayable
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 from tests.scored_songs import (
     HOSTILE,
     SONGS,
-    OneCell,
-    by_one_cell,
+    OneSegment,
+    by_one_segment,
     invented,
     report_of,
     scored_folder,
@@ -143,7 +143,7 @@ def test_where_no_artist_has_enough_songs_nothing_is_known_of_that_case(model):
 
 def test_songs_that_cannot_be_told_apart_are_about_the_same_on_both_sides(ranked, model):
     levels = [0.61, 0.605, 0.4]
-    said, share = ranked(levels), invented(model, levels).above[0, 1]
+    said, share = ranked(levels), invented(model, levels).share_above[0, 1]
     assert 0.6 < share < 0.8
     assert f"About the same as “song 2.mp3” ({share:.0%})" in said
     assert f"About the same as “song 1.mp3” ({1 - share:.0%})" in said
@@ -172,7 +172,7 @@ def test_every_pair_stands_in_a_table_that_adds_up(model):
     assert [len(row) for row in rows] == [4, 4, 4, 4]
     for one, other in combinations(range(4), 2):
         assert int(rows[one][other][1]) + int(rows[other][one][1]) in (99, 100, 101)
-        assert bool(rows[one][other][0]) == scored.told[one, other]
+        assert bool(rows[one][other][0]) == scored.reliably_above[one, other]
     assert all(rows[n][n] == ("", "") for n in range(4))
 
 
@@ -246,7 +246,7 @@ def test_every_link_has_its_one_target(report):
 
 
 def test_claims_have_the_times_of_the_song_not_of_the_clip(scored, report):
-    first, last = OneCell.seconds
+    first, last = OneSegment.seconds
     for song in scored.songs[:2]:
         assert song.best > 0
         said = section(report, song.name)
@@ -310,7 +310,7 @@ def test_a_song_shorter_than_a_window_has_no_best_part_beyond_its_end(model):
 def test_nothing_in_a_name_or_a_model_reaches_the_page_unescaped(model):
     card = {"corpus": model.card["corpus"] | {"name": "<b>c</b>", "popularity_kind": "<i>&amp;"},
             "made": "<u>today</u>"}
-    names = [shown(name) for name in HOSTILE]  # as `score_tracks` hands them on
+    names = [displayable(name) for name in HOSTILE]  # as `score_tracks` hands them on
     scored = invented(with_card(model, **card), np.linspace(0.7, 0.3, len(names)), names=HOSTILE,
                       rejected={name: f"as {name}" for name in names}, others=names)
     scored = replace(scored, folder=scored.folder / "<script>alert(2)<script>")
@@ -340,7 +340,7 @@ def test_the_page_asks_nobody_and_runs_nothing_by_its_own_policy(report):
 
 
 def test_the_same_songs_give_the_same_report(scored, monkeypatch):
-    monkeypatch.setattr(song_report, "explain", by_one_cell)
+    monkeypatch.setattr(song_report, "explain", by_one_segment)
     assert make_report(scored, details=1) == make_report(scored, details=1)
 
 

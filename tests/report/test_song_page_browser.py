@@ -12,12 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from hiphoplib.studies.pictures import BROWSERS, HEIGHT, SCALE, WIDTH, main
 from playwright.sync_api import sync_playwright
 
-from hiphoplib.errors import BadInput
 from hiphoplib.report.song_page import IN_TABLE, make_report
-from hiphoplib.scoring.score import shown
-from hiphoplib.studies.presentation import BROWSERS, HEIGHT, SCALE, WIDTH, make_pictures
+from hiphoplib.scoring.score import displayable
 from tests.scored_songs import (
     HOSTILE,
     invented,
@@ -99,7 +98,7 @@ def report(folder, trained):
 def hostile(folder, trained):
     """Songs and other files whose names are traps, one of each kind shown, with its player."""
     model = with_card(trained_model(trained), synthetic=True)
-    names = [shown(name) for name in HOSTILE]
+    names = [displayable(name) for name in HOSTILE]
     scored = invented(model, np.linspace(0.7, 0.3, len(names)), names=HOSTILE,
                       rejected={name: f"of no use: {name}" for name in names}, others=names)
     songs = folder / "<script>alert(2)<script> & \"My\" songs"
@@ -341,7 +340,7 @@ def test_no_name_becomes_a_part_of_the_page(hostile, opened):
     with opened(hostile, bypass_csp=True, offline=False) as seen:
         seen.page.mouse.move(100, 400)
         seen.page.wait_for_timeout(200)
-        names = [shown(name) for name in HOSTILE]
+        names = [displayable(name) for name in HOSTILE]
         assert seen.page.locator("script, iframe, svg, object, form, input").count() == 0
         assert seen.page.locator("img").count() == seen.page.locator("audio").count() == len(names)
         attributes = seen.page.evaluate(
@@ -375,9 +374,8 @@ def test_it_prints_without_players(report, opened):
 
 def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
     # in a process of its own: one of ours has a browser already
-    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.studies.presentation "
-                    "import _take_pictures; _take_pictures(*sys.argv[1:])", report, tmp_path,
-                    CHROMIUM], check=True)
+    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.studies.pictures import "
+                    "take_pictures; take_pictures(*sys.argv[1:])", report, tmp_path], check=True)
     pictures = [plt.imread(path) for path in sorted(tmp_path.iterdir())]
     assert len(pictures) == 2
     for picture in pictures:
@@ -385,7 +383,7 @@ def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
     assert np.abs(pictures[0] - pictures[1]).mean() > 0.01
 
 
-def test_without_a_browser_no_pictures_and_one_line(monkeypatch):
+def test_without_a_browser_no_pictures_and_one_line(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(BadInput, match="install one"):
-        make_pictures()
+    assert main([]) == 1
+    assert "install one" in capsys.readouterr().err

@@ -1,16 +1,17 @@
 """The order of songs: as sure as it is, and never more."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hiphoplib.scoring.score import above, places, reliably_above
+from hiphoplib.scoring.score import Scored, Song, reliably_above
 
 RNG = np.random.default_rng
 
 
-def folder_of_songs(seed, n=10, networks=3, spread=0.05):
+def songs_of(seed, n=10, networks=3, spread=0.05):
     """Scores of songs that differ in level, spread and length, by networks that differ a bit."""
     rng = RNG(seed)
     lean = rng.normal(0, 0.02, (networks, 1))
@@ -19,10 +20,16 @@ def folder_of_songs(seed, n=10, networks=3, spread=0.05):
             for windows in rng.integers(1, 40, n)]
 
 
+def ranked(scores):
+    """Songs with these scores, in this order."""
+    songs = [Song(Path("a.mp3"), 90.0, np.arange(len(each)), each, 50.0) for each in scores]
+    return Scored(Path("songs"), None, songs, {}, [])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_share_is_that_of_all_pairs_of_windows(seed):
-    scores = [song.round(2) for song in folder_of_songs(seed, n=4)]  # ties, too
-    share = above(scores)
+    scores = [song.round(2) for song in songs_of(seed, n=4)]  # ties, too
+    share = ranked(scores).share_above
     for row, one in enumerate(scores):
         for column, other in enumerate(scores):
             pairs = one[:, :, None] - other[:, None, :]
@@ -30,36 +37,32 @@ def test_the_share_is_that_of_all_pairs_of_windows(seed):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_songs_that_cannot_be_told_apart_are_never_ranked_one_above_the_other(seed):
-    scores = folder_of_songs(seed, n=12)
-    told, place = reliably_above(scores), places(reliably_above(scores))
-    for one, other in np.argwhere(~told & ~told.T):
-        assert place[one, 0] <= place[other, 1] and place[other, 0] <= place[one, 1]
-    assert ((place[:, 0] >= 1) & (place[:, 0] <= place[:, 1]) & (place[:, 1] <= 12)).all()
+def test_the_relation_is_an_order_and_ranks_follow_from_it(seed):
+    scored = ranked(songs_of(seed, n=12))
+    above, ranks = scored.reliably_above, scored.rank_ranges
+    assert not (above & above.T).any() and not above.diagonal().any()
+    for middle in range(len(above)):
+        assert above[np.ix_(above[:, middle], above[middle])].all()
+    assert ((ranks[:, 0] >= 1) & (ranks[:, 0] <= ranks[:, 1]) & (ranks[:, 1] <= 12)).all()
+    for one in range(len(above)):
+        for other in scored.indistinguishable_from(one):
+            assert one != other and one in scored.indistinguishable_from(other)
+            assert ranks[one, 0] <= ranks[other, 1] and ranks[other, 0] <= ranks[one, 1]
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_the_relation_is_an_order(seed):
-    told = reliably_above(folder_of_songs(seed, n=12))
-    assert not (told & told.T).any() and not told.diagonal().any()
-    for middle in range(len(told)):
-        assert told[np.ix_(told[:, middle], told[middle])].all()
-
-
-def test_a_chain_of_sure_pairs_with_an_unsure_end_is_not_told():
+def test_a_chain_of_sure_pairs_with_an_unsure_end_is_no_order():
     # wide, narrow, wide: the middle one is sure to lie between, the ends overlap
     top = np.tile(np.r_[np.full(8, 0.62), 0.2, 0.2], (3, 1))
     middle = np.full((3, 10), 0.6)
     low = np.tile(np.r_[np.full(8, 0.58), 0.9, 0.9], (3, 1))
-    share = above([top, middle, low])
+    scored = ranked([top, middle, low])
+    share, above = scored.share_above, scored.reliably_above
     assert share[0, 1] >= 0.8 and share[1, 2] >= 0.8 and share[0, 2] < 0.8
-    assert not reliably_above([top, middle, low])[0, 2]
-    told = reliably_above([top, middle, low])
-    assert not (told[0, 1] and told[1, 2])
+    assert not above[0, 2] and not (above[0, 1] and above[1, 2])
 
 
 def test_a_song_and_itself_are_about_the_same():
-    song = folder_of_songs(3, n=1)[0]
+    song = songs_of(3, n=1)[0]
     assert not reliably_above([song, song.copy(), song + 1e-6]).any()
 
 
@@ -70,31 +73,32 @@ def test_a_difference_of_a_percentage_point_is_none_however_steady():
 
 def test_songs_far_apart_are_ranked():
     scores = [np.full((3, 5), level) + RNG(0).normal(0, 0.01, (3, 5)) for level in (0.3, 0.7, 0.5)]
-    assert places(reliably_above(scores)).tolist() == [[3, 3], [1, 1], [2, 2]]
+    assert ranked(scores).rank_ranges.tolist() == [[3, 3], [1, 1], [2, 2]]
+    assert ranked([scores[0], scores[0]]).rank_texts == ["1 to 2", "1 to 2"]
 
 
-def test_one_network_that_sees_it_otherwise_is_enough_to_tell_nothing():
+def test_one_network_that_disagrees_is_enough_for_no_order():
     one, other = np.full((5, 6), 0.7), np.full((5, 6), 0.5)
     assert reliably_above([one, other])[0, 1]
     other[4] = 0.71
-    assert above([one, other])[0, 1] == pytest.approx(0.8)
+    assert ranked([one, other]).share_above[0, 1] == pytest.approx(0.8)
     assert not reliably_above([one, other]).any()
 
 
-@pytest.mark.parametrize("networks, told", [(1, False), (2, False), (3, True)])
-def test_few_networks_tell_nothing_apart(networks, told):
-    assert reliably_above([np.full((networks, 9), 0.9), np.full((networks, 9), 0.1)]).any() == told
+@pytest.mark.parametrize("networks, enough", [(1, False), (2, False), (3, True)])
+def test_few_networks_give_no_order(networks, enough):
+    scores = [np.full((networks, 9), 0.9), np.full((networks, 9), 0.1)]
+    assert reliably_above(scores).any() == enough
 
 
 def test_five_hundred_songs_take_seconds():
-    scores = folder_of_songs(0, n=500)
+    scores = songs_of(0, n=500)
     began = time.perf_counter()
     reliably_above(scores)
     assert time.perf_counter() - began < 10
 
 
 def test_no_song_at_all_is_in_no_order():
-    assert (
-        above([]).shape == reliably_above([]).shape == (0, 0)
-        and len(places(reliably_above([]))) == 0
-    )
+    nothing = ranked([])
+    assert nothing.share_above.shape == nothing.reliably_above.shape == (0, 0)
+    assert len(nothing.rank_ranges) == 0

@@ -10,7 +10,7 @@ import pytest
 
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import labels_on_test, read_results
-from hiphoplib.explanation.cache import four_tracks
+from hiphoplib.explanation.tracks import example_tracks
 from hiphoplib.models.experiment import prepare
 from hiphoplib.studies import explanations
 from hiphoplib.studies.explanations import check_explanations
@@ -69,8 +69,8 @@ def test_what_is_explained_is_not_explained_again(measured, monkeypatch):
 def test_four_tracks_are_the_ends_of_both_classes():
     y_true = pd.Series([1, 1, 1, 0, 0, 0], index=list("abcdef"))
     answers = pd.Series([0.9, 0.2, 0.5, 0.8, 0.1, 0.4], index=list("abcdef"))
-    assert four_tracks(y_true, answers[::-1]) == {"popular": "a", "unpopular": "e", "missed": "b",
-                                                  "overrated": "d"}
+    assert example_tracks(y_true, answers[::-1]) == {
+        "popular": "a", "unpopular": "e", "missed": "b", "overrated": "d"}
 
 
 def test_clips_are_drawn_from_those_held_out(measured):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hiphoplib.explanation.cache import randomise_weights
 from hiphoplib.explanation.faithfulness import recovery
 from hiphoplib.explanation.lime import explain, rank_correlation
-from hiphoplib.explanation.segments import Grid, fillings
+from hiphoplib.explanation.segments import SegmentGrid, fills
+from hiphoplib.explanation.tracks import randomise_weights
 from hiphoplib.models.training import load_run, save_run
 from hiphoplib.studies.planted import (
     BANDS,
@@ -19,7 +19,7 @@ from hiphoplib.studies.planted import (
 )
 from tests.known_models import constant_model
 
-GRID = Grid(SMALL)
+GRID = SegmentGrid(SMALL)
 
 
 @pytest.fixture(scope="module", params=["level", pytest.param("texture", marks=pytest.mark.slow)])
@@ -48,7 +48,7 @@ def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
     monkeypatch.setattr(module, "LOUDER", 0.0)
     monkeypatch.setattr(module, "JUMP", 0.0)
     difference = with_it.S_db - plant(kind, clips={"test": 8}).S_db
-    inside = np.array([GRID.spread(cell) for cell in with_it.cells])
+    inside = np.array([cell.ravel()[GRID.labels()] for cell in with_it.cells])
     assert np.allclose(difference[~inside], 0)
     mean, spread = difference[inside].mean(), difference[inside].std()
     if kind == "level":
@@ -80,10 +80,10 @@ def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
     for number, clip in enumerate(planted.sides.index[planted.sides == "test"][:4]):
         other = load_run(tmp_path)
         randomise_weights(other.model, number)
-        both = [explain(each, planted.S_db[clip], GRID, fillings(run.scaler.mean), seeds=(0, 1))
+        both = [explain(each, planted.S_db[clip], GRID, fills(run.scaler.mean), seeds=(0, 1))
                 for each in (run, other)]
         maps.append(rank_correlation(both[0].weights, both[1].weights))
-        claims += [found.claimed.sum() for found in both]
+        claims += [found.stable.sum() for found in both]
         others.append(other)
     assert np.mean(maps) < 0.3
     assert claims[1] < claims[0]

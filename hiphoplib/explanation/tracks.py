@@ -1,0 +1,172 @@
+"""Explain tracks of a data set by their trained networks; each explanation is kept on disk."""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hiphoplib.errors import BadInput
+from hiphoplib.explanation.lime import SAMPLES, SEEDS, Attribution, explain
+from hiphoplib.explanation.segments import SegmentGrid, fills
+from hiphoplib.io import progress, write_whole
+from hiphoplib.keras_backend import HAS_GPU, keras
+from hiphoplib.models.experiment import Experiment
+from hiphoplib.models.networks import NETWORKS
+from hiphoplib.models.training import load_run
+from hiphoplib.parallel import DIED, jobs_that_fit, unordered
+
+MAX_BYTES = 1_800_000_000  # that explaining one track takes
+VERSION = 2  # of explanations and curves on disk: those of another version are computed again
+
+
+def explain_track(experiment: Experiment, model: str, track_id: str, *,
+                  seeds: Sequence[int] = SEEDS, samples: int = SAMPLES,
+                  randomised: int | None = None) -> tuple[Attribution, np.ndarray]:
+    """Explain a track by the trained network in whose test set it is.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    model : str
+        A network in `NETWORKS`.
+    track_id : str
+    seeds : sequence of int
+        Of the LIME runs under each fill value.
+    samples : int
+        Perturbed clips a run.
+    randomised : int, optional
+        Randomisation check: shuffle the network's weights with this seed before.
+
+    Returns
+    -------
+    attribution : Attribution
+        Read from its file if it has been computed before.
+    S_db : np.ndarray [shape=(n_mels, frames)]
+        The spectrogram that was explained, in dB.
+    """
+    folder, S_db = experiment.run_of(model, track_id), experiment.store[track_id]
+    grid = SegmentGrid(experiment.protocol.grid)
+
+    def compute():
+        run = load_run(folder)
+        if randomised is not None:
+            randomise_weights(run.model, randomised)
+        found = explain(run, S_db, grid, fills(run.scaler.mean), seeds=seeds, samples=samples)
+        return {"runs": found.runs, "r2": found.r2, "probability": found.probability,
+                "other_methods": found.other_methods}
+
+    what = "lime" if randomised is None else f"lime randomised {randomised}"
+    kept = remember(folder, track_id, what, [S_db, grid, list(seeds), samples], compute)
+    return Attribution(grid, np.array(kept["runs"]), np.array(kept["r2"]), kept["probability"], {
+        name: np.array(by_fill) for name, by_fill in kept["other_methods"].items()}), S_db
+
+
+def randomise_weights(model: keras.Model, seed: int = 0) -> None:
+    """Shuffle the numbers in every weight of a network, in place: it knows nothing any more.
+
+    Parameters
+    ----------
+    model : keras.Model
+    seed : int
+    """
+    rng = np.random.default_rng(seed)
+    model.set_weights([rng.permutation(part.ravel()).reshape(part.shape)
+                       for part in model.get_weights()])
+
+
+def explain_ahead(work: Callable[[str], object], track_ids: Sequence[str], *, jobs: int = -1
+                  ) -> None:
+    """Explain several tracks at once, so that the next call for each reads its file.
+
+    Parameters
+    ----------
+    work : callable
+        Calls `explain_track` or `remember` for a track's id.
+    track_ids : sequence of str
+    jobs : int
+        Tracks at once, fewer where memory is short; -1 for one a core. On a GPU nothing is done
+        ahead.
+
+    Raises
+    ------
+    BadInput
+        If explaining a track ends its process.
+    """
+    if HAS_GPU:
+        return
+    jobs = jobs_that_fit(jobs, MAX_BYTES, len(track_ids))
+    done = unordered(partial(_without_result, work, dict(NETWORKS)), track_ids, jobs=jobs)
+    with closing(done):
+        for number, result in progress(done, total=len(track_ids), desc="explain", unit="clip"):
+            if result is DIED:
+                raise BadInput(f"{track_ids[number]}: explaining it ended its process, for too "
+                               "little memory perhaps; free some, the same call goes on from here")
+
+
+def _without_result(work, models, track_id):
+    NETWORKS.update(models)  # some may have been entered where this process does not see it
+    work(track_id)  # what it returns would travel for nothing
+
+
+def example_tracks(y_true: pd.Series, probability: pd.Series) -> dict[str, str]:
+    """Choose the tracks on which a model is most and least sure, right and wrong.
+
+    Parameters
+    ----------
+    y_true : pd.Series of 0 and 1, indexed by track id
+    probability : pd.Series, indexed by track id
+        Of being popular.
+
+    Returns
+    -------
+    dict of str to str
+        Track ids: ``popular``, the popular track that is ranked highest; ``unpopular``, the
+        unpopular one that is ranked lowest; ``missed`` and ``overrated``, the wrong ends of both.
+    """
+    popular, unpopular = (probability[y_true[probability.index] == label] for label in (1, 0))
+    return {"popular": popular.idxmax(), "unpopular": unpopular.idxmin(),
+            "missed": popular.idxmin(), "overrated": unpopular.idxmax()}
+
+
+def remember(folder: Path, track_id: str, what: str, depends_on: Sequence,
+             compute: Callable[[], dict]) -> dict:
+    """Return what was computed of a run and a track, from beside the run if nothing has changed.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a trained run.
+    track_id, what : str
+    depends_on : sequence
+        Arrays, and whatever has a `repr`; the weights of the run always count.
+    compute : callable
+        Returns a dict of numbers, strings, lists and arrays.
+
+    Returns
+    -------
+    dict
+        As JSON gives it back: arrays are lists.
+    """
+    if not (folder / "model.keras").is_file():
+        load_run(folder)  # says what to do
+    sha = hashlib.sha256((folder / "model.keras").read_bytes())
+    for part in (VERSION, *depends_on):
+        sha.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
+    name = hashlib.sha256(f"{what} {track_id}".encode()).hexdigest()[:16]  # ids may hold anything
+    path = folder / "explanations" / f"{name}.json"
+    try:
+        kept = json.loads(path.read_text())
+        if kept["key"] == sha.hexdigest():
+            return kept["result"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # none yet, damaged, or of another network
+    path.parent.mkdir(exist_ok=True)
+    kept = json.dumps({"id": track_id, "key": sha.hexdigest(), "result": compute()},
+                      default=np.ndarray.tolist)
+    write_whole(path, kept + "\n")
+    return json.loads(kept)["result"]

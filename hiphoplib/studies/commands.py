@@ -1,0 +1,129 @@
+"""The studies, and what makes the documentation, as commands of the program."""
+
+from pathlib import Path
+
+import click
+
+PARTS = ("report", "startup", "mel", "workers", "training", "explain", "memory")
+_PATH, _COUNT = click.Path(path_type=Path), click.IntRange(min=1)
+_json = click.option("--json", "out", type=_PATH, metavar="FILE", help="Write the results here.")
+
+
+@click.command()
+@click.argument("folder", type=_PATH, metavar="FOLDER")
+@click.option("--n", type=_COUNT, default=10, show_default=True, help="Songs.")
+@click.option("--seed", default=0, show_default=True,
+              help="Another seed, another artist with other songs.")
+def render_songs(folder, n, seed):
+    """Render whole songs to try scoring with, without anybody's music.
+
+    They are mp3, wav, flac, ogg and m4a in turn. Their parts differ in what makes a synthetic track
+    popular, so that each song has a best stretch. Files that are there stay. CC0-1.0.
+    """
+    from hiphoplib.tracks.synthetic.songs import render_songs as render
+
+    paths = render(folder, n, seed)
+    for path in paths:
+        print(f"{path.stat().st_size / 1e6:6.1f} MB  {path.name}")
+    print(f"{len(paths)} songs of one invented artist in {folder}, rendered by this project: "
+          "CC0-1.0, nobody's music is in them")
+
+
+@click.command()
+@click.argument("corpus", type=_PATH, metavar="data/NAME")
+@click.option("--model", default="rnn", show_default=True, metavar="NAME",
+              help="Which trained network.")
+@click.option("--clips", type=_COUNT, default=60, show_default=True, help="Test clips to explain.")
+@click.option("--folds", type=int, metavar="K", help="As for `train`.")
+@click.option("--planted", is_flag=True, help="Also train small networks on planted causes, and "
+              "check whether those are found; five minutes.")
+@click.option("--pictures", type=_PATH, metavar="FOLDER", help="Also draw four tracks.")
+@_json
+@click.pass_obj
+def explanations(command, **options):
+    """Check whether the explanations of a trained network hold.
+
+    Explains test clips, half a minute each, and measures recovery of planted causes, deletion,
+    insertion and stability. Explanations are kept: the same command goes on.
+    """
+    from hiphoplib.studies.explanations import check_explanations
+
+    check_explanations(command=command, **options)
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, type=_PATH, metavar="models/NAME...")
+@click.option("--songs", type=_PATH, default=Path("data/songs-checked"), show_default=True,
+              help="Songs are rendered there.")
+@click.option("--seeds", type=_COUNT, default=3, show_default=True,
+              help="Artists, of ten songs each.")
+@_json
+@click.pass_obj
+def check_scoring(command, **options):
+    """Check models to score with on rendered songs."""
+    from hiphoplib.studies.scoring import check_scoring as check
+
+    check(command=command, **options)
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice(PARTS), help="Can be repeated.")
+@_json
+@click.pass_obj
+def bench(command, **options):
+    """Measure speed and peak memory on this machine; 20 minutes, best with nothing beside it."""
+    from hiphoplib.studies.bench import bench as measure
+
+    measure(command=command, **options)
+
+
+@click.command()
+@click.argument("readme", type=_PATH)
+@click.argument("results", type=_PATH)
+def bench_table(readme, results):
+    """Put the tables of a bench between their markers in a README."""
+    from hiphoplib.studies.bench_table import insert_bench
+
+    insert_bench(readme, results)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=_PATH, metavar="[NOTEBOOK.ipynb]...")
+@click.option("--commit", is_flag=True,
+              help="Replace the committed report, images and results by those of this run.")
+def notebooks(paths, commit):
+    """Execute notebooks from top to bottom, in place.
+
+    Without a name: the report, into build/<corpus>, with a page beside it, a model to score with,
+    and a table of what each stage took.
+    """
+    from hiphoplib.studies.notebooks import execute_notebooks, make_report
+
+    if paths:
+        execute_notebooks(paths)
+    else:
+        make_report(commit)
+
+
+@click.command()
+def presentation():
+    """Typeset Presentation.pdf from the results files."""
+    from hiphoplib.studies.presentation import make_presentation
+
+    print(make_presentation())
+
+
+@click.command()
+@click.option("--model", type=_PATH, default=Path("models/synthetic"), show_default=True)
+@click.option("--songs", type=_PATH, default=Path("data/songs"), show_default=True,
+              help="Ten songs are rendered there if it is empty.")
+@click.option("--out", type=_PATH, default=Path("images"), show_default=True)
+def pictures(model, songs, out):
+    """Score ten rendered songs, and photograph the report on them with Chromium."""
+    from hiphoplib.studies.presentation import make_pictures
+
+    print(*make_pictures(model, songs, out), sep="\n")
+
+
+COMMANDS = (render_songs, explanations, check_scoring, bench, bench_table, notebooks, presentation,
+            pictures)
