@@ -302,7 +302,7 @@ def _explain(this):
 
 def _trained(this, name, models):
     """Return a little experiment on the quick grid with networks of one epoch."""
-    folder = this.corpus(name, 24)
+    folder = this.corpus(name, 60)
     make_mels(read_tracks(folder), folder, QUICK)
     experiment = prepare(folder, QUICK.name, folds=0)
     train(experiment, models, epochs=1)

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -136,8 +137,8 @@ def test_every_part_measures_all_that_the_tables_show(small, monkeypatch):
     monkeypatch.setattr(module, "_TRAINING", 1.0)
     results = {"machine": machine(), "corpus": {"name": "tiny", "clips": 3}, "made": "2021-05-04",
                "minutes": 1.0, "ratios": {}}
-    for name in set(PARTS) - {"report"}:
-        results[name] = PARTS[name](small)
+    for name in list(PARTS)[1:]:  # without the report
+        results[name] = PARTS[name](replace(small, rows=48))
         results["ratios"] |= {ratio: pairs["median"] for ratio, pairs
                               in results[name].get("pairs", {}).items()}
         results["ratios"] |= results[name].get("ratios", {})
