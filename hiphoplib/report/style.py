@@ -29,14 +29,15 @@ STYLE = {
     "legend.frameon": False, "lines.linewidth": 2, "hatch.linewidth": 1.5,
     "figure.constrained_layout.use": True, "figure.dpi": 70, "savefig.dpi": 150,
 }
-MODEL_LABELS = {
+MODEL_LABELS = {  # in the order of the model comparison
     "dummy": "Dummy", "recency": "Days since release", "loudness": "Loudness & duration",
-    "handcrafted": "Logistic on statistics", "boosting": "Boosting on statistics",
-    "neighbours": "Nearest neighbours", "artist_identification": "Artist recogniser",
-    "metadata": "Context", "mlp": "MLP", "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN",
-    "crnn": "CRNN", "musicnn": "Transfer", "ensemble": "Ensemble",
-    "ensemble_metadata": "Sound + context", "artist_mean": "Artist's mean",
-    "upper_bound": "Oracle"}  # in the order of the ladder
+    "handcrafted": "Logistic regression on audio features",
+    "boosting": "Boosting on audio features", "neighbours": "Nearest neighbours",
+    "artist_identification": "Artist identification", "metadata": "Metadata", "mlp": "MLP",
+    "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN", "crnn": "CRNN",
+    "musicnn": "musicnn + logistic", "ensemble": "Ensemble",
+    "ensemble_metadata": "Ensemble + metadata", "artist_mean": "Artist's mean",
+    "upper_bound": "Upper bound"}
 MODEL_COLORS = {
     "dummy": NEUTRAL, "recency": "#B8B8B8", "loudness": "#A2A2A2", "handcrafted": "#707070",
     "boosting": "#4A4A4A", "neighbours": "#989898", "artist_identification": "#808080",
