@@ -136,7 +136,7 @@ def _hand_on(experiment, model, folder, seeds):
 
 
 def evaluate(options):
-    """Metrics of every model of the ladder, to the screen and to a results file."""
+    """Metrics of every model, to the screen and to a results file."""
     from hiphoplib.evaluation.evaluate import evaluate as evaluate_experiment
     from hiphoplib.evaluation.evaluate import write_results
     from hiphoplib.studies.learning_curve import DRAWS, compare_splits, power
@@ -165,7 +165,7 @@ def explain(options):
     from hiphoplib.explanation.segments import as_wav, hear
     from hiphoplib.io import write_whole
     from hiphoplib.report.figures_explanation import explanation
-    from hiphoplib.report.sentences_songs import told
+    from hiphoplib.report.sentences import explanation_summary
     from hiphoplib.report.style import label_of, save, use_style
     from hiphoplib.tracks.previews import clip_path
 
@@ -174,7 +174,7 @@ def explain(options):
     found, S_db = explain_track(experiment, options.model, options.track)
     title = f"{options.track}: what the {label_of(options.model)} listens to"
     save(explanation(S_db, found, title=title), options.out)
-    print(f"{options.track}:\n{told(found, options.model)}")
+    print(f"{options.track}:\n{explanation_summary(found, options.model)}")
     if options.wav:
         heard = hear(clip_path(options.corpus, experiment.tracks.loc[options.track]), found)
         for name, sound in heard.items():
@@ -376,7 +376,7 @@ def add_score(parser):
 
 def score(options):
     """Score a folder of unreleased songs and write a report to look at and listen to."""
-    from hiphoplib.report.sentences_songs import BANNER, headline, on_screen
+    from hiphoplib.report.sentences import BANNER, headline, on_screen
     from hiphoplib.report.song_page import check_path, write_report
     from hiphoplib.scoring.score import score_tracks
 

@@ -38,7 +38,7 @@ from hiphoplib.models.experiment import prepare, run_of
 from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
-from hiphoplib.report.sentences_songs import KINDS, told
+from hiphoplib.report.sentences import FOUR_KINDS, explanation_summary
 from hiphoplib.report.style import label_of, save, use_style
 from hiphoplib.studies.planted import check_planted
 
@@ -84,7 +84,7 @@ def evaluate_explanations(experiment, model="rnn", *, clips=CLIPS, command=None)
         **measured(rows, heldout[drawn].to_numpy(), weights),
         "sanity": shuffled(experiment, model, drawn[:few], [row["found"] for row in rows[:few]],
                            weights[:, :few]),
-        "four": {kind: told(found, model)
+        "four": {kind: explanation_summary(found, model)
                  for kind, (found, _) in four_explained(experiment, model).items()},
         "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
     }
@@ -118,7 +118,7 @@ def draw_four(experiment, model, folder):
     """Write ``lime_<corpus>_<kind>.png`` of these tracks; titles name no track."""
     use_style()
     for kind, (found, S_db) in four_explained(experiment, model).items():
-        title = f"{KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
+        title = f"{FOUR_KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
         save(
             explanation(S_db, found, title=title),
             folder / f"lime_{experiment.folder.resolve().name}_{kind}.png",

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from hiphoplib.audio.mel import FLOOR_DB, QUICK, MelGrid
 from hiphoplib.explanation.lime import SMALLEST_CLAIM, Explanation, explain, rank_correlation
 from hiphoplib.explanation.segments import Filling, Grid, fillings
-from hiphoplib.report.sentences_songs import claims
+from hiphoplib.report.sentences import NOTHING_STABLE, attributions
 from tests.known_models import (
     BAND_MEAN,
     GRID,
@@ -43,7 +43,7 @@ def test_planted_region_is_found(found, planted):
         assert roc_auc_score(planted.ravel(), run.ravel()) >= 0.95
     assert np.array_equal(found.claimed, planted)
     assert np.array_equal(found.strong, planted)
-    assert claims(found) == [
+    assert attributions(found) == [
         "Hats and air from 12 to 18 s speak for popularity (agreed in 10 of 10 runs). "
         "Occlusion and gradients say the same."]
 
@@ -59,7 +59,7 @@ def test_the_cells_own_mean_hides_what_silence_shows(S_db, planted):
 def test_what_speaks_against_has_the_other_sign(S_db, planted, found):
     against = explain(level_model(planted, sign=-1), S_db, GRID, fillings(BAND_MEAN))
     assert (against.weights[planted] < 0).all() and (found.weights[planted] > 0).all()
-    assert [sentence.split(" speak ")[1][:7] for sentence in claims(against)] == ["against"]
+    assert [sentence.split(" speak ")[1][:7] for sentence in attributions(against)] == ["against"]
     assert np.array_equal(against.strong, planted)
 
 
@@ -68,7 +68,7 @@ def test_constant_model_has_no_explanation(S_db):
     assert nothing.probability == pytest.approx(0.7)
     assert np.allclose(nothing.runs, 0, atol=1e-12)
     assert not nothing.claimed.any()
-    assert claims(nothing) == []
+    assert attributions(nothing) == [NOTHING_STABLE]
     assert nothing.correlations == {"occlusion": 0, "gradients": 0}
 
 
@@ -82,7 +82,8 @@ def test_a_constant_model_yields_no_claim(clips):
 
 
 def test_noise_is_not_claimed(S_db):
-    assert claims(explain(noise_model(), S_db, GRID, fillings(BAND_MEAN))) == []
+    noise = explain(noise_model(), S_db, GRID, fillings(BAND_MEAN))
+    assert not noise.claimed.any() and attributions(noise)[0] == NOTHING_STABLE
 
 
 def test_one_seed_claims_nothing(S_db, planted):
