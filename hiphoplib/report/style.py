@@ -29,7 +29,8 @@ STYLE = {
     "axes.prop_cycle": mpl.cycler(color=[PALETTE[name] for name in (
         "blue", "vermillion", "green", "orange", "sky", "purple", "black")]),
     "legend.frameon": False, "lines.linewidth": 2, "hatch.linewidth": 1.5,
-    "figure.constrained_layout.use": True, "figure.dpi": 70, "savefig.dpi": 150,
+    "figure.constrained_layout.use": True, "figure.figsize": (7, 4), "figure.dpi": 70,
+    "savefig.dpi": 150,
 }
 MODEL_LABELS = {  # in the order of the model comparison
     "dummy": "Dummy", "recency": "Days since release", "loudness": "Loudness & duration",

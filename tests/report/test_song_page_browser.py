@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from hiphoplib.report.song_page import IN_TABLE, make_report
+from hiphoplib.report.song_page import MAX_IN_TABLE, make_report
 from hiphoplib.scoring.score import shown
 from hiphoplib.studies.pictures import BROWSERS, HEIGHT, SCALE, WIDTH, main
 from tests.scored_songs import (
@@ -117,7 +117,7 @@ def hostile(folder, trained):
 @pytest.fixture(scope="module")
 def many(folder, trained):
     """As many songs as still have a table of pairs, none shown one by one."""
-    scored = invented(trained_model(trained), np.linspace(0.6, 0.5, IN_TABLE))
+    scored = invented(trained_model(trained), np.linspace(0.6, 0.5, MAX_IN_TABLE))
     (folder / "many.html").write_text(make_report(scored, details=0), encoding="utf-8")
     return folder / "many.html"
 
