@@ -367,7 +367,7 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
     from hiphoplib.io import write_whole
     from hiphoplib.models.experiment import prepare
     from hiphoplib.report.figures_explanation import explanation
-    from hiphoplib.report.sentences_songs import told
+    from hiphoplib.report.sentences import explanation_summary
     from hiphoplib.report.style import label_of, save, use_style
     from hiphoplib.tracks.previews import clip_path
 
@@ -376,7 +376,7 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
     attribution, S_db = explain_track(experiment, model, track)
     save(explanation(S_db, attribution, title=f"{track}: what the {label_of(model)} listens to"),
          out)
-    print(f"{track}:\n{told(attribution, model)}")
+    print(f"{track}:\n{explanation_summary(attribution, model)}")
     if wav and not attribution.stable.any():
         print("nothing to listen to")
     elif wav:
@@ -408,7 +408,7 @@ def score(folder, model, out, no_audio, no_explain, details, hop, jobs):
 
     FOLDER holds whole songs, mp3, wav, flac, ogg or m4a; or name one such file.
     """
-    from hiphoplib.report.sentences_songs import BANNER, headline, on_screen
+    from hiphoplib.report.sentences import BANNER, headline, on_screen
     from hiphoplib.report.song_page import check_path, write_report
     from hiphoplib.scoring.score import score_tracks
 

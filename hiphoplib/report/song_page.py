@@ -1,4 +1,4 @@
-"""The client's report: one HTML file with a ranking, pictures, sentences and players.
+"""The client's page: one HTML file with a ranking, pictures, sentences and players.
 
 It holds all that it shows, runs no script, and asks nobody for anything: its own content policy
 forbids both. What strangers wrote, names of files above all, is escaped by Jinja2.
@@ -7,7 +7,6 @@ forbids both. What strangers wrote, names of files above all, is escaped by Jinj
 import base64
 import datetime
 import html
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -20,68 +19,33 @@ from hiphoplib.audio.files import encode
 from hiphoplib.audio.mel import mel_spectrogram
 from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
-from hiphoplib.explanation.lime import Attribution, explain
+from hiphoplib.evaluation.bootstrap import Estimate, verdict
+from hiphoplib.explanation.lime import explain
 from hiphoplib.explanation.segments import SegmentGrid, fills
 from hiphoplib.io import progress, write_whole
-from hiphoplib.report import sentences_songs as wording
-from hiphoplib.report.figures_explanation import PHONE, clock, explained, score_over_time
-from hiphoplib.report.sentences_songs import NOTHING, claims, doubts
-from hiphoplib.report.style import STYLE
-from hiphoplib.scoring.score import displayable
+from hiphoplib.report.figures_explanation import explained, score_over_time
+from hiphoplib.report.sentences import BANNER, attributions, headline
+from hiphoplib.report.style import STYLE, clock, label_of
+from hiphoplib.scoring.score import (
+    MIN_DIFFERENCE,
+    MIN_NETWORKS,
+    MIN_SHARE_ABOVE,
+    Scored,
+    displayable,
+)
+from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
-DETAILED = 10  # songs that are shown one by one: of more, a phone opens the page no longer
-IN_TABLE = 12  # songs of which every pair fits into a table
-KBPS, AUDIO_SR = 64, 44_100  # mono, good enough to judge the place by
+MAX_DETAILS = 10  # songs that are shown one by one: of more, a phone opens the page no longer
+MAX_IN_TABLE = 12  # songs of which every pair fits into a table
+KBPS, AUDIO_SR = 64, 44_100  # mono, good enough to judge the part by
 DPI = 160
+PHONE = {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8.5,
+         "ytick.labelsize": 8.5, "legend.fontsize": 8.5}
 
 
-@dataclass(frozen=True, eq=False)
-class Detail:
-    """What is shown of the best 30 seconds of one song.
-
-    Parameters
-    ----------
-    S_db : np.ndarray [shape=(n_mels, frames)]
-    explanation : Attribution or None
-    mp3 : bytes or None
-    """
-
-    S_db: np.ndarray
-    explanation: Attribution | None
-    mp3: bytes | None
-
-
-def detail(song, model, *, explaining=True, audio=True):
-    """The best 30 seconds of a song: to look at, explained, and to listen to.
-
-    Parameters
-    ----------
-    song : Song
-    model : TrainedModel
-        Its networks are explained together, as they score.
-    explaining, audio : bool
-        Whether to do either.
-
-    Returns
-    -------
-    Detail
-    """
-    grid = model.grid
-    y, sr = stretch(song.path, song.best, grid.seconds)
-    S_db = mel_spectrogram(y, sr, grid)
-    found = None
-    if explaining and song.seconds >= grid.seconds - 1:  # of silence there is no reason
-        found = explain(model, S_db, SegmentGrid(grid), fills(model.mean_db))
-    mp3 = None
-    if audio:
-        if sr != AUDIO_SR:  # of what a studio exports, LAME takes not every rate
-            y = soxr.resample(y, sr, AUDIO_SR, quality="HQ")
-        mp3 = encode(y, AUDIO_SR, kbps=KBPS)
-    return Detail(S_db, found, mp3)
-
-
-def make_report(scored, *, audio=True, explaining=True, details=DETAILED):
-    """The report on a scored folder.
+def make_report(scored: Scored, *, audio: bool = True, explaining: bool = True,
+                details: int = MAX_DETAILS) -> str:
+    """Return the page on a scored folder, as HTML.
 
     Parameters
     ----------
@@ -96,42 +60,54 @@ def make_report(scored, *, audio=True, explaining=True, details=DETAILED):
     Returns
     -------
     str
-        HTML.
     """
     closer = scored.songs[:max(0, details)]
-    found = [detail(song, scored.model, explaining=explaining, audio=audio)
-             for song in progress(closer, desc="look closer", unit="song")]
-    card, scale = scored.model.card, _scale(scored)
-    page = Environment(loader=PackageLoader("hiphoplib.report", ""), autoescape=True,
-                       undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return page.get_template("song_page.html").render(
-        headline=wording.headline(scored) if scored.songs else "No song could be scored.",
-        folder=_folder_name(scored.folder), count=len(scored.songs),
-        today=datetime.date.today().isoformat(), banner=wording.BANNER if card["synthetic"] else "",
-        scale=scale, half=_along(0.5, scale),
-        rows=[_row(scored, number, scale, number < len(closer))
-              for number in range(len(scored.songs))],
-        songs=[_shown(scored, number, each) for number, each in enumerate(found)],
-        left_out=len(scored.songs) - len(closer),
+    scale = _scale(scored)
+    rows = [_row(scored, number, scale, number < len(closer))
+            for number in range(len(scored.songs))]
+    songs = [_shown(song, scored.model, row, explaining, audio) for song, row in
+             progress(zip(closer, rows), total=len(closer), desc="look closer", unit="song")]
+    env = Environment(loader=PackageLoader("hiphoplib.report", ""), autoescape=True,
+                      undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env.filters |= {"percent": "{:.0%}".format, "estimate": lambda entry, digits=3:
+                    f"{Estimate.read(entry):.{digits}f}"}
+    folder = scored.folder.resolve()
+    return env.get_template("song_page.html").render(
+        headline=headline(scored) if scored.songs else "No song could be scored.",
+        folder=displayable(folder.parent.name if folder.is_file() else folder.name),
+        count=len(rows), today=datetime.date.today().isoformat(), scale=scale,
+        half=_along(0.5, scale), rows=rows, songs=songs, left_out=len(rows) - len(closer),
         pairs=_pairs(scored), rejected=scored.rejected, others=scored.others,
-        how_to_read=wording.how_to_read(scored), limits=wording.limits(card),
-        made_by=wording.made_by(scored))
+        card=scored.model.card, networks=len(scored.model.networks), banner=BANNER, caveat=CAVEAT,
+        model=label_of(scored.model.card["model"]), verdict=verdict,
+        min_networks=MIN_NETWORKS, min_difference=MIN_DIFFERENCE, min_pairs=MIN_SHARE_ABOVE)
 
 
-def write_report(scored, path, **options):
-    """Write the report to a file; options are those of `make_report`.
+def write_report(scored: Scored, path: Path | str, **options) -> None:
+    """Write the page to a file.
+
+    Parameters
+    ----------
+    scored : Scored
+    path : path-like
+    **options
+        Of `make_report`.
 
     Raises
     ------
     BadInput
-        As `check_path`.
+        If `path` is a folder or no HTML file by its name.
     """
     check_path(path)
     write_whole(path, make_report(scored, **options))
 
 
-def check_path(path):
-    """Raise before the work is done where the report could not be written after it.
+def check_path(path: Path | str) -> None:
+    """Check, before the work is done, that the page can be written there after it.
+
+    Parameters
+    ----------
+    path : path-like
 
     Raises
     ------
@@ -143,8 +119,8 @@ def check_path(path):
         raise BadInput(f"{path}: the report is an HTML file; name it so, for example report.html")
 
 
-def inline(page, height=800):
-    """The report as a part of a notebook: a frame of its own, in which nothing can run.
+def inline(page: str, height: int = 800) -> str:
+    """Return the page as a part of a notebook: a frame of its own, in which nothing can run.
 
     Parameters
     ----------
@@ -163,65 +139,52 @@ def inline(page, height=800):
             "</iframe></div>")
 
 
-def _folder_name(path):
-    """Name of the folder that was scored, or of that in which the one file lies."""
-    path = path.resolve()
-    return displayable(path.parent.name if path.is_file() else path.name)
-
-
 def _row(scored, number, scale, in_detail):
     """One line of the ranking."""
     song = scored.songs[number]
     low, high = song.spread
     end = min(song.best + scored.model.grid.seconds, song.seconds)
+    others = {"Above": np.flatnonzero(scored.reliably_above[number]),
+              "About the same as": scored.indistinguishable_from(number),
+              "Below": np.flatnonzero(scored.reliably_above[:, number])}
     return {"name": song.name, "anchor": f"song-{number + 1}" if in_detail else "",
-            "place": scored.rank_texts[number], "score": f"{song.score:.0%}",
-            "percentile": f"{song.percentile:.0f}", "low": f"{low:.0%}", "high": f"{high:.0%}",
+            "place": scored.rank_texts[number], "score": song.score,
+            "percentile": f"{song.percentile:.0f}", "low": low, "high": high, "note": song.note,
             "best": f"{clock(song.best)} to {clock(end)}",
+            "whole": song.seconds <= scored.model.grid.seconds,
             "from": _along(low, scale), "width": max(_along(high, scale) - _along(low, scale), 0.5),
-            "dot": _along(song.score, scale), "compared": wording.compared(scored, number),
-            "note": song.note}
+            "dot": _along(song.score, scale),
+            "compared": {how: [(scored.songs[other].name, scored.share_above[number, other])
+                               for other in numbers] for how, numbers in others.items()}}
 
 
-def _shown(scored, number, found):
-    """One song looked at closely."""
-    song, row = scored.songs[number], _row(scored, number, _scale(scored), True)
-    said = None
+def _shown(song, model, row, explaining, audio):
+    """One song in detail: its line of the ranking, and its best 30 seconds."""
+    grid, picture, sentences, mp3 = model.grid, None, [], None
+    y, sr = stretch(song.path, song.best, grid.seconds)
     with plt.rc_context(STYLE | PHONE):
-        curve = _png(score_over_time(song, scored.model.grid.seconds))
-        picture = None
-        if found.explanation:
-            picture = _png(explained(found.S_db, found.explanation, song.best))
-            said = [*(claims(found.explanation, wording.in_song(song.best)) or [NOTHING]),
-                    *doubts(found.explanation)]
-    return row | {"curve": curve, "picture": picture, "claims": said,
-                  "use": wording.best_part(song, scored.model.grid.seconds),
-                  "mp3": _data("audio/mpeg", found.mp3) if found.mp3 else None}
+        curve = _png(score_over_time(song, grid.seconds))
+        if explaining and song.seconds >= grid.seconds - 1:  # no reasons for silence
+            S_db = mel_spectrogram(y, sr, grid)
+            # all networks together, as they score
+            expl = explain(model, S_db, SegmentGrid(grid), fills(model.mean_db))
+            picture = _png(explained(S_db, expl, song.best))
+            sentences = attributions(expl, lambda second: clock(song.best + second))
+    if audio:
+        if sr != AUDIO_SR:  # LAME does not take every rate that a studio exports
+            y = soxr.resample(y, sr, AUDIO_SR, quality="HQ")
+        mp3 = _data("audio/mpeg", encode(y, AUDIO_SR, kbps=KBPS))
+    return row | {"curve": curve, "picture": picture, "attributions": sentences, "mp3": mp3}
 
 
 def _pairs(scored):
-    """How often each song is above each other one, in words for a table; None of too many."""
+    """How often each song is above each other one; None where the table would be too wide."""
     n = len(scored.songs)
-    if not 2 <= n <= IN_TABLE:
+    if not 2 <= n <= MAX_IN_TABLE:
         return None
     return [[{"share": "" if one == other else f"{scored.share_above[one, other]:.0%}",
               "told": bool(scored.reliably_above[one, other])} for other in range(n)]
             for one in range(n)]
-
-
-def _scale(scored):
-    """Ends of the ranking's scale: tens of per cent, and room enough that little looks like it."""
-    ends = [end for song in scored.songs for end in song.spread] or [0.5]
-    low, high = np.floor(10 * min(*ends, 0.45)) / 10, np.ceil(10 * max(*ends, 0.55)) / 10
-    return {"low": low, "high": high, "ticks": [
-        {"at": _along(tenth / 10, {"low": low, "high": high}), "text": f"{10 * tenth}%"}
-        for tenth in range(round(10 * low), round(10 * high) + 1)
-        if high - low < 0.45 or tenth % 2]}  # of few, 50 % is one
-
-
-def _along(share, scale):
-    """Where a share lies on a scale, in per cent of its length."""
-    return round(100 * (share - scale["low"]) / (scale["high"] - scale["low"]), 2)
 
 
 def _png(ax):

@@ -1,25 +1,27 @@
-"""What all figures share: the palette, the fonts, and Axes with a title and units.
+"""What all figures share: palette, fonts, labels of the models, Axes with a title and units.
 
-Red speaks for popular and blue against, in every figure. The colours are those of Okabe & Ito,
-"Color universal design" (2008), which colour-blind readers tell apart.
+Red stands for popular and blue for unpopular in every figure. The colours are those of Okabe & Ito,
+"Color universal design" (2008), which colour-blind readers can distinguish.
 """
 
 import re
 import textwrap
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
+
+from hiphoplib.audio.mel import MelGrid
 
 PALETTE = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73",
            "yellow": "#F0E442", "blue": "#0072B2", "vermillion": "#D55E00", "purple": "#CC79A7"}
 POPULAR, UNPOPULAR, NEUTRAL = PALETTE["vermillion"], PALETTE["blue"], "#8C8C8C"
-
-LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
-MEL_TICKS = (64, 512, 1024, 2048, 4096, 8192)  # Hz; between 64 and 512 labels would touch
-
 STYLE = {
     "font.size": 12, "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlelocation": "left",
     "axes.labelsize": 12, "xtick.labelsize": 11, "ytick.labelsize": 11, "legend.fontsize": 11,
@@ -27,16 +29,18 @@ STYLE = {
     "axes.prop_cycle": mpl.cycler(color=[PALETTE[name] for name in (
         "blue", "vermillion", "green", "orange", "sky", "purple", "black")]),
     "legend.frameon": False, "lines.linewidth": 2, "hatch.linewidth": 1.5,
-    "figure.constrained_layout.use": True, "figure.dpi": 70, "savefig.dpi": 150,
+    "figure.constrained_layout.use": True, "figure.figsize": (7, 4), "figure.dpi": 70,
+    "savefig.dpi": 150,
 }
-MODEL_LABELS = {
+MODEL_LABELS = {  # in the order of the model comparison
     "dummy": "Dummy", "recency": "Days since release", "loudness": "Loudness & duration",
-    "handcrafted": "Logistic on statistics", "boosting": "Boosting on statistics",
-    "neighbours": "Nearest neighbours", "artist_identification": "Artist recogniser",
-    "metadata": "Context", "mlp": "MLP", "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN",
-    "crnn": "CRNN", "musicnn": "Transfer", "ensemble": "Ensemble",
-    "ensemble_metadata": "Sound + context", "artist_mean": "Artist's mean",
-    "upper_bound": "Oracle"}  # in the order of the ladder
+    "handcrafted": "Logistic regression on audio features",
+    "boosting": "Boosting on audio features", "neighbours": "Nearest neighbours",
+    "artist_identification": "Artist identification", "metadata": "Metadata", "mlp": "MLP",
+    "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN", "crnn": "CRNN",
+    "musicnn": "musicnn + logistic", "ensemble": "Ensemble",
+    "ensemble_metadata": "Ensemble + metadata", "artist_mean": "Artist's mean",
+    "upper_bound": "Upper bound"}
 MODEL_COLORS = {
     "dummy": NEUTRAL, "recency": "#B8B8B8", "loudness": "#A2A2A2", "handcrafted": "#707070",
     "boosting": "#4A4A4A", "neighbours": "#989898", "artist_identification": "#808080",
@@ -44,131 +48,213 @@ MODEL_COLORS = {
     "cnn2": PALETTE["orange"], "rnn": PALETTE["purple"], "crnn": PALETTE["blue"],
     "musicnn": PALETTE["vermillion"], "ensemble": PALETTE["black"],
     "ensemble_metadata": PALETTE["yellow"], "artist_mean": "#B8B8B8", "upper_bound": "#707070"}
-METRIC_COLORS = {"accuracy": PALETTE["sky"], "auc": PALETTE["green"]}
-METRIC_LABELS = {"accuracy": "accuracy", "auc": "AUC", "loss": "loss (binary cross-entropy)"}
 NETWORK_NAMES = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
-NOT_FOR_USE = ("artist_mean", "upper_bound")  # know what nobody knows of a song that is not out
-LONGEST = 60  # letters of a title's line: what the narrowest figure holds
+NOT_FOR_USE = ("artist_mean", "upper_bound")  # know what nobody knows of an unreleased song
+LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
+MAX_TITLE = 60  # letters in a title's line: what the narrowest figure holds
 
 
-def use_style():
+@dataclass(frozen=True)
+class Series:
+    """Estimates that share a mark in `interval_rows`.
+
+    Parameters
+    ----------
+    values : mapping of str to dict
+        ``mean``, ``low`` and ``high`` by the name of the row; a row without one stays empty.
+    color, marker : str
+    label : str, optional
+        For the legend.
+    """
+
+    values: Mapping[str, dict]
+    color: str = PALETTE["blue"]
+    marker: str = "o"
+    label: str | None = None
+
+
+def use_style() -> None:
     """Set the project's fonts, lines and colours for every figure from here on."""
     mpl.rcParams.update(STYLE)
 
 
-def save(ax, path, **options):
-    """Write the figure of an Axes to a file and close it; options are those of ``savefig``."""
+def save(ax: Axes, path: Path | str, **options) -> None:
+    """Write the figure of an Axes to a file and close it.
+
+    Parameters
+    ----------
+    ax : Axes
+    path : path-like
+    **options
+        Of ``Figure.savefig``.
+    """
     ax.figure.savefig(path, **options)
     plt.close(ax.figure)
 
 
-def axes_for(ax, size=(7, 4)):
-    """Return `ax`, or the Axes of a new figure of `size` inches."""
-    return plt.subplots(figsize=size)[1] if ax is None else ax
+def titled(ax: Axes, title: str, xlabel: str, ylabel: str, **more) -> Axes:
+    """Set title and axis labels; a long title gets two lines, parted at a comma where possible.
 
+    Parameters
+    ----------
+    ax : Axes
+    title, xlabel, ylabel : str
+    **more
+        Of ``Axes.set``.
 
-def titled(ax, title, xlabel, ylabel, **more):
-    """Return `ax` with its title and axis labels; counts get whole numbers."""
-    if ylabel in ("tracks", "artists"):
-        ax.locator_params(axis="y", integer=True)
+    Returns
+    -------
+    Axes
+    """
+    if len(title) > MAX_TITLE:
+        half = len(title) // 2
+        ends = [stop.end() for stop in re.finditer("[;,:] ", title)]
+        end = min(ends, key=lambda position: abs(position - half), default=0)
+        if max(end, len(title) - end) <= MAX_TITLE:
+            title = f"{title[:end].rstrip()}\n{title[end:]}"
+        else:
+            title = textwrap.fill(title, max(half + 6, MAX_TITLE // 2))
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel, **more)
     return ax
 
 
-def mel_image(S_db, grid, ax, cmap, levels=LEVELS):
-    """Draw a spectrogram; x in s, y in mel bands with ticks at their Hz. Return the image."""
-    ticks = [hz for hz in MEL_TICKS if hz < grid.sr / 2]
-    image = ax.imshow(S_db, origin="lower", aspect="auto", cmap=cmap, vmin=levels[0],
-                      vmax=levels[1], extent=(0, grid.seconds, -0.5, grid.n_mels - 0.5))
-    ax.set_yticks(np.interp(ticks, grid.mel_frequencies(), np.arange(grid.n_mels)), ticks)
-    return image
-
-
-def label_of(model):
-    """Short name of a model, for people."""
-    return MODEL_LABELS.get(model, model)
-
-
-def in_order(models):
-    """Names of models as the ladder has them, list of str; unknown ones before the oracles."""
-    entries = [name for name in MODEL_LABELS if name not in NOT_FOR_USE]
-    places = {name: place for place, name in enumerate([*entries, None, *NOT_FOR_USE])}
-    return sorted(models, key=lambda name: places.get(name, len(entries)))
-
-
-def leader(aucs):
-    """The model with the highest mean of a metric, by name, that somebody could use, or None."""
-    usable = [name for name in aucs if name not in (*NOT_FOR_USE, "dummy")]
-    return max(usable, key=lambda name: aucs[name]["mean"], default=None)
-
-
-def span(metric, digits=2):
-    """A difference with its interval, for example "+0.02 [-0.01, 0.05]"."""
-    # with blanks that no line of a title is broken at
-    return (f"{metric['mean']:+.{digits}f}\N{NO-BREAK SPACE}["
-            f"{metric['low']:.{digits}f},\N{NO-BREAK SPACE}{metric['high']:.{digits}f}]")
-
-
-def dots(ax, places, values, color, marker="o", hollow=(), label=None):
-    """Draw metrics as dots with their whiskers, one a row.
+def label_of(model: str) -> str:
+    """Return the short name of a model, for people.
 
     Parameters
     ----------
-    places : dict of str to float
-        Height of each row.
-    values : dict of str to dict
-        ``mean``, ``low``, ``high``; a row without one stays empty.
-    hollow : collection of str
-        Rows whose dot is only outlined.
+    model : str
+        Its key in a results file.
+
+    Returns
+    -------
+    str
+        The key where no label is known.
     """
-    there = [name for name in places if name in values]
-    lows, highs = ([values[name][end] for name in there] for end in ("low", "high"))
-    ax.hlines([places[name] for name in there], lows, highs, color=color, linewidth=1.8, zorder=2)
-    for face in (color, "white"):
-        drawn = [name for name in there if (name in hollow) == (face == "white")]
-        ax.plot([values[name]["mean"] for name in drawn], [places[name] for name in drawn], marker,
-                color=color, markerfacecolor=face, markersize=7, markeredgewidth=1.6, zorder=3,
-                label=label if face == color else None)
+    return MODEL_LABELS.get(model, model)
 
 
-def rows(ax, names, labels=None):
-    """Give each name a row, the first on top. Return the height of each."""
-    ax.set_yticks(range(len(names)), labels or [label_of(name) for name in names])
+def in_order(models: Iterable[str]) -> list[str]:
+    """Return models in the order of the comparison, unknown ones before the upper bounds.
+
+    Parameters
+    ----------
+    models : iterable of str
+        Their keys.
+
+    Returns
+    -------
+    list of str
+    """
+    known = [name for name in MODEL_LABELS if name not in NOT_FOR_USE]
+    ranks = {name: rank for rank, name in enumerate([*known, None, *NOT_FOR_USE])}
+    return sorted(models, key=lambda name: ranks.get(name, len(known)))
+
+
+def leader(metrics: Mapping[str, dict]) -> str | None:
+    """Return the model with the highest mean of a metric among those that somebody could use.
+
+    Parameters
+    ----------
+    metrics : mapping of str to dict
+        An entry with ``mean`` by model.
+
+    Returns
+    -------
+    str or None
+        None where there is no usable model.
+    """
+    usable = [name for name in metrics if name not in (*NOT_FOR_USE, "dummy")]
+    return max(usable, key=lambda name: metrics[name]["mean"], default=None)
+
+
+def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,
+                  labels: Sequence[str] | None = None, hollow: Collection[str] = (),
+                  gap: float = 0.22, columns: int = 4) -> None:
+    """Draw estimates as dots with their intervals, a row a name, a mark a series; legend below.
+
+    Parameters
+    ----------
+    ax : Axes
+    names : sequence of str
+        The first on top.
+    series : sequence of Series
+    labels : sequence of str, optional
+        Of the rows; the models' labels if not given.
+    hollow : collection of str
+        Rows whose dots are only outlined.
+    gap : float
+        Distance of two series, in rows.
+    columns : int
+        Of the legend.
+    """
+    for number, each in enumerate(series):
+        shift = gap * (number - (len(series) - 1) / 2)
+        height = {name: row + shift for row, name in enumerate(names) if name in each.values}
+        low, high = ([each.values[name][end] for name in height] for end in ("low", "high"))
+        ax.hlines([*height.values()], low, high, color=each.color, linewidth=1.8, zorder=2)
+        for face in (each.color, "white"):
+            drawn = [name for name in height if (name in hollow) == (face == "white")]
+            ax.plot([each.values[name]["mean"] for name in drawn], [height[name] for name in drawn],
+                    each.marker, color=each.color, markerfacecolor=face, markersize=7,
+                    markeredgewidth=1.6, zorder=3, label=each.label if face != "white" else None)
+    ax.set_yticks(range(len(names)), [textwrap.fill(label, 26) for label in
+                                      labels or map(label_of, names)])
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="#E4E4E4", linewidth=0.8)
-    auc_ticks(ax.xaxis)
-    return {name: place for place, name in enumerate(names)}
+    # few ticks, at tenths, twentieths or hundredths
+    ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    if any(each.label for each in series):
+        below = ax.transAxes + ScaledTranslation(0, -0.62, ax.figure.dpi_scale_trans)  # inches
+        ax.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=columns,
+                  borderaxespad=0, handletextpad=0.3, columnspacing=1.2)
 
 
-def finding(ax, title, xlabel, ylabel, **more):
-    """Return `ax` with a sentence as its title, a long one in two lines, best parted at a comma.
+def spectrogram(S_db: np.ndarray, grid: MelGrid, ax: Axes | None = None,
+                title: str = "Mel spectrogram", *, cmap: str = "magma",
+                colorbar: bool = True) -> Axes:
+    """Draw a mel spectrogram by ``librosa.display.specshow``, on the same scale for every clip.
 
-    Parameters are those of `plots_style.titled`.
+    Parameters
+    ----------
+    S_db : np.ndarray [shape=(n_mels, frames)]
+        In dB.
+    grid : MelGrid
+    ax : Axes, optional
+    title, cmap : str
+    colorbar : bool
+
+    Returns
+    -------
+    Axes
     """
-    if len(title) > LONGEST:
-        half = len(title) // 2
-        ends = [stop.end() for stop in re.finditer("[;,:] ", title)]
-        end = min(ends, key=lambda place: abs(place - half), default=0)
-        if max(end, len(title) - end) <= LONGEST:
-            title = f"{title[:end].rstrip()}\n{title[end:]}"
-        else:
-            title = textwrap.fill(title, max(half + 6, LONGEST // 2))
-    return titled(ax, title, xlabel, ylabel, **more)
+    import librosa.display
+
+    ax = ax or plt.subplots(figsize=(7, 4))[1]
+    image = librosa.display.specshow(
+        S_db, x_coords=grid.times(), y_coords=grid.mel_frequencies(), x_axis="time", y_axis="mel",
+        ax=ax, cmap=cmap, vmin=LEVELS[0], vmax=LEVELS[1])
+    if colorbar:
+        ax.figure.colorbar(image, ax=ax, label="level (dB)")
+    return titled(ax, title, "time (s)", "frequency (Hz)", xlim=(0, grid.seconds))
 
 
-def auc_ticks(axis):
-    """Few ticks at tenths, twentieths or hundredths: of three digits one reads none."""
-    axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+def clock(seconds: float) -> str:
+    """Return a moment of a song in minutes and seconds.
 
+    Parameters
+    ----------
+    seconds : float
+        In s.
 
-def legend_below(ax, columns=4):
-    """Put the legend below the axis label, where no dot can be."""
-    below = ax.transAxes + ScaledTranslation(0, -0.62, ax.figure.dpi_scale_trans)  # inches
-    ax.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=columns,
-              borderaxespad=0, handletextpad=0.3, columnspacing=1.2)
+    Returns
+    -------
+    str
 
-
-def apart(number, of, gap=0.22):
-    """Offset of one of several marks of a row."""
-    return (number - (of - 1) / 2) * gap
+    Examples
+    --------
+    >>> clock(65.4)
+    '1:05'
+    """
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

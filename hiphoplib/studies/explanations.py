@@ -18,7 +18,7 @@ from hiphoplib.models.comparison import Scores
 from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
-from hiphoplib.report.sentences_songs import KINDS, told
+from hiphoplib.report.sentences import FOUR_KINDS, explanation_summary
 from hiphoplib.report.style import label_of, save, use_style
 from hiphoplib.studies.explanation_summary import (
     causes_in,
@@ -85,13 +85,13 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
         **summarise(rows, labels[drawn].to_numpy(), weights),
         "sanity": _randomisation_check(experiment, model, list(drawn[:few]),
                                        [row["found"] for row in rows[:few]], weights[:, :few]),
-        "four": {kind: told(found, model) for kind, (found, _) in four.items()},
+        "four": {kind: explanation_summary(found, model) for kind, (found, _) in four.items()},
         "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
     }
     if pictures:
         use_style()
         for kind, (found, S_db) in four.items():
-            title = f"{KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
+            title = f"{FOUR_KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
             save(explanation(S_db, found, title=title), Path(pictures, f"lime_{name}_{kind}.png"),
                  dpi=80)  # for notebooks
     if planted:

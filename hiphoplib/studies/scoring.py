@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from hiphoplib.evaluation.bootstrap import Bootstrap
+from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate
 from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
-from hiphoplib.report.sentences_songs import checked
 from hiphoplib.scoring.score import MIN_NETWORKS, reliably_above, score_tracks
 from hiphoplib.studies.explanation_summary import mean_over
 from hiphoplib.tracks.synthetic.beats import SR
@@ -46,7 +45,10 @@ def check_scoring(models: Sequence[Path | str], *, songs: Path | str = "data/son
         What to write down as the way to repeat this.
     """
     results = {Path(model).name: _check(model, songs, seeds) for model in models}
-    print(*(checked(each) for each in results.values()), sep="\n")
+    for each in results.values():
+        print(f"{each['model']} of “{each['corpus']}”: rank correlation with the planted causes "
+              f"{Estimate.read(each['windows']):.2f}; other windows below the best one "
+              f"{Estimate.read(each['best']):.0%}")
     if out:
         write_whole(out, json.dumps({
             "checked": results, "versions": versions(), "made": datetime.date.today().isoformat(),

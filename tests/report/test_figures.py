@@ -1,178 +1,297 @@
-"""Every figure, also of awkward data: on the Axes it was given, named, and nothing left open."""
+"""Every figure of results: its marks, its title, no text over another, also of awkward data."""
 
-import matplotlib
-
-matplotlib.use("Agg")
+import json
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_rgba
 
 from hiphoplib import report
 from hiphoplib.audio.mel import FLOOR_DB, FULL, QUICK
-from hiphoplib.tracks.describe import describe
+from hiphoplib.evaluation.label import _auc_by_threshold, _auc_without_middle
+from hiphoplib.models.comparison import MODELS
+from hiphoplib.report.figures_models import METRIC_COLORS, METRIC_LABELS
+from tests.figure_data import (
+    ALL,
+    BOOT,
+    FEW,
+    NETWORK_NAMES,
+    POPULARITY,
+    RNG,
+    SCORES,
+    SHOWN,
+    Y,
+    check_figure,
+    marks,
+    row_of,
+    rows_of,
+    some,
+    title_of,
+    value,
+)
+from tests.paths import ROOT
 
-RNG = np.random.default_rng(0)
-LABELS = RNG.integers(0, 2, 50)
-SCORES = RNG.random(50)
-S_DB = RNG.normal(-20, 10, QUICK.shape)
-HISTORY = pd.DataFrame(RNG.random((5, 4)), columns=["loss", "val_loss", "auc", "val_auc"])
-HISTORY["epoch"] = np.arange(5)
-RELEASES = pd.DataFrame({"recording": ["a", "a", "b", "c", "c"], "label": ["A" * 80] * 5,
-                         "popularity": [10, 60, 3, 44, np.nan]})
-
-
-def steps(*left):
-    """Return the steps of a cleaning that leave so many rows."""
-    names = ["rows gathered", "licence forbids derivatives", "one row a recording", "preview " * 20]
-    return pd.DataFrame({"step": names[:len(left)], "left": left,
-                         "gone": -np.diff(left, prepend=left[0])})
-
-
-def shapes(*popularities):
-    """Return shapes of corpora of these popularities, all of one year and by one artist."""
-    return {f"corpus {i}": describe(pd.DataFrame({
-        "popularity": found, "artists": [["a"]] * len(found),
-        "release_date": pd.Timestamp("2001-02-03")})) for i, found in enumerate(popularities)}
-
-
-def spectra(difference):
-    return QUICK.mel_frequencies(), S_DB.mean(axis=1) + difference, S_DB.mean(axis=1)
-
-
-FIGURES = {
-    "popularity": (report.popularity_histogram, pd.Series([0, 1, 50, 100, np.nan])),
-    "popularity with threshold": (report.popularity_histogram, pd.Series([0, 50, 100.0]), 50),
-    "popularity, all missing": (report.popularity_histogram, pd.Series([np.nan] * 3), 50),
-    "artists": (report.tracks_per_artist, [1, 1, 2, 300]),
-    "no artists": (report.tracks_per_artist, []),
-    "years": (report.release_years, pd.to_datetime(["1999-01-01", None, "2021-12-31"])),
-    "no years": (report.release_years, pd.Series([pd.NaT, pd.NaT])),
-    "missing": (report.missing_values, RELEASES),
-    "missing nothing, lists": (report.missing_values, pd.DataFrame({"artists": [["a"], ["b"]]})),
-    "versions": (report.versions, RELEASES),
-    "no versions": (report.versions, RELEASES[2:3]),
-    "waterfall": (report.waterfall, steps(1_023_100, 1_016_194, 16_168, 16_168)),
-    "waterfall, nothing gone": (report.waterfall, steps(4, 4)),
-    "waterfall, nothing there": (report.waterfall, steps(0, 0, 0)),
-    "shapes": (report.popularity_shapes, shapes(np.full(30, 5.0), np.full(90, 7.0))),
-    "shape of nothing": (report.popularity_shapes, shapes(np.array([np.nan]))),
-    "by year": (report.popularity_by_year, shapes(np.full(30, 5.0), np.full(90, 7.0))),
-    "by year, too few": (report.popularity_by_year, shapes(np.full(3, 5.0))),
-    "waveform": (report.waveform, RNG.normal(0, 0.1, 30000), 22050),
-    "waveform, short and silent": (report.waveform, np.zeros(10), 22050),
-    "spectrogram": (report.spectrogram, S_DB, QUICK),
-    "spectrogram, silent": (report.spectrogram, np.full(FULL.shape, FLOOR_DB), FULL),
-    "spectra": (report.mean_spectra, *spectra(np.sin(np.arange(QUICK.n_mels)))),
-    "spectra, equal": (report.mean_spectra, *spectra(0)),
-    "curves": (report.training_curves, {"rnn": HISTORY, "another": HISTORY}),
-    "curves of one epoch": (report.training_curves, {"mlp": HISTORY[:1]}, "auc"),
-    "roc": (report.roc, {"rnn": (LABELS, SCORES), "mlp": (LABELS, LABELS)}),
-    "roc, constant": (report.roc, {"dummy": (LABELS, np.full(50, 0.5))}),
-    "roc, one class": (report.roc, {"rnn": (np.ones(50, int), SCORES)}),
-    "confusion": (report.confusion, LABELS, SCORES > 0.5),
-    "confusion, one class": (report.confusion, np.ones(50), np.ones(50)),
-    "confusion, nothing": (report.confusion, [], []),
-    "thresholds": (report.threshold_sensitivity, [20, 40, 60], [0.9, 0.52, 0.1]),
-}
-
-
+RESULTS = ROOT / "notebooks" / "results"
+GAP = value(0.04, 0.03)
 pytestmark = pytest.mark.usefixtures("figure_style")
 
 
-@pytest.fixture
-def ax():
-    return plt.subplots()[1]
+def split_gap(names, gap=GAP, without=()):
+    """Return "splits" of a results file."""
+    shift = {"artist": 0, "time": -0.02, "random": gap["mean"]}
+    return {"models": {name: {
+        split: value(SHOWN[name]["auc"]["mean"] + by) for split, by in shift.items()
+        if split not in without} | {"random-artist": gap} for name in names}}
 
 
-@pytest.mark.filterwarnings("error")
+def curve(names, needed=(200, 800), sizes=(125, 250, 500, 1000, 2000, 3623)):
+    """Return "power" of a results file."""
+    return {"models": {name: [{"tracks": n, "auc": value(0.7 - 1 / n ** 0.5, n ** -0.5)}
+                              for n in sizes] for name in names},
+            "needed": {name: dict(zip(("0.5", "0.6"), needed)) for name in names}}
+
+
+def several(names, corpora=3):
+    """Return results files of corpora, the last one without the last model."""
+    return [{"corpus": {"name": f"a_corpus_of_real_recordings_{i}", "tracks": 400},
+             "models": some(names if i + 1 < corpora or corpora == 1 else names[:-1])}
+            for i in range(corpora)]
+
+
+def paired(mean, half=0.01, sound="ensemble"):
+    return {f"ensemble_metadata-{sound}": {"auc": value(mean, half)}}
+
+
+def label(names):
+    """Return "label" of a results file."""
+    scores = {name: SCORES[name][:, None] for name in names}
+    return {"by_threshold": _auc_by_threshold(POPULARITY, scores, BOOT),
+            "without_middle": _auc_without_middle(POPULARITY, scores, BOOT)}
+
+
+S_DB = RNG.normal(-20, 10, QUICK.shape)
+FIGURES = {
+    "comparison": (report.model_comparison, SHOWN),
+    "comparison of 3": (report.model_comparison, some(FEW)),
+    "comparison of one": (report.model_comparison, {"rnn": {"auc": value(0.4)}}),
+    "an unknown model": (report.model_comparison, some(FEW) | {"mine": SHOWN["rnn"]}),
+    "splits": (report.splits, split_gap(NETWORK_NAMES)),
+    "splits without dates": (report.splits, split_gap(["rnn"], without=["time"])),
+    "learning curve": (report.learning_curve, curve(NETWORK_NAMES[:4])),
+    "one curve, close sizes": (report.learning_curve,
+                               curve(["rnn"], sizes=(100, 110, 120, 400, 410))),
+    "metadata": (report.metadata_gain, SHOWN, paired(0.01)),
+    "metadata, no ensemble": (report.metadata_gain, some(["metadata", "rnn", "cnn1"]), {}),
+    "corpora": (report.corpora, several(ALL)),
+    "corpora, 6 of them": (report.corpora, several(FEW, 6)),
+    "corpora, one": (report.corpora, several(FEW, 1)),
+    "precision_at_k": (report.precision_at_k, SHOWN, Y.mean()),
+    "precision_at_k of 3": (report.precision_at_k, some(FEW), Y.mean()),
+    "label": (report.label_sensitivity, label(NETWORK_NAMES[2:])),
+    "label, one model": (report.label_sensitivity, label(["rnn"])),
+    "spectrogram": (report.spectrogram, S_DB, QUICK),
+    "spectrogram, silent": (report.spectrogram, np.full(FULL.shape, FLOOR_DB), FULL),
+}
+
+
 @pytest.mark.parametrize("name", FIGURES)
-def test_figure_is_drawn_where_asked(name, ax):
+def test_each_figure_can_be_read_and_changes_no_data(name):
     draw, *data = FIGURES[name]
-    before = plt.get_fignums()
-    assert draw(*data, ax=ax) is ax
-    assert plt.get_fignums() == before
-    assert ax.get_title(loc="left") and ax.get_xlabel() and ax.get_ylabel()
-    assert "nan" not in ax.get_title(loc="left")
-    ax.figure.canvas.draw()
+    check_figure(draw, data)
 
 
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", FIGURES)
-def test_figure_of_its_own_holds_its_title(name):
-    draw, *data = FIGURES[name]
-    figure = draw(*data).figure
-    figure.canvas.draw()
-    title = figure.axes[0].get_title(loc="left")
-    drawn = [text for text in figure.findobj(matplotlib.text.Text) if text.get_text() == title][0]
-    assert drawn.get_window_extent().x1 <= figure.bbox.x1
-    sizes = [text.get_fontsize() for text in figure.findobj(matplotlib.text.Text)]
-    assert min(sizes) >= 10
+def test_every_model_has_a_label_and_a_colour_in_the_order_of_the_comparison():
+    assert list(report.MODEL_LABELS) == [*MODELS, "upper_bound"]
+    assert set(report.MODEL_COLORS) == set(report.MODEL_LABELS)
+    greys = [of for of in report.MODEL_COLORS.values() if len({of[1:3], of[3:5], of[5:]}) == 1]
+    assert {of.upper() for of in report.MODEL_COLORS.values()} - {of.upper() for of in greys} <= {
+        of.upper() for of in report.PALETTE.values()}
+    assert len({report.MODEL_COLORS[name] for name in report.NETWORK_NAMES}) == 5
 
 
-def test_numbers_and_names_at_a_waterfall_have_room():
-    ax = report.waterfall(steps(1_023_100, 1_016_194, 16_168, 16_168))
-    ax.figure.canvas.draw()
-    assert max(text.get_window_extent().x1 for text in ax.texts) <= ax.bbox.x1
-    assert all(label.get_text().count("\n") < 3 for label in ax.get_yticklabels())
+@pytest.mark.parametrize("names", [ALL, FEW])
+def test_the_comparison_shows_auc_and_accuracy_of_every_model_in_its_row(names):
+    ax = report.model_comparison(some(names))
+    for metric, color in METRIC_COLORS.items():
+        dots = {round(y): x for x, y, _ in marks(ax, color.upper())}
+        assert dots == {row_of(ax, name): SHOWN[name][metric]["mean"] for name in names}
+        whiskers = [tuple(segment[:, 0]) for lines in ax.collections
+                    if np.allclose(lines.get_color()[0], to_rgba(color))
+                    for segment in lines.get_segments()]
+        assert sorted(whiskers) == sorted(
+            (SHOWN[name][metric]["low"], SHOWN[name][metric]["high"]) for name in names)
+    assert sorted(text.get_text() for text in ax.texts) == sorted([*METRIC_LABELS.values()] + [
+        f"{SHOWN[name][metric]['mean']:.2f}" for name in names for metric in METRIC_COLORS])
 
 
-def test_data_stays_as_it_was(ax):
-    data = {name: [np.copy(part) for part in parts if isinstance(part, np.ndarray)]
-            for name, (_, *parts) in FIGURES.items()}
-    table = RELEASES.copy()
-    for draw, *parts in FIGURES.values():
-        draw(*parts)
-        plt.close("all")
-    for name, (_, *parts) in FIGURES.items():
-        arrays = [part for part in parts if isinstance(part, np.ndarray)]
-        assert all(map(np.array_equal, arrays, data[name]))
-    pd.testing.assert_frame_equal(RELEASES, table)
+def test_the_comparison_has_groups_and_hollow_dots_for_what_nobody_could_use():
+    ax = report.model_comparison(dict(reversed(SHOWN.items())) | {"mine": SHOWN["rnn"]})
+    rows = rows_of(ax)
+    groups = [tick.get_text() for tick in ax.get_yticklabels() if tick.get_fontweight() == "bold"]
+    assert groups == ["Baselines", "Networks", "Beyond", "Never to be deployed"]
+    expected = [report.MODEL_LABELS[name] for name in [*MODELS, "upper_bound"]]
+    assert [row for row in rows if row not in (*groups, "mine")] == expected
+    assert (rows.index("Ensemble + metadata") < rows.index("mine")
+            < rows.index("Never to be deployed"))
+    assert ax.yaxis_inverted()
+    hollow = {round(y) for _, y, face in marks(ax) if face == "white"}
+    assert hollow == {row_of(ax, "artist_mean"), row_of(ax, "upper_bound")}
 
 
-def test_histogram_shows_every_known_track_on_its_side(ax):
-    popularity = pd.Series([0, 49, 50, 51, 100, np.nan])
-    report.popularity_histogram(popularity, 50, ax)
-    sides = {}
-    for bar in ax.patches:
-        color = to_hex(bar.get_facecolor()).upper()
-        sides[color] = sides.get(color, 0) + bar.get_height()
-    assert sides == {report.UNPOPULAR: 2, report.POPULAR: 3}
+@pytest.mark.parametrize("lows, title", [
+    ({"rnn": 0.6}, "Highest AUC: RNN, 0.65; above chance: 1 of 1 models"),
+    ({"rnn": 0.6, "mlp": 0.62, "cnn1": 0.5, "upper_bound": 0.8, "artist_mean": 0.7},
+     "Highest AUC: MLP, 0.67; above chance: 2 of 3 models"),
+    ({"upper_bound": 0.8}, "How far each model is above guessing")])
+def test_the_comparison_names_the_highest_and_counts_those_above_chance(lows, title):
+    assert title_of(report.model_comparison({name: {"auc": value(low + 0.05)}
+                                             for name, low in lows.items()})) == title
 
 
-def test_waterfall_shows_what_is_left_and_what_went_top_down(ax):
-    report.waterfall(steps(23_100, 16_194, 16_168, 16_168), ax)
-    solid, hatched = ax.containers
-    assert [bar.get_width() for bar in solid] == [23_100, 16_194, 16_168, 16_168]
-    assert [bar.get_width() for bar in hatched] == [0, 6_906, 26, 0]
-    assert [bar.get_x() for bar in hatched] == [bar.get_width() for bar in solid]
-    assert len({to_hex(bar.get_facecolor()) for bar in [*solid, *hatched]}) == 2
-    assert [text.get_text() for text in ax.texts] == [
-        "23,100", "16,194 (6,906 gone)", "16,168 (26 gone)", "16,168"]
-    tops = [label.get_window_extent().y0 for label in ax.get_yticklabels()]
-    assert ax.get_yticklabels()[0].get_text() == "rows gathered" and tops[0] == max(tops)
-    assert "16,168 of 23,100 rows" in ax.get_title(loc="left") and ax.get_xlabel() == "rows"
+def test_splits_are_three_colours_a_model():
+    splits = split_gap(NETWORK_NAMES)
+    ax = report.splits(splits)
+    for split, color in (("artist", "blue"), ("time", "green"), ("random", "vermillion")):
+        dots = {round(y): x for x, y, _ in marks(ax, report.PALETTE[color].upper())}
+        assert dots == {
+            row_of(ax, name): splits["models"][name][split]["mean"] for name in NETWORK_NAMES}
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert legend == ["guessing", "artist-disjoint", "newest as test set", "at random"]
 
 
-def test_shapes_of_corpora_of_other_sizes_compare(ax):
-    report.popularity_shapes(
-        shapes(np.full(30, 5.0), np.r_[np.full(45, 1.0), np.full(45, 5.0)]), ax
-    )
-    one, half = (patch.get_data().values for patch in ax.patches)
-    assert one.sum() == half.sum() == pytest.approx(100)
-    assert one[2] == 100 and half[2] == 50
-    assert "0% and 50%" in ax.get_title(loc="left")
+@pytest.mark.parametrize("gap, title", [
+    (value(0.04, 0.03), "At random, RNN seems better than it is: +0.04 [+0.01, +0.07]"),
+    (value(-0.04, 0.03), "At random, RNN seems worse than it is: -0.04 [-0.07, -0.01]"),
+    (value(0.02, 0.03), "RNN: no significant gap to a random split, +0.02 [-0.01, +0.05]")])
+def test_the_title_of_splits_follows_the_interval_of_the_gap(gap, title):
+    assert title_of(report.splits(split_gap(["dummy", "rnn"], gap))) == title
 
 
-def test_confusion_counts(ax):
-    report.confusion([0, 0, 1, 1, 1], [0, 1, 1, 1, 0], ax)
-    texts = [text.get_text() for text in ax.texts]
-    assert texts == ["1\n50%", "1\n50%", "1\n33%", "2\n67%"]
+def test_the_learning_curve_shows_each_model_at_each_size_and_the_two_bars():
+    power = curve(["rnn", "musicnn"])
+    ax = report.learning_curve(power)
+    lines = {line.get_label(): line for line in ax.lines}
+    for name, steps in power["models"].items():
+        line = lines[report.MODEL_LABELS[name]]
+        assert list(line.get_ydata()) == [step["auc"]["mean"] for step in steps]
+        np.testing.assert_allclose(line.get_xdata(), [step["tracks"] for step in steps], rtol=0.1)
+    bars = [line.get_ydata()[0] for line in ax.lines if line.get_linestyle() == ":"]
+    assert bars == [0.5, 0.6] and ax.get_xscale() == "log"
 
 
-def test_save_writes_and_closes(ax, tmp_path):
-    report.save(ax, tmp_path / "figure.png")
+@pytest.mark.parametrize("needed, title", [
+    ((250, 1000), "RNN needs 250 tracks to be above 0.5, 1,000 to be above 0.6"),
+    ((250, None), "RNN needs 250 tracks to be above 0.5, more than 3,623 to be above 0.6"),
+    ((None, None), "RNN needs more than 3,623 tracks to be above 0.5, more than 3,623 to be above "
+                   "0.6")])
+def test_the_title_of_the_learning_curve_says_how_many_tracks_are_needed(needed, title):
+    power = curve(["rnn", "musicnn", "upper_bound"], needed)
+    power["needed"] |= {"musicnn": {"0.5": None, "0.6": None}, "upper_bound": {"0.5": 9, "0.6": 9}}
+    assert title_of(report.learning_curve(power)) == title
+
+
+@pytest.mark.parametrize("difference, title", [
+    (0.02, "Metadata adds to the sound: +0.02 [+0.01, +0.03]"),
+    (-0.02, "Metadata takes from the sound: -0.02 [-0.03, -0.01]"),
+    (0.0, "Metadata adds nothing significant: +0.00 [-0.01, +0.01]")])
+def test_the_title_of_the_metadata_follows_the_paired_difference(difference, title):
+    ax = report.metadata_gain(SHOWN, paired(difference))
+    assert title_of(ax) == title
+    assert rows_of(ax) == ["Metadata", "Sound (Ensemble)", "Both"]
+    assert [x for x, _, _ in marks(ax)] == [
+        SHOWN[name]["auc"]["mean"] for name in ("metadata", "ensemble", "ensemble_metadata")]
+
+
+def test_without_an_ensemble_the_best_that_listens_stands_for_the_sound():
+    models = some(["metadata", "mlp", "cnn1", "ensemble_metadata", "handcrafted", "upper_bound"])
+    models |= {"mlp": {"auc": value(0.99)}, "handcrafted": {"auc": value(0.995)}}
+    ax = report.metadata_gain(models, paired(0.02, sound="mlp"))
+    assert rows_of(ax)[1] == "Sound (MLP)" and title_of(ax).startswith("Metadata adds")
+
+
+def test_corpora_share_rows_and_have_a_colour_each():
+    files = several(ALL)
+    ax = report.corpora(files)
+    for results, color in zip(files, ("blue", "vermillion", "green")):
+        dots = {round(y): x for x, y, _ in marks(ax, report.PALETTE[color].upper())}
+        assert dots == {row_of(ax, name): model["auc"]["mean"]
+                        for name, model in results["models"].items()}
+
+
+@pytest.mark.parametrize("lows, count", [
+    ([{"rnn": 0.6, "mlp": 0.55}, {"rnn": 0.6, "mlp": 0.4}], "1 of 2"),
+    ([{"rnn": 0.6}, {"rnn": 0.6, "mlp": 0.6}, {"rnn": 0.4}], "0 of 1"),
+    ([{"rnn": 0.6}, {"mlp": 0.6}], "0 of 0"),
+    ([{"rnn": 0.6, "upper_bound": 0.6}], "1 of 1")])
+def test_the_title_of_corpora_counts_what_is_above_chance_on_all(lows, count):
+    files = [{"corpus": {"name": f"corpus {i}", "tracks": 9},
+              "models": {name: {"auc": value(low + 0.05)} for name, low in models.items()}}
+             for i, models in enumerate(lows)]
+    assert title_of(report.corpora(files)) == f"Above chance on every corpus: {count} models"
+
+
+def test_the_results_files_of_the_project_can_be_shown_side_by_side():
+    files = [json.loads((RESULTS / f"{name}.json").read_text())
+             for name in ("liked_songs", "synthetic-4000")]
+    assert len(marks(report.corpora(files))) == sum(len(results["models"]) for results in files)
+    models = files[0]["models"]
+    assert len(marks(report.model_comparison(models))) == 2 * len(models)
+
+
+def test_precision_at_k_shows_every_case_of_every_model_beside_the_base_rates():
+    ax = report.precision_at_k(SHOWN, Y.mean())
+    for given, color in ((None, "blue"), (0.2, "vermillion")):
+        dots = sorted((round(y), x) for x, y, _ in marks(ax, report.PALETTE[color].upper()))
+        assert dots == sorted((row_of(ax, name), case["hit_share"]["mean"]) for name in SHOWN
+                              for case in SHOWN[name]["precision_at_k"] if case["base"] == given)
+    dotted = {line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"}
+    assert dotted == {0.2, Y.mean()}
+    hollow = {round(y) for _, y, face in marks(ax) if face == "white"}
+    assert hollow == {row_of(ax, "artist_mean"), row_of(ax, "upper_bound")}
+
+
+@pytest.mark.parametrize("lift, title", [
+    (value(1.4, 0.2), "The best of 10 by RNN is popular in 70%, a blind pick in 50%"),
+    (value(1.1, 0.2), "The best of 10 by RNN is not significantly better than a blind pick")])
+def test_the_title_of_precision_at_k_follows_the_lift(lift, title):
+    case = {"n": 10, "k": 1, "base": None, "hit_share": value(0.7), "lift": lift}
+    models = {"rnn": {"precision_at_k": [case]},
+              "upper_bound": {"precision_at_k": [case | {"hit_share": value(0.9)}]}}
+    assert title_of(report.precision_at_k(models, 0.5)) == title
+
+
+def test_the_label_is_varied_for_every_model():
+    results = label(NETWORK_NAMES[2:])
+    threshold, middle = report.label_sensitivity(results).axes
+    for ax, steps in ((threshold, results["by_threshold"]), (middle, results["without_middle"])):
+        lines = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
+        for name in NETWORK_NAMES[2:]:
+            assert lines[report.MODEL_LABELS[name]] == [
+                step["models"][name]["mean"] for step in steps]
+    assert [tick.get_text() for tick in threshold.get_xticklabels()] == [
+        f"{step['threshold']:.3g}\n({step['positive_share']:.0%})"
+        for step in results["by_threshold"]]
+
+
+def test_the_titles_of_the_label_follow_the_best_usable_model():
+    steps = [{"threshold": t, "positive_share": 0.5, "left_out": t / 100, "tracks": 100, "models": {
+        "rnn": value(mean), "upper_bound": value(0.9)}} for t, mean in ((20, 0.6), (60, 0.52))]
+    threshold, middle = report.label_sensitivity(
+        {"by_threshold": steps, "without_middle": steps}).axes
+    assert title_of(threshold) == "RNN: AUC 0.52 to 0.60, above chance at 1 of 2 thresholds"
+    assert title_of(middle) == "Without the middle 60 %, the AUC of RNN is 0.52 instead of 0.60"
+
+
+def test_a_spectrogram_has_its_seconds_and_frequencies():
+    ax = report.spectrogram(S_DB, QUICK)
+    assert ax.get_xlim() == (0, 30)
+    assert QUICK.mel_frequencies()[-1] < ax.get_ylim()[1] < QUICK.sr / 2
+    assert np.array_equal(ax.collections[0].get_array(), S_DB)
+    assert ax.collections[0].get_clim() == (-60, 30)
+
+
+def test_save_writes_and_closes(tmp_path):
+    report.save(plt.subplots()[1], tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 0
     assert plt.get_fignums() == []

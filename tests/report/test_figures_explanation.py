@@ -1,5 +1,8 @@
 """Figures of explanations say what the numbers say, and can be read."""
 
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -7,67 +10,71 @@ from hiphoplib import report
 from hiphoplib.audio.mel import QUICK
 from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.segments import SegmentGrid
-from tests.figure_data import (
-    check_drawn,
-    check_texts,
-    explanations,
-    row_of,
-    texts_of,
-    title_of,
-)
+from hiphoplib.report.figures_explanation import explained as phone_figure
+from hiphoplib.report.song_page import PHONE
+from hiphoplib.scoring.score import Song
+from tests.figure_data import check_figure, explanations, marks, row_of, texts_of, title_of
 
 RNG = np.random.default_rng(0)
 S_DB = RNG.uniform(-60, 30, QUICK.shape)
 GRID = SegmentGrid(QUICK)
 HATS = 3
-
 pytestmark = pytest.mark.usefixtures("figure_style")
 
 
 def explained(strength=0.2, witnesses=()):
-    """Return an Attribution that claims one cell, or nothing for a strength of 0."""
+    """Return an Attribution with one stable segment, or none for a strength of 0."""
     runs = RNG.normal(0, strength / 100, (2, 3, *GRID.shape))
     runs[..., HATS, 4] += strength
     return Attribution(GRID, runs, np.ones((2, 3)), 0.6, dict(witnesses))
 
 
 RESULTS = explanations()
+ONE_SIDE = {**RESULTS, "bands": {name: {**of, "unpopular": None}
+                                 for name, of in RESULTS["bands"].items()}}
 WEIGHTS = RNG.normal(0, 0.1, GRID.shape)
 FIGURES = {
-    "cell_map": (report.cell_map, WEIGHTS, GRID),
-    "cell_map of nothing": (report.cell_map, 0 * WEIGHTS, GRID, None, "Nothing", WEIGHTS > 9),
-    "listening_map": (report.listening_map, RESULTS),
-    "listening_bands": (report.listening_bands, RESULTS),
-    "bands of one side": (report.listening_bands, {**RESULTS, "bands": {
-        name: {**of, "unpopular": None} for name, of in RESULTS["bands"].items()}}),
-    "listening_seconds": (report.listening_seconds, RESULTS),
-    "deletion": (report.faithfulness, RESULTS),
-    "insertion": (report.faithfulness, RESULTS, "insertion"),
+    "segment_map": (report.segment_map, WEIGHTS, GRID),
+    "segment_map of nothing": (report.segment_map, 0 * WEIGHTS, GRID, None, "Nothing"),
+    "listening": (report.listening, RESULTS),
+    "listening, one side": (report.listening, ONE_SIDE),
+    "faithfulness": (report.faithfulness, RESULTS),
     "planted": (report.planted, RESULTS),
-    "planted, first": (report.planted, RESULTS, "top1")}
+    "explanation": (report.explanation, S_DB, explained()),
+    "explanation of nothing": (report.explanation, S_DB, explained(0), "0123: what the RNN hears"),
+}
 
 
-@pytest.mark.parametrize("draw, data", [(draw, data) for draw, *data in FIGURES.values()],
-                         ids=FIGURES)
-def test_each_figure_can_be_read(draw, data):
-    check_texts(draw, data)
+@pytest.mark.parametrize("name", FIGURES)
+def test_each_figure_can_be_read(name):
+    draw, *data = FIGURES[name]
+    check_figure(draw, data)
+
+
+def song(seconds=200.0, windows=35):
+    starts = np.arange(windows) * 5.0
+    return Song(Path("a.mp3"), seconds, starts, RNG.uniform(0.3, 0.6, (3, windows)), 50.0)
 
 
 @pytest.mark.parametrize("draw, data", [
-    (draw, data) for draw, *data in FIGURES.values() if draw in (
-        report.listening_seconds, report.faithfulness)], ids=["seconds", "deletion", "insertion"])
-def test_each_figure_is_drawn_where_it_is_wanted(draw, data):  # rows have names, not a unit
-    check_drawn(draw, data)
+    (report.score_over_time, (song(),)), (report.score_over_time, (song(20.0, 1),)),
+    (phone_figure, (S_DB, explained(), 65.0))], ids=["score", "short", "explanation"])
+def test_figures_of_the_page_can_be_read_on_a_phone(draw, data):
+    with plt.rc_context(PHONE):
+        check_figure(draw, data, smallest=8.5)
 
 
-@pytest.mark.parametrize("strength", [0.2, 0])
-def test_an_explanation_can_be_read(strength):
-    check_texts(report.explanation, (S_DB, explained(strength)))
-    check_texts(report.explanation, (S_DB, explained(strength), None, "0123: what the rnn says"))
+def test_the_score_over_time_shows_every_network_and_the_best_part():
+    each = song()
+    ax = report.score_over_time(each)
+    curves = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 35]
+    assert np.allclose(curves, 100 * np.vstack([each.scores, each.by_window]))
+    box = ax.patches[0].get_bbox()
+    assert (box.x0, box.x1) == (each.best, each.best + 30)
 
 
 @pytest.mark.parametrize("strength, outlines", [(0.2, 1), (0, 0)])
-def test_only_claimed_cells_are_outlined(strength, outlines):
+def test_only_stable_segments_are_outlined(strength, outlines):
     expl = explained(strength)
     ax = report.explanation(S_DB, expl)
     assert sum(not patch.get_fill() for patch in ax.patches) == outlines == expl.stable.sum()
@@ -76,21 +83,20 @@ def test_only_claimed_cells_are_outlined(strength, outlines):
         {0.25, 0.75} if outlines else {0.25})
 
 
-@pytest.mark.parametrize("said, line", [(0.2, "-"), (-0.2, "--")])
-def test_a_claim_that_a_witness_denies_is_outlined_with_a_broken_line(said, line):
-    ax = report.explanation(S_DB, explained(witnesses={"other": np.full((2, *GRID.shape), said)}))
+@pytest.mark.parametrize("weight, line", [(0.2, "-"), (-0.2, "--")])
+def test_what_another_method_denies_is_outlined_with_a_broken_line(weight, line):
+    ax = report.explanation(S_DB, explained(witnesses={"other": np.full((2, *GRID.shape), weight)}))
     outline, = (patch for patch in ax.patches if not patch.get_fill())
     assert (outline.get_linestyle() == "-") == (line == "-")
 
 
-def test_explanation_is_red_for_and_blue_against():
+def test_explanation_is_red_for_and_blue_against_at_its_seconds_and_hz():
     expl = explained()
     expl.runs[..., 0, 0] = -0.2
     ax = report.explanation(S_DB, expl)
-    corners = (12, np.searchsorted(QUICK.mel_frequencies(), 5000) - 0.5), (0, -0.5)
     (red, _, blue), (red_against, _, blue_against) = (
         next(patch for patch in ax.patches if patch.get_fill()
-             and np.allclose(patch.get_xy(), corner)).get_facecolor()[:3] for corner in corners)
+             and patch.get_xy() == corner).get_facecolor()[:3] for corner in ((12, 5000), (0, 0)))
     assert red > blue and blue_against > red_against
 
 
@@ -103,46 +109,37 @@ def test_the_panels_beside_a_map_are_its_sums():
     assert np.allclose([bar.get_width() for bar in bands.patches], expl.weights.sum(axis=1))
 
 
-def test_dots_on_the_map_are_where_the_interval_excludes_zero():
-    results = explanations()
-    low, high = (np.array(results["map"][end]) for end in ("low", "high"))
-    ax = report.listening_map(results)
-    x, y = (line.get_data() for line in ax.lines).__next__()
-    assert {(band, cell) for band, cell in zip(y.astype(int), (x // 3).astype(int))} == {
-        tuple(pair) for pair in np.argwhere((low > 0) | (high < 0))}
-    assert title_of(ax).startswith(f"{len(x)} of 40 cells")
-
-
-def test_marked_cells_are_those_asked_for():
-    ax = report.cell_map(WEIGHTS, GRID, outlined=WEIGHTS > 0.15, dotted=WEIGHTS < -0.15)
+def test_marked_segments_are_those_asked_for():
+    ax = report.segment_map(WEIGHTS, GRID, outlined=WEIGHTS > 0.15, dotted=WEIGHTS < -0.15)
     assert {patch.get_xy() for patch in ax.patches} == {
         (cell * 3.0, band - 0.5) for band, cell in np.argwhere(WEIGHTS > 0.15)}
     assert len(ax.lines[0].get_xdata()) == (WEIGHTS < -0.15).sum()
 
 
-def test_bands_stand_at_their_weights():
-    ax = report.listening_bands(RESULTS)
-    drawn = {(round(x, 6), round(y)) for line in ax.lines if line.get_linestyle() == "None"
-             for x, y in zip(line.get_xdata(), line.get_ydata())}
-    for band, of in RESULTS["bands"].items():
-        for side in ("popular", "unpopular"):
-            assert (round(of[side]["mean"], 6), row_of(ax, band)) in drawn
+def test_where_a_network_listens():
+    by_segment, by_time, by_band = report.listening(RESULTS).axes[:3]
+    low, high = (np.array(RESULTS["map"][end]) for end in ("low", "high"))
+    x, y = by_segment.lines[0].get_data()
+    assert {(band, cell) for band, cell in zip(y.astype(int), (x // 3).astype(int))} == {
+        tuple(pair) for pair in np.argwhere((low > 0) | (high < 0))}
+    assert title_of(by_segment).startswith(f"{len(x)} of 40 segments")
+    assert title_of(by_time) == "The RNN listens most to 27 to 30 s"
+    dots = {(x, round(y)) for x, y, _ in marks(by_band)}
+    assert dots == {(of[side]["mean"], row_of(by_band, band))
+                    for band, of in RESULTS["bands"].items() for side in of}
 
 
-def test_the_title_names_where_the_network_listens_most():
-    assert title_of(report.listening_seconds(RESULTS)) == "The RNN listens most to 27 to 30 s"
+def test_planted_causes_have_a_row_a_fill_value():
+    figure = report.planted(RESULTS)
+    for ax, at in zip(figure.axes, (0.98, 0.9)):
+        assert [x for x, y, _ in marks(ax) if round(y) == 4] == [at, at]
+    texts = [text for text, _ in texts_of(figure)]
+    for name in ("LIME with default settings", "silence", "training mean", "cause of level",
+                 "cause of texture"):
+        assert name in texts
 
 
-@pytest.mark.parametrize("of, at", [("recovery", 0.98), ("top1", 0.9)])
-def test_what_both_fillings_find_is_the_last_row(of, at):
-    ax = report.planted(RESULTS, of)
-    last = [x for line in ax.lines if line.get_linestyle() == "None"
-            for x, y in zip(line.get_xdata(), line.get_ydata()) if round(y) == 4]
-    assert last == [at, at]
-
-
-def test_every_filling_and_kind_is_named():
-    texts = [text for text, _ in texts_of(report.planted(RESULTS).figure)]
-    for named in ("LIME as it comes", "silence", "training mean", "cause of level",
-                  "cause of texture"):
-        assert named in texts
+def test_faithfulness_shows_the_curves_of_every_order():
+    for ax, way in zip(report.faithfulness(RESULTS).axes, ("deletion", "insertion")):
+        curves = [of["mean"] for of in RESULTS["curves"][way].values()]
+        assert np.allclose([line.get_ydata() for line in ax.lines], curves)

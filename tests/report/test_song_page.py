@@ -14,10 +14,10 @@ import soundfile as sf
 from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
 from hiphoplib.report import song_page as song_report
-from hiphoplib.report.figures_explanation import clock
-from hiphoplib.report.sentences_songs import BANNER
-from hiphoplib.report.song_page import IN_TABLE, make_report, write_report
-from hiphoplib.scoring.score import Scored, displayable
+from hiphoplib.report.sentences import BANNER
+from hiphoplib.report.song_page import MAX_IN_TABLE, make_report, write_report
+from hiphoplib.report.style import clock
+from hiphoplib.scoring.score import Scored
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 from tests.scored_songs import (
     HOSTILE,
@@ -176,10 +176,10 @@ def test_every_pair_stands_in_a_table_that_adds_up(model):
     assert all(rows[n][n] == ("", "") for n in range(4))
 
 
-@pytest.mark.parametrize("n", [IN_TABLE, IN_TABLE + 1])
+@pytest.mark.parametrize("n", [MAX_IN_TABLE, MAX_IN_TABLE + 1])
 def test_more_songs_than_a_phone_is_wide_have_no_table(model, n):
     html = make_report(invented(model, np.linspace(0.7, 0.3, n)), details=0)
-    assert ("<table" in html) == (n <= IN_TABLE)
+    assert ("<table" in html) == (n <= MAX_IN_TABLE)
     assert html.count('<div class="bar"') == n
 
 
@@ -253,13 +253,14 @@ def test_claims_have_the_times_of_the_song_not_of_the_clip(scored, report):
         assert (f"Sub and bass from {clock(song.best + first)} to {clock(song.best + last)} speak "
                 "for popularity" in said)
         assert said.count("speak") == 1
+        assert f"Use {clock(song.best)} to {clock(song.best + 30)} as the preview" in said
 
 
 def test_what_is_explained_is_the_model_that_scored_at_the_best_30_seconds(scored, monkeypatch):
-    asked = []
-    monkeypatch.setattr(song_report, "explain", lambda *args: asked.append(args))
-    song = scored.songs[0]
-    song_report.detail(song, scored.model, audio=False)
+    asked, song = [], scored.songs[0]
+    monkeypatch.setattr(song_report, "explain",
+                        lambda *args: asked.append(args) or by_one_segment(*args))
+    make_report(scored, details=1, audio=False)
     ((model, S_db, grid, _),) = asked
     assert model is scored.model and grid.mel_grid == model.grid
     # the spectrograms that were scored are kept in half precision

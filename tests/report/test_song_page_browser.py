@@ -12,11 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from hiphoplib.studies.pictures import BROWSERS, HEIGHT, SCALE, WIDTH, main
+from hiphoplib.cli import main
+from hiphoplib.studies.presentation import BROWSERS, HEIGHT, SCALE, WIDTH
 from playwright.sync_api import sync_playwright
 
-from hiphoplib.report.song_page import IN_TABLE, make_report
-from hiphoplib.scoring.score import displayable
+from hiphoplib.report.song_page import MAX_IN_TABLE, make_report
 from tests.scored_songs import (
     HOSTILE,
     invented,
@@ -117,7 +117,7 @@ def hostile(folder, trained):
 @pytest.fixture(scope="module")
 def many(folder, trained):
     """As many songs as still have a table of pairs, none shown one by one."""
-    scored = invented(trained_model(trained), np.linspace(0.6, 0.5, IN_TABLE))
+    scored = invented(trained_model(trained), np.linspace(0.6, 0.5, MAX_IN_TABLE))
     (folder / "many.html").write_text(make_report(scored, details=0), encoding="utf-8")
     return folder / "many.html"
 
@@ -374,7 +374,8 @@ def test_it_prints_without_players(report, opened):
 
 def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
     # in a process of its own: one of ours has a browser already
-    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.studies.pictures import "
+    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.cli import main
+from hiphoplib.studies.presentation import BROWSERS, HEIGHT, SCALE, WIDTH
                     "take_pictures; take_pictures(*sys.argv[1:])", report, tmp_path], check=True)
     pictures = [plt.imread(path) for path in sorted(tmp_path.iterdir())]
     assert len(pictures) == 2
@@ -385,5 +386,5 @@ def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
 
 def test_without_a_browser_no_pictures_and_one_line(monkeypatch, capsys):
     monkeypatch.setenv("PATH", "")
-    assert main([]) == 1
+    assert main(["pictures"]) == 1
     assert "install one" in capsys.readouterr().err

@@ -50,7 +50,7 @@ def test_four_tracks_are_drawn_and_told_without_their_names(measured):
     results = read_results(path)
     assert set(results["four"]) == {"popular", "unpopular", "missed", "overrated"}
     for kind, said in results["four"].items():
-        assert said.startswith("- The MLP's answer, before calibration, is ")
+        assert said.startswith("- The MLP's probability, before calibration, is ")
         assert "Song" not in said
         assert (folder / f"lime_tiny_{kind}.png").read_bytes().startswith(b"\x89PNG")
 

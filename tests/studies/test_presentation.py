@@ -338,7 +338,7 @@ def test_verdict_follows_the_intervals(folder):
     assert "The MLP ranks worse than guessing." in text
     assert "(Judged before rounding.)" in text
     assert "CNN 1 ranks better than the RNN. The MLP ranks worse than the RNN." in text
-    assert "CNN 2 and the transfer model cannot be told apart from the RNN." in text
+    assert "CNN 2 and musicnn do not differ significantly from the RNN." in text
     assert "No model is shown to rank better than guessing" in text
 
 
@@ -355,8 +355,8 @@ def test_nobody_is_told_of_models_that_he_cannot_use(folder):
     made = changed(with_auc(0.9, 0.99, NEVER, results(EVERY_MODEL)),
                    {f"paired.{name}-rnn.auc": (0.3, 0.4) for name in NEVER})
     with_the_best = told(folder, made, made)
-    assert "64 times on synthetic music (the ensemble with context)" in with_the_best
-    for sentence in ("The dummy", "Dummy rank", "oracle rank", "fame rank"):
+    assert "64 times on synthetic music (the ensemble with metadata)" in with_the_best
+    for sentence in ("The dummy", "Dummy rank", "upper bound rank", "mean rank"):
         assert sentence not in with_the_best
     assert "The best of fifteen models was picked" in with_the_best
     assert "70 times on synthetic music (the release date)" in told(
@@ -386,7 +386,7 @@ def test_three_of_ten_follow_the_lifts(folder, ends, title):
 def test_the_best_model_is_shown_once_if_it_is_the_rnn(folder):
     write(folder, with_auc(0.8, 0.9, ["rnn"]))
     precision_at_k = slide_of(folder, "Three of ten")
-    assert precision_at_k.count("RNN 59 to 69 %") == 2 and "Transfer" not in precision_at_k
+    assert precision_at_k.count("RNN 59 to 69 %") == 2 and "musicnn" not in precision_at_k
     assert "picked on these very tracks" not in precision_at_k
 
 
@@ -446,16 +446,16 @@ CLAIMS = {  # by file and estimate: where its interval may lie, and what is said
         ((-0.1, 0.1), ["The RNN is not shown to be closer to the truth", "(−10 to 10 %)"]),
         ((-0.1, -0.01), ["The RNN is further from the truth", "(−10 to −1 %)"])],
     ("large", "splits.models.musicnn.random-artist"): [
-        ((0.01, 0.05), ["Tested at random, the transfer model seems better than it is. No gap "
+        ((0.01, 0.05), ["Tested at random, musicnn seems better than it is. No gap "
                         "shows for the handmade model and the recogniser."]),
-        ((-0.01, 0.01), ["no gap shows between the two tests"]),
-        ((-0.05, -0.01), ["the transfer model seems worse, and none better."])],
+        ((-0.01, 0.01), ["no significant gap lies between the two tests"]),
+        ((-0.05, -0.01), ["musicnn seems worse, and none better."])],
     ("liked", "paired.musicnn-rnn.auc"): [
-        ((0.02, 0.1), ["Real recordings: transfer beats the RNN",
+        ((0.02, 0.1), ["Real recordings: musicnn beats the RNN",
                        "better than the RNN: the difference"]),
-        ((-0.1, 0.02), ["Real recordings: transfer or RNN? Open",
+        ((-0.1, 0.02), ["Real recordings: musicnn or RNN? Open",
                         "neither better nor worse than the RNN"]),
-        ((-0.1, -0.02), ["Real recordings: the RNN beats transfer",
+        ((-0.1, -0.02), ["Real recordings: the RNN beats musicnn",
                          "worse than the RNN: the difference"])],
     ("liked", "models.musicnn.within_genre"): [  # and to the AUC, 0.6 to 0.7
         ((0.51, 0.59), ["Part of the score is genre", "transfer still ranks better than guessing"]),
@@ -517,7 +517,7 @@ def test_planted_causes(folder, recoveries, title):
     text = told(folder, explained=made)
     assert title in text
     assert ("A louder spot: the map names it first in 95 % of 31 clips (91 to 99 %); the usual "
-            "method (“LIME as it comes”) in 13 % (1 to 25 %). Ours is better.") in text
+            "method (“LIME with default settings”) in 13 % (1 to 25 %). Ours is better.") in text
     assert "Two runs share 84 % of the three strongest parts (82 to 86 %)." in text
     assert "claimed in 0 % of 13 songs; before, in 33 % (8 to 58 %)" in text
 
@@ -529,7 +529,7 @@ def test_planted_causes(folder, recoveries, title):
     ((None, None), "is not shown to beat guessing or to pass 0.60, even with 3,623 tracks.")])
 def test_how_many_tracks_it_takes(folder, needed, said):
     text = told(folder, large=results() | {"power": power_curve(needed)})
-    assert f"The transfer model {said}" in text and f"The CRNN {said}" in text
+    assert f"Musicnn {said}" in text and f"The CRNN {said}" in text
     assert power.POWER == 0.8 and "at least four of five test collections" in text
 
 
@@ -600,3 +600,10 @@ def test_stale_results_are_told_in_one_line(folder, corpus, keys, said):
     write(folder, **{corpus: made})
     with pytest.raises(BadInput, match=f"^[^\n]*cannot be typeset [^\n]*{said}[^\n]*$"):
         make_presentation(folder)
+
+
+def test_labels_are_those_of_the_figures():
+    source = (ROOT / PARTS / "words.typ").read_text()
+    labels = re.findall(r'^  (\w+): \("([^"]+)", "', source, re.M)
+    assert dict(labels) == {name: label.removesuffix(" on audio features")
+                            for name, label in report.MODEL_LABELS.items()}

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.evaluation.evaluate import read_results
-from hiphoplib.report.sentences_songs import checked
 from hiphoplib.scoring.score import Song
 from hiphoplib.studies.scoring import _agreement, _causes, _contradicted
 from hiphoplib.tracks.synthetic.beats import SR
@@ -52,5 +52,6 @@ def test_orders_that_other_networks_turn_round_are_counted():
 def test_the_readme_says_what_the_checks_found():
     text = " ".join((ROOT / "README.md").read_text().split())
     for found in read_results(ROOT / "notebooks/results/scoring.json")["checked"].values():
-        assert checked(found) in text
+        assert f"(rank correlation {Estimate.read(found['windows']):.2f})" in text
+        assert f"{Estimate.read(found['best']):.0%} of a song's other" in text
         assert found["windows"]["low"] > 0 and found["best"]["low"] > 0.5
