@@ -55,8 +55,7 @@ def make_report(scored: Scored, *, audio: bool = True, explaining: bool = True,
     -------
     str
     """
-    closer = scored.songs[:max(0, details)]
-    scale = _scale(scored)
+    closer, scale = scored.songs[:max(0, details)], _scale(scored)
     rows = [_row(scored, number, scale, number < len(closer))
             for number in range(len(scored.songs))]
     songs = [_shown(song, scored.model, row, explaining, audio) for song, row in
