@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from hiphoplib.audio.mel import QUICK
 from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.report import style
@@ -44,8 +45,8 @@ def explanation(S_db: np.ndarray, expl: Attribution,
     """
     _, ax = plt.subplots(figsize=(8.6, 4.5))
     colors = _draw_segments(ax, S_db, expl)
-    _sums_by_time(expl, ax.inset_axes([0, 1.04, 1, 0.2], sharex=ax), title)
-    _sums_by_band(expl, ax.inset_axes([1.06, 0, 0.12, 1], sharey=ax))
+    _sums_by_time(expl, ax.inset_axes((0, 1.04, 1, 0.2), sharex=ax), title)
+    _sums_by_band(expl, ax.inset_axes((1.06, 0, 0.12, 1), sharey=ax))
     ax.figure.colorbar(colors, ax=ax, location="bottom", shrink=0.6, aspect=40,
                        label="weight (change in probability)", ticks=MaxNLocator(5))
     return style.titled(ax, "", "time (s)", "frequency (Hz)")
@@ -115,15 +116,9 @@ def _symmetric(set_limits, set_ticks, mean, spread):
     set_ticks([-most, most], [f"{-most:+.2f}", f"{most:+.2f}"])
 
 
-def segment_map(
-    weights: np.ndarray,
-    grid: SegmentGrid,
-    ax: Axes | None = None,
-    title: str = "Weights",
-    *,
-    outlined: np.ndarray | None = None,
-    dotted: np.ndarray | None = None,
-) -> Axes:
+def segment_map(weights: np.ndarray, grid: SegmentGrid, ax: Axes | None = None,
+                title: str = "Weights", *, outlined: np.ndarray | None = None,
+                dotted: np.ndarray | None = None) -> Axes:
     """Draw weights as a picture, red above zero and blue below.
 
     Parameters
@@ -171,14 +166,9 @@ def listening(results: dict) -> Figure:
     size, bands = results["cell_seconds"], results["bands"]
     low, mean, high = (np.array(results["map"][end]) for end in ("low", "mean", "high"))
     reliable = (low > 0) | (high < 0)
-    segment_map(
-        mean,
-        SegmentGrid(None, bands, size),
-        by_segment,
-        f"{reliable.sum()} of {reliable.size} "
-        "segments have a mean weight reliably above or below zero (dots)",
-        dotted=reliable,
-    )
+    segment_map(mean, SegmentGrid(QUICK, bands, size), by_segment,
+                f"{reliable.sum()} of {reliable.size} segments have a mean weight reliably above "
+                "or below zero (dots)", dotted=reliable)
 
     low, mean, high = (100 * np.array(results["seconds"][end]) for end in ("low", "mean", "high"))
     middles, most = (np.arange(len(mean)) + 0.5) * size, int(np.argmax(mean))

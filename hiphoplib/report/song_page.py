@@ -61,8 +61,7 @@ def make_report(scored: Scored, *, audio: bool = True, explaining: bool = True,
     -------
     str
     """
-    closer = scored.songs[:max(0, details)]
-    scale = _scale(scored)
+    closer, scale = scored.songs[:max(0, details)], _scale(scored)
     rows = [_row(scored, number, scale, number < len(closer))
             for number in range(len(scored.songs))]
     songs = [_shown(song, scored.model, row, explaining, audio) for song, row in
@@ -185,6 +184,21 @@ def _pairs(scored):
     return [[{"share": "" if one == other else f"{scored.share_above[one, other]:.0%}",
               "told": bool(scored.reliably_above[one, other])} for other in range(n)]
             for one in range(n)]
+
+
+def _scale(scored):
+    """Ends of the ranking's scale: tens of per cent, wide enough that little looks like little."""
+    ends = [end for song in scored.songs for end in song.spread] or [0.5]
+    low, high = np.floor(10 * min(*ends, 0.45)) / 10, np.ceil(10 * max(*ends, 0.55)) / 10
+    return {"low": low, "high": high, "ticks": [
+        {"at": _along(tenth / 10, {"low": low, "high": high}), "text": f"{10 * tenth}%"}
+        for tenth in range(round(10 * low), round(10 * high) + 1)
+        if high - low < 0.45 or tenth % 2]}  # of few, 50 % is one
+
+
+def _along(share, scale):
+    """Where a share lies on a scale, in per cent of its length."""
+    return round(100 * (share - scale["low"]) / (scale["high"] - scale["low"]), 2)
 
 
 def _png(ax):

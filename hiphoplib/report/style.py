@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,15 +21,14 @@ from hiphoplib.audio.mel import MelGrid
 PALETTE = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73",
            "yellow": "#F0E442", "blue": "#0072B2", "vermillion": "#D55E00", "purple": "#CC79A7"}
 POPULAR, UNPOPULAR, NEUTRAL = PALETTE["vermillion"], PALETTE["blue"], "#8C8C8C"
-STYLE = {
+STYLE: dict = {
     "font.size": 12, "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlelocation": "left",
     "axes.labelsize": 12, "xtick.labelsize": 11, "ytick.labelsize": 11, "legend.fontsize": 11,
     "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=[PALETTE[name] for name in (
+    "axes.prop_cycle": plt.cycler(color=[PALETTE[name] for name in (
         "blue", "vermillion", "green", "orange", "sky", "purple", "black")]),
-    "legend.frameon": False, "lines.linewidth": 2, "hatch.linewidth": 1.5,
+    "legend.frameon": False, "lines.linewidth": 2, "hatch.linewidth": 1.5, "savefig.dpi": 150,
     "figure.constrained_layout.use": True, "figure.figsize": (7, 4), "figure.dpi": 70,
-    "savefig.dpi": 150,
 }
 MODEL_LABELS = {  # in the order of the model comparison
     "dummy": "Dummy", "recency": "Days since release", "loudness": "Loudness & duration",
@@ -75,7 +73,7 @@ class Series:
 
 def use_style() -> None:
     """Set the project's fonts, lines and colours for every figure from here on."""
-    mpl.rcParams.update(STYLE)
+    plt.rcParams.update(STYLE)
 
 
 def save(ax: Axes, path: Path | str, **options) -> None:
@@ -88,8 +86,9 @@ def save(ax: Axes, path: Path | str, **options) -> None:
     **options
         Of ``Figure.savefig``.
     """
-    ax.figure.savefig(path, **options)
-    plt.close(ax.figure)
+    plt.sca(ax)
+    plt.savefig(path, **options)
+    plt.close()
 
 
 def titled(ax: Axes, title: str, xlabel: str, ylabel: str, **more) -> Axes:
@@ -151,7 +150,7 @@ def in_order(models: Iterable[str]) -> list[str]:
     return sorted(models, key=lambda name: ranks.get(name, len(known)))
 
 
-def leader(metrics: Mapping[str, dict]) -> str | None:
+def leader(metrics: Mapping[str, dict]) -> str:
     """Return the model with the highest mean of a metric among those that somebody could use.
 
     Parameters
@@ -161,11 +160,11 @@ def leader(metrics: Mapping[str, dict]) -> str | None:
 
     Returns
     -------
-    str or None
-        None where there is no usable model.
+    str
+        Empty where there is no usable model.
     """
     usable = [name for name in metrics if name not in (*NOT_FOR_USE, "dummy")]
-    return max(usable, key=lambda name: metrics[name]["mean"], default=None)
+    return max(usable, key=lambda name: metrics[name]["mean"], default="")
 
 
 def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,
@@ -231,7 +230,7 @@ def spectrogram(S_db: np.ndarray, grid: MelGrid, ax: Axes | None = None,
     """
     import librosa.display
 
-    ax = ax or plt.subplots(figsize=(7, 4))[1]
+    ax = ax or plt.subplots()[1]
     image = librosa.display.specshow(
         S_db, x_coords=grid.times(), y_coords=grid.mel_frequencies(), x_axis="time", y_axis="mel",
         ax=ax, cmap=cmap, vmin=LEVELS[0], vmax=LEVELS[1])

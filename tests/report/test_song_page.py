@@ -17,7 +17,7 @@ from hiphoplib.report import song_page as song_report
 from hiphoplib.report.sentences import BANNER
 from hiphoplib.report.song_page import MAX_IN_TABLE, make_report, write_report
 from hiphoplib.report.style import clock
-from hiphoplib.scoring.score import Scored
+from hiphoplib.scoring.score import Scored, displayable
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 from tests.scored_songs import (
     HOSTILE,

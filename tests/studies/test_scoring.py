@@ -53,5 +53,5 @@ def test_the_readme_says_what_the_checks_found():
     text = " ".join((ROOT / "README.md").read_text().split())
     for found in read_results(ROOT / "notebooks/results/scoring.json")["checked"].values():
         assert f"(rank correlation {Estimate.read(found['windows']):.2f})" in text
-        assert f"{Estimate.read(found['best']):.0%} of a song's other" in text
+        assert f"{Estimate.read(found['best']):.0%} of a song's other windows" in text
         assert found["windows"]["low"] > 0 and found["best"]["low"] > 0.5
