@@ -24,12 +24,11 @@ def make_tiny():
     from hiphoplib.dataset.store import make_mels
     from hiphoplib.models.experiment import prepare, train
     from hiphoplib.models.networks import NETWORKS
-    from hiphoplib.tracks.cleaning import clean_tracks
+    from hiphoplib.tracks.cleaning import read_clean
     from hiphoplib.tracks.gather import open_corpus
-    from hiphoplib.tracks.table import read_tracks
 
     folder = open_corpus()
-    tracks, _ = clean_tracks(read_tracks(folder))
+    tracks = read_clean(folder)
     make_mels(tracks, folder)
     make_available(tracks, folder)
     train(prepare(folder), list(NETWORKS))

@@ -251,11 +251,10 @@ def mels(corpus, grid, jobs, dask):
     """Make the mel spectrograms of a corpus."""
     from hiphoplib.audio.mel import GRIDS
     from hiphoplib.dataset.store import make_mels
-    from hiphoplib.tracks.cleaning import clean_tracks
-    from hiphoplib.tracks.table import read_rejected, read_tracks
+    from hiphoplib.tracks.cleaning import read_clean
+    from hiphoplib.tracks.table import read_rejected
 
-    tracks, _ = clean_tracks(read_tracks(corpus))
-    store = make_mels(tracks, corpus, GRIDS[grid], jobs=jobs, cluster=dask)
+    store = make_mels(read_clean(corpus), corpus, GRIDS[grid], jobs=jobs, cluster=dask)
     unusable = (read_rejected(corpus)["stage"] == "mels").sum()
     print(f"{len(store):7d}  spectrograms, {store.grid.n_mels} bands x {store.grid.frames} frames")
     print(f"{unusable:7d}  clips not usable, see rejected.csv")
@@ -268,10 +267,9 @@ def mels(corpus, grid, jobs, dask):
 def features(corpus, jobs, kinds):
     """Make features that need no training here: hand-crafted ones, and those of a tagger."""
     from hiphoplib.dataset.features import make_features
-    from hiphoplib.tracks.cleaning import clean_tracks
-    from hiphoplib.tracks.table import read_tracks
+    from hiphoplib.tracks.cleaning import read_clean
 
-    tracks, _ = clean_tracks(read_tracks(corpus))
+    tracks = read_clean(corpus)
     for kind in kinds:
         table = make_features(tracks, corpus, kind, jobs=jobs)
         print(f"{table.notna().all(axis=1).sum():7d}  clips by {table.shape[1]} features, {kind}")

@@ -16,7 +16,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from operator import call
@@ -255,14 +255,14 @@ class _Cluster:
             raise BadInput(f"{address}: clusters need Dask, which is not installed; "
                            "pip install 'dask[distributed]'") from None
         self._dask, self._address, self.room = distributed, address, CLUSTER_TASKS
-        self._client, self._opened = None, ExitStack()
+        self._executor, self._opened = None, ExitStack()
 
     def submit(self, work, task):
-        if self._client is None:
+        if self._executor is None:
             self._connect()
         try:  # a lambda travels as code: the scheduler unpacks it, and may lack this project
-            return self._client.submit(lambda packed: call(*pickle.loads(packed)),
-                                       pickle.dumps((work, task)), pure=False)
+            return self._executor.submit(lambda packed: call(*pickle.loads(packed)),
+                                         pickle.dumps((work, task)))
         except Exception as error:  # of classes that differ with Dask's version
             raise self._gone() from error
 
@@ -276,6 +276,7 @@ class _Cluster:
         except (OSError, ValueError) as error:
             raise BadInput(f"{self._address}: no Dask scheduler answers there; start one with "
                            "`dask scheduler`, or leave out --dask") from error
+        self._executor = self._client.get_executor(pure=False)  # fetches results as they come
         self.look()
 
     def look(self):
@@ -292,13 +293,11 @@ class _Cluster:
             return future.result()
         except self._dask.KilledWorker:  # it was in the hands of four workers that died
             return DIED
-        except Exception as error:
-            if future.status != "error":  # not the work's own
-                raise self._gone() from error
-            if isinstance(error, ImportError):
-                raise BadInput(f"{self._address}: its workers lack this project ({error}); install "
-                               "it there, in the same version") from error
-            raise
+        except CancelledError as error:
+            raise self._gone() from error
+        except ImportError as error:
+            raise BadInput(f"{self._address}: its workers lack this project ({error}); install it "
+                           "there, in the same version") from error
 
     def _gone(self):
         return BadInput(f"{self._address}: the scheduler is gone; start it again, the same "

@@ -13,7 +13,7 @@ import pytest
 
 from hiphoplib.tracks.sources import web
 from tests.paths import SHARED
-from tests.web_server import named_server, reaching
+from tests.web_server import reaching
 
 N_TRACKS, SECONDS, SR = 40, 24, 22050
 SAID = []  # what every test printed, logged and complained of, for test_secrets
@@ -48,7 +48,7 @@ def whole_log(tmp_path_factory):
     path = tmp_path_factory.mktemp("log") / "whole_run.log"
     handler = logging.FileHandler(path)
     logging.getLogger().addHandler(handler)
-    for name in ("spotipy", "urllib3", "requests"):
+    for name in ("urllib3", "requests"):
         logging.getLogger(name).setLevel(logging.DEBUG)
     yield path
     logging.getLogger().removeHandler(handler)
@@ -162,17 +162,10 @@ def hasty(monkeypatch):
     monkeypatch.setattr(web, "PAUSE", 0.001)
 
 
-@pytest.fixture(scope="module")
-def server():
-    """A server that answers by the name of the host, see `web_server.named_server`."""
-    with named_server() as server:
-        yield server
-
-
 @pytest.fixture
-def reach(server):
-    """Function of answers: a `Web` that gets them."""
-    with reaching(server) as make:
+def reach():
+    """Function of replies: a `Web` that gets them."""
+    with reaching() as make:
         yield make
 
 

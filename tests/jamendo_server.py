@@ -11,11 +11,9 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from hiphoplib.tracks.sources import jamendo, web
 from hiphoplib.tracks.sources.jamendo import Jamendo
 from hiphoplib.tracks.synthetic.corpus import ARTIST_FORMS, TITLE_FORMS, invented
-from tests.loopback import Reply
-from tests.web_server import session_for
+from tests.loopback import Reply, serving
 
 HOSTS = API, STORE = "api.jamendo.com", "prod-1.storage.jamendo.com"
 CLIENT_ID = "0dec0de5"
@@ -112,11 +110,11 @@ class Service:
 
 
 @contextmanager
-def reaching(server):
-    """What makes a source that reaches this service, on a `web_server.named_server`."""
+def reaching():
+    """What makes a source that reaches a service."""
     with ExitStack() as stack:
         def make(service, **options):
-            session = stack.enter_context(session_for(server, service, *HOSTS))
+            _, session = stack.enter_context(serving(service, *HOSTS))
             return Jamendo(**{"n": 150, "years": YEARS, "session": session, **options})
 
         yield make
@@ -131,10 +129,3 @@ def same(one, other):
 
 def usable(tracks):
     return tracks["withheld"].isna() & tracks["preview_url"].notna() & tracks["popularity"].notna()
-
-
-def surroundings(monkeypatch):
-    """A client id, small pages, and pauses that a test can wait for."""
-    monkeypatch.setenv("JAMENDO_CLIENT_ID", CLIENT_ID)
-    monkeypatch.setattr(web, "PAUSE", 0.001)
-    monkeypatch.setattr(jamendo, "SIZE", SIZE)

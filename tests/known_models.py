@@ -51,3 +51,13 @@ def loud_clip():
     """Return the spectrogram of a clip that is louder than the training mean, in dB."""
     rng = np.random.default_rng(0)
     return (BAND_MEAN[:, None] + 12 + rng.normal(0, 4, QUICK.shape)).astype(np.float32)
+
+
+def untrained(name, mel_grid):
+    """Return a run of a new network, for spectrograms of a grid."""
+    from hiphoplib.models.networks import build_model
+    from hiphoplib.models.training import Run, Scaler
+
+    scaler = Scaler(np.full(mel_grid.n_mels, -40.0), np.full(mel_grid.n_mels, 20.0))
+    card = {"model": name, "grid": {"name": mel_grid.name, "shape": list(mel_grid.shape)}}
+    return Run(build_model(name, mel_grid.shape), scaler, card)

@@ -1,7 +1,5 @@
 """Gathering from the Spotify on loopback: what its tests have in common."""
 
-import logging
-from contextlib import contextmanager
 from functools import lru_cache
 
 import pandas as pd
@@ -9,27 +7,12 @@ import pytest
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import get_tracks
-from hiphoplib.tracks.sources import credentials, web
-from hiphoplib.tracks.sources.spotify import PERMISSION, Spotify
+from hiphoplib.tracks.sources.spotify import Spotify
 from tests import spotify_server
 from tests.loopback import serving
 from tests.spotify_server import API, CLIENT_ID, HOSTS, SECRET, YEARS, page
 
 ALWAYS = 0  # `after(ALWAYS, fault)`
-
-
-@contextmanager
-def surroundings(monkeypatch, folder):
-    """Credentials of the invented application, short pauses, an empty working directory."""
-    monkeypatch.setenv("SPOTIPY_CLIENT_ID", CLIENT_ID)
-    monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", SECRET)
-    monkeypatch.delenv(PERMISSION, raising=False)
-    monkeypatch.setattr(web, "PAUSE", 0.001)
-    monkeypatch.setattr(credentials, "_secrets", set())
-    monkeypatch.chdir(folder)
-    factory = logging.getLogRecordFactory()
-    yield
-    logging.setLogRecordFactory(factory)
 
 
 def gather(service, n=120, keep=None, **options):

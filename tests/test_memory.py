@@ -40,9 +40,9 @@ def steps(**environment):
     """Return whether memory is kept, and the page faults of a step, in a process of its own."""
     # oneDNN, which TensorFlow takes on newer processors, has an allocator of its own
     plain = {name: value for name, value in os.environ.items() if name not in USERS}
-    said = subprocess.run([sys.executable, "-c", STEPS], cwd=ROOT, capture_output=True, text=True,
-                          check=True, env={**plain, "TF_ENABLE_ONEDNN_OPTS": "0", **environment})
-    return [int(number) for number in said.stdout.split()]
+    run = subprocess.run([sys.executable, "-c", STEPS], cwd=ROOT, capture_output=True, text=True,
+                         check=True, env={**plain, "TF_ENABLE_ONEDNN_OPTS": "0", **environment})
+    return [int(number) for number in run.stdout.split()]
 
 
 @pytest.mark.skipif(not keep_memory(), reason="another C library, or an older one")
@@ -53,33 +53,23 @@ def test_steps_map_no_memory_anew():
     assert faults < more / 5 and more > 10_000
 
 
-@pytest.mark.parametrize("name", USERS)
-def test_what_the_user_has_set_stays(monkeypatch, name):
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("the C library was asked"))
-    monkeypatch.setenv(name, "1")
-    assert not keep_memory()
-
-
-@pytest.mark.parametrize("platform", ["darwin", "win32"])
-def test_nothing_is_tried_on_other_systems(monkeypatch, platform):
+@pytest.mark.parametrize("name, platform", [*((name, "linux") for name in USERS),
+                                            ("NONE", "darwin"), ("NONE", "win32")])
+def test_nothing_is_tried_on_other_systems_or_against_the_users_choice(monkeypatch, name, platform):
     monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("the C library was asked"))
     monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setenv(name, "1")
     assert not keep_memory()
 
 
 def test_another_c_library_or_an_older_one_is_left_alone(monkeypatch):
     asked = []
-
-    def refuse(*option):
-        asked.append(option)
-        return 0
-
+    libc = types.SimpleNamespace(mallopt=lambda *option: asked.append(option) or 0)
     monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: libc)
     for name in USERS:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: types.SimpleNamespace(mallopt=refuse))
     assert not keep_memory() and not asked
-    old = types.SimpleNamespace(mallopt=refuse, gnu_get_libc_version=None)
-    monkeypatch.setattr(ctypes, "CDLL", lambda _: old)
+    libc.gnu_get_libc_version = None
     assert not keep_memory()
     assert len(asked) == 1  # where the first is refused, the second would only do harm

@@ -1,17 +1,17 @@
-"""Answers on loopback as a test lists them, among them such as no good server gives."""
+"""Replies on loopback as a test lists them, among them such as no good server gives."""
 
 import random
 import time
 from contextlib import ExitStack, contextmanager
 
 from hiphoplib.tracks.sources.web import Web
-from tests.loopback import Server, rerouted
+from tests.loopback import serving
 
 URL = "https://music.example/a/clip.mp3"
 CONTENT = random.Random(0).randbytes(300_000)
 
 
-class Answers:
+class Replies:
     """Replies in their order, the last one for ever; `asked` and `times` of the requests.
 
     A reply may be a function of the request.
@@ -46,33 +46,14 @@ UNANNOUNCED = {"length": "?", "headers": {"Transfer-Encoding": "chunked"},
 
 
 @contextmanager
-def named_server():
-    """One server for the answers of many tests, each under a name of its own, see `session_for`."""
-    answers = {}
-    with Server(lambda request: answers[request.headers["x-name"]](request)) as server:
-        server._server.handle_error = lambda *of: None  # a client that goes away is no news
-        server.answers = answers
-        yield server
-
-
-def session_for(server, answers, *hosts):
-    """A session to which a `named_server` gives these answers."""
-    session = rerouted(server.url, *hosts)
-    session.headers["X-Name"] = name = str(len(server.answers))
-    server.answers[name] = answers
-    return session
-
-
-@contextmanager
-def reaching(server):
-    """What makes a `Web` that gets these answers, under whatever host is named; `log` of it."""
+def reaching():
+    """What makes a `Web` that gets these replies, from whatever host is named; `log` of it."""
     with ExitStack() as stack:
-        def make(answers, *hosts, **options):
-            session = stack.enter_context(
-                session_for(server, answers, *(hosts or ("music.example",))))
+        def make(replies, *hosts, **options):
+            server, session = stack.enter_context(
+                serving(replies, *(hosts or ("music.example",))))
             made = Web(session, **options)
-            made.log = lambda: [item for item in server.log
-                                if item[0].headers["x-name"] == session.headers["X-Name"]]
+            made.log = server.log
             return made
 
         yield make
@@ -81,6 +62,6 @@ def reaching(server):
 def sent(asking, count):
     """How many bytes of a body left the server in each of its `count` answers."""
     end = time.monotonic() + 5
-    while len(asking.log()) < count and time.monotonic() < end:
+    while len(asking.log) < count and time.monotonic() < end:
         time.sleep(0.005)
-    return [sent for _, _, sent in asking.log()]
+    return [sent for _, _, sent in asking.log]

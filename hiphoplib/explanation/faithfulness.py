@@ -86,6 +86,11 @@ def recovery(weights: np.ndarray, truth: np.ndarray) -> float:
     -------
     float
         0.5 is chance; NaN where the cause acts nowhere or everywhere.
+
+    Examples
+    --------
+    >>> recovery(np.array([[0.2, 0.1, -0.3]]), np.array([[True, False, True]]))
+    0.5
     """
     if truth.all() or not truth.any():
         return np.nan

@@ -21,8 +21,7 @@ from hiphoplib.models.networks import NETWORKS, VERSION
 from hiphoplib.models.training import EPOCHS, PATIENCE, fit, read_card, save_run
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
 from hiphoplib.run_size import run_size
-from hiphoplib.tracks.cleaning import clean_tracks
-from hiphoplib.tracks.table import read_tracks
+from hiphoplib.tracks.cleaning import read_clean
 
 SPLIT_SEED = 0  # one split for every model and seed, so that their scores compare
 SLOWEST_FIRST = ("rnn", "cnn2", "cnn1", "mlp", "crnn")  # others come before
@@ -184,8 +183,7 @@ def prepare(folder: Path | str, grid: str = "quick", split: str = "artist",
     Experiment
     """
     folder = Path(folder)
-    tracks, _ = clean_tracks(read_tracks(folder))
-    store = MelStore(folder, GRIDS[grid])
+    tracks, store = read_clean(folder), MelStore(folder, GRIDS[grid])
     tracks = tracks[tracks["id"].isin(store.ids)]
     tracks.index = pd.Index(tracks["id"].to_list())
     if subset:

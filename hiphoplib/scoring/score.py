@@ -261,6 +261,11 @@ def reliably_above(scores: Sequence[np.ndarray], share: np.ndarray | None = None
     -------
     np.ndarray of bool [shape=(n_songs, n_songs)]
         Whether the song of the row is above that of the column.
+
+    Examples
+    --------
+    >>> reliably_above([np.full((3, 9), 0.7), np.full((3, 9), 0.5)]).tolist()
+    [[False, True], [False, False]]
     """
     share = _share_above(scores) if share is None else share
     above = np.zeros(share.shape, dtype=bool)

@@ -119,11 +119,13 @@ def bench(only: Sequence[str] = (), out: Path | str | None = None,
         folder = Path(scratch).resolve()
         gather("synthetic", folder / "synthetic", n=_CLIPS)
         this = _Bench(folder, sorted((folder / "synthetic" / "audio").iterdir()))
-        results: dict[str, Any] = {"machine": machine(), "short": False, "ratios": {}, "failed": {},
-                   "corpus": {"name": "synthetic", "clips": len(this.clips)},
-                   "made": datetime.date.today().isoformat(), "command": command}
+        results: dict[str, Any] = {
+            "machine": machine(), "short": False, "ratios": {}, "failed": {}, "command": command,
+            "corpus": {"name": "synthetic", "clips": len(this.clips)},
+            "made": datetime.date.today().isoformat()}
         for name in names:
-            print(f"{datetime.datetime.now():%H:%M:%S}  {name}", file=sys.stderr, flush=True)
+            print(f"{datetime.datetime.now():%H:%M:%S}  {name}; results so far: {SO_FAR}",
+                  file=sys.stderr, flush=True)
             try:
                 results[name] = PARTS[name](this)
                 pairs = results[name].get("pairs", {})
@@ -162,23 +164,18 @@ def _times_as_fast(slow, fast):
 
 
 def _report(this):
-    try:
-        content = json.loads(TIMES.read_text())
-    except (OSError, ValueError):
-        raise BadInput(f"{TIMES}: no times there; `make report` leaves them") from None
-    if content["machine"]["processor"] != machine()["processor"]:
-        raise BadInput(f"{TIMES}: is of another processor; run `make report` here")
+    content = json.loads(TIMES.read_text()) if TIMES.is_file() else {"machine": {}}
+    if content["machine"].get("processor") != machine()["processor"]:
+        raise BadInput(f"{TIMES}: no times of this processor there; `make report` leaves them")
     return {"stages": content["stages"]}
 
 
 def _startup(this):
-    def start(command):
-        subprocess.run([sys.executable, *command.split()[1:]], cwd=_ROOT, check=True,
-                       stdout=subprocess.DEVNULL)
-
+    start = partial(subprocess.run, cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
     commands = "python -m hiphoplib --help", "python -m hiphoplib mels --help"
     return {"starts": this.repeats, "seconds": {command: median(
-        _seconds(start, command) for _ in range(this.repeats)) for command in commands}}
+        _seconds(start, [sys.executable, *command.split()[1:]]) for _ in range(this.repeats))
+        for command in commands}}
 
 
 def _decode(path):
@@ -273,12 +270,12 @@ def _training(this):
             taken[name] = np.divide(taken[name], of["clips"])
             of["ms_per_clip_epoch"] = 1000 * median(taken[name])
         pairs[f"rnn_vs_crnn_cost{end}"] = _times_as_fast(taken["rnn"], taken["crnn"])
-    experiment = prepare(folder, QUICK.name, folds=3)
 
     def train_two(jobs):  # from the start of their processes on
         shutil.rmtree(folder / "runs", ignore_errors=True)
         train(experiment, "cnn2", folds=[0, 1], epochs=4, jobs=jobs)
 
+    experiment = prepare(folder, QUICK.name, folds=3)
     taken = [[_seconds(train_two, jobs) for jobs in (1, 2)] for _ in range(this.repeats)]
     return figures | {"pairs": pairs | {"side_by_side": _times_as_fast(*np.transpose(taken))}}
 
@@ -305,7 +302,7 @@ def _explain(this):
 
 def _trained(this, name, models):
     """Return a little experiment on the quick grid with networks of one epoch."""
-    folder = this.corpus(name, 24)
+    folder = this.corpus(name, 60)
     make_mels(read_tracks(folder), folder, QUICK)
     experiment = prepare(folder, QUICK.name, folds=0)
     train(experiment, models, epochs=1)
@@ -342,10 +339,7 @@ def _memory(this):
 
 
 def _python(*arguments):
-    """Run Python: its wall time, peak memory of it and of its largest worker, the JSON it prints.
-
-    Memory is what is resident in a process, mapped files included, in MB of 10⁶ bytes.
-    """
+    """Return wall time, peak memory of Python and of its largest worker, and the JSON it prints."""
     command, peaks, output = [sys.executable, *map(str, arguments)], {}, None
     began = time.perf_counter()
     process = psutil.Popen(command, cwd=_ROOT, text=True, stdout=subprocess.PIPE,
@@ -380,9 +374,8 @@ def _peak_mb(process):
 def _train_for(folder, name, seconds):
     """Train a network on a whole store for some seconds, and print on how many clips.
 
-    An epoch of the slowest would take an hour. Before the first step all clips are read for the
-    scaler, and the steps take clips from all over the store. The rest is as in `training.fit`:
-    validation, a checkpoint after the epoch, the best weights at the end.
+    An epoch of the slowest would take an hour. All clips are read for the scaler, the steps take
+    clips from everywhere, and the rest is as in `training.fit`, from validation to the checkpoint.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(0)

@@ -29,7 +29,7 @@ from hiphoplib.studies.explanation_summary import (
 )
 from hiphoplib.studies.planted import check_planted
 
-_RANDOMISED = 12  # clips that are also explained by a network with shuffled weights
+_RANDOMISED = 12  # clips of the randomisation check
 
 
 def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 60,
@@ -121,14 +121,14 @@ def _explained(experiment, model, track_id):
 
 
 def _randomisation_check(experiment, model, drawn, found, weights):
-    """Compare explanations with those of the same network with its weights shuffled, dict.
+    """Compare explanations with those of the same network with random weights, dict.
 
     One that hardly changes tells of the clip or of how the network is built, not of what it has
     learnt (Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018).
     """
     explain_ahead(partial(_explain_randomised, experiment, model, drawn), drawn)
     again = [_explain_randomised(experiment, model, drawn, track_id)
-             for track_id in progress(drawn, desc="shuffled weights", unit="clip")]
+             for track_id in progress(drawn, desc="randomisation check", unit="clip")]
     pairs = [(one.weights, other.weights) for one, other in zip(found, again)]
     return {"clips": len(again),
             "correlation": mean_over([rank_correlation(*pair) for pair in pairs], weights),

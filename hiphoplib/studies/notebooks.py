@@ -108,29 +108,23 @@ def make_report(commit: bool = False) -> None:
         times.begin("Model to score with")
         subprocess.run([sys.executable, "-m", "hiphoplib", "train", str(corpus), "--model", _MODEL,
                         "--out", f"models/{corpus.name}"], check=True)
-    _tell(_longest([*_environment(), *times.stages]))
+    _tell([*_environment(), *times.stages])
 
 
 def _tell(stages, path=TIMES):
-    """Print stages, and write them and what they ran on to a file."""
-    content = {"machine": machine(), "stages": [asdict(stage) for stage in stages]}
+    """Print stages, those of less than a second together, and write them to a file."""
+    of_several = {"wall": "sum", "user": "sum", "kernel": "sum", "memory_mb": "max"}
+    table = pd.DataFrame(map(asdict, stages)).set_index("name").rename_axis(None)
+    short = table["wall"] < 1
+    rows = {"all others": table[short].agg(of_several), "together": table.agg(of_several)}
+    table = pd.concat([table[~short], pd.DataFrame(rows).T[0 if short.any() else 1:]])
+    content = {"machine": machine(),
+               "stages": table.rename_axis("name").reset_index().to_dict("records")}
     write_whole(path, json.dumps(content, indent=1) + "\n")
-    table = pd.DataFrame(content["stages"]).set_index("name").rename_axis(None)
     print(table.to_string(header=["wall s", "user s", "kernel s", "memory MB"],
                           float_format="{:.1f}".format,
                           formatters={"memory_mb": "{:,.0f}".format}))
     print(f"written: {path}")
-
-
-def _longest(stages):
-    """Return the stages of at least one second, one for all others, and one for all together."""
-    def total(name, some):
-        times = (sum(getattr(stage, of) for stage in some) for of in ("wall", "user", "kernel"))
-        return Stage(name, *times, max(stage.memory_mb for stage in some))
-
-    short = [stage for stage in stages if stage.wall < 1]
-    return [*(stage for stage in stages if stage not in short),
-            *([total("all others", short)] if short else []), total("together", stages)]
 
 
 def _environment():

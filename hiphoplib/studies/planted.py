@@ -47,14 +47,14 @@ class Planted:
     labels : pd.Series of int [shape=(clips,)]
     sides : pd.Series of str [shape=(clips,)]
         "train", "validation" or "test".
-    cells : np.ndarray of bool [shape=(clips, n_bands, n_segments)]
+    segments : np.ndarray of bool [shape=(clips, n_bands, n_segments)]
         The segment that decides.
     """
 
     S_db: np.ndarray
     labels: pd.Series
     sides: pd.Series
-    cells: np.ndarray
+    segments: np.ndarray
 
     @cached_property
     def run(self) -> Run:
@@ -85,15 +85,15 @@ def plant(kind: str, clips: Mapping[str, int] = _CLIPS) -> Planted:
     rng, grid, n = np.random.default_rng(0), SegmentGrid(SMALL), sum(clips.values())
     S_db = np.array([_beat(rng) for _ in range(n)], np.float32)
     labels, stretches = rng.permutation(np.arange(n) % 2), rng.integers(0, grid.shape[1], n)
-    names, cells = list(grid.bands), np.zeros((n, *grid.shape), bool)
+    names, segments = list(grid.bands), np.zeros((n, *grid.shape), bool)
     jump = JUMP * (-1.0) ** np.arange(SMALL.frames)
     sides = np.repeat(list(clips), list(clips.values()))
     without = (rng.random(n) < _WITHOUT) & (sides != "test")
     for i in np.flatnonzero(~without):
-        cells[i, names.index(BANDS[kind][labels[i]]), stretches[i]] = True
-        there = cells[i].ravel()[grid.labels()]
+        segments[i, names.index(BANDS[kind][labels[i]]), stretches[i]] = True
+        there = segments[i].ravel()[grid.labels()]
         S_db[i] += np.where(there, LOUDER if kind == "level" else jump, 0)
-    return Planted(S_db, pd.Series(labels), pd.Series(sides), cells)
+    return Planted(S_db, pd.Series(labels), pd.Series(sides), segments)
 
 
 def _beat(rng):
@@ -122,7 +122,7 @@ def _find(planted, clips=_EXPLAINED, seeds=SEEDS):
     right = scores.index[(scores >= 0.5) == (planted.labels[scores.index] == 1)][:clips]
     rows = {}
     for clip in progress(right, desc="planted", unit="clip"):
-        S_db, cell = planted.S_db[clip], planted.cells[clip]
+        S_db, segment = planted.S_db[clip], planted.segments[clip]
         side = 1 if scores[clip] >= 0.5 else -1
         found = explain(run, S_db, grid, fills(run.scaler.mean), seeds=seeds)
         own = Fill("own mean", grid.means(S_db).ravel()[grid.labels()])
@@ -130,10 +130,11 @@ def _find(planted, clips=_EXPLAINED, seeds=SEEDS):
                 "_training_mean": found.runs[1].mean(axis=0),
                 "_own_mean": lime_run(run, S_db, grid, own, seeds[0])[0],
                 "_lime_default": lime_default(run, S_db, grid)}
-        rows[clip] = {f"{name}{of}": measure(side * map_, cell) for of, map_ in maps.items()
+        rows[clip] = {f"{name}{of}": measure(side * map_, segment) for of, map_ in maps.items()
                       for name, measure in (("recovery", recovery), ("top1", top_hit))} | {
-            "claimed": found.stable[cell].sum(), "elsewhere": found.stable[~cell].sum(),
-            "strong": found.confirmed[cell].sum(), "strong_elsewhere": found.confirmed[~cell].sum()}
+            "claimed": found.stable[segment].sum(), "elsewhere": found.stable[~segment].sum(),
+            "strong": found.confirmed[segment].sum(),
+            "strong_elsewhere": found.confirmed[~segment].sum()}
     return pd.DataFrame.from_dict(rows, orient="index").astype(float)
 
 

@@ -1,15 +1,22 @@
 """One row a recording: which rows are releases of one, which are no music, and what went."""
 
+import contextlib
+import hashlib
+import io
 import re
 import unicodedata
 from collections import defaultdict
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+
+from hiphoplib.io import write_whole
+from hiphoplib.tracks.table import normalise, read_tracks, table_path
 
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")  # anything else, such as "n/a", joins nothing
 SAME_DURATION_MS = 2000  # two releases of one recording differ by no more
@@ -92,6 +99,38 @@ def clean_tracks(tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     steps = pd.DataFrame(left, columns=["step", "left"])
     steps.insert(1, "gone", -steps["left"].diff().fillna(0).astype(int))
     return clean, steps
+
+
+def read_clean(folder: Path | str) -> pd.DataFrame:
+    """Return the cleaned tracks of a corpus, from ``clean.parquet``.
+
+    The file is made where it is missing, or was made from another table or by other rules.
+
+    Parameters
+    ----------
+    folder : path-like
+        The corpus.
+
+    Returns
+    -------
+    pd.DataFrame
+        As of `clean_tracks`.
+    """
+    path = Path(folder) / "clean.parquet"
+    origin = hashlib.sha256(Path(__file__).read_bytes() + table_path(folder).read_bytes())
+    with contextlib.suppress(OSError, ValueError):  # also one that was cut short
+        clean = pd.read_parquet(path)
+        if clean.attrs.get("origin") == origin.hexdigest():
+            clean.attrs.clear()
+            return normalise(clean, where=str(path))
+    clean, _ = clean_tracks(read_tracks(folder))
+    file = io.BytesIO()
+    marked = clean.copy(deep=False)
+    marked.attrs["origin"] = origin.hexdigest()
+    marked.to_parquet(file, index=False)
+    with contextlib.suppress(PermissionError):  # a corpus that may only be read is cleaned anew
+        write_whole(path, file.getvalue())
+    return clean
 
 
 def _best_releases(tracks):

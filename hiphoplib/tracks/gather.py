@@ -3,69 +3,66 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
 from hiphoplib.run_size import run_size
-from hiphoplib.tracks.cleaning import clean_tracks
+from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.previews import download_previews
-from hiphoplib.tracks.sources.base import open_source
-from hiphoplib.tracks.table import normalise, write_tracks
-
-DATA = Path("data")
+from hiphoplib.tracks.sources.base import Source, source_class
+from hiphoplib.tracks.table import write_tracks
 
 
-def get_tracks(source, keep=None, **options):
-    """Rows of the schema from a source.
+def get_tracks(source: str | Source, keep: Path | str | None = None,
+               **options: Any) -> pd.DataFrame:
+    """Return the tracks table of a source, which is not written.
 
     Parameters
     ----------
     source : str or Source
         A name in `sources.base.SOURCES` ("synthetic", "fma", …), or such an object.
     keep : path-like, optional
-        Where a service's answers are kept, so that it need not be asked again.
+        Where a service's responses are kept, so that it need not be asked again.
     **options
-        Handed to the source that is named: ``n`` and ``seed`` of the synthetic one, ``path`` of
-        a folder, …
+        Of the source that is named: ``n`` and ``seed``, the ``path`` of a folder, …
 
     Returns
     -------
-    tracks : pd.DataFrame
-        One row a track, `COLUMNS` first and in their order, the source's own columns behind them.
+    pd.DataFrame
+        One row a track, the columns of the schema first.
 
-    Raises
-    ------
-    BadInput
-        If there is no such source, or a row breaks the schema.
-    TryLater
-        If a service asks to be left alone for a while.
+    Examples
+    --------
+    >>> get_tracks("synthetic", n=2)["popularity"].tolist()
+    [0.0, 47.0]
     """
-    source = open_source(source, **options)
-    rows = source.tracks(keep) if getattr(source, "remote", False) else source.tracks()
-    return normalise(rows, where=f"source {source.name}")
+    return _opened(source, options).tracks(keep)
 
 
-def gather(source, folder, *, jobs=None, retry_rejected=False, **options):
-    """Make a corpus: the tracks table, its clips, and the truth where a source knows it.
+def gather(source: str | Source, folder: Path | str, *, jobs: int | None = None,
+           retry_rejected: bool = False, **options: Any) -> pd.DataFrame:
+    """Make a corpus: the tracks table, the cleaned one, and clips for that.
 
     It can be stopped at any moment, and goes on where it was.
 
     Parameters
     ----------
     source : str or Source
-        As for `get_tracks`.
+        As of `get_tracks`.
     folder : path-like
         The corpus to make, or to finish; one of a service may grow, by a larger ``n``.
     jobs, retry_rejected
-        As for `download_previews`.
+        As of `download_previews`.
     **options
-        Handed to the source that is named.
+        As of `get_tracks`.
 
     Returns
     -------
-    tracks : pd.DataFrame
-        The table as gathered. Clips are fetched for one row a recording (`clean_tracks`), and
-        none by a source that is offline.
+    pd.DataFrame
+        The table as gathered. A source that is offline fetches no clips.
 
     Raises
     ------
@@ -74,38 +71,42 @@ def gather(source, folder, *, jobs=None, retry_rejected=False, **options):
     TryLater
         If a service asks to be left alone for a while; the same call goes on then.
     """
-    folder, source = Path(folder), open_source(source, **options)
-    if getattr(source, "path", None) and Path(source.path).resolve() == folder.resolve():
+    folder, origin = Path(folder), _opened(source, options)
+    if origin.path and origin.path.resolve() == folder.resolve():
         raise BadInput(f"{folder}: is the source itself; choose another folder to gather into")
-    made_by, note = {"source": source.name, **source.settings}, folder / "source.json"
+    made_by, note = {"source": origin.name, **origin.settings}, folder / "source.json"
     if note.is_file() and json.loads(note.read_text()) != made_by:
         raise BadInput(f"{folder}: holds a corpus made by {note.read_text().strip()}; "
                        "choose another folder or delete it")
-    tracks = get_tracks(source, keep=folder / "raw")
+    tracks = origin.tracks(keep=folder / "raw")
     write_tracks(tracks, folder)
     write_whole(note, json.dumps(made_by) + "\n")  # not before there is something to protect
-    if hasattr(source, "truth"):
-        write_whole(folder / "truth.json", json.dumps(source.truth()))
-    if not getattr(source, "offline", False):
-        download_previews(clean_tracks(tracks)[0], source, folder, jobs=jobs,
-                          retry_rejected=retry_rejected)
+    clean, truth = read_clean(folder), origin.truth()
+    if truth is not None:
+        write_whole(folder / "truth.json", json.dumps(truth))
+    if not origin.offline:
+        download_previews(clean, origin, folder, jobs=jobs, retry_rejected=retry_rejected)
     return tracks
 
 
-def open_corpus(corpus="synthetic", data=DATA):
-    """Folder of a corpus, gathered first where that is needed.
+def _opened(source, options) -> Source:
+    return source_class(source)(**options) if isinstance(source, str) else source
+
+
+def open_corpus(corpus: Path | str = "synthetic", data: Path | str = "data") -> Path:
+    """Return the folder of a corpus, gathered first where that is needed.
 
     Parameters
     ----------
     corpus : str or path-like
-        "synthetic" for the default one, else a folder: one that `gather` made is taken as it is,
-        any other one is read through the `folder` source.
+        "synthetic" for the default one, else a folder: one that `gather` made, or any other one,
+        which is read through the `folder` source.
     data : path-like
         Where corpora are kept.
 
     Returns
     -------
-    folder : Path
+    Path
 
     Raises
     ------
@@ -127,8 +128,8 @@ def open_corpus(corpus="synthetic", data=DATA):
     return folder
 
 
-def report_folders(folder):
-    """Where a report puts its figures and its results file.
+def report_folders(folder: Path | str) -> tuple[Path, Path]:
+    """Return where a report puts its figures and its results file.
 
     Parameters
     ----------
@@ -138,15 +139,13 @@ def report_folders(folder):
     Returns
     -------
     images, results : Path
-        ``build/<corpus>``. Where ``HIPHOP_COMMIT`` is set in the environment (``make report
-        COMMIT=1``), the report on the default corpus replaces ``images`` and
-        ``notebooks/results``, which README and presentation show.
+        ``build/<corpus>``; with ``HIPHOP_COMMIT`` in the environment (``make report COMMIT=1``),
+        for the default corpus, ``images`` and ``notebooks/results``, which the README shows.
     """
     name = Path(folder).resolve().name
+    images = results = Path("build") / name
     if os.environ.get("HIPHOP_COMMIT") and name == "synthetic":
         images, results = Path("images"), Path("notebooks/results")
-    else:
-        images = results = Path("build") / name
     for made in (images, results):
         made.mkdir(parents=True, exist_ok=True)
     return images, results

@@ -161,13 +161,36 @@ def _first_failure(cases, tracks, where):
             f"{case['failure_case']!r} {advice}{more}")
 
 
+def table_path(folder: Path | str) -> Path:
+    """Return where the tracks table of a corpus lies.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    Path
+        ``tracks.parquet`` or ``tracks.csv``, the former first.
+
+    Raises
+    ------
+    BadInput
+        If there is no such corpus.
+    """
+    for path in (Path(folder) / "tracks.parquet", Path(folder) / "tracks.csv"):
+        if path.is_file():
+            return path
+    raise BadInput(f"{folder}: no corpus there (no tracks.parquet or tracks.csv); make one "
+                   f"with `python -m hiphoplib gather synthetic --out {folder}`")
+
+
 def read_tracks(folder: Path | str) -> pd.DataFrame:
     """Read the tracks table of a corpus, from ``tracks.parquet`` or ``tracks.csv``.
 
     Parameters
     ----------
     folder : path-like
-        The corpus.
 
     Returns
     -------
@@ -179,13 +202,7 @@ def read_tracks(folder: Path | str) -> pd.DataFrame:
     BadInput
         If there is no such corpus, or its table breaks the schema.
     """
-    folder = Path(folder)
-    for path in (folder / "tracks.parquet", folder / "tracks.csv"):
-        if path.is_file():
-            break
-    else:
-        raise BadInput(f"{folder}: no corpus there (no tracks.parquet or tracks.csv); make one "
-                       f"with `python -m hiphoplib gather synthetic --out {folder}`")
+    path = table_path(folder)
     try:
         if path.suffix == ".csv":
             as_text = dict.fromkeys([*TEXTS, *ADDED, *LISTS, "release_date"], str)

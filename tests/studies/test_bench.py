@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -136,8 +137,8 @@ def test_every_part_measures_all_that_the_tables_show(small, monkeypatch):
     monkeypatch.setattr(module, "_TRAINING", 1.0)
     results = {"machine": machine(), "corpus": {"name": "tiny", "clips": 3}, "made": "2021-05-04",
                "minutes": 1.0, "ratios": {}}
-    for name in set(PARTS) - {"report"}:
-        results[name] = PARTS[name](small)
+    for name in list(PARTS)[1:]:  # without the report
+        results[name] = PARTS[name](replace(small, rows=48))
         results["ratios"] |= {ratio: pairs["median"] for ratio, pairs
                               in results[name].get("pairs", {}).items()}
         results["ratios"] |= results[name].get("ratios", {})
@@ -200,16 +201,16 @@ def test_a_disk_that_is_too_small_is_told_before(elsewhere, monkeypatch):
     assert 1.1 * store < DISK_GB * 1e9, "audio, other stores, checkpoints lie beside it"
 
 
-@pytest.mark.parametrize("content, said", [
-    (None, "`make report` leaves them"), ({"machine": {"processor": "other"}}, "another processor"),
-    ({"machine": machine(), "stages": [{"name": "one"}]}, None)])
-def test_the_stages_of_the_report_are_those_measured_here(elsewhere, content, said):
-    module.TIMES.parent.mkdir()
-    module.TIMES.write_text(json.dumps(content) if content else "")
-    if not said:
+@pytest.mark.parametrize("content", [None, {"machine": {"processor": "other"}}, {
+    "machine": machine(), "stages": [{"name": "one"}]}])
+def test_the_stages_of_the_report_are_those_measured_here(elsewhere, content):
+    if content:
+        module.TIMES.parent.mkdir()
+        module.TIMES.write_text(json.dumps(content))
+    if content and "stages" in content:
         assert PARTS["report"](None) == {"stages": content["stages"]}
         return
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match="no times of this processor there; `make report` leaves"):
         PARTS["report"](None)
 
 

@@ -56,9 +56,9 @@ def test_four_tracks_are_drawn_and_told_without_their_names(measured):
 
 
 def test_what_is_explained_is_not_explained_again(measured, monkeypatch):
-    from hiphoplib.explanation import cache as explained
+    from hiphoplib.explanation import tracks
 
-    monkeypatch.setattr(explained, "explain", None)
+    monkeypatch.setattr(tracks, "explain", None)
     monkeypatch.setattr(explanations, "curves", None)
     again = check_explanations(measured[0], "mlp", clips=2, folds=3)
     before = read_results(measured[1])

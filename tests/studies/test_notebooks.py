@@ -15,7 +15,6 @@ from hiphoplib.studies.notebooks import (
     _code_fingerprint,
     _environment,
     _execute,
-    _longest,
     _tell,
     execute_notebooks,
     make_report,
@@ -127,8 +126,8 @@ def test_a_stage_that_fails_counts():
 
 
 def test_short_stages_are_summed_and_all_are_written_with_the_machine(tmp_path, capsys):
-    _tell(_longest([Stage("long", 60.0, 50.0, 2.0, 900.0), Stage("short", 0.5, 0.4, 0.1, 1200.0),
-                    Stage("shorter", 0.25, 0.1, 0.1, 100.0)]), tmp_path / "build" / "times.json")
+    _tell([Stage("long", 60.0, 50.0, 2.0, 900.0), Stage("short", 0.5, 0.4, 0.1, 1200.0),
+           Stage("shorter", 0.25, 0.1, 0.1, 100.0)], tmp_path / "build" / "times.json")
     lines = capsys.readouterr().out.splitlines()[:-1]
     assert [line.split("  ")[0] for line in lines[1:]] == ["long", "all others", "together"]
     assert lines[-1].split()[1:] == ["60.8", "50.5", "2.2", "1,200"]

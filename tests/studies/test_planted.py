@@ -29,15 +29,15 @@ def learnt(request):
 
 
 @pytest.mark.parametrize("kind", BANDS)
-def test_in_every_clip_that_is_judged_one_cell_decides(kind):
+def test_in_every_clip_that_is_judged_one_segment_decides(kind):
     planted = plant(kind, clips={"train": 60, "test": 60})
-    decided, heldout = planted.cells.sum(axis=(1, 2)), planted.sides == "test"
+    decided, heldout = planted.segments.sum(axis=(1, 2)), planted.sides == "test"
     assert (decided[heldout] == 1).all() and set(decided[~heldout]) == {0, 1}
     assert planted.labels[heldout].mean() == pytest.approx(0.5, abs=0.2)
-    bands = np.argmax(planted.cells[heldout].any(axis=2), axis=1)
+    bands = np.argmax(planted.segments[heldout].any(axis=2), axis=1)
     names = np.array(list(GRID.bands))[bands]
     assert (names == np.array(BANDS[kind])[planted.labels[heldout]]).all()
-    assert len(np.unique(np.nonzero(planted.cells)[2])) == GRID.shape[1]  # anywhere in time
+    assert len(np.unique(np.nonzero(planted.segments)[2])) == GRID.shape[1]  # anywhere in time
 
 
 @pytest.mark.parametrize("kind", BANDS)
@@ -48,7 +48,7 @@ def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
     monkeypatch.setattr(module, "LOUDER", 0.0)
     monkeypatch.setattr(module, "JUMP", 0.0)
     difference = with_it.S_db - plant(kind, clips={"test": 8}).S_db
-    inside = np.array([cell.ravel()[GRID.labels()] for cell in with_it.cells])
+    inside = np.array([cell.ravel()[GRID.labels()] for cell in with_it.segments])
     assert np.allclose(difference[~inside], 0)
     mean, spread = difference[inside].mean(), difference[inside].std()
     if kind == "level":

@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.tracks.cleaning import FLAGS, clean_tracks, recordings
+from hiphoplib.errors import BadInput
+from hiphoplib.tracks import cleaning
+from hiphoplib.tracks.cleaning import FLAGS, clean_tracks, read_clean, recordings
+from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.table import read_tracks, write_tracks
 from tests.tables import table
 
@@ -158,3 +161,50 @@ def test_a_flagged_row_stays():
     clean, steps = clean_tracks(table(track=["Go", "Go (Karaoke Version)"], artists=[["A"]] * 2))
     assert clean["flag"].tolist() == [None, "karaoke"]
     assert not steps["gone"].any()
+
+
+@pytest.fixture
+def gathered(tmp_path):
+    """A corpus of a table with every kind of missing cell, and what cleaning makes of it."""
+    tracks = get_tracks("synthetic", n=400).assign(listens=np.arange(400.0), withheld=None)
+    tracks.loc[3, "withheld"] = "licence unclear"
+    tracks.loc[4, "track"] = "Karaoke Nights, Vol. 3"
+    write_tracks(tracks, tmp_path)
+    return tmp_path, clean_tracks(read_tracks(tmp_path))[0]
+
+
+def test_the_cleaned_table_is_a_file_that_reads_as_it_was_made(gathered, monkeypatch):
+    folder, expected = gathered
+    pd.testing.assert_frame_equal(read_clean(folder), expected)
+    monkeypatch.setattr(cleaning, "clean_tracks", None)  # not needed any more
+    again = read_clean(folder)
+    pd.testing.assert_frame_equal(again, expected)
+    assert again["flag"].notna().any() and again["releases"].max() > 1 and not again.attrs
+
+
+@pytest.mark.parametrize("damage", ["another table", "cut", "empty", "gone", "other rules"])
+def test_it_is_made_anew_where_it_is_not_of_this_table(gathered, damage, monkeypatch):
+    folder, expected = gathered
+    read_clean(folder)
+    path = folder / "clean.parquet"
+    if damage == "another table":
+        write_tracks(read_tracks(folder)[50:], folder)
+        expected = clean_tracks(read_tracks(folder))[0]
+    elif damage == "gone":
+        path.unlink()
+    elif damage == "other rules":
+        whole, rules = path.read_bytes(), folder / "rules.py"
+        rules.write_text("other ones")
+        monkeypatch.setattr(cleaning, "__file__", str(rules))
+    else:
+        path.write_bytes(path.read_bytes()[:1000] if damage == "cut" else b"")
+    pd.testing.assert_frame_equal(read_clean(folder), expected)
+    pd.testing.assert_frame_equal(read_clean(folder), expected)
+    assert damage != "other rules" or path.read_bytes() != whole
+    assert sorted(path.name for path in folder.glob("*.parquet*")) == [
+        "clean.parquet", "tracks.parquet"]
+
+
+def test_without_a_table_there_is_no_cleaned_one(tmp_path):
+    with pytest.raises(BadInput, match="no corpus there"):
+        read_clean(tmp_path)

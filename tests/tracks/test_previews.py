@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput
-from hiphoplib.parallel import unordered
+from hiphoplib.parallel import DIED, unordered
+from hiphoplib.tracks import previews
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.previews import Clip, clip_path, download_previews
 from hiphoplib.tracks.sources.folder import Folder
@@ -78,6 +79,16 @@ def test_a_missing_file_costs_one_row(tmp_path, source):
     for track_id in ("0001", "0002", "0003"):
         copy, original = (at / f"audio/{track_id}.mp3" for at in (folder, source.path))
         assert copy.read_bytes() == original.read_bytes()
+
+
+def test_a_clip_that_ends_its_process_costs_its_row(tmp_path, source, monkeypatch):
+    def dying(work, tasks, *, jobs):
+        yield from ((i, work(task) if i != 1 else DIED) for i, task in enumerate(tasks))
+
+    source.parallel = "processes"
+    monkeypatch.setattr(previews, "unordered", dying)
+    missing = download_previews(read_tracks(source.path), source, tmp_path / "corpus")
+    assert sorted(missing) == ["0002", "0004"] and "ended its process" in missing["0002"]
 
 
 def test_a_second_run_fetches_only_what_is_not_there(tmp_path, source):

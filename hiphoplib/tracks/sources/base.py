@@ -1,11 +1,17 @@
-"""Where tracks come from: one file a source, each with ``tracks()`` and ``preview(row)``."""
+"""What every source of tracks offers, which licences permit training, popularity from listens."""
 
 import re
+from abc import ABC, abstractmethod
 from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
 
 from hiphoplib.errors import BadInput
+from hiphoplib.tracks.table import normalise
 
-# name: module and class; a service's client library is loaded only if that service is wanted
+# name: module and class; a service's libraries are loaded only if that service is wanted
 SOURCES = {"synthetic": ("hiphoplib.tracks.synthetic.corpus", "Synthetic"),
            "folder": ("hiphoplib.tracks.sources.folder", "Folder"),
            "fma": ("hiphoplib.tracks.sources.fma", "FMA"),
@@ -29,19 +35,113 @@ _ALLOWS = re.compile(r"""
     | free \s art \s licen[cs]e \b""", re.VERBOSE)
 
 
-def open_source(source, **options):
-    """A source by its name and options; an object that is one already comes back as it is.
+class Clip(NamedTuple):
+    """What a source needs to know of a row to hand over its audio."""
 
-    Raises
-    ------
-    BadInput
-        If no source has that name.
+    id: str
+    preview_url: str
+
+
+class Source(ABC):
+    """Where tracks come from. A subclass has `_tracks`, `_clip` and what differs from this.
+
+    Attributes
+    ----------
+    name : str
+        As in `SOURCES`.
+    remote : bool
+        Whether it is a service, which is not asked again for clips that it did not hand out.
+    offline : bool
+        Whether it may ask for nothing, so that there are no clips.
+    parallel : str
+        How clips are fetched: in "threads", which wait, or in "processes", which compute.
+    at_once : int
+        How many of them at once; -1 for one a core.
+    path : Path or None
+        The folder that it reads, if it does.
     """
-    return source_class(source)(**options) if isinstance(source, str) else source
+
+    name: str
+    remote = False
+    offline = False
+    parallel = "threads"
+    at_once = -1
+    path: Path | None = None
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What tells a corpus of this source from another one; fits into JSON."""
+
+    def tracks(self, keep: Path | str | None = None) -> pd.DataFrame:
+        """Return the tracks table.
+
+        Parameters
+        ----------
+        keep : path-like, optional
+            Folder for what a service sends: what lies there is not asked for again.
+
+        Returns
+        -------
+        pd.DataFrame
+            As of `table.normalise`. ``withheld``, where it is there, says why a row may not be
+            trained on.
+
+        Raises
+        ------
+        BadInput, Unreachable, TryLater
+            If there are no such tracks, a row breaks the schema, or a service does not hand them
+            out, does not respond, or asks for a pause; what came is kept.
+        """
+        rows = self._tracks(Path(keep) if keep else None)
+        rows["source"] = rows["source"].fillna(self.name) if "source" in rows else self.name
+        return normalise(rows, where=f"source {self.name}")
+
+    def preview(self, row: Clip) -> bytes:
+        """Return the clip of a row.
+
+        Parameters
+        ----------
+        row : anything with ``id`` and ``preview_url``
+
+        Returns
+        -------
+        bytes
+            Of an audio file; of at most 30 s if the source is a service.
+
+        Raises
+        ------
+        BadInput, Unreachable, TryLater
+            If it is not to be had.
+        """
+        self.ready()
+        return self._clip(row)
+
+    def ready(self) -> None:  # noqa: B027
+        """Raise as `preview` does if no clip at all can be had."""
+
+    def truth(self) -> dict[str, Any] | None:
+        """Return what the popularity is made of, where a source knows."""
+        return None
+
+    @abstractmethod
+    def _tracks(self, keep: Path | None) -> pd.DataFrame: ...
+
+    @abstractmethod
+    def _clip(self, row: Clip) -> bytes: ...
 
 
-def source_class(name):
-    """The class of a source, by its name.
+def source_class(name: str) -> type[Source]:
+    """Return the class of a source.
+
+    Parameters
+    ----------
+    name : str
+        A key of `SOURCES`.
+
+    Returns
+    -------
+    type
 
     Raises
     ------
@@ -55,43 +155,40 @@ def source_class(name):
     return getattr(import_module(module), class_name)
 
 
-def percentile_within(values, groups):
-    """Share of its group that each value exceeds, with half of itself and of its equals.
+def percentile_within(values: pd.Series, groups: pd.Series) -> pd.Series:
+    """Return the share of its group that each value exceeds, with half of itself and its equals.
 
     A track gains listens with every year that it is there; among those of its own year, the
     number of listens tells how well it is liked.
 
     Parameters
     ----------
-    values : pd.Series of float
-        For instance listens; may be missing.
-    groups : pd.Series
-        For instance the year, on the same index; may be missing.
+    values, groups : pd.Series
+        For instance listens and year, on one index; may be missing.
 
     Returns
     -------
     pd.Series of float
-        Above 0 and below 100, 50 on average over a group; NaN where value or group is missing.
+        In %, 50 on average over a group; NaN where value or group is missing.
+
+    Examples
+    --------
+    >>> percentile_within(pd.Series([3, 1, 2, 9]), pd.Series([2019] * 4)).tolist()
+    [62.5, 12.5, 37.5, 87.5]
     """
     ranked = values.astype(float).groupby(groups)
     return ((ranked.rank(method="average") - 0.5) / ranked.transform("count") * 100).rename(None)
 
 
-def forbids_derivatives(text):
-    """Whether a licence of Creative Commons is one of the "NoDerivatives" kind, bool."""
-    return bool(_FORBIDS.search(_plain(text)))
-
-
-def withheld(text, *, no_derivatives=False):
-    """Why a recording may not be trained on.
+def withheld(licence: Any, *, no_derivatives: bool = False) -> str | None:
+    """Return why a recording may not be trained on.
 
     What is not understood is not allowed: a licence is needed to use a recording, not to refuse.
 
     Parameters
     ----------
-    text : str or missing
-        Name, abbreviation or address of a licence, in any case: "Attribution-NoDerivatives 4.0",
-        "CC BY-ND 4.0", "https://creativecommons.org/licenses/by-nd/4.0/".
+    licence : str or missing
+        Its name, abbreviation or address, in any case.
     no_derivatives : bool
         Take what forbids derivatives as well, for those who hold that a model is none.
 
@@ -99,15 +196,15 @@ def withheld(text, *, no_derivatives=False):
     -------
     str or None
         `NO_LICENCE`, `NO_DERIVATIVES` or `UNCLEAR`; None where it may be trained on.
+
+    Examples
+    --------
+    >>> withheld("Attribution-NonCommercial 4.0"), withheld("CC BY-ND 4.0")
+    (None, 'licence forbids derivatives')
     """
-    plain = _plain(text)
+    plain = re.sub(r"[\W_]+", " ", licence.lower()).strip() if isinstance(licence, str) else ""
     if not plain:
         return NO_LICENCE
-    if forbids_derivatives(text):
+    if _FORBIDS.search(plain):
         return None if no_derivatives else NO_DERIVATIVES
     return None if _ALLOWS.match(plain) and not _REFUSES.search(plain) else UNCLEAR
-
-
-def _plain(text):
-    """Lower case, words and numbers only; empty where there is no text."""
-    return re.sub(r"[\W_]+", " ", text.lower()).strip() if isinstance(text, str) else ""

@@ -5,43 +5,60 @@ M. Defferrard, K. Benzi, P. Vandergheynst, X. Bresson: FMA, a dataset for music 
 was not: that one is read.
 """
 
+import bisect
+import copy
 import difflib
+import io
+import re
+import struct
+import threading
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pooch
+import requests
 
-from hiphoplib.errors import BadInput
-from hiphoplib.tracks.sources import base as licences
-from hiphoplib.tracks.sources.base import percentile_within
-from hiphoplib.tracks.sources.fma_zip import DAMAGED, Clips
-from hiphoplib.tracks.sources.web import Web
+from hiphoplib.errors import BadInput, TryLater, Unreachable
+from hiphoplib.io import progress
+from hiphoplib.tracks.sources.base import Source, percentile_within, withheld
+from hiphoplib.tracks.sources.web import MAX_BYTES, Web, legible
 
 METADATA_URL = "https://os.unil.cloud.switch.ch/fma/fma_metadata.zip"
 METADATA_SHA1 = "f0df49ffe5f2a6008d7dc83c6915b31835dfe733"
 METADATA_MAX_BYTES = 400_000_000  # it has 342 MiB
+CLIPS_URL = "https://os.unil.cloud.switch.ch/fma/fma_large.zip"
 
-COLUMNS = {  # of tracks.csv, and what they are called here
+_COLUMNS = {  # of tracks.csv, and what they are called here
     ("track", "title"): "track", ("track", "listens"): "listens",
     ("track", "genre_top"): "genre_top", ("track", "genres_all"): "genres_all",
     ("track", "duration"): "duration_ms", ("track", "license"): "licence",
     ("track", "date_created"): "uploaded_at", ("album", "title"): "album_name",
     ("album", "type"): "album_type", ("album", "date_released"): "release_date",
     ("artist", "id"): "artist_ids", ("artist", "name"): "artists"}
-ALBUM_TYPES = {"single tracks": "single"}  # the others are called what they are called elsewhere
+_STEP = 4_000_000  # bytes of a large file that are asked for, and kept, at a time
+_DIRECTORY_MAX_BYTES = 100_000_000  # of the zip; that of fma_large.zip has 8.7 MB
+_TAIL_BYTES = 1024  # holds the records that say where the directory begins
+_MEMBER = re.compile(r"fma_large/(\d{3})/\1\d{3}\.mp3", re.ASCII)
+# What zipfile raises for a damaged archive or member; bzip2 says `OSError`, deflate `zlib.error`.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError,
+            NotImplementedError, RuntimeError, LookupError)
 
 
-class FMA:
+class FMA(Source):
     """Tracks of a genre, drawn by the seed; clips are read out of the archive one by one.
+
+    Popularity is the percentile of the listens among all the genre's uploads of the same year,
+    since listens grow with age; equal ones share the middle of their ranks.
 
     Parameters
     ----------
     genre : str
         As the archive spells it, in any case; its subgenres belong to it.
     n : int
-        Tracks that may be trained on; the first of many are the few.
+        Tracks that may be trained on, the withheld ones not counted; more begin with the fewer.
     seed : int
         Another seed, other tracks.
     zip, metadata : path-like, optional
@@ -58,166 +75,122 @@ class FMA:
 
     name, remote, at_once = "fma", True, 4
 
-    def __init__(self, genre="Hip-Hop", n=4000, seed=0, zip=None, metadata=None,
-                 no_derivatives=False, session=None):
+    def __init__(self, genre: str = "Hip-Hop", n: int = 4000, seed: int = 0,
+                 zip: Path | str | None = None, metadata: Path | str | None = None,
+                 no_derivatives: bool = False, session: requests.Session | None = None):
         self.genre, self.n, self.seed = genre.strip(), int(n), int(seed)
         if self.n < 1 or self.seed < 0:
             raise BadInput(f"FMA, {n} tracks, seed {seed}: at least 1 track and a seed of 0 or "
                            "more are needed")
-        if metadata and not Path(metadata).is_file():
-            raise BadInput(f"{metadata}: no such file; leave it out to have it downloaded")
+        for path in (metadata, zip):
+            if path and not Path(path).exists():
+                raise BadInput(f"{path}: no such file; leave it out to use the archive's server")
         self.metadata, self.no_derivatives = metadata, bool(no_derivatives)
-        self.web = Web(session, per_host=self.at_once)
-        self._clips = Clips(self.web, zip)
+        self.web = Web(session, at_once=self.at_once)
+        self._zip = _ClipZip(self.web, zip)
 
     @property
     def settings(self):
-        """What tells a corpus of this source from another one, dict."""
         return {"genre": self.genre.casefold(), "seed": self.seed,
                 "no_derivatives": self.no_derivatives}
 
-    def tracks(self, keep=None):
-        """Tracks of the genre in an order drawn by the seed, until `n` may be trained on.
+    def ready(self) -> None:
+        """Read the directory of the clips' zip, unless that is done."""
+        self._zip.open()
 
-        Popularity is the percentile of the listens among all the genre's uploads of the same
-        year, since listens grow with age; equal ones share the middle of their ranks.
+    def _clip(self, row):
+        return self._zip.read(row.id)
 
-        Parameters
-        ----------
-        keep : path-like, optional
-            Where ``fma_metadata.zip`` is kept; the user's cache folder if not given.
-
-        Returns
-        -------
-        pd.DataFrame
-            ``withheld`` says why a row may not be trained on; such rows come on top of `n`.
-
-        Raises
-        ------
-        BadInput
-            If the metadata are damaged, or the archive has no such genre.
-        """
-        catalogue, genres = read_catalogue(self._metadata(keep))
+    def _tracks(self, keep):
+        catalogue, genres = _read_catalogue(self._metadata(keep))
         genre, mine = _of_genre(catalogue, genres, self.genre)
         mine = mine.sort_values("id", ignore_index=True)
         mine["popularity"] = percentile_within(mine["listens"], mine["uploaded_at"].dt.year)
-        mine["withheld"] = pd.Series(
-            [licences.withheld(text, no_derivatives=self.no_derivatives)
-             for text in mine["licence"]], index=mine.index, dtype=object)
+        mine["withheld"] = pd.Series([withheld(text, no_derivatives=self.no_derivatives)
+                                      for text in mine["licence"]], index=mine.index, dtype=object)
         mine = mine.iloc[np.random.default_rng(self.seed).permutation(len(mine))]
         usable = mine["withheld"].isna() & mine["popularity"].notna()
         chosen = mine[usable.cumsum() - usable < self.n].reset_index(drop=True)
         return chosen.drop(columns="genres_all").assign(
-            preview_url="audio/" + chosen["id"] + ".mp3", source=self.name,
+            preview_url="audio/" + chosen["id"] + ".mp3",
             popularity_kind=f"FMA listens, percentile among the {genre} uploads of the same year",
             # the archive was read as a whole: the figures are of the day of its last upload
             collected_at=f"{catalogue['uploaded_at'].max():%Y-%m-%d}")
 
-    def ready(self):
-        """Find out whether clips can be had, before many are asked for; see `Clips.ready`."""
-        self._clips.ready()
-
-    def preview(self, row):
-        """The clip of a row, bytes of an mp3 of 30 s; see `Clips.read` for what it raises."""
-        return self._clips.read(row.id)
-
     def _metadata(self, keep):
-        """Path of ``fma_metadata.zip``, downloaded if need be, its checksum right."""
-        path = Path(self.metadata or
-                    Path(keep or pooch.os_cache("hiphoplib")) / "fma_metadata.zip")
+        """Return the path of ``fma_metadata.zip``, downloaded if need be, its checksum right."""
+        path = Path(self.metadata or (keep or pooch.os_cache("hiphoplib")) / "fma_metadata.zip")
         # `pooch.retrieve` begins a stopped download anew, and leaves its first part behind
-        if not path.is_file():
+        if not self.metadata and not path.is_file():
             try:
-                self.web.download(METADATA_URL, path, max_bytes=METADATA_MAX_BYTES)
+                self._download(path)
             except OSError as error:  # a full disk does not say where it was met
                 raise OSError(error.errno, error.strerror, str(path)) from error
-        found = pooch.file_hash(str(path), alg="sha1")
-        if found == METADATA_SHA1:
+        sha1 = pooch.file_hash(str(path), alg="sha1")
+        if sha1 == METADATA_SHA1:
             return path
         if not self.metadata:
             path.unlink()
-        raise BadInput(f"{path}: its SHA-1 is {found}, that of the published file is "
+        raise BadInput(f"{path}: its SHA-1 is {sha1}, that of the published file is "
                        f"{METADATA_SHA1}; " + (
                            "give another copy, or leave it out to have it downloaded"
                            if self.metadata else "deleted, the same command downloads it anew"))
 
-
-def read_catalogue(path):
-    """Tracks and genres of the archive, out of ``fma_metadata.zip``.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    tracks : pd.DataFrame
-        ``id`` of six digits and the values of `COLUMNS`; rows without artist are left out.
-    genres : pd.Series of str, or None
-        Title by genre id; None where the zip has no ``genres.csv``.
-
-    Raises
-    ------
-    BadInput
-        If the file cannot be read, or lacks a column.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            tracks = _read_tracks(archive, path)
-            genres = None
-            if "fma_metadata/genres.csv" in archive.namelist():
-                with archive.open("fma_metadata/genres.csv") as file:
-                    genres = pd.read_csv(file, index_col="genre_id")["title"].astype(str)
-    except BadInput:
-        raise
-    except (*DAMAGED, LookupError) as error:
-        raise BadInput(f"{path}: not fma_metadata.zip ({str(error).strip()[:100]}); delete it, "
-                       "the same command downloads it anew") from error
-    return _typed(tracks), genres
+    def _download(self, path):
+        """Download the metadata step by step, going on from ``path.part`` where that is there."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished, total = path.with_name(f"{path.name}.part"), METADATA_MAX_BYTES
+        with (unfinished.open("ab", buffering=0) as file,
+              progress(desc=path.name, unit="B", unit_scale=True) as bar):
+            while (have := file.seek(0, 2)) < total:
+                first = max(have - 1, 0)  # nothing comes from behind the last byte
+                _, body, total = self.web.part(METADATA_URL, first, first + _STEP - 1)
+                if total > METADATA_MAX_BYTES:
+                    raise BadInput(f"{METADATA_URL}: {total / 1e6:.0f} MB, at most "
+                                   f"{METADATA_MAX_BYTES / 1e6:.0f} MB are taken; left out")
+                file.write(body[have - first:])
+                bar.total, bar.n = total, file.tell()
+                bar.refresh()
+        unfinished.replace(path)
 
 
-def _read_tracks(archive, path):
-    """The columns of tracks.csv that are used, as text; it has two header rows and an index row."""
-    name = "fma_metadata/tracks.csv"
-    with archive.open(name) as file:
-        header = pd.read_csv(file, header=None, nrows=3, dtype=str, keep_default_na=False)
-    places = {pair: place for place, pair in enumerate(zip(header.iloc[0], header.iloc[1]))}
-    lacking = [".".join(pair) for pair in COLUMNS if pair not in places]
-    if lacking:
-        raise BadInput(f"{path}, {name}: no column {', '.join(lacking)}; it has to be the "
-                       "published fma_metadata.zip")
-    names = {0: "id"} | {places[pair]: column for pair, column in COLUMNS.items()}
-    with archive.open(name) as file:
-        tracks = pd.read_csv(file, header=None, skiprows=3, usecols=list(names), dtype=str,
-                             keep_default_na=False, na_values=[""])  # "NA" may be a name
-    return tracks.rename(columns=names)
-
-
-def _typed(tracks):
-    """The tracks in the types of the tracks table; what is no number or date is missing."""
-    number = pd.to_numeric(tracks["id"], errors="coerce")
-    tracks = tracks[number.between(0, 999_999) & tracks["artists"].notna()].copy()
-    tracks["id"] = number[tracks.index].astype(int).map("{:06d}".format)
+def _read_catalogue(path):
+    """Return the archive's tracks, in the types of the table, and its genres: title by id."""
+    name, genres = "fma_metadata/tracks.csv", None
+    with zipfile.ZipFile(path) as archive:
+        if "fma_metadata/genres.csv" in archive.namelist():  # an excerpt may lack it
+            with archive.open("fma_metadata/genres.csv") as file:
+                genres = pd.read_csv(file, index_col="genre_id")["title"].astype(str)
+        with archive.open(name) as file:  # it has three header rows
+            header = pd.read_csv(file, header=None, nrows=2, dtype=str, keep_default_na=False)
+        pairs = list(zip(*header.values))
+        lacking = [".".join(pair) for pair in _COLUMNS if pair not in pairs]
+        if lacking:
+            raise BadInput(f"{path}, {name}: no column {', '.join(lacking)}; it has to be the "
+                           "published fma_metadata.zip")
+        names = {0: "id"} | {pairs.index(pair): column for pair, column in _COLUMNS.items()}
+        with archive.open(name) as file:
+            tracks = pd.read_csv(file, header=None, skiprows=3, usecols=list(names), dtype=str,
+                                 keep_default_na=False, na_values=[""])  # "NA" may be a name
+    tracks = tracks.rename(columns=names)
+    tracks = tracks[tracks["id"].str.fullmatch("[0-9]{1,6}") & tracks["artists"].notna()].copy()
+    tracks["id"] = tracks["id"].str.zfill(6)
     for column in ("listens", "duration_ms"):
         tracks[column] = pd.to_numeric(tracks[column], errors="coerce").astype(float)
     tracks["duration_ms"] = (1000 * tracks["duration_ms"]).where(tracks["duration_ms"] > 0)
     for column in ("uploaded_at", "release_date"):
-        tracks[column] = _dates(tracks[column])
-    tracks["album_type"] = tracks["album_type"].str.lower().replace(ALBUM_TYPES)
+        iso = pd.to_datetime(tracks[column], format="ISO8601", errors="coerce")
+        tracks[column] = iso.fillna(  # "11/26/2008 1:44", as spreadsheets write it
+            pd.to_datetime(tracks[column], format="%m/%d/%Y %H:%M", errors="coerce"))
+    tracks["album_type"] = tracks["album_type"].str.lower().replace("single tracks", "single")
     for column in ("artists", "artist_ids"):
         tracks[column] = pd.Series([None if pd.isna(cell) else [cell] for cell in tracks[column]],
                                    index=tracks.index, dtype=object)
-    return tracks.drop_duplicates("id")
-
-
-def _dates(text):
-    """Dates from "2008-11-26 01:44:45", as published, or "11/26/2008 1:44", as spreadsheets do."""
-    iso = pd.to_datetime(text, format="ISO8601", errors="coerce")
-    return iso.fillna(pd.to_datetime(text, format="%m/%d/%Y %H:%M", errors="coerce"))
+    return tracks, genres
 
 
 def _of_genre(tracks, genres, wanted):
-    """The archive's spelling of a genre, and its tracks."""
+    """Return the archive's spelling of a genre, and its tracks."""
     titles = tracks["genre_top"].dropna().unique() if genres is None else genres
     spelled = {title.casefold(): title for title in titles}
     if wanted.casefold() not in spelled:
@@ -229,3 +202,102 @@ def _of_genre(tracks, genres, wanted):
         return title, tracks[tracks["genre_top"] == title]
     ids = "|".join(str(number) for number in genres.index[genres == title])
     return title, tracks[tracks["genres_all"].str.contains(rf"\b(?:{ids})\b", na=False)]
+
+
+class _ClipZip:
+    """The clips in ``fma_large.zip``, at `path` or on its server; for several threads at a time."""
+
+    def __init__(self, web, path):
+        self._web, self._remote, self._opening = web, not path, threading.Lock()
+        self._archive = path and _open_zip(path, path, "download it again, or leave --zip out")
+
+    def open(self):
+        """Read the directory of the remote zip, unless that is done."""
+        with self._opening:
+            if self._archive:
+                return
+            try:
+                file = _RemoteFile(self._web)
+            except (Unreachable, TryLater):
+                raise
+            except BadInput as error:
+                raise BadInput(f"{error}; download it by other means and give it with --zip "
+                               "FILE") from None
+            archive = _open_zip(file, CLIPS_URL, "try again later, or give a whole copy with --zip "
+                                "FILE")
+            self._ends = sorted([archive.start_dir, *(i.header_offset for i in archive.infolist())])
+            self._archive = archive
+
+    def read(self, track_id):
+        """Return a clip; one that came damaged may have been damaged on the way."""
+        name = f"fma_large/{track_id[:3]}/{track_id}.mp3"
+        if not _MEMBER.fullmatch(name):
+            raise BadInput(f"clip {track_id}: not an id of FMA, which has six digits; left out")
+        if name not in self._archive.NameToInfo:
+            raise BadInput(f"clip {track_id}: not in fma_large.zip; left out")
+        info = self._archive.getinfo(name)
+        size = max(info.file_size, info.compress_size)
+        if size > MAX_BYTES:
+            raise BadInput(f"clip {track_id}: {size / 1e6:.0f} MB, at most {MAX_BYTES / 1e6:.0f} "
+                           "MB are taken; left out")
+        for _ in range(2):
+            try:
+                return self._fetched(info) if self._remote else self._archive.read(info)
+            except BadInput:
+                raise
+            except _DAMAGED as error:
+                problem = _in_short(error)
+        raise BadInput(f"clip {track_id}: damaged in fma_large.zip ({problem}); left out")
+
+    def _fetched(self, info):
+        """Read a member of the remote zip: its bytes come whole, then they are unpacked."""
+        first, alone, archive = info.header_offset, copy.copy(info), copy.copy(self._archive)
+        end = self._ends[bisect.bisect_right(self._ends, first)]  # where the next one begins
+        archive.fp = io.BytesIO(self._web.part(CLIPS_URL, first, end - 1).body)
+        alone.header_offset = 0
+        return archive.read(alone)
+
+
+class _RemoteFile:
+    """What zipfile reads the directory from: the end of the file, and what it asks for besides."""
+
+    def __init__(self, web):
+        self._web, self._at = web, 0
+        self._first, self._tail, self._size = web.part(CLIPS_URL, -_TAIL_BYTES)
+
+    def seek(self, offset, whence=0):
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def tell(self):
+        return self._at
+
+    def read(self, size=-1):
+        first, end = self._at, self._size if size < 0 else min(self._at + size, self._size)
+        self._at = end
+        if first >= self._first:
+            return self._tail[first - self._first:end - self._first]
+        if not 0 <= first < end <= first + _DIRECTORY_MAX_BYTES:
+            raise zipfile.BadZipFile(f"a part from byte {first} to {end}")
+        return self._web.part(CLIPS_URL, first, end - 1, max_bytes=_DIRECTORY_MAX_BYTES).body
+
+
+def _open_zip(file, name, advice):
+    """Open a zip of clips."""
+    try:
+        archive = zipfile.ZipFile(file)
+        if min((info.header_offset for info in archive.infolist()), default=0) < 0:
+            raise zipfile.BadZipFile("members before its beginning")
+    except BadInput:
+        raise
+    except _DAMAGED as error:
+        raise BadInput(f"{name}: not a zip that can be read ({_in_short(error)}); "
+                       f"{advice}") from None
+    if not any(map(_MEMBER.fullmatch, archive.namelist())):
+        raise BadInput(f"{name}: holds no fma_large/000/000002.mp3 and the like; it has to be "
+                       "fma_large.zip")
+    return archive
+
+
+def _in_short(error):
+    return legible(str(error).strip().partition("\n")[0] or type(error).__name__)[:100]

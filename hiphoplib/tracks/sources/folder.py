@@ -1,13 +1,16 @@
-"""A corpus that lies on disk: a table and the audio that it names, or addresses of such."""
+"""A data set that lies on disk: a table and the audio that it names, or addresses of such."""
 
 from pathlib import Path
 
+import requests
+
 from hiphoplib.errors import BadInput
+from hiphoplib.tracks.sources.base import Source
 from hiphoplib.tracks.sources.web import Web
 from hiphoplib.tracks.table import read_tracks
 
 
-class Folder:
+class Folder(Source):
     """Tracks of a folder with ``tracks.csv`` or ``tracks.parquet`` and the audio files it names.
 
     Parameters
@@ -27,30 +30,20 @@ class Folder:
 
     name = "folder"
 
-    def __init__(self, path, allow_http=False, session=None):
+    def __init__(self, path: Path | str, allow_http: bool = False,
+                 session: requests.Session | None = None):
         self.path, self.web = Path(path), Web(session, allow_http=allow_http)
         if not self.path.is_dir():
             raise BadInput(f"{path}: no such folder; give the one that holds tracks.csv")
 
     @property
     def settings(self):
-        """What tells a corpus of this source from another one, dict."""
         return {"path": str(self.path.resolve())}
 
-    def tracks(self):
-        """The table as it stands, ``source`` filled in where it is missing, pd.DataFrame."""
-        tracks = read_tracks(self.path)
-        tracks["source"] = tracks["source"].fillna(self.name)
-        return tracks
+    def _tracks(self, keep):
+        return read_tracks(self.path)
 
-    def preview(self, row):
-        """Audio of one row of the table, bytes.
-
-        Raises
-        ------
-        BadInput
-            If the file is missing, or lies outside the folder, or the address does not answer.
-        """
+    def _clip(self, row):
         if "://" in row.preview_url:
             return self.web.get(row.preview_url)
         path = (self.path / row.preview_url).resolve()

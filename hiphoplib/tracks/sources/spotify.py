@@ -1,37 +1,45 @@
 """Tracks of Spotify's search with Spotify's popularity, for those whom Spotify permits it."""
 
+import contextlib
+import json
 import os
 import re
 import string
 import sys
-from pathlib import Path
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from functools import partial
 
-import pandas as pd
+import requests
 
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.io import progress
-from hiphoplib.tracks.sources.pages import Pages, turns
-from hiphoplib.tracks.sources.spotify_search import LimitRefused, Search, items, total
-from hiphoplib.tracks.sources.web import Web
+from hiphoplib.tracks.sources.search import Search, cached
+from hiphoplib.tracks.sources.web import MAX_WAIT, Transient, legible
 
-SIZES = (50, 10)  # entries of a page: with extended quota, and in development mode since 2026
 YEARS = (1990, 2025)
-END = 1000  # no page begins later, whatever the total
-ENOUGH = 50  # rows that tell whether a field is there at all
-
 TERMS = ("Spotify's terms (Developer Policy III.14, Developer Terms v10 IV.2.a.i) forbid training "
          "a model on what it serves unless Spotify has permitted it to you; "
          "`python -m hiphoplib gather fma` gathers music that is licensed for it")
 PERMISSION = "HIPHOP_SPOTIFY_PERMISSION"
-LOST = {
+
+_SIZES = (50, 10)  # entries of a page: with extended quota, and in development mode since 2026
+_END = 1000  # no page begins later, whatever the total
+_ENOUGH = 50  # rows that tell whether a field is there at all
+_DAY = 86_400  # s
+_LOST = {
     "popularity": "a `popularity` (since February-March 2026 Spotify gives none to applications "
                   "in development mode)",
     "preview_url": "a `preview_url` (since 27 November 2024 Spotify gives none to new "
                    "applications)",
 }
+_SEARCH = "https://api.spotify.com/v1/search"
+_TOKEN = "https://accounts.spotify.com/api/token"
+_DASHBOARD = "https://developer.spotify.com/dashboard"
+_TOKEN_WANTED = "an access token"
 
 
-class Spotify:
+class Spotify(Search):
     """Tracks of a genre, found by the search of the 2021 study, made systematic.
 
     The search is split by year and first letter of a word in the title, and its pages are asked
@@ -40,7 +48,7 @@ class Spotify:
     Parameters
     ----------
     n : int
-        Tracks to gather, > 0; fewer come if the search knows no more.
+        Tracks to gather; fewer come if the search knows no more.
     seed : int
         Another seed, other pages.
     genre : str
@@ -51,9 +59,8 @@ class Spotify:
         That Spotify has permitted you to train on what it serves; the environment variable
         ``HIPHOP_SPOTIFY_PERMISSION=yes`` says the same.
     offline : bool
-        Make the table from the pages that are kept, without any request.
+        Make the table from cached responses, and ask for nothing.
     session : requests.Session, optional
-        Its adapters and proxies hold.
 
     Raises
     ------
@@ -62,84 +69,29 @@ class Spotify:
     """
 
     name = "spotify"
-    remote = True
-    at_once = 4  # clips
+    advice = f"see {_DASHBOARD}"
 
-    def __init__(self, n=1000, *, seed=0, genre="hip-hop", years=None, permission=False,
-                 offline=False, session=None):
-        self.n, self.seed, self.genre = int(n), int(seed), genre.strip()
-        self.years = [int(year) for year in years or YEARS]
-        if self.n < 1 or self.seed < 0:
-            raise BadInput(f"spotify: {n} tracks, seed {seed}; at least 1 track and a seed of 0 "
-                           "or more are needed")
-        if len(self.years) != 2 or not 1900 <= self.years[0] <= self.years[1] <= 2100:
-            raise BadInput(f"spotify: years {', '.join(map(str, self.years))}; give the first and "
-                           "the last one, such as 1990 and 2025")
+    def __init__(self, n: int = 1000, *, seed: int = 0, genre: str = "hip-hop",
+                 years: Sequence[int] | None = None, permission: bool = False,
+                 offline: bool = False, session: requests.Session | None = None):
+        super().__init__(n, seed, years or YEARS, offline, session)
+        self.genre, self.permission = genre.strip(), permission
+        self.topic = f"genre {self.genre!r}"
         if not self.genre or '"' in self.genre:
             raise BadInput(f"spotify: genre {genre!r} is none; give one such as hip-hop")
-        self.permission, self.offline, self._told = permission, offline, False
-        self.web = Web(session)
-        self.search = Search(self.web)
+        self._warned, self._token, self._token_ends = False, "", 0.0
 
     @property
     def settings(self):
-        """What tells a corpus of this source from another one, dict."""
         return {"genre": self.genre, "years": self.years, "seed": self.seed}
 
-    def tracks(self, keep=None):
-        """One row a track, as it was found first; pd.DataFrame of up to `n` rows.
-
-        Parameters
-        ----------
-        keep : path-like, optional
-            Folder for the pages as they come; what lies there is not asked for again.
+    def ready(self) -> None:
+        """Show what Spotify's terms allow, once, before anything is asked for.
 
         Raises
         ------
-        BadInput
-            Without permission or credentials, if Spotify refuses, or if the rows lack what this
-            project needs.
-        Unreachable, TryLater
-            As of `Web.patiently`; what came is kept.
-        """
-        if not self.offline:
-            self.ready()
-        rows = {}
-        with progress(total=self.n, desc="tracks", unit="track") as bar:
-            for page in self._walk(Pages(Path(keep) / "pages" if keep else None)):
-                before = len(rows)
-                for row in _rows(page):
-                    rows.setdefault(row["id"], row)
-                bar.update(min(len(rows), self.n) - before)
-                if before < ENOUGH <= len(rows):
-                    _check_fields(rows.values())
-                if len(rows) >= self.n:
-                    break
-        if not rows:
-            raise BadInput(self._nothing(keep))
-        _check_fields(rows.values())
-        return pd.DataFrame(list(rows.values())[:self.n])
-
-    def preview(self, row):
-        """The clip of a row, bytes of an mp3 of 30 s.
-
-        Raises
-        ------
-        BadInput, Unreachable, TryLater
-            As of `Web.get`.
-        """
-        self.ready()
-        return self.web.get(row.preview_url)
-
-    def ready(self):
-        """Say what Spotify's terms allow, once, before anything is asked for.
-
-        Raises
-        ------
-        BadInput
-            Without permission.
-        TryLater
-            If nothing is to be asked for.
+        BadInput, TryLater
+            Without permission; if nothing may be asked for.
         """
         if self.offline:
             raise TryLater("spotify: clips are missing, and offline none is asked for; the same "
@@ -147,108 +99,196 @@ class Spotify:
         if not (self.permission or os.environ.get(PERMISSION, "").strip().lower() == "yes"):
             raise BadInput(f"{TERMS}; with Spotify's permission, say so by --i-have-permission "
                            f"(permission=True) or {PERMISSION}=yes")
-        self._tell()
-
-    def _tell(self):
-        if not self._told:
+        if not self._warned:
             print(TERMS, file=sys.stderr)
-        self._told = True
+        self._warned = True
 
-    def _nothing(self, keep):
-        if self.offline:
-            return f"{keep or 'spotify'}: no track in pages kept there; gather without --offline"
-        return (f"spotify: no track of genre {self.genre!r} from {self.years[0]} to "
-                f"{self.years[1]}; take another genre or other years")
+    def _tracks(self, keep):
+        if not self.offline:
+            self.ready()
+        table = super()._tracks(keep)
+        _check_fields(table.to_dict("records"))
+        return table.assign(
+            popularity_kind="Spotify popularity",
+            licence="Spotify content: no training of models without Spotify's permission")
 
-    def _walk(self, pages):
-        """The pages, kept ones and new ones, in an order that no interruption changes."""
-        totals, said, asked = {}, {}, [] if self.offline else list(SIZES)
+    def _clip(self, row):
+        return self.web.get(row.preview_url)
+
+    def _rows(self, folder):
+        known = {}
+        for page in self._pages(folder):
+            before = len(known)
+            for row in filter(None, map(self._row, _items(page.content) or [])):
+                known[row["id"]] = row
+                yield {**row, "collected_at": page.asked_at}
+            if before < _ENOUGH <= len(known):
+                _check_fields(known.values())
+
+    def _row(self, track):
+        """Return a row from a track as the search describes it, None where it is none."""
+        track, text = self._dict(track), self._text
+        album, track_id = self._dict(track.get("album")), text(track.get("id")) or ""
+        artists = [artist for artist in _dicts(track.get("artists")) if text(artist.get("name"))]
+        if not re.fullmatch(r"[A-Za-z0-9]{1,64}", track_id) or not artists:
+            return None  # null, a local file, an episode
+        artist_ids = [text(artist.get("id")) for artist in artists]
+        date, explicit = text(album.get("release_date")) or "", track.get("explicit")
+        preview_url = self._address(track.get("preview_url"))
+        return {
+            "id": track_id, "popularity": self._number(track.get("popularity"), 100),
+            "track": text(track.get("name")), "artists": [text(a["name"]) for a in artists],
+            "album_name": text(album.get("name")), "album_type": text(album.get("album_type")),
+            "release_date": date if re.fullmatch(r"(1\d|2[01])\d\d(-\d\d){0,2}", date) else None,
+            "image": next((self._address(i.get("url")) for i in _dicts(album.get("images"))), None),
+            "duration_ms": self._number(track.get("duration_ms"), 1e9) or None,
+            # without the application's id, which Spotify puts behind it
+            "preview_url": preview_url and re.sub(r"\?cid=[^&]*$", "", preview_url),
+            "artist_ids": artist_ids if all(artist_ids) else None,
+            "isrc": text(self._dict(track.get("external_ids")).get("isrc")),
+            "explicit": explicit if isinstance(explicit, bool) else None}
+
+    def _pages(self, folder):
+        """Yield the pages, cached ones and new ones, in an order that no interruption changes."""
+        totals, most, asked = {}, {}, [] if self.offline else list(_SIZES)
         cells = [(year, letter) for year in range(self.years[0], self.years[1] + 1)
                  for letter in string.ascii_lowercase]
-        for size in SIZES:  # of the size that is not asked for, what is kept counts as well
-            for cell, offset in turns(cells, totals, size=size, end=END, seed=self.seed):
-                query = {"q": self._words(*cell), "type": "track", "limit": size, "offset": offset}
-                page = pages.get(query)
-                if page is None and asked[:1] == [size]:
-                    try:
-                        page = pages.put(query, self.search(query))
-                    except LimitRefused:
-                        asked.remove(size)
-                        if not asked:
-                            raise
+        genre = f'"{self.genre}"' if " " in self.genre else self.genre
+        for size in _SIZES:  # of the size that is not asked for, what is cached counts as well
+            for (year, letter), offset in self._turns(cells, totals, size=size, end=_END):
+                query = {"q": f"genre:{genre} year:{year} track:{letter}", "type": "track",
+                         "limit": size, "offset": offset}
+                try:
+                    page = cached(folder, query, partial(self._search, query) if (
+                        asked[:1] == [size]) else None)
+                except _LimitRefused:
+                    asked.remove(size)
+                    if not asked:
+                        raise
+                    continue
                 if page is not None:
-                    said[cell] = max(said.get(cell, 0), total(page.answer))
-                    if said[cell]:
-                        totals[cell] = said[cell]
-                    elif not items(page.answer):  # nothing here and behind, but perhaps before
-                        totals[cell] = min(totals.get(cell, END), offset)
+                    cell = year, letter
+                    most[cell] = max(most.get(cell, 0), _total(page.content))
+                    if most[cell]:
+                        totals[cell] = most[cell]
+                    elif not _items(page.content):  # nothing here and behind, but perhaps before
+                        totals[cell] = min(totals.get(cell, _END), offset)
                     yield page
 
-    def _words(self, year, letter):
-        genre = f'"{self.genre}"' if " " in self.genre else self.genre
-        return f"genre:{genre} year:{year} track:{letter}"
+    def _search(self, query):
+        """Ask for a page; for an empty one that should not be, once more."""
+        for _ in range(2):
+            page = self._page(query)
+            if _items(page) or query["offset"] >= _total(page) > 0:
+                break
+        return page
+
+    def _page(self, query):
+        for fresh in (False, True):  # a token may be withdrawn before its time
+            token = self._bearer(fresh)
+            try:
+                return self.web.get(_SEARCH, params=query, parse=_parsed_page,
+                                    headers={"Authorization": f"Bearer {token}"},
+                                    refusal=partial(_refusal, "a page of the search"),
+                                    allow_redirects=False)
+            except _TokenRefused:
+                if fresh:
+                    raise
+
+    def _bearer(self, fresh):
+        """Return an access token, a new one if the last one is about to end."""
+        if fresh or time.monotonic() > self._token_ends - 60:
+            client = ":".join(self._credentials("SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET"))
+            self._token, seconds = self.web.get(
+                _TOKEN, data={"grant_type": "client_credentials"}, parse=_parsed_token,
+                headers={"Authorization": f"Basic {b64encode(client.encode()).decode()}"},
+                refusal=partial(_refusal, _TOKEN_WANTED), allow_redirects=False)
+            self._token_ends = time.monotonic() + seconds
+        return self._token
+
+
+class _LimitRefused(BadInput):
+    """The search hands out no pages of this size."""
+
+
+class _TokenRefused(BadInput):
+    """The access token is not, or no longer, good for the search."""
+
+
+def _refusal(wanted, status, body, error):
+    """Return what a status means; Spotify's two services put their messages in their own way."""
+    content = _json(body)
+    problem, reason = content.get("error"), None
+    message = problem and f"{problem}: {content.get('error_description')}"
+    if isinstance(problem, dict):
+        message, reason = problem.get("message"), problem.get("reason")
+    if status == 429 and reason == "QUOTA_EXCEEDED":
+        return Transient("the application's quota is used up (QUOTA_EXCEEDED)",
+                         error.wait if error.wait > MAX_WAIT else _DAY)
+    if status == 429:
+        return error
+    if status < 400:
+        return Transient(f"HTTP {status}, a redirect; does this network want a login?")
+    message = legible(str(message or ""))
+    text = f"spotify: HTTP {status}{message and f' {message!r}'}, when asked for {wanted}"
+    if wanted == _TOKEN_WANTED or status == 401:
+        return _TokenRefused(f"{text}; check SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET against "
+                             f"{_DASHBOARD}")
+    if status == 400 and "limit" in message.lower():
+        return _LimitRefused(f"{text}; Spotify has changed what it hands out, gather fma")
+    if status == 403 and "premium" in message.lower():
+        return BadInput(f"{text}; since February-March 2026 the owner of an application in "
+                        "development mode needs Spotify Premium: subscribe, or gather fma")
+    return BadInput(f"{text}; " + ("check the genre and the years" if status == 400 else
+                                   f"see what {_DASHBOARD} says of the application, or gather fma"))
+
+
+def _json(body):
+    """Return the object that a body holds, an empty one where it holds none."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _parsed_page(body):
+    page = _json(body)
+    if _items(page) is None:
+        raise Transient("the response is no page of a search")
+    return page
+
+
+def _parsed_token(body):
+    content = _json(body)
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        if re.fullmatch(r"[!-~]+", content["access_token"]):
+            return content["access_token"], float(content["expires_in"])
+    raise Transient("the response holds no access token")
+
+
+def _dicts(values):
+    return [value for value in values if isinstance(value, dict)] if (
+        isinstance(values, list)) else []
+
+
+def _items(page):
+    """Return the tracks of a page, a list of whatever came; None where it is no page."""
+    tracks = page.get("tracks") if isinstance(page, dict) else None
+    items = tracks.get("items") if isinstance(tracks, dict) else None
+    return items if isinstance(items, list) else None
+
+
+def _total(page):
+    """Return how many tracks the search finds; 0 where the page does not tell."""
+    total = page["tracks"].get("total") if _items(page) is not None else None
+    return total if isinstance(total, int) else 0
 
 
 def _check_fields(rows):
     """Say which of Spotify's changes it is that leaves every row without a field."""
-    lost = [why for field, why in LOST.items() if all(row[field] is None for row in rows)]
+    lost = [why for field, why in _LOST.items() if all(row[field] is None for row in rows)]
     if lost:
         raise BadInput(f"spotify: none of {len(rows)} tracks has {' or '.join(lost)}; gather into "
                        "another folder with an application of extended quota, or licensed music: "
                        "`python -m hiphoplib gather fma` or `gather jamendo`")
-
-
-def _rows(page):
-    """Rows of the tracks of a page; what is no track is left out."""
-    for item in items(page.answer) or []:
-        item = item if isinstance(item, dict) else {}
-        album = item.get("album") if isinstance(item.get("album"), dict) else {}
-        artists = [artist for artist in _dicts(item.get("artists")) if _text(artist.get("name"))]
-        if not re.fullmatch(r"[A-Za-z0-9]{1,64}", _text(item.get("id")) or "") or not artists:
-            continue  # null, a local file, an episode
-        artist_ids = [_text(artist.get("id")) for artist in artists]
-        ids = item.get("external_ids")
-        yield {
-            "id": _text(item["id"]), "popularity": _number(item.get("popularity"), 0, 100),
-            "track": _text(item.get("name")),
-            "artists": [_text(artist["name"]) for artist in artists],
-            "album_name": _text(album.get("name")), "album_type": _text(album.get("album_type")),
-            "release_date": _date(album.get("release_date")),
-            "image": next((_text(image.get("url")) for image in _dicts(album.get("images"))), None),
-            "duration_ms": _number(item.get("duration_ms"), 1, 1e9),
-            "preview_url": _clip(_text(item.get("preview_url"))),
-            "artist_ids": artist_ids if all(artist_ids) else None,
-            "isrc": _text(ids.get("isrc")) if isinstance(ids, dict) else None,
-            "explicit": item["explicit"] if isinstance(item.get("explicit"), bool) else None,
-            "source": Spotify.name, "popularity_kind": "Spotify popularity",
-            "collected_at": page.asked_at,
-            "licence": "Spotify content: no training of models without Spotify's permission",
-        }
-
-
-def _dicts(values):
-    values = values if isinstance(values, list) else []
-    return [value for value in values if isinstance(value, dict)]
-
-
-def _text(value):
-    """Text that any file can hold; None where there is none."""
-    if not isinstance(value, str):
-        return None
-    return value.encode(errors="replace").decode().strip() or None
-
-
-def _clip(url):
-    """The address without the application's id, which Spotify puts behind it."""
-    return re.sub(r"\?cid=[^&]*$", "", url) if url else None
-
-
-def _number(value, low, high):
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-    return value if good else None
-
-
-def _date(value):
-    """A date of any precision, of a year that a table can hold."""
-    value = _text(value) or ""
-    return value if re.fullmatch(r"(1\d|2[01])\d\d(-\d\d){0,2}", value) else None

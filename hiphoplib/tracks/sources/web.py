@@ -1,38 +1,56 @@
-"""Polite requests: few at a time, patient where that helps, bounded in size, time and trust."""
+"""Requests that are polite, patient where that helps, and bounded in size, time and trust.
+
+They raise `BadInput` if the service refuses, the response is too large, or an address is not
+https; `Unreachable` if no try brought a whole response; and `TryLater` if the service asks for a
+longer pause than `MAX_WAIT`.
+"""
 
 import contextlib
+import email.utils
+import io
+import logging
+import re
 import threading
 import time
-from collections import defaultdict
-from functools import partial
-from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 import urllib3
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.io import progress
-from hiphoplib.tracks.sources.answers import (  # noqa: F401
-    Transient,
-    announced,
-    connection_problem,
-    content_range,
-    place,
-    raise_for,
-    retry_after,
-    when,
-)
 
-MAX_BYTES = 20_000_000  # of an answer; a preview has 0.4 MB, a whole track of Jamendo about 10
+MAX_BYTES = 20_000_000  # of a response; a preview has 0.4 MB, a whole track of Jamendo about 10
 MAX_REDIRECTS = 5
-MAX_SECONDS = 300  # from the first byte of an answer's body to its last one
-MAX_WAIT = 60  # s; a service that asks for more is left alone, see `TryLater`
+MAX_SECONDS = 300  # from the first byte of a response's body to its last one
+MAX_WAIT = 60  # s; a service that asks for more is left alone
 PAUSE = 0.25  # s, doubled with each further try
 TIMEOUT = (10, 30)  # s to connect, and between two bytes
 TRIES = 6
 USER_AGENT = "hiphoplib (https://github.com/NicholasIndorf/HipHopPopularity)"
-CHUNK = 1 << 16
+
+_YEAR = 365 * 86400  # s; no clock overflows when this is added
+_CUT = (requests.RequestException, urllib3.exceptions.HTTPError)
+_ENDS = ("Content-Length", "Transfer-Encoding")  # one of them tells where a body ends
+_secrets: set[str] = set()
+
+
+class Transient(Exception):
+    """A failure that another try may not meet; `wait` is what the service asks for, in s."""
+
+    def __init__(self, reason: str, wait: float | None = None):
+        super().__init__(reason)
+        self.wait = wait
+
+
+class Part(NamedTuple):
+    """Where a part of a file begins, its bytes, and the size of the whole file."""
+
+    first: int
+    body: bytes
+    total: int
 
 
 class Web:
@@ -41,239 +59,253 @@ class Web:
     Parameters
     ----------
     session : requests.Session, optional
-        Its adapters and proxies hold; its own retries and redirects are not needed.
-    per_host : int
-        Requests at a time to one host.
+        Its adapters and proxies are used; its own retries are not needed.
     allow_http : bool
         Also take addresses that are not https, in the first place or by a redirect.
+    at_once : int
+        Requests at a time.
     """
 
-    def __init__(self, session=None, *, per_host=4, allow_http=False):
-        self.session = session or requests.Session()
+    def __init__(self, session: requests.Session | None = None, *, allow_http: bool = False,
+                 at_once: int = 4):
         self.allow_http = allow_http
-        self._lock = threading.Lock()
-        self._slots = defaultdict(lambda: threading.BoundedSemaphore(per_host))
-        self._not_before = defaultdict(float)
+        self._session = session or requests.Session()
+        self._session.max_redirects = MAX_REDIRECTS
+        self._slots, self._not_before = threading.BoundedSemaphore(at_once), 0.0
 
-    def get(self, url, *, params=None, max_bytes=MAX_BYTES, parse=bytes):
-        """The body of an answer, bytes, or what `parse` makes of it.
+    def get(self, url: str, *, parse: Callable[[bytes], Any] = bytes,
+            refusal: Callable[[int, bytes, Exception], Exception] | None = None,
+            **request: Any) -> Any:
+        """Return the body of a response, or what `parse` makes of it, without credentials.
 
         Parameters
         ----------
         url : str
-        params : dict, optional
-            The query.
-        max_bytes : int
-            More is an error.
         parse : callable
-            Takes the body; where it raises `Transient`, the answer is asked for again.
+            Takes the body; where it raises `Transient`, the request is repeated.
+        refusal : callable, optional
+            Takes a status from 300 to 499, the body and an error; returns the error to raise.
+        **request
+            As of `requests.Session.request`: ``params``, ``headers``; with ``data``, a POST.
 
-        Raises
-        ------
-        BadInput
-            If the service refuses, the answer is too large, or the address is not https.
-        Unreachable
-            If no try brought a whole answer.
-        TryLater
-            If the service asks for a longer pause than `MAX_WAIT`.
+        Returns
+        -------
+        bytes, or the result of `parse`
         """
         def ask():
-            with self.open(url, params=params) as response:
-                return parse(b"".join(chunks(response, max_bytes)))
+            with self._open(url, refusal, **request) as response:
+                return _redact(parse(_body(response)))
 
-        return self.patiently(url, ask)
+        return self._patiently(url, ask)
 
-    def download(self, url, path, *, max_bytes, desc=None):
-        """Download a large file to `path`, going on from ``path.part`` where that is there.
-
-        Raises
-        ------
-        BadInput, Unreachable, TryLater
-            As for `get`; what came is kept.
-        """
-        part, most, whole = Path(f"{path}.part"), 0, False
-        part.parent.mkdir(parents=True, exist_ok=True)
-        with progress(desc=desc or Path(path).name, unit="B", unit_scale=True) as bar:
-            while not whole:  # a connection that was cut after progress is no failed try
-                whole = self.patiently(url, partial(self._go_on, url, part, max_bytes, bar, most))
-                most = part.stat().st_size
-                time.sleep(0 if whole else PAUSE)
-        part.replace(path)
-
-    def _go_on(self, url, part, max_bytes, bar, most):
-        """Append what is missing; whether that was all. Without more than `most`, it failed."""
-        have = part.stat().st_size if part.is_file() else 0
-        headers = {"Range": f"bytes={have}-"} if have else {}
-        with self.open(url, headers={"Accept-Encoding": "identity", **headers},
-                       accept=(416,) if have else ()) as response:
-            if "html" in response.headers.get("Content-Type", ""):
-                raise Transient("a web page came instead of the file")
-            start, total = content_range(response)
-            if response.status_code == 416 and total == have:
-                return True  # stopped after the last byte, before the file got its name
-            if response.status_code == 416 or (response.status_code == 206 and start != have):
-                part.unlink(missing_ok=True)  # not a beginning of this file
-                raise Transient("what was downloaded before does not fit")
-            if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-                raise BadInput(f"{place(url)}: comes compressed, which was not asked for; "
-                               "not downloaded")  # positions in it would not be the file's
-            if response.status_code != 206:
-                have = 0  # the server knows no ranges: from the start
-            bar.total, bar.n = have + announced(response) or None, have
-            with part.open("ab" if have else "wb") as file:
-                try:
-                    for chunk in chunks(response, max_bytes, have, decode=False):
-                        have += file.write(chunk)
-                        bar.update(len(chunk))
-                except (*CUT, Transient):
-                    if have <= most:
-                        raise
-                    return False
-        if total is not None and most >= have < total:
-            raise Transient("no more of the file came")
-        return total is None or have >= total
-
-    @contextlib.contextmanager
-    def open(self, url, *, params=None, headers=None, accept=()):
-        """One answer, its body not read yet; redirects are followed, failures raised.
+    def part(self, url: str, first: int, last: int | None = None, *,
+             max_bytes: int = MAX_BYTES) -> Part:
+        """Return a part of a file; `BadInput` also if the server cannot send parts.
 
         Parameters
         ----------
-        accept : tuple of int
-            Statuses of 300 and more that are no failure to the caller.
+        url : str
+        first, last : int
+            Its first and last byte, the latter at most; or minus the length of the file's end.
+        max_bytes : int
+            More is an error.
 
-        Yields
-        ------
-        requests.Response
-
-        Raises
-        ------
-        BadInput
-            If the service refuses or redirects too often, or an address is not https.
-        Transient
-            If another try may help.
+        Returns
+        -------
+        Part
         """
-        headers = {"User-Agent": USER_AGENT, **(headers or {})}
-        for _ in range(MAX_REDIRECTS + 1):
-            with _as_bad_input(url):
-                self._check(url)
-                response = self.session.get(
-                    url, params=params, headers=headers, stream=True, timeout=TIMEOUT,
-                    allow_redirects=False, hooks={"response": _close_redirect})
-                if not response.is_redirect:
-                    break
-                url = urljoin(url, self.session.get_redirect_target(response))
-                params = None  # the service repeats in its address what it wants repeated
-        else:
-            raise BadInput(f"{place(url)}: more than {MAX_REDIRECTS} redirects; not followed")
-        with response:
-            if response.status_code not in accept:
-                raise_for(response)
-            yield response
+        def ask():
+            with self._open(url, headers={"Range": f"bytes={wanted}",
+                                          "Accept-Encoding": "identity"}) as response:
+                if "html" in response.headers.get("Content-Type", ""):
+                    raise Transient("a web page came instead of the file")
+                match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})",
+                                     response.headers.get("Content-Range", ""))
+                if not match:
+                    raise BadInput(f"{_place(url)}: the server cannot send parts of it, and the "
+                                   f"whole file has {_announced(response) / 2 ** 30:.3g} GiB")
+                start, total = map(int, match.groups())
+                body = _body(response, max_bytes)
+            end = total if last is None else min(last + 1, total)
+            if start != (max(total + first, 0) if first < 0 else first) or start + len(body) != end:
+                raise Transient("another part came than was asked for")
+            return Part(start, body, total)
 
-    def patiently(self, url, ask):
-        """What ``ask()`` returns, tried again while it raises `Transient` or a connection fails.
-
-        Raises
-        ------
-        Unreachable
-            If no try succeeded.
-        TryLater
-            If the service asks for a longer pause than `MAX_WAIT`, or for pauses without end.
-        """
-        host = place(url).partition("/")[0]
-        for attempt in range(TRIES):
-            with self._turn(host):
-                try:
-                    return ask()
-                except Transient as error:
-                    problem = error
-                except CUT as error:
-                    problem = Transient(connection_problem(error))
-            wait, pause = problem.wait, PAUSE * 2 ** attempt
-            if wait is None:
-                time.sleep(pause if attempt + 1 < TRIES else 0)
-                continue
-            if wait > MAX_WAIT:
-                raise TryLater(f"{place(url)}: {problem}; {when(wait)}")
-            with self._lock:  # for everyone who asks there
-                self._not_before[host] = max(self._not_before[host],
-                                             time.monotonic() + max(wait, pause))
-        if wait is not None:
-            raise TryLater(f"{place(url)}: {problem}, {TRIES} times; {when(wait)}")
-        raise Unreachable(f"{place(url)}: {problem}, {TRIES} times; try again later")
+        wanted = f"{first}" if last is None else f"{first}-{last}"
+        return self._patiently(url, ask)
 
     @contextlib.contextmanager
-    def _turn(self, host):
-        """Hold one of the host's slots, from when it may be asked again."""
-        with self._lock:
-            slots = self._slots[host]
-        with slots:
-            while (wait := self._not_before[host] - time.monotonic()) > 0:
-                time.sleep(wait)  # and look again: another one may have been sent away meanwhile
-            yield
+    def _open(self, url, refusal=None, *, headers=None, **request):
+        """Yield a response whose body is not read yet; raise what a failure means."""
+        headers = {"User-Agent": USER_AGENT, **(headers or {})}
+        conceal(headers.get("Authorization", "").rpartition(" ")[2])
+        try:
+            self._check(url)
+            response = self._session.request(
+                "POST" if "data" in request else "GET", url, headers=headers, stream=True,
+                timeout=TIMEOUT, hooks={"response": self._check_redirect}, **request)
+        except requests.TooManyRedirects:
+            raise BadInput(f"{_place(url)}: more than {MAX_REDIRECTS} redirects; not "
+                           "followed") from None
+        except BadInput:
+            raise
+        except ValueError:  # of `requests` and `urllib`; its text may hold the query
+            raise BadInput(f"{_place(url)}: no address that can be asked for, or redirects to "
+                           "none; left out") from None
+        with response:
+            if not 200 <= response.status_code < 300:
+                error = _failure(response)
+                raise refusal(response.status_code, _body(response), error) if (
+                    refusal and response.status_code < 500) else error
+            yield response
 
     def _check(self, url):
         scheme = urlsplit(url).scheme
         if scheme != "https" and not (self.allow_http and scheme == "http"):
-            raise BadInput(f"{place(url)}: {scheme or 'no'} address where https is wanted; "
+            raise BadInput(f"{_place(url)}: {scheme or 'no'} address where https is wanted; "
                            "not asked for")
 
+    def _check_redirect(self, response, **_):
+        if response.is_redirect:
+            response.close()  # `requests` would read its body, however much that is
+            target = urljoin(response.url, self._session.get_redirect_target(response))
+            requests.PreparedRequest().prepare_url(target, None)  # raises where it is no address
+            self._check(target)
 
-CUT = (requests.RequestException, urllib3.exceptions.HTTPError)
-_ENDS = ("Content-Length", "Transfer-Encoding")  # one of them tells where a body ends
+    def _patiently(self, url, ask):
+        """Return ``ask()``, repeated while it raises `Transient` or a connection fails."""
+        for attempt in range(TRIES):
+            with self._slots:
+                while (left := self._not_before - time.monotonic()) > 0:
+                    time.sleep(left)  # and look again: another one may have been sent away
+                try:
+                    return ask()
+                except Transient as error:
+                    problem, wait = str(error), error.wait
+                except _CUT as error:
+                    problem, wait = _connection_problem(error), None
+            pause = PAUSE * 2 ** attempt
+            if wait is None:
+                time.sleep(pause if attempt + 1 < TRIES else 0)
+            elif wait > MAX_WAIT:
+                raise TryLater(f"{_place(url)}: {problem}; {_when(wait)}")
+            else:  # for everyone who asks
+                self._not_before = max(self._not_before, time.monotonic() + max(wait, pause))
+        if wait is not None:
+            raise TryLater(f"{_place(url)}: {problem}, {TRIES} times; {_when(wait)}")
+        raise Unreachable(f"{_place(url)}: {problem}, {TRIES} times; try again later")
 
 
-def _close_redirect(response, **_):
-    """Leave the body of a redirect where it is: `requests` would read all of it, however much."""
-    if response.is_redirect:
-        response.close()
+def _body(response, max_bytes=None):
+    """Read a body, unless it is too large or comes too slowly."""
+    max_bytes = MAX_BYTES if max_bytes is None else max_bytes
+    size, body, end = _announced(response), io.BytesIO(), time.monotonic() + MAX_SECONDS
+    while size <= max_bytes:
+        # `read1` comes back with whatever is there; others wait for all, however slowly it drips
+        chunk = response.raw.read1(1 << 16, decode_content=True)
+        if not chunk:
+            if not size and not any(name in response.headers for name in _ENDS):
+                raise Transient("the response was cut")  # within its head, for all one can tell
+            return body.getvalue()
+        body.write(chunk)
+        size = max(size, body.tell())
+        if time.monotonic() > end:
+            raise Transient(f"not whole after {MAX_SECONDS} s")
+    raise BadInput(f"{_place(response.url)}: {size / 1e6:.0f} MB, at most {max_bytes / 1e6:.0f} MB "
+                   "are taken; left out")
 
 
-@contextlib.contextmanager
-def _as_bad_input(url):
-    """What `requests` and `urllib` raise of an address that is none, as the user's error."""
+def _announced(response):
+    """Return the Content-Length, 0 where there is no sensible one."""
+    text = response.headers.get("Content-Length", "")
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else 0
+
+
+def _failure(response):
+    """Return the error that a status stands for."""
+    status = response.status_code
+    text = legible(f"HTTP {status} {response.reason or ''}")[:80]
+    if status == 429 or status >= 500:
+        return Transient(text, _retry_after(response.headers, 1 if status == 429 else None))
+    return BadInput(f"{_place(response.url)}: {text}; the service does not hand it out")
+
+
+def _retry_after(headers, default=None):
+    """Return the seconds that a Retry-After header asks for, at most a year."""
+    text = (headers.get("Retry-After") or "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), _YEAR)
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        at = email.utils.parsedate_to_datetime(text)
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        return min(max(0.0, at.timestamp() - time.time()), _YEAR)
+    return default
+
+
+def _when(seconds):
+    at = datetime.now().astimezone() + timedelta(seconds=seconds)
+    return f"what came is kept, go on with the same command after {at:%Y-%m-%d %H:%M %Z}"
+
+
+def _connection_problem(error):
+    """Return what went wrong with a connection; the library's text holds addresses."""
+    if isinstance(error, (requests.Timeout, urllib3.exceptions.TimeoutError)):
+        return "no response in time"
+    if isinstance(error, (requests.exceptions.SSLError, urllib3.exceptions.SSLError)):
+        return "no trustworthy certificate"
+    return "the connection failed or was cut"
+
+
+def _place(url):
+    """Return host and path of whatever is given as an address; its query may hold a secret."""
     try:
-        yield
-    except BadInput:
-        raise
-    except ValueError:  # its text may hold the query
-        raise BadInput(f"{place(url)}: no address that can be asked for, or redirects to none; "
-                       "left out") from None
+        parts = urlsplit(url)
+        return legible(f"{parts.hostname or ''}{parts.path}")[:120]
+    except ValueError:
+        return legible(re.sub(r"[?#].*|.*@", "", url))[:120]
 
 
-def chunks(response, max_bytes, have=0, *, decode=True):
-    """The body in pieces, as long as it is not too large and does not take too long.
+def legible(text: str) -> str:
+    """Return a stranger's text as an error may show it.
 
     Parameters
     ----------
-    response : requests.Response
-        Opened with ``stream=True``.
-    max_bytes : int
-        Of the whole file, the `have` bytes before this answer included.
-    decode : bool
-        Undo a Content-Encoding; the limit holds for what comes out.
+    text : str
 
-    Raises
-    ------
-    BadInput
-        If it is too large.
-    Transient, urllib3.exceptions.HTTPError
-        If it takes longer than `MAX_SECONDS`, or is cut.
+    Returns
+    -------
+    str
+        At most 200 characters on one line, without credentials and control characters.
     """
-    come, end = have + announced(response), time.monotonic() + MAX_SECONDS
-    while come <= max_bytes:
-        # `read1` comes back with whatever is there; others wait for all, however slowly it drips
-        chunk = response.raw.read1(CHUNK, decode_content=decode)
-        if not chunk:
-            if not come and not any(name in response.headers for name in _ENDS):
-                raise Transient("the answer was cut")  # within its head, for all one can tell
-            return
-        have += len(chunk)
-        come = max(come, have)
-        if time.monotonic() > end:
-            raise Transient(f"not whole after {MAX_SECONDS} s")
-        if have <= max_bytes:
-            yield chunk
-    raise BadInput(f"{place(response.url)}: {come / 1e6:.0f} MB, at most {max_bytes / 1e6:.0f} MB "
-                   "are taken; left out")
+    text = "".join(char if char.isprintable() else "?" for char in _redact(text))
+    return text.strip()[:200]
+
+
+def conceal(*secrets: str) -> None:
+    """Keep secrets out of messages, cached responses and the log of requests.
+
+    Parameters
+    ----------
+    *secrets : str
+    """
+    for secret in filter(None, secrets):
+        _secrets.update((secret, quote(secret, safe="")))  # as it stands in an address
+        for name in ("connectionpool", "util.retry"):  # what logs addresses
+            logging.getLogger(f"urllib3.{name}").addFilter(_redact_record)
+
+
+def _redact(value):
+    """Return a value without what was concealed; the texts in lists and dicts are gone through."""
+    if isinstance(value, dict):
+        return {_redact(key): _redact(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_redact(inner) for inner in value]
+    if isinstance(value, str):
+        for secret in sorted(_secrets, key=len, reverse=True):
+            value = value.replace(secret, "[hidden]")
+    return value
+
+
+def _redact_record(record):
+    record.msg, record.args = _redact(record.getMessage()), ()
+    return True

@@ -16,6 +16,7 @@ from scipy.stats import norm
 
 from hiphoplib.audio.files import encode
 from hiphoplib.errors import BadInput
+from hiphoplib.tracks.sources.base import Source
 from hiphoplib.tracks.synthetic.beats import CAUSES, SR, N, Recipe
 from hiphoplib.tracks.synthetic.instruments import render
 
@@ -106,7 +107,7 @@ def _corpus(n, seed):
     return dict(list(rows.items())[:n])
 
 
-class Synthetic:
+class Synthetic(Source):
     """Hip-hop beats rendered on demand, with a popularity whose causes are known.
 
     Parameters
@@ -118,7 +119,7 @@ class Synthetic:
     """
 
     name = "synthetic"
-    prefer = "processes"  # clips are computed, not fetched
+    parallel = "processes"  # clips are computed, not fetched
 
     def __init__(self, n=600, seed=0):
         self.n, self.seed = int(n), int(seed)
@@ -131,24 +132,13 @@ class Synthetic:
         """What the corpus depends on."""
         return {"n": self.n, "seed": self.seed}
 
-    def tracks(self):
+    def _tracks(self, keep):
         """The tracks table, pd.DataFrame of `n` rows; dates are text of every precision."""
         table = pd.DataFrame([row for row, _ in _corpus(self.n, self.seed).values()])
-        return table.assign(source=self.name, popularity_kind=KIND, collected_at=COLLECTED,
-                            licence="CC0-1.0")
+        return table.assign(popularity_kind=KIND, collected_at=COLLECTED, licence="CC0-1.0")
 
-    def preview(self, row):
-        """The clip of a row, bytes of an mp3 (a few are none, as in real data).
-
-        Parameters
-        ----------
-        row : pd.Series, dict, or anything with an ``id``
-
-        Raises
-        ------
-        BadInput
-            If this corpus has no such row.
-        """
+    def _clip(self, row):
+        """The clip of a row, bytes of an mp3 (a few are none, as in real data)."""
         name = row["id"] if isinstance(row, (dict, pd.Series)) else row.id
         if name not in _corpus(self.n, self.seed):
             raise BadInput(f"clip {name}: the synthetic corpus of {self.n} rows has none of that "

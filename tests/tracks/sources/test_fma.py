@@ -183,20 +183,54 @@ def test_options_that_make_no_sense_are_refused(options):
         fma.FMA(**options)
 
 
-def test_metadata_are_downloaded_once_and_a_cut_download_goes_on(archive, tmp_path):
-    page = b"<!DOCTYPE html>"
-    archive.faults[METADATA] = [
-        lambda request, content: ranged(request, content, cut=70_000),
+STEP = 30_000  # bytes; the metadata are several of them
+
+
+def ranges(archive):
+    """First bytes of the parts of the metadata that were asked for."""
+    return [int(request.headers["range"][6:].partition("-")[0]) for request in archive.requests
+            if request.path == METADATA]
+
+
+def test_metadata_are_downloaded_once_whatever_goes_wrong(archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(fma, "_STEP", STEP)
+    faults = [
+        lambda request, content: ranged(request, content, cut=7_000),
         lambda request, content: Reply(503),
-        lambda request, content: Reply(200, page, {"Content-Type": "text/html"}),
+        lambda request, content: Reply(200, b"<!DOCTYPE html>", {"Content-Type": "text/html"}),
         lambda request, content: Reply(429, headers={"Retry-After": "0"}),
-        lambda request, content: ranged(request, content, cut=50_000)]
-    with serving(archive, HOST) as (server, session):
+        lambda request, content: ranged(request, content, cut=0)]
+    archive.faults[METADATA] = list(faults)
+    with serving(archive, HOST) as (_, session):
         for _ in range(2):
             get_tracks("fma", keep=tmp_path, session=session)
     assert [path.name for path in tmp_path.iterdir()] == ["fma_metadata.zip"]
     assert (tmp_path / "fma_metadata.zip").read_bytes() == zips()[0]
-    assert archive.sent(server, METADATA) == len(zips()[0]) + len(page)
+    assert len(ranges(archive)) == -(-len(zips()[0]) // (STEP - 1)) + len(faults)
+
+
+@pytest.mark.parametrize("have", [1, STEP, 100_000, None])
+def test_a_download_that_was_killed_goes_on_where_it_was(archive, tmp_path, have):
+    (tmp_path / "fma_metadata.zip.part").write_bytes(zips()[0][:have])
+    with serving(archive, HOST) as (server, session):
+        get_tracks("fma", keep=tmp_path, session=session)
+        assert archive.sent(server, METADATA) == len(zips()[0]) - (have or len(zips()[0])) + 1
+    assert [path.name for path in tmp_path.iterdir()] == ["fma_metadata.zip"]
+
+
+def test_a_refusal_keeps_what_came_and_what_is_too_large_gets_no_name(archive, tmp_path,
+                                                                      monkeypatch):
+    monkeypatch.setattr(fma, "_STEP", STEP)
+    archive.faults[METADATA] = [ranged, lambda request, content: Reply(403)]
+    with serving(archive, HOST) as (_, session):
+        with pytest.raises(BadInput, match="HTTP 403"):
+            get_tracks("fma", keep=tmp_path, session=session)
+        [part] = tmp_path.iterdir()
+        assert part.suffix == ".part" and part.read_bytes() == zips()[0][:STEP]
+        monkeypatch.setattr(fma, "METADATA_MAX_BYTES", len(zips()[0]) - 1)
+        with pytest.raises(BadInput, match="are taken; left out"):
+            get_tracks("fma", keep=tmp_path, session=session)
+    assert [path.name for path in tmp_path.iterdir()] == [part.name]
 
 
 def test_metadata_of_a_wrong_checksum_are_named_and_downloaded_anew(archive, tmp_path):

@@ -75,9 +75,9 @@ def driver(url, tmp_path):
 
 
 def files(folder):
-    """Bytes by path of all that a corpus holds but its table, which is compared as such."""
+    """Bytes by path of all that a corpus holds but its tables, one of which is compared as such."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*")
-            if path.is_file() and path.name != "tracks.parquet"}
+            if path.is_file() and path.suffix != ".parquet"}
 
 
 def clips(folder):

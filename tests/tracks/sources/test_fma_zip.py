@@ -6,13 +6,11 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from remotezip import RemoteZip
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.previews import Clip
 from hiphoplib.tracks.sources import fma, web
-from hiphoplib.tracks.sources import fma_zip as fma_clips
 from hiphoplib.tracks.table import read_rejected, read_tracks
 from tests.fma_server import (
     CLIPS,
@@ -175,28 +173,27 @@ def test_clips_that_are_not_to_be_had_cost_their_rows_and_say_why(calm, tmp_path
 def test_the_directory_is_parsed_once_not_once_a_clip(monkeypatch, ids):
     opened = []
 
-    class Counted(RemoteZip):
+    class Counted(zipfile.ZipFile):
         def __init__(self, *arguments, **options):
             opened.append(1)
             super().__init__(*arguments, **options)
 
-    monkeypatch.setattr(fma_clips, "RemoteZip", Counted)
     with serving(Archive(*zips()), HOST) as (_, session):
         source = fma.FMA(session=session)
+        monkeypatch.setattr(zipfile, "ZipFile", Counted)
         for name in ids[:3]:
             source.ready()
             assert source.preview(Clip(name, None)) == invented_clips()[name]
     assert len(opened) == 1
 
 
-@pytest.mark.parametrize("part", [(-5, 10), (10, 5), (0, 2 ** 30)])
-def test_a_part_that_no_zip_has_is_not_asked_for(part):
-    with serving(Archive(*zips()), HOST) as (server, session):
-        parts = fma_clips.Parts(fma_clips.CLIPS_URL, web=web.Web(session), directory={})
-        for stream in (True, False):
-            with pytest.raises(zipfile.BadZipFile):
-                parts.fetch(part, stream)
-    assert not server.log
+def test_a_directory_that_is_too_large_is_not_asked_for(monkeypatch):
+    monkeypatch.setattr(fma, "_DIRECTORY_MAX_BYTES", 2000)
+    archive = Archive(*zips())
+    with serving(archive, HOST) as (server, session):
+        with pytest.raises(BadInput, match="fma_large.zip: not a zip that can be read"):
+            fma.FMA(session=session).ready()
+        assert archive.sent(server) == 1024
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "000/../1", "1", "٠٠٠٠٠٢", ""])

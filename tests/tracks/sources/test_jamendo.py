@@ -15,28 +15,14 @@ from tests.jamendo_server import (
     Service,
     catalogue,
     failed,
-    reaching,
     same,
-    surroundings,
     usable,
 )
 
-
-@pytest.fixture(autouse=True)
-def credential(monkeypatch):
-    surroundings(monkeypatch)
-
-
-@pytest.fixture
-def reach(server):
-    with reaching(server) as make:
-        yield make
-
-
 # the table
 
-def test_rows_are_what_the_service_says(reach):
-    tracks = get_tracks(reach(Service()))
+def test_rows_are_what_the_service_says(jamendo):
+    tracks = get_tracks(jamendo(Service()))
     known = {track["id"]: track for track in catalogue()}
     for row in tracks.itertuples():
         track = known[row.id]
@@ -52,8 +38,8 @@ def test_rows_are_what_the_service_says(reach):
     assert usable(tracks).sum() == 150 and usable(tracks).iloc[-1]
 
 
-def test_popularity_is_the_percentile_among_the_gathered_of_the_same_year(reach):
-    tracks = get_tracks(reach(Service()))
+def test_popularity_is_the_percentile_among_the_gathered_of_the_same_year(jamendo):
+    tracks = get_tracks(jamendo(Service()))
     assert "among the gathered tracks" in tracks["popularity_kind"][0]
     for _, year in tracks.groupby(tracks["release_date"].dt.year):
         listens = year["listens"].to_numpy()
@@ -63,34 +49,34 @@ def test_popularity_is_the_percentile_among_the_gathered_of_the_same_year(reach)
             100 * (below + equal / 2) / len(year))
 
 
-def test_licences_that_forbid_derivatives_are_taken_where_the_user_says_so(reach):
-    tracks = get_tracks(reach(Service(), no_derivatives=True))
+def test_licences_that_forbid_derivatives_are_taken_where_the_user_says_so(jamendo):
+    tracks = get_tracks(jamendo(Service(), no_derivatives=True))
     assert tracks["withheld"].isna().all() and len(tracks) == 150
     assert tracks["licence"].str.contains("-nd/").any()
 
 
-def test_every_page_is_asked_for_once_and_no_more_than_are_needed(reach):
+def test_every_page_is_asked_for_once_and_no_more_than_are_needed(jamendo):
     service = Service()
-    get_tracks(reach(service))
+    get_tracks(jamendo(service))
     asked = [tuple(sorted(query.items())) for query in service.asked]
     assert len(set(asked)) == len(asked)
     pages = [query for query in service.asked if query["limit"] == str(SIZE)]
     assert len(asked) - len(pages) == COUNTS
-    one_less = get_tracks(reach(Service(instead=lambda number: failed(6, "")
+    one_less = get_tracks(jamendo(Service(instead=lambda number: failed(6, "")
                           if number == len(asked) - 1 else None), n=150 - SIZE))
     assert usable(one_less).sum() == 150 - SIZE
     assert all({**query, "client_id": CLIENT_ID} == query and query["tags"] == "hiphop"
                and query["type"] == "single albumtrack" for query in service.asked)
 
 
-def test_the_seed_says_which_tracks_and_another_seed_says_others(reach):
-    one, other, again = (get_tracks(reach(Service(), seed=seed)) for seed in (0, 1, 0))
+def test_the_seed_says_which_tracks_and_another_seed_says_others(jamendo):
+    one, other, again = (get_tracks(jamendo(Service(), seed=seed)) for seed in (0, 1, 0))
     assert same(one, again) and set(one["id"]) != set(other["id"])
 
 
-def test_all_there_is_comes_where_that_is_less(reach):
+def test_all_there_is_comes_where_that_is_less(jamendo):
     service = Service()
-    tracks = get_tracks(reach(service, n=5000))
+    tracks = get_tracks(jamendo(service, n=5000))
     allowed = [track["id"] for track in catalogue() if track["audiodownload_allowed"]]
     assert sorted(tracks["id"]) == sorted(allowed)
     assert len(service.asked) - COUNTS == sum(
@@ -100,19 +86,19 @@ def test_all_there_is_comes_where_that_is_less(reach):
 
 # going on
 
-def test_a_table_is_made_again_without_asking(reach, tmp_path, monkeypatch):
-    first = reach(Service()).tracks(tmp_path)
+def test_a_table_is_made_again_without_asking(jamendo, tmp_path, monkeypatch):
+    first = jamendo(Service()).tracks(tmp_path)
     assert all(path.parent == tmp_path / "pages" for path in tmp_path.rglob("*.json"))
     monkeypatch.delenv("JAMENDO_CLIENT_ID")
     for offline in (False, True):
         service = Service()
-        again = reach(service, offline=offline).tracks(tmp_path)
+        again = jamendo(service, offline=offline).tracks(tmp_path)
         pd.testing.assert_frame_equal(again, first)
         assert service.asked == []
 
 
-def test_a_page_says_what_was_asked_and_when(reach, tmp_path):
-    tracks = reach(Service()).tracks(tmp_path)
+def test_a_page_says_what_was_asked_and_when(jamendo, tmp_path):
+    tracks = jamendo(Service()).tracks(tmp_path)
     pages = [json.loads(path.read_text()) for path in (tmp_path / "pages").iterdir()]
     assert set(tracks["collected_at"]) <= {page["asked_at"] for page in pages}
     for page in pages:
@@ -120,24 +106,24 @@ def test_a_page_says_what_was_asked_and_when(reach, tmp_path):
         assert page["answer"]["headers"]["status"] == "success"
 
 
-def test_wherever_it_is_stopped_it_goes_on_to_the_same_table(reach, tmp_path):
+def test_wherever_it_is_stopped_it_goes_on_to_the_same_table(jamendo, tmp_path):
     service = Service()
-    whole, count = reach(service, n=120).tracks(), len(service.asked)
+    whole, count = jamendo(service, n=120).tracks(), len(service.asked)
     assert count > COUNTS + 3
     for stop in range(count):
         keep = tmp_path / str(stop)
         stopped = Service(instead=lambda number, stop=stop: failed(6, "Rate limit exceeded.")
                           if number == stop else None)
         with pytest.raises(TryLater):
-            reach(stopped, n=120).tracks(keep)
+            jamendo(stopped, n=120).tracks(keep)
         assert len(stopped.asked) == stop + 1
         rest = Service()
-        assert same(reach(rest, n=120).tracks(keep), whole)
+        assert same(jamendo(rest, n=120).tracks(keep), whole)
         assert stopped.asked[:-1] + rest.asked == service.asked
 
 
-def test_a_damaged_page_is_asked_for_again(reach, tmp_path):
-    first = reach(Service()).tracks(tmp_path)
+def test_a_damaged_page_is_asked_for_again(jamendo, tmp_path):
+    first = jamendo(Service()).tracks(tmp_path)
     pages = {path: json.loads(path.read_text()) for path in (tmp_path / "pages").iterdir()}
     path, page = next(item for item in pages.items() if item[1]["query"]["limit"] == SIZE)
     damages = [b"", b"{", path.read_bytes()[:5000], b"[]",
@@ -147,45 +133,45 @@ def test_a_damaged_page_is_asked_for_again(reach, tmp_path):
         path.write_bytes(damage)
         path.with_name(f"{path.name}.part").write_bytes(b"half")
         service = Service()
-        assert same(reach(service).tracks(tmp_path), first)
+        assert same(jamendo(service).tracks(tmp_path), first)
         assert len(service.asked) == 1
 
 
-def test_more_tracks_begin_with_the_fewer(reach, tmp_path):
-    few = reach(Service(), n=100).tracks(tmp_path)
+def test_more_tracks_begin_with_the_fewer(jamendo, tmp_path):
+    few = jamendo(Service(), n=100).tracks(tmp_path)
     service = Service()
-    many = reach(service, n=200).tracks(tmp_path)
+    many = jamendo(service, n=200).tracks(tmp_path)
     assert many["id"].tolist()[:len(few)] == few["id"].tolist() and usable(many).sum() == 200
-    assert same(many, reach(Service(), n=200).tracks())
+    assert same(many, jamendo(Service(), n=200).tracks())
     assert service.asked and not any(query["limit"] == "1" for query in service.asked)
 
 
-def test_offline_takes_what_is_there(reach, tmp_path):
+def test_offline_takes_what_is_there(jamendo, tmp_path):
     stopped = Service(instead=lambda number: failed(6, "") if number == COUNTS + 2 else None)
     with pytest.raises(TryLater):
-        reach(stopped, n=200).tracks(tmp_path)
+        jamendo(stopped, n=200).tracks(tmp_path)
     service = Service()
-    some = reach(service, n=200, offline=True).tracks(tmp_path)
-    whole = reach(Service(), n=200).tracks()
+    some = jamendo(service, n=200, offline=True).tracks(tmp_path)
+    whole = jamendo(Service(), n=200).tracks()
     assert some["id"].tolist() == whole["id"].tolist()[:len(some)] and 0 < len(some) < len(whole)
     assert service.asked == []
 
 
-def test_offline_passes_over_a_damaged_page(reach, tmp_path):
-    reach(Service()).tracks(tmp_path)
+def test_offline_passes_over_a_damaged_page(jamendo, tmp_path):
+    jamendo(Service()).tracks(tmp_path)
     for path in list((tmp_path / "pages").iterdir()):
         page = json.loads(path.read_text())
         path.write_text(json.dumps({**page, "answer": [None]}))
         service = Service()
-        assert len(reach(service, offline=True).tracks(tmp_path)) and service.asked == []
+        assert len(jamendo(service, offline=True).tracks(tmp_path)) and service.asked == []
         path.write_text(json.dumps(page))
 
 
 @pytest.mark.parametrize("kept", ["nowhere", "nothing", "only totals"])
-def test_offline_without_answers_is_an_error(reach, tmp_path, kept):
+def test_offline_without_answers_is_an_error(jamendo, tmp_path, kept):
     if kept == "only totals":
         service = Service(instead=lambda number: failed(6, "") if number == COUNTS else None)
         with pytest.raises(TryLater):
-            reach(service).tracks(tmp_path)
-    with pytest.raises(BadInput, match="no answers with tracks are kept.*without --offline first"):
-        reach(Service(), offline=True).tracks(None if kept == "nowhere" else tmp_path)
+            jamendo(service).tracks(tmp_path)
+    with pytest.raises(BadInput, match="no responses with tracks are kept.*without --offline"):
+        jamendo(Service(), offline=True).tracks(None if kept == "nowhere" else tmp_path)

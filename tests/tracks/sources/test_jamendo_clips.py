@@ -11,26 +11,11 @@ from hiphoplib.audio.files import encode, middle
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.previews import Clip
-from hiphoplib.tracks.sources import web
 from tests.jamendo_server import (
-    CLIENT_ID,
     HOSTS,
     Service,
-    reaching,
     usable,
 )
-
-
-@pytest.fixture(autouse=True)
-def credential(monkeypatch):
-    monkeypatch.setenv("JAMENDO_CLIENT_ID", CLIENT_ID)
-    monkeypatch.setattr(web, "PAUSE", 0.001)
-
-
-@pytest.fixture
-def reach(server):
-    with reaching(server) as make:
-        yield make
 
 
 def tones(sr, channels, *parts):
@@ -96,18 +81,18 @@ def test_what_is_no_audio_is_an_error_of_one_line(content):
         middle(content, name="clip 7")
 
 
-def test_a_clip_is_the_middle_of_the_track(reach):
+def test_a_clip_is_the_middle_of_the_track(jamendo):
     audio = encode(tones(22_050, 1, (300, 15), (1000, 30), (3000, 15)), 22_050)
     service = Service(audio=audio)
-    source = reach(service)
+    source = jamendo(service)
     clip = source.preview(Clip("1000", f"https://{HOSTS[1]}/download/track/1000/mp31/"))
     found, info = pitches(clip)
     assert abs(info.duration - 30) < 0.3 and np.abs(found[1:29] - 1000).max() < 3
     assert service.clips == ["/download/track/1000/mp31/"] and service.asked == []
 
 
-def test_a_clip_that_is_not_to_be_had_costs_one_row(reach):
-    source = reach(Service(audio=b"<html>gone</html>"))
+def test_a_clip_that_is_not_to_be_had_costs_one_row(jamendo):
+    source = jamendo(Service(audio=b"<html>gone</html>"))
     with pytest.raises(BadInput, match="^clip 7: 17 bytes that are not audio") as caught:
         source.preview(Clip("7", f"https://{HOSTS[1]}/download/track/7/mp31/"))
     assert not isinstance(caught.value, (TryLater, Unreachable))
@@ -115,12 +100,12 @@ def test_a_clip_that_is_not_to_be_had_costs_one_row(reach):
         source.preview(Clip("7", f"http://{HOSTS[1]}/download/track/7/mp31/"))
 
 
-def test_a_corpus_has_clips_of_what_may_be_trained_on_and_grows(reach, tmp_path):
+def test_a_corpus_has_clips_of_what_may_be_trained_on_and_grows(jamendo, tmp_path):
     audio = encode(tones(22_050, 1, (300, 4)), 22_050)
     seen = []
     for n in (5, 8):
         service = Service(audio=audio)
-        tracks = gather(reach(service, n=n), tmp_path / "corpus", jobs=2)
+        tracks = gather(jamendo(service, n=n), tmp_path / "corpus", jobs=2)
         want = tracks[usable(tracks)]
         assert len(want) == n and tracks["withheld"].notna().any()
         assert all("-nd/" not in licence for licence in want["licence"])
@@ -131,9 +116,9 @@ def test_a_corpus_has_clips_of_what_may_be_trained_on_and_grows(reach, tmp_path)
     assert len(set(itertools.chain(*seen))) == len(got)
 
 
-def test_offline_no_clip_is_asked_for_either(reach, tmp_path):
-    gather(reach(Service(audio=encode(tones(22_050, 1, (300, 4)), 22_050)), n=5), tmp_path)
+def test_offline_no_clip_is_asked_for_either(jamendo, tmp_path):
+    gather(jamendo(Service(audio=encode(tones(22_050, 1, (300, 4)), 22_050)), n=5), tmp_path)
     next((tmp_path / "audio").iterdir()).unlink()
     service = Service()
-    assert len(gather(reach(service, n=5, offline=True), tmp_path))
+    assert len(gather(jamendo(service, n=5, offline=True), tmp_path))
     assert service.asked == [] and service.clips == []

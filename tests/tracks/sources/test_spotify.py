@@ -18,16 +18,11 @@ from tests.spotify_gathering import (
     same,
     searches,
     serve,
-    surroundings,
     undisturbed,
 )
 from tests.spotify_server import ACCOUNTS, API, CLIPS, HOSTS, YEARS, at, at_random
 
-
-@pytest.fixture(autouse=True)
-def its_surroundings(monkeypatch, tmp_path):
-    with surroundings(monkeypatch, tmp_path):
-        yield
+pytestmark = pytest.mark.usefixtures("spotify")
 
 
 def test_a_thousand_tracks_come_through_faults(tmp_path):

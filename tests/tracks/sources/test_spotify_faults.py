@@ -9,7 +9,7 @@ from urllib3.util import Retry
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import get_tracks
-from hiphoplib.tracks.sources import spotify_search, web
+from hiphoplib.tracks.sources import web
 from hiphoplib.tracks.sources.spotify import Spotify
 from tests import spotify_server
 from tests.loopback import Reply, serving
@@ -19,16 +19,11 @@ from tests.spotify_gathering import (
     refused,
     same,
     searches,
-    surroundings,
     undisturbed,
 )
 from tests.spotify_server import ACCOUNTS, API, HOSTS, YEARS, after, at, error, page
 
-
-@pytest.fixture(autouse=True)
-def its_surroundings(monkeypatch, tmp_path):
-    with surroundings(monkeypatch, tmp_path):
-        yield
+pytestmark = pytest.mark.usefixtures("spotify")
 
 
 SURVIVED = [*((API, kind) for kind in ("429", "500", "502", "503", "cut", "slow", "html", "list",
@@ -139,16 +134,16 @@ def test_what_cannot_be_survived_is_said_in_one_line(tmp_path, host, fault, kind
 
 @pytest.mark.parametrize("host", [API, ACCOUNTS])
 def test_a_service_that_does_not_answer_in_time_is_named(monkeypatch, host):
-    monkeypatch.setattr(spotify_search, "TIMEOUT", (0.05, 0.05))
+    monkeypatch.setattr(web, "TIMEOUT", (0.05, 0.05))
     monkeypatch.setattr(web, "TRIES", 2)
     service = spotify_server.Spotify(faults={host: after(ALWAYS, Reply(200, b"", delay=0.15))})
     assert refused(service, Unreachable).startswith(host)
 
 
 def test_an_endless_answer_is_not_taken(monkeypatch):
-    monkeypatch.setattr(spotify_search, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(web, "MAX_BYTES", 100_000)
     service = spotify_server.Spotify(faults={API: after(ALWAYS, page(["x" * 200_000]))})
-    assert "too large" in refused(service, Unreachable)
+    assert "are taken" in refused(service)
 
 
 def test_a_quota_without_a_time_stops_as_well():

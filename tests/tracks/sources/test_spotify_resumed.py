@@ -19,14 +19,10 @@ from hiphoplib.tracks.sources.spotify import Spotify
 from tests import spotify_server
 from tests.loopback import rerouted, serving
 from tests.paths import ROOT
-from tests.spotify_gathering import gather, same, searches, surroundings, undisturbed
+from tests.spotify_gathering import gather, same, searches, undisturbed
 from tests.spotify_server import API, CLIPS, HOSTS, YEARS, after
 
-
-@pytest.fixture(autouse=True)
-def its_surroundings(monkeypatch, tmp_path):
-    with surroundings(monkeypatch, tmp_path):
-        yield
+pytestmark = pytest.mark.usefixtures("spotify")
 
 
 def test_a_quota_says_when_to_go_on_and_going_on_loses_nothing(tmp_path):
@@ -117,7 +113,7 @@ def test_offline_the_table_is_made_again(tmp_path, monkeypatch, capsys):
     assert len(more) >= 120 and list(more["id"][:120]) == list(tracks["id"])
     with pytest.raises(TryLater, match="without --offline"):
         source.preview(Clip("x", f"https://{CLIPS}/mp3-preview/x"))
-    with pytest.raises(BadInput, match="no track.*without --offline"):
+    with pytest.raises(BadInput, match="no responses with tracks.*without --offline"):
         get_tracks(Spotify(120, **options), tmp_path / "elsewhere")
 
 

@@ -7,14 +7,10 @@ import pytest
 
 from tests import spotify_server
 from tests.paths import SHARED
-from tests.spotify_gathering import ALWAYS, gather, refused, serve, surroundings
+from tests.spotify_gathering import ALWAYS, gather, refused, serve
 from tests.spotify_server import API, CLIPS, after, page
 
-
-@pytest.fixture(autouse=True)
-def its_surroundings(monkeypatch, tmp_path):
-    with surroundings(monkeypatch, tmp_path):
-        yield
+pytestmark = pytest.mark.usefixtures("spotify")
 
 
 GOOD = spotify_server.catalogue()[0]
@@ -25,9 +21,9 @@ TAKEN = {
     "name": [None, 5, "", "half \ud83d a pair", "x" * 9999],
     "album": [None, [], "DAMN.", {}, {"name": 1, "images": "none", "release_date": 2017}],
     "external_ids": [None, [], "isrc", {"isrc": 5}], "explicit": [None, "yes", 1],
-    "popularity": [None, True, "50", -1, 101, 1e400, float("nan"), [50]],
+    "popularity": [None, True, "fifty", -1, 101, 1e400, float("nan"), [50]],
     "duration_ms": [None, 0, -5, "long", 1e300, True], "preview_url": [None, 5, ""],
-    "artists": [[{"name": "A"}], [{"name": "A", "id": 5}, None, {"name": "\ud83d", "id": "x"}]],
+    "artists": [[{"name": "A"}], [{"name": "A", "id": []}, None, {"name": "\ud83d", "id": "x"}]],
     "external_urls": [None], "is_local": [True], "type": ["episode"],
 }
 DATES = {"2017": "2017-01-01", "2017-04": "2017-04-01", "2017-04-14": "2017-04-14", "0000": None,
