@@ -6,6 +6,7 @@ A command imports what it needs when it runs: TensorFlow takes seconds to load, 
 import errno
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -68,10 +69,7 @@ class _InOrder(click.Group):
 
 @click.group(cls=_InOrder, context_settings={"max_content_width": 100})
 def program():
-    """Which unreleased tracks have a chance?
-
-    The stages of the report, then the studies. Each goes on where it was stopped.
-    """
+    """Which unreleased tracks have a chance? Every command goes on where it was stopped."""
 
 
 def _all_of(*decorators: Callable) -> Callable:
@@ -85,8 +83,7 @@ def _all_of(*decorators: Callable) -> Callable:
 
 _corpus = click.argument("corpus", type=PATH, metavar="data/NAME")
 _grid = click.option("--grid", type=click.Choice(["quick", "full"]), default="quick",
-                     show_default=True,
-                     help="64 bands x 323 frames, or 128 x 1292 as in 2021.")
+                     show_default=True, help="64 bands x 323 frames, or 128 x 1292 as in 2021.")
 _folds = click.option("--folds", type=int, metavar="K", help="K-fold cross-validation; 0: one "
                       "split, 10 % for the test set. Default: 5 below 500 tracks, 3 below 1000, "
                       "else 0.")
@@ -95,8 +92,7 @@ _protocol = _all_of(_corpus, _grid, _folds, click.option(
     help="Keep artists in one set, test on the newest tracks, or draw at random."))
 _jobs = click.option("--jobs", type=int, default=-1, metavar="N",
                      help="Processes; default: one a core. Results do not depend on it.")
-_json = click.option("--json", "json_path", type=PATH, metavar="FILE",
-                     help="Write the results here.")
+_json = click.option("--json", "out", type=PATH, metavar="FILE", help="Write the results here.")
 
 
 @program.group()
@@ -110,14 +106,13 @@ class _Years(click.ParamType):
     name = "FIRST-LAST"
 
     def convert(self, value, param, ctx):
-        """Return the two years."""
         if not isinstance(value, str):
             return value
         first, _, last = value.partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()
-                and 1900 <= int(first) <= int(last or first) <= 2100):
-            self.fail(f"{value} is not like 1990-2020", param, ctx)
-        return int(first), int(last or first)
+        last = last or first
+        if first.isdecimal() and last.isdecimal() and 1900 <= int(first) <= int(last) <= 2100:
+            return int(first), int(last)
+        self.fail(f"{value} is not like 1990-2020", param, ctx)
 
 
 _out = _all_of(
@@ -139,64 +134,13 @@ def _n(default):
 
 
 def _years(first, last):
-    return click.option("--years", type=_Years(), default=(first, last),
-                        help=f"Of release; default {first}-{last}.")
+    return click.option("--years", type=_Years(), default=(first, last), help="Of release.",
+                        show_default=f"{first}-{last}")
 
 
-@gather.command()
-@_all_of(_out, _n(600), _seed)
-def synthetic(**options):
-    """Render hip-hop beats whose popularity has known causes."""
-    _gather("synthetic", **options)
-
-
-@gather.command()
-@_out
-@click.argument("path", type=PATH, metavar="FOLDER")
-@click.option("--allow-http", is_flag=True,
-              help="Also take previews from addresses that are not https.")
-def folder(**options):
-    """Take a folder with tracks.csv and its audio."""
-    _gather("folder", **options)
-
-
-@gather.command()
-@_all_of(_out, _n(4000), _seed, _no_derivatives)
-@click.option("--genre", default="Hip-Hop", show_default=True, help="As the archive spells it.")
-@click.option("--zip", type=PATH, metavar="FILE", help="fma_large.zip (93 GiB), where you have it; "
-              "else clips are read from the archive's server one by one.")
-@click.option("--metadata", type=PATH, metavar="FILE", help="fma_metadata.zip, where you have it.")
-def fma(**options):
-    """Take Creative Commons music and its listens from the Free Music Archive.
-
-    Downloads 342 MiB of metadata once, then about 1 MB a clip.
-    """
-    _gather("fma", **options)
-
-
-@gather.command()
-@_all_of(_out, _n(1000), _seed, _years(1990, 2025), _offline)
-@click.option("--genre", default="hip-hop", show_default=True,
-              help="As Spotify's search spells it.")
-@click.option("--i-have-permission", "permission", is_flag=True, help="Spotify has allowed you to "
-              "train on its content, which its terms forbid otherwise.")
-def spotify(**options):
-    """Search Spotify, with an application that still gets popularity and previews.
-
-    Needs SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET in the environment.
-    """
-    _gather("spotify", **options)
-
-
-@gather.command()
-@_all_of(_out, _n(1000), _seed, _years(2005, 2025), _offline, _no_derivatives)
-@click.option("--tag", default="hiphop", show_default=True)
-def jamendo(**options):
-    """Take Creative Commons music and its listens from Jamendo.
-
-    Needs JAMENDO_CLIENT_ID in the environment.
-    """
-    _gather("jamendo", **options)
+def _source(name, text, *options):
+    """Add a source to `gather`, with its own options."""
+    gather.command(name, help=text)(_all_of(_out, *options)(partial(_gather, name)))
 
 
 def _gather(source, out, jobs, retry_rejected, **settings):
@@ -216,11 +160,36 @@ def _gather(source, out, jobs, retry_rejected, **settings):
         print(f"{count:7d}  flagged as {flag}, left in")
 
 
+_source("synthetic", "Render hip-hop beats whose popularity has known causes.", _n(600), _seed)
+_source("folder", "Take a folder with tracks.csv and its audio.",
+        click.argument("path", type=PATH, metavar="FOLDER"),
+        click.option("--allow-http", is_flag=True,
+                     help="Also take previews from addresses that are not https."))
+_source("fma", "Take Creative Commons music and its listens from the Free Music Archive: 342 MiB "
+        "of metadata once, then about 1 MB a clip.", _n(4000), _seed, _no_derivatives,
+        click.option("--genre", default="Hip-Hop", show_default=True,
+                     help="As the archive spells it."),
+        click.option("--zip", type=PATH, metavar="FILE", help="fma_large.zip (93 GiB), where you "
+                     "have it; else clips are read from the archive's server one by one."),
+        click.option("--metadata", type=PATH, metavar="FILE",
+                     help="fma_metadata.zip, where you have it."))
+_source("spotify", "Search Spotify, with an application that still gets popularity and previews. "
+        "Needs SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET in the environment.",
+        _n(1000), _seed, _years(1990, 2025), _offline,
+        click.option("--genre", default="hip-hop", show_default=True,
+                     help="As Spotify's search spells it."),
+        click.option("--i-have-permission", "permission", is_flag=True, help="Spotify has allowed "
+                     "you to train on its content, which its terms forbid otherwise."))
+_source("jamendo", "Take Creative Commons music and its listens from Jamendo. Needs "
+        "JAMENDO_CLIENT_ID in the environment.", _n(1000), _seed, _years(2005, 2025), _offline,
+        _no_derivatives, click.option("--tag", default="hiphop", show_default=True))
+
+
 @program.command()
 @_all_of(_corpus, _json)
 @click.option("--name", help="What the numbers are of; default: the folder's name.")
 @click.pass_obj
-def describe(command, corpus, json_path, name):
+def describe(command, corpus, out, name):
     """Describe a corpus in numbers that name no track and no artist."""
     from hiphoplib.evaluation.evaluate import write_results
     from hiphoplib.evaluation.label import popularity_by_age, version_noise
@@ -239,8 +208,8 @@ def describe(command, corpus, json_path, name):
         print(f"{summary['artist_share']:7.1%}  of the variance of popularity is between artists")
     for year, row in years_table(summary).iterrows():
         print(f"{year:7d}  {row['tracks']:5.0f} tracks, median {row['median']:.0f}")
-    if json_path:
-        write_results({"name": name or corpus.name, "command": command, **summary}, json_path)
+    if out:
+        write_results({"name": name or corpus.name, "command": command, **summary}, out)
 
 
 @program.command()
@@ -294,9 +263,8 @@ def train(corpus, grid, split, folds, jobs, models, seeds, epochs, out):
         raise BadInput("--out: one model a folder; give --model once")
     experiment = prepare(corpus, grid, split, folds)
     runs = train_models(experiment, list(models), range(seeds), jobs=jobs, epochs=epochs)
-    for model in models:
-        own = [run for run in runs if run.parent.name == model]
-        print(f"{model}: {len(own)} runs in {own[0].parent}")
+    for parent in dict.fromkeys(run.parent for run in runs):
+        print(f"{parent.name}: {len(runs) // len(models)} runs in {parent}")
     if out:
         _save(experiment, models[0], out, range(seeds))
 
@@ -325,7 +293,7 @@ def _save(experiment, model, out, seeds):
 @click.option("--power", is_flag=True, help="Also find how many tracks a finding needs; trains the "
               "CRNN on smaller corpora.")
 @click.pass_obj
-def evaluate(command, corpus, grid, split, folds, json_path, models, splits, power):
+def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
     """Evaluate models on their test sets."""
     from hiphoplib.evaluation.bootstrap import Estimate
     from hiphoplib.evaluation.evaluate import evaluate as evaluate_models
@@ -345,8 +313,8 @@ def evaluate(command, corpus, grid, split, folds, json_path, models, splits, pow
     for name, model in results["models"].items():
         print(f"{name:21s} AUC {Estimate.read(model['auc'])}   "
               f"accuracy {Estimate.read(model['accuracy'])}")
-    if json_path:
-        write_results(results, json_path)
+    if out:
+        write_results(results, out)
 
 
 @program.command()

@@ -72,17 +72,17 @@ def mean_over(values: ArrayLike, weights: np.ndarray) -> dict | None:
         ``mean``, ``low``, ``high``; lists where the values have further axes; None where no clip
         is left.
     """
-    values = np.asarray(values, float)
-    there = ~np.isnan(values.reshape(len(values), -1)).any(axis=1)
+    array = np.asarray(values, dtype=float)
+    there = ~np.isnan(array.reshape(len(array), -1)).any(axis=1)
     if not there.any():
         return None
-    values, weights = values[there], weights[:, there].astype(float)
+    array, weights = array[there], weights[:, there].astype(float)
     weights = weights[weights.any(axis=1)]
-    draws = np.tensordot(weights / weights.sum(axis=1, keepdims=True), values, axes=1)
-    if values.ndim == 1:
-        return asdict(Resampled(values.mean(), draws).estimate())
+    draws = np.tensordot(weights / weights.sum(axis=1, keepdims=True), array, axes=1)
+    if array.ndim == 1:
+        return asdict(Resampled(array.mean(), draws).estimate())
     low, high = np.percentile(draws, [2.5, 97.5], axis=0)
-    return {"mean": values.mean(axis=0).tolist(), "low": low.tolist(), "high": high.tolist()}
+    return {"mean": array.mean(axis=0).tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
 def _recovery(clips, weights):
