@@ -5,11 +5,14 @@ Deletion and insertion curves (Petsiuk, Das & Saenko, BMVC 2018) ask the network
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import trapezoid
 from sklearn.metrics import roc_auc_score
 
+from hiphoplib.evaluation.bootstrap import Resampled
 from hiphoplib.explanation.lime import Attribution, Model, probabilities
 from hiphoplib.explanation.segments import Fill, compose
 
@@ -117,3 +120,32 @@ def top_hit(weights: np.ndarray, truth: np.ndarray, top: int = 1) -> bool:
 def _ranked(scores):
     """Return the numbers of segments in the order of their scores, the highest first."""
     return np.argsort(-np.ravel(scores), kind="stable")
+
+
+def mean_over(values: ArrayLike, weights: np.ndarray) -> dict | None:
+    """Return the mean over clips with its 95 % interval.
+
+    Parameters
+    ----------
+    values : array-like [shape=(clips,) or (clips, …)]
+        Clips with NaN are left out.
+    weights : np.ndarray [shape=(resamples, clips)]
+        Of a `Bootstrap`.
+
+    Returns
+    -------
+    dict or None
+        ``mean``, ``low``, ``high``; lists where the values have further axes; None where no clip
+        is left.
+    """
+    array = np.asarray(values, dtype=float)
+    there = ~np.isnan(array.reshape(len(array), -1)).any(axis=1)
+    if not there.any():
+        return None
+    array, weights = array[there], weights[:, there].astype(float)
+    weights = weights[weights.any(axis=1)]
+    draws = np.tensordot(weights / weights.sum(axis=1, keepdims=True), array, axes=1)
+    if array.ndim == 1:
+        return asdict(Resampled(array.mean(), draws).estimate())
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
+    return {"mean": array.mean(axis=0).tolist(), "low": low.tolist(), "high": high.tolist()}

@@ -97,7 +97,7 @@ def notebooks(paths, commit):
     Without a name: the report, into build/<corpus>, with a page beside it, a model to score with,
     and a table of what each stage took.
     """
-    from hiphoplib.studies.notebooks import execute_notebooks, make_report
+    from hiphoplib.studies.documents import execute_notebooks, make_report
 
     if paths:
         execute_notebooks(paths)
@@ -108,7 +108,7 @@ def notebooks(paths, commit):
 @click.command()
 def presentation():
     """Typeset Presentation.pdf from the results files."""
-    from hiphoplib.studies.presentation import make_presentation
+    from hiphoplib.studies.documents import make_presentation
 
     print(make_presentation())
 
@@ -120,7 +120,7 @@ def presentation():
 @click.option("--out", type=_PATH, default=Path("images"), show_default=True)
 def pictures(model, songs, out):
     """Score ten rendered songs, and photograph the report on them with Chromium."""
-    from hiphoplib.studies.presentation import make_pictures
+    from hiphoplib.studies.documents import make_pictures
 
     print(*make_pictures(model, songs, out), sep="\n")
 

@@ -8,6 +8,7 @@ network would be sure of one label where it hears nothing, and nothing in a clip
 matter to it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,13 +21,13 @@ from lime import lime_image
 
 from hiphoplib.audio.mel import MelGrid
 from hiphoplib.evaluation.bootstrap import Bootstrap
-from hiphoplib.explanation.faithfulness import recovery, top_hit
+from hiphoplib.explanation.faithfulness import mean_over, recovery, top_hit
 from hiphoplib.explanation.lime import SEEDS, explain, lime_run, no_progress_bar, probabilities
 from hiphoplib.explanation.segments import Fill, SegmentGrid, fills
 from hiphoplib.io import progress
+from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.training import Run, fit
 from hiphoplib.run_size import run_size
-from hiphoplib.studies.explanation_summary import mean_over
 
 SMALL = MelGrid(32, 4096, name="planted")
 BANDS = {"level": ("sub and bass", "low mids"), "texture": ("vocals and snare", "hats and air")}
@@ -188,3 +189,91 @@ def check_planted() -> dict:
     both = pd.concat(tables).mean()
     return {**{name: float(both[name]) for name in (
         "recovery", "top1", "recovery_lime_default", "top1_lime_default")}, "kinds": kinds}
+
+
+@dataclass(frozen=True, eq=False)
+class Cause:
+    """A cause of popularity in one synthetic track.
+
+    Parameters
+    ----------
+    segments : np.ndarray of bool [shape=(n_bands, n_segments)]
+        In which it acts: of bands that it reaches into, and of stretches that it fills at least
+        half of, or, where it fills none that far, the stretch that it fills most.
+    weight : float
+        Of the cause, relative to the others.
+    value : float
+        In standard deviations, above 0 where it speaks for popularity.
+    """
+
+    segments: np.ndarray
+    weight: float
+    value: float
+
+    @property
+    def sign(self) -> int:
+        """1 where it speaks for popularity, -1 where against."""
+        return 1 if self.value > 0 else -1
+
+
+def read_truth(experiment: Experiment) -> dict | None:
+    """Read what the popularity of a synthetic data set is made of.
+
+    Parameters
+    ----------
+    experiment : Experiment
+
+    Returns
+    -------
+    dict or None
+        None of any other data set.
+    """
+    path = experiment.folder / "truth.json"
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def causes_in(truth: dict, track_id: str, grid: SegmentGrid) -> dict[str, Cause]:
+    """Return the causes in a synthetic track.
+
+    Parameters
+    ----------
+    truth : dict
+        From `read_truth`.
+    track_id : str
+    grid : SegmentGrid
+
+    Returns
+    -------
+    dict of str to Cause
+    """
+    causes = {}
+    for name, values in truth["tracks"][track_id]["causes"].items():
+        cause = truth["causes"][name]
+        low, high = cause["band_hz"]
+        bands = [lower < high and upper > low for lower, upper in grid.bands.values()]
+        shares = np.array([_filled(grid.span(number), values["times_s"])
+                           for number in range(grid.shape[1])])
+        stretches = (shares > 0) & (shares >= min(0.5, shares.max()))
+        causes[name] = Cause(np.outer(bands, stretches), cause["weight"], values["value"])
+    return causes
+
+
+def strongest(causes: dict[str, Cause]) -> Cause:
+    """Return the cause that moves a track most.
+
+    Parameters
+    ----------
+    causes : dict of str to Cause
+
+    Returns
+    -------
+    Cause
+    """
+    return max(causes.values(), key=lambda cause: abs(cause.weight * cause.value))
+
+
+def _filled(span, times):
+    """Return the share of a span in s that lies within some of the times."""
+    start, end = span
+    return sum(max(0.0, min(end, stop) - max(start, begin)) for begin, stop in times) / (
+        end - start)

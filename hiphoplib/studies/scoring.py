@@ -11,10 +11,10 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate
+from hiphoplib.explanation.faithfulness import mean_over
 from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
 from hiphoplib.scoring.score import MIN_NETWORKS, reliably_above, score_tracks
-from hiphoplib.studies.explanation_summary import mean_over
 from hiphoplib.tracks.synthetic.beats import SR
 from hiphoplib.tracks.synthetic.corpus import WEIGHTS
 from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs

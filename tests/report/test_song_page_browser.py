@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 from hiphoplib.cli import main
 from hiphoplib.report.song_page import MAX_IN_TABLE, make_report
 from hiphoplib.scoring.score import displayable
-from hiphoplib.studies.presentation import BROWSERS, HEIGHT, SCALE, WIDTH
+from hiphoplib.studies.documents import BROWSERS, HEIGHT, SCALE, WIDTH
 from tests.scored_songs import (
     HOSTILE,
     invented,
@@ -375,7 +375,7 @@ def test_it_prints_without_players(report, opened):
 
 def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
     # in a process of its own: one of ours has a browser already
-    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.studies.presentation import "
+    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.studies.documents import "
                     "_browser, _take_pictures; _take_pictures(*sys.argv[1:], _browser())",
                     report, tmp_path], check=True)
     pictures = [plt.imread(path) for path in sorted(tmp_path.iterdir())]

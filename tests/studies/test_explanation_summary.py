@@ -5,16 +5,11 @@ import pytest
 from scipy.special import comb
 
 from hiphoplib.evaluation.bootstrap import Bootstrap
+from hiphoplib.explanation.faithfulness import mean_over
 from hiphoplib.explanation.lime import Attribution
 from hiphoplib.models.experiment import prepare
-from hiphoplib.studies.explanation_summary import (
-    Cause,
-    hit_by_chance,
-    mean_over,
-    read_truth,
-    summarise,
-    top_overlap,
-)
+from hiphoplib.studies.explanations import hit_by_chance, summarise, top_overlap
+from hiphoplib.studies.planted import Cause, read_truth
 from tests.known_models import GRID, segments
 
 CLIPS = 30

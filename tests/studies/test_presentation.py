@@ -21,7 +21,7 @@ import typst
 from hiphoplib import report
 from hiphoplib.errors import BadInput
 from hiphoplib.studies import learning_curve as power
-from hiphoplib.studies.presentation import FONTS, SOURCE, _needed_files, make_presentation
+from hiphoplib.studies.documents import FONTS, SOURCE, _needed_files, make_presentation
 from tests.paths import ROOT
 
 PARTS = "presentation"  # folder of what the source imports

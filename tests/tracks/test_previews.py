@@ -12,7 +12,7 @@ from hiphoplib.parallel import DIED, unordered
 from hiphoplib.tracks import previews
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.previews import Clip, clip_path, download_previews
-from hiphoplib.tracks.sources.folder import Folder
+from hiphoplib.tracks.sources.base import Folder
 from hiphoplib.tracks.table import read_rejected, read_tracks
 
 

@@ -10,7 +10,7 @@ from hiphoplib.errors import TryLater
 from hiphoplib.tracks import previews
 from hiphoplib.tracks.previews import download_previews
 from hiphoplib.tracks.sources import web
-from hiphoplib.tracks.sources.folder import Folder
+from hiphoplib.tracks.sources.base import Folder
 from hiphoplib.tracks.table import normalise, read_rejected
 from tests.loopback import Reply, serving
 

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+import requests
 
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks.table import normalise
+from hiphoplib.tracks.sources.web import Web
+from hiphoplib.tracks.table import normalise, read_tracks
 
 # name: module and class; a service's libraries are loaded only if that service is wanted
 SOURCES = {"synthetic": ("hiphoplib.tracks.synthetic.corpus", "Synthetic"),
-           "folder": ("hiphoplib.tracks.sources.folder", "Folder"),
+           "folder": ("hiphoplib.tracks.sources.base", "Folder"),
            "fma": ("hiphoplib.tracks.sources.fma", "FMA"),
            "spotify": ("hiphoplib.tracks.sources.spotify", "Spotify"),
            "jamendo": ("hiphoplib.tracks.sources.jamendo", "Jamendo")}
@@ -208,3 +210,48 @@ def withheld(licence: Any, *, no_derivatives: bool = False) -> str | None:
     if _FORBIDS.search(plain):
         return None if no_derivatives else NO_DERIVATIVES
     return None if _ALLOWS.match(plain) and not _REFUSES.search(plain) else UNCLEAR
+
+
+class Folder(Source):
+    """Tracks of a folder with ``tracks.csv`` or ``tracks.parquet`` and the audio files it names.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder. ``preview_url`` in its table is a path relative to it, or an https address.
+    allow_http : bool
+        Also take audio from addresses that are not https.
+    session : requests.Session, optional
+        For such addresses.
+
+    Raises
+    ------
+    BadInput
+        If there is no such folder.
+    """
+
+    name = "folder"
+
+    def __init__(self, path: Path | str, allow_http: bool = False,
+                 session: requests.Session | None = None):
+        self.path, self.web = Path(path), Web(session, allow_http=allow_http)
+        if not self.path.is_dir():
+            raise BadInput(f"{path}: no such folder; give the one that holds tracks.csv")
+
+    @property
+    def settings(self):
+        return {"path": str(self.path.resolve())}
+
+    def _tracks(self, keep):
+        return read_tracks(self.path)
+
+    def _clip(self, row):
+        if "://" in row.preview_url:
+            return self.web.get(row.preview_url)
+        path = (self.path / row.preview_url).resolve()
+        if not path.is_relative_to(self.path.resolve()):
+            raise BadInput(f"clip {row.preview_url}: lies outside the corpus; put it inside")
+        if not path.is_file():
+            raise BadInput(f"clip {row.preview_url}: there is no such file in the corpus; "
+                           "add it or delete its row")
+        return path.read_bytes()

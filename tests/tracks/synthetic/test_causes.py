@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hiphoplib.studies.explanation_summary import causes_in, strongest
+from hiphoplib.studies.planted import causes_in, strongest
 from hiphoplib.tracks.synthetic.corpus import Synthetic
 from tests.known_models import GRID
 

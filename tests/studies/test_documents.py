@@ -10,8 +10,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from hiphoplib.errors import BadInput
-from hiphoplib.studies import notebooks
-from hiphoplib.studies.notebooks import (
+from hiphoplib.studies import documents as notebooks
+from hiphoplib.studies.documents import (
     _code_fingerprint,
     _environment,
     _execute,
