@@ -1,7 +1,7 @@
 # make report        environment, synthetic corpus, report executed with HTML beside it, both in build/,
 #                    a model to score with, and a table of what each stage took
 # make report COMMIT=1   the same, and the committed report, figures and results are replaced
-# make test          environment, unit tests, every notebook executed on a tiny corpus
+# make test          environment, linters, unit tests, every notebook executed on a tiny corpus
 # make slow          tests that take minutes: coverage of the intervals, leaks into every network
 # make stages        the notebooks in notebooks/ executed in place
 # make pictures      the pictures of the client's report, by Chromium, on ten rendered songs
@@ -24,7 +24,10 @@ stages: $(VENV)/installed
 	$(BIN)/python -m hiphoplib notebooks $(sort $(wildcard notebooks/*.ipynb))
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest -q -n auto --durations 15 tests
+	$(BIN)/ruff check hiphoplib tests conftest.py
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -n auto --durations 15 --doctest-modules hiphoplib tests
 	$(TINY) $(BIN)/python -m pytest -q -n auto -p no:cacheprovider \
 		--nbval-lax --nbval-cell-timeout 600 $(NOTEBOOKS)
 

@@ -111,7 +111,7 @@ class Bootstrap:
     >>> boot = Bootstrap(["A", "A", "B", "C", "D"], resamples=500)
     >>> y_true, score = np.array([1, 1, 0, 0, 1]), np.array([0.9, 0.8, 0.3, 0.5, 0.4])
     >>> f"{boot.estimate(weighted_auc, y_true, score):.2f}"
-    '0.83 [0.25, 1.00]'
+    '0.83 [0.00, 1.00]'
     """
 
     def __init__(self, groups, resamples: int = RESAMPLES, seed: int = 0):
