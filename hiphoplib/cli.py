@@ -306,8 +306,8 @@ def add_sources(parser):
     for source, years in ((spotify, (1990, 2025)), (jamendo, (2005, 2025))):
         source.add_argument("--years", type=_years, metavar="FIRST-LAST", default=years,
                             help=f"of release (default {years[0]}-{years[1]})")
-        source.add_argument("--offline", action="store_true", help="make the table again from the "
-                            "answers that are kept, and ask for none")
+        source.add_argument("--offline", action="store_true", help="make the table again from "
+                            "cached responses, and ask for nothing")
     settings = {synthetic: "n seed", folder: "path allow_http", fma: "n seed genre zip metadata "
                 "no_derivatives", spotify: "n seed genre years permission offline",
                 jamendo: "n seed tag years offline no_derivatives"}
