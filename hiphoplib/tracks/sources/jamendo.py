@@ -94,7 +94,7 @@ class Jamendo(Search):
             page = self._page(folder, year, offset)
             results = page.content["results"] if page else []
             if page and not results:
-                totals[year] = min(totals[year], offset)  # fewer than it said, or it did not say
+                totals[year] = min(totals[year], offset)  # fewer than announced
             for row in filter(None, map(self._row, results)):
                 yield {**row, "collected_at": page.asked_at}
 

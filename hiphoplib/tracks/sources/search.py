@@ -73,19 +73,11 @@ def _file_name(query):
 
 
 class Search(Source):
-    """A source that finds its tracks by the search of a service, see `Jamendo` and `Spotify`.
-
-    Attributes
-    ----------
-    advice : str
-        Where credentials are to be had.
-    topic : str
-        What is searched for, to be shown.
-    """
+    """A source that finds its tracks by the search of a service, see `Jamendo` and `Spotify`."""
 
     remote, at_once = True, 4
-    advice: str
-    topic: str
+    advice: str  # where credentials are to be had
+    topic: str  # what is searched for, to be shown
 
     def __init__(self, n: int, seed: int, years: Sequence[int], offline: bool,
                  session: requests.Session | None):

@@ -122,8 +122,8 @@ class Web:
                 match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})",
                                      response.headers.get("Content-Range", ""))
                 if not match:
-                    raise BadInput(f"{_place(url)}: the server cannot send parts of it, and the "
-                                   f"whole file has {_announced(response) / 2 ** 30:.3g} GiB")
+                    raise BadInput(f"{_host_path(url)}: the server cannot send parts of it, and "
+                                   f"the whole file has {_announced(response) / 2 ** 30:.3g} GiB")
                 start, total = map(int, match.groups())
                 body = _body(response, max_bytes)
             end = total if last is None else min(last + 1, total)
@@ -145,12 +145,12 @@ class Web:
                 "POST" if "data" in request else "GET", url, headers=headers, stream=True,
                 timeout=TIMEOUT, hooks={"response": self._check_redirect}, **request)
         except requests.TooManyRedirects:
-            raise BadInput(f"{_place(url)}: more than {MAX_REDIRECTS} redirects; not "
+            raise BadInput(f"{_host_path(url)}: more than {MAX_REDIRECTS} redirects; not "
                            "followed") from None
         except BadInput:
             raise
         except ValueError:  # of `requests` and `urllib`; its text may hold the query
-            raise BadInput(f"{_place(url)}: no address that can be asked for, or redirects to "
+            raise BadInput(f"{_host_path(url)}: no address that can be asked for, or redirects to "
                            "none; left out") from None
         with response:
             if not 200 <= response.status_code < 300:
@@ -162,7 +162,7 @@ class Web:
     def _check(self, url):
         scheme = urlsplit(url).scheme
         if scheme != "https" and not (self.allow_http and scheme == "http"):
-            raise BadInput(f"{_place(url)}: {scheme or 'no'} address where https is wanted; "
+            raise BadInput(f"{_host_path(url)}: {scheme or 'no'} address where https is wanted; "
                            "not asked for")
 
     def _check_redirect(self, response, **_):
@@ -188,12 +188,12 @@ class Web:
             if wait is None:
                 time.sleep(pause if attempt + 1 < TRIES else 0)
             elif wait > MAX_WAIT:
-                raise TryLater(f"{_place(url)}: {problem}; {_when(wait)}")
+                raise TryLater(f"{_host_path(url)}: {problem}; {_when(wait)}")
             else:  # for everyone who asks
                 self._not_before = max(self._not_before, time.monotonic() + max(wait, pause))
         if wait is not None:
-            raise TryLater(f"{_place(url)}: {problem}, {TRIES} times; {_when(wait)}")
-        raise Unreachable(f"{_place(url)}: {problem}, {TRIES} times; try again later")
+            raise TryLater(f"{_host_path(url)}: {problem}, {TRIES} times; {_when(wait)}")
+        raise Unreachable(f"{_host_path(url)}: {problem}, {TRIES} times; try again later")
 
 
 def _body(response, max_bytes=None):
@@ -211,8 +211,8 @@ def _body(response, max_bytes=None):
         size = max(size, body.tell())
         if time.monotonic() > end:
             raise Transient(f"not whole after {MAX_SECONDS} s")
-    raise BadInput(f"{_place(response.url)}: {size / 1e6:.0f} MB, at most {max_bytes / 1e6:.0f} MB "
-                   "are taken; left out")
+    raise BadInput(f"{_host_path(response.url)}: {size / 1e6:.0f} MB, at most "
+                   f"{max_bytes / 1e6:.0f} MB are taken; left out")
 
 
 def _announced(response):
@@ -227,7 +227,7 @@ def _failure(response):
     text = legible(f"HTTP {status} {response.reason or ''}")[:80]
     if status == 429 or status >= 500:
         return Transient(text, _retry_after(response.headers, 1 if status == 429 else None))
-    return BadInput(f"{_place(response.url)}: {text}; the service does not hand it out")
+    return BadInput(f"{_host_path(response.url)}: {text}; the service does not hand it out")
 
 
 def _retry_after(headers, default=None):
@@ -256,7 +256,7 @@ def _connection_problem(error):
     return "the connection failed or was cut"
 
 
-def _place(url):
+def _host_path(url):
     """Return host and path of whatever is given as an address; its query may hold a secret."""
     try:
         parts = urlsplit(url)

@@ -12,8 +12,7 @@ import requests
 
 from hiphoplib.errors import BadInput, Unreachable
 from hiphoplib.tracks.sources import web
-from hiphoplib.tracks.sources.web import Web
-from hiphoplib.tracks.sources.web import _place as place
+from hiphoplib.tracks.sources.web import Web, _host_path
 from tests.loopback import Reply, ranged, rerouted
 from tests.web_server import CONTENT, ENDLESS, UNANNOUNCED, URL, Replies, sent
 
@@ -274,7 +273,7 @@ def test_no_query_stands_in_an_error(reach, replies):
 
 
 def test_a_place_is_host_and_path_of_whatever_is_given():
-    assert place("https://me:secret@music.example:8443/a/b?c=secret#d") == "music.example/a/b"
-    assert place("https://music.example/\x1b[31m\x07") == "music.example/?[31m?"
-    assert len(place("https://music.example/" + "a" * 5000)) == 120
-    assert "secret" not in place("https://me:secret@[::1/?secret")
+    assert _host_path("https://me:secret@music.example:8443/a/b?c=secret#d") == "music.example/a/b"
+    assert _host_path("https://music.example/\x1b[31m\x07") == "music.example/?[31m?"
+    assert len(_host_path("https://music.example/" + "a" * 5000)) == 120
+    assert "secret" not in _host_path("https://me:secret@[::1/?secret")
