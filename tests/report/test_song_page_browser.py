@@ -12,11 +12,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from hiphoplib.studies.pictures import BROWSERS, HEIGHT, SCALE, WIDTH, main
 from playwright.sync_api import sync_playwright
 
+from hiphoplib.errors import BadInput
 from hiphoplib.report.song_page import IN_TABLE, make_report
 from hiphoplib.scoring.score import displayable
+from hiphoplib.studies.presentation import BROWSERS, HEIGHT, SCALE, WIDTH, make_pictures
 from tests.scored_songs import (
     HOSTILE,
     invented,
@@ -374,8 +375,9 @@ def test_it_prints_without_players(report, opened):
 
 def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
     # in a process of its own: one of ours has a browser already
-    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.studies.pictures import "
-                    "take_pictures; take_pictures(*sys.argv[1:])", report, tmp_path], check=True)
+    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.studies.presentation "
+                    "import _take_pictures; _take_pictures(*sys.argv[1:])", report, tmp_path,
+                    CHROMIUM], check=True)
     pictures = [plt.imread(path) for path in sorted(tmp_path.iterdir())]
     assert len(pictures) == 2
     for picture in pictures:
@@ -383,7 +385,7 @@ def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
     assert np.abs(pictures[0] - pictures[1]).mean() > 0.01
 
 
-def test_without_a_browser_no_pictures_and_one_line(monkeypatch, capsys):
+def test_without_a_browser_there_are_no_pictures(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert main([]) == 1
-    assert "install one" in capsys.readouterr().err
+    with pytest.raises(BadInput, match="install one"):
+        make_pictures()
