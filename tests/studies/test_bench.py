@@ -40,8 +40,8 @@ def small(tmp_path, source_folder):
 
 def test_memory_of_a_command_and_of_its_worker_is_seen_apart():
     worker = HOLD.format(300) + "; del kept; time.sleep(0.4)"
-    costs = _python("-I", "-c", "import subprocess, sys; kept = b'x' * 200_000_000; subprocess.run("
-                    f"[sys.executable, '-I', '-c', {worker!r}])")
+    costs = _python("-I", "-c", "import subprocess, sys, time; kept = b'x' * 200_000_000; "
+                    f"subprocess.run([sys.executable, '-I', '-c', {worker!r}]); time.sleep(0.5)")
     assert 200 < costs["parent_mb"] < 240
     assert 300 < costs["worker_mb"] < 340, "the peak counts, not what is left at the end"
     assert 0.8 < costs["seconds"] < 10
