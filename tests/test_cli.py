@@ -162,7 +162,7 @@ def test_an_explanation_is_a_picture_sentences_and_sound(trained, tmp_path, caps
     monkeypatch.setattr(Attribution, "stable", property(lambda found: found.weights > -9))
     assert main(asked) == 0
     shown = capsys.readouterr()
-    assert shown.out.startswith("0001:\n- The MLP's answer, before calibration, is 0.")
+    assert shown.out.startswith("0001:\n- The MLP's probability, before calibration, is 0.")
     assert "popularity (agreed in 10 of 10 runs)." in shown.out and shown.err == ""
     assert shown.out.endswith(f"written to {sounds}: stable, rest\n")
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -156,6 +156,8 @@ def test_splits_are_three_colours_a_model():
         dots = {round(y): x for x, y, _ in marks(ax, report.PALETTE[color].upper())}
         assert dots == {
             row_of(ax, name): splits["models"][name][split]["mean"] for name in NETWORK_NAMES}
+    heights = [y for _, y, _ in marks(ax) if round(y) == 0]
+    assert np.allclose(np.diff(heights), 0.22)  # side by side, not one over the other
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == ["guessing", "artist-disjoint", "newest as test set", "at random"]
 
