@@ -71,7 +71,7 @@ def check_scoring(command, **options):
 @_json
 @click.pass_obj
 def bench(command, **options):
-    """Measure speed and peak memory on this machine; 20 minutes, best with nothing beside it."""
+    """Measure speed and peak memory on this machine; 25 minutes, best with nothing beside it."""
     from hiphoplib.studies.bench import bench as measure
 
     measure(command=command, **options)
