@@ -4,6 +4,7 @@ A command imports what it needs when it runs: TensorFlow takes seconds to load, 
 """
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0, 1 for an error told in one line, 2 for wrong usage, 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # arrow's own keeps what was freed
     try:
         with program.make_context(PROGRAM, list(arguments),
                                   obj=" ".join([PROGRAM, *arguments])) as context:
@@ -50,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        print(f"error: {error.filename or 'file'}: {error.strerror or error}"
-              + ("; make room, the same command goes on from here" if full else ""),
+        more = "; make room, the same command goes on from here" if full else ""
+        print(f"error: {error.filename or 'file'}: {error.strerror or error}{more}",
               file=sys.stderr)
         return 1
     except KeyboardInterrupt:
