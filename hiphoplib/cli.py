@@ -53,8 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         more = "; make room, the same command goes on from here" if full else ""
-        print(f"error: {error.filename or 'file'}: {error.strerror or error}{more}",
-              file=sys.stderr)
+        print(f"error: {error.filename or 'file'}: {error.strerror or error}{more}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
