@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 
 import click
@@ -52,8 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        more = "; make room, the same command goes on from here" if full else ""
-        print(f"error: {error.filename or 'file'}: {error.strerror or error}{more}", file=sys.stderr)
+        todo = "; make room, the same command goes on from here" if full else ""
+        name = error.filename or "file"
+        print(f"error: {name}: {error.strerror or error}{todo}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
@@ -75,11 +76,8 @@ def program():
 
 def _all_of(*decorators: Callable) -> Callable:
     """One decorator out of several arguments and options."""
-    def decorate(function):
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-    return decorate
+    return lambda function: reduce(lambda inner, decorate: decorate(inner),
+                                   reversed(decorators), function)
 
 
 _corpus = click.argument("corpus", type=PATH, metavar="data/NAME")
@@ -130,8 +128,8 @@ _no_derivatives = click.option("--no-derivatives", is_flag=True, help="Train als
                                "licence forbids derivatives.")
 
 
-def _n(default):
-    return click.option("--n", type=COUNT, default=default, show_default=True, help="Tracks.")
+def _n(n):
+    return click.option("--n", type=COUNT, default=n, show_default=True, help="Tracks.")
 
 
 def _years(first, last):
