@@ -135,11 +135,20 @@ def test_an_error_of_the_work_is_raised_and_nobody_works_on(tmp_path):
 
 
 @linux
-def test_who_stops_listening_leaves_nobody_at_work():
-    results = unordered(call, [WHO, *[partial(time.sleep, 60)] * 2], jobs=1)
+def test_who_stops_listening_leaves_nobody_at_work(tmp_path):
+    results = unordered(call, [WHO, *[partial(_long, tmp_path / "begun")] * 2], jobs=1)
     _, worker = next(results)
+    until = time.monotonic() + 30  # between two tasks a worker only waits, and may be used again
+    while not (tmp_path / "begun").exists() and time.monotonic() < until:
+        time.sleep(0.01)
     results.close()
     assert gone([worker])
+
+
+def _long(note):
+    """Say that it has begun, and take a minute."""
+    note.touch()
+    time.sleep(60)
 
 
 SCRIPT = """
