@@ -30,7 +30,7 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], A
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # others may write it as well
     try:
         with naming(path):
             with part.open("wb") as file:

@@ -1,6 +1,8 @@
-"""Standard error: nothing of compiled code, and everything again afterwards."""
+"""Files are there whole; standard error holds nothing of compiled code, and all of it after."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hiphoplib.io import progress, silent_stderr
+from tests.paths import ROOT
 
 
 def test_file_descriptor_2_is_silent_inside_and_back_outside_even_after_an_error(capfd):
@@ -41,3 +44,14 @@ def test_however_many_threads_come_and_go(capfd):
 def test_no_bar_where_nobody_looks(capfd):
     assert list(progress(range(3), desc="long work")) == [0, 1, 2]
     assert capfd.readouterr().err == ""
+
+
+def test_two_processes_may_write_one_file(tmp_path):
+    """Notebooks side by side open the same corpus: no one takes the other's half-written file."""
+    code = ("import sys; from hiphoplib.io import write_whole\n"
+            "for _ in range(300): write_whole(sys.argv[1], b'x' * 100_000)")
+    running = [subprocess.Popen([sys.executable, "-c", code, tmp_path / "file"], cwd=ROOT)
+               for _ in range(3)]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    assert (tmp_path / "file").read_bytes() == b"x" * 100_000
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
