@@ -1,4 +1,4 @@
-"""How sure a metric is: artists are drawn anew many times, and each time it is measured again.
+"""How sure a metric is: artists and seeds are drawn anew many times, and it is measured again.
 
 A metric here is a function ``(y_true, score, weights)`` of labels [shape=(n,)], scores
 [shape=(n,)] and weights [shape=(resamples, n)], how often each track stands in each resample; it
@@ -85,21 +85,26 @@ class Resampled:
         low, high = np.nanpercentile(self.draws, [2.5, 97.5])
         return Estimate(float(self.value), float(low), float(high))
 
+    def p_value(self) -> float:
+        """Return twice the share of resamples on the other side of 0, as for no difference."""
+        draws = self.draws[np.isfinite(self.draws)]
+        fewer = min((draws <= 0).sum(), (draws >= 0).sum())
+        return float(min(1, 2 * (fewer + 1) / (len(draws) + 1)))
+
 
 def _parts(other):
     return (other.value, other.draws) if isinstance(other, Resampled) else (other, other)
 
 
 class Bootstrap:
-    """Bootstrap over artists: the tracks of one are no independent evidence.
+    """Bootstrap over artists, since the tracks of one are no independent evidence, and seeds.
 
     Parameters
     ----------
     groups : array-like [shape=(n,)]
         Artist group of each track, see `splits.artist_groups`. Whole groups are drawn, as many as
         there are.
-    resamples : int
-    seed : int
+    resamples, seed : int
 
     Attributes
     ----------
@@ -115,13 +120,19 @@ class Bootstrap:
     """
 
     def __init__(self, groups, resamples: int = RESAMPLES, seed: int = 0):
-        self.weights = _draws(groups, resamples, seed)
+        self.weights, self._seed = _draws(groups, resamples, seed), seed
 
     def __getitem__(self, kept):
         """Return the bootstrap of some of the tracks, by a mask or their numbers."""
         some = object.__new__(Bootstrap)
-        some.weights = self.weights[:, kept]
+        some.weights, some._seed = self.weights[:, kept], self._seed
         return some
+
+    def outside(self) -> "Bootstrap":
+        """Return the tracks that each resample left out, once each."""
+        others = self[:]
+        others.weights = (self.weights == 0).astype(np.uint8)
+        return others
 
     def resample(self, metric: Callable, y_true: np.ndarray, scores: np.ndarray) -> Resampled:
         """Measure a metric on all tracks once, and on every resample.
@@ -130,19 +141,34 @@ class Bootstrap:
         ----------
         metric : callable
             See the top of this module.
-        y_true : np.ndarray of 0 and 1 [shape=(n,)]
+        y_true : np.ndarray [shape=(n,)]
+            Labels, or what else the metric compares with.
         scores : np.ndarray [shape=(n,) or (n, seeds)]
-            Of several seeds, the mean of the metric is taken.
+            Of several seeds the mean of the metric is taken; each resample draws them anew, too,
+            and two models with as many seeds have the same ones in it.
 
         Returns
         -------
         Resampled
         """
-        def mean(weights):
-            return np.mean([_in_blocks(metric, y_true, score, weights)
-                            for score in np.atleast_2d(scores.T)], axis=0)
+        def by_seed(weights):
+            return np.array([_in_blocks(metric, y_true, score, weights)
+                             for score in np.atleast_2d(scores.T)])
 
-        return Resampled(mean(np.ones((1, len(y_true))))[0], mean(self.weights))
+        draws = by_seed(self.weights)
+        return Resampled(by_seed(np.ones((1, len(y_true)))).mean(),
+                         (draws * self._seeds(*draws.shape)).sum(axis=0))
+
+    def _seeds(self, n, resamples):
+        """How much each of n seeds weighs in each resample [shape=(n, resamples)].
+
+        One seed fewer is drawn than there are, so that the spread is that of a mean of n: with n of
+        n it would be too small by 1 - 1/n (Rao & Wu, JASA 83, 1988).
+        """
+        if n == 1:
+            return np.ones((1, resamples))
+        drawn = np.random.default_rng([self._seed, n]).multinomial(n - 1, [1 / n] * n, resamples)
+        return drawn.T / (n - 1)
 
     def estimate(self, metric: Callable, y_true: np.ndarray, scores: np.ndarray) -> Estimate:
         """Measure a metric with its interval.
@@ -221,6 +247,31 @@ def _in_blocks(metric, y_true, score, weights):
 def _floats(weights):
     """Weights that can be added up: single precision for those of a `Bootstrap`."""
     return weights.astype(np.promote_types(weights.dtype, np.float32))
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Correct p-values for how many there are.
+
+    Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Stat. 6, 1979.
+
+    Parameters
+    ----------
+    p_values : np.ndarray [shape=(n,)]
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)]
+        Below 0.05: significant, with a risk of 5 % that any of them is so by chance.
+
+    Examples
+    --------
+    >>> holm(np.array([0.01, 0.04, 0.03]))
+    array([0.03, 0.06, 0.06])
+    """
+    order, n = np.argsort(p_values), len(p_values)
+    corrected = np.empty(n)
+    corrected[order] = np.maximum.accumulate(np.sort(p_values) * np.arange(n, 0, -1))
+    return np.minimum(corrected, 1)
 
 
 def verdict(entry: dict, above: Any, below: Any, neither: Any, line: float = 0.0) -> Any:

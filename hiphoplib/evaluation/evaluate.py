@@ -11,24 +11,33 @@ import pandas as pd
 
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.bootstrap import METRICS, RESAMPLES, Bootstrap
+from hiphoplib.evaluation.bootstrap import METRICS, RESAMPLES, Bootstrap, holm
 from hiphoplib.evaluation.label import describe_label
-from hiphoplib.evaluation.selection import hit_shares, within_artist_auc, within_groups_auc
+from hiphoplib.evaluation.rank_metrics import kendall, spearman, top_tenth_recall
+from hiphoplib.evaluation.selection import best_model, hit_shares, within_groups_auc
+from hiphoplib.evaluation.within_artist import selective_accuracy, within_artist
 from hiphoplib.io import write_whole
-from hiphoplib.models.calibration import brier_skill, reliability
-from hiphoplib.models.comparison import MODELS, UPPER_BOUND, Scores
+from hiphoplib.models.calibration import (
+    brier_skill,
+    calibration_intercept,
+    calibration_slope,
+    reliability,
+)
+from hiphoplib.models.comparison import MODELS, NOT_OFFERED, UPPER_BOUND, Scores
 from hiphoplib.models.experiment import Experiment
+from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import read_card, versions
 from hiphoplib.tracks.table import read_tracks
 
 LABELLED = ("cnn1", "rnn", "musicnn", "ensemble", UPPER_BOUND)  # judged by other labels, too
 PICKS = ((10, 1), (10, 3))  # pick so many of ten finished songs
+RANKS = {"spearman": spearman, "kendall": kendall, "top_tenth_recall": top_tenth_recall}
 
 
 def evaluate(experiment: Experiment, models: Sequence[str] | None = None, *,
              resamples: int = RESAMPLES, command: str | None = None
              ) -> tuple[dict, dict[str, pd.DataFrame]]:
-    """Evaluate every model on the test sets, with intervals over artists.
+    """Evaluate every model on the test sets, with intervals over artists and seeds.
 
     Parameters
     ----------
@@ -43,9 +52,11 @@ def evaluate(experiment: Experiment, models: Sequence[str] | None = None, *,
     Returns
     -------
     results : dict
-        ``corpus``, ``protocol``, ``models``, ``paired``, ``label``, ``versions``, ``made``,
-        ``command``; see `write_results`.
+        ``corpus``, ``protocol``, ``models``, ``not_applicable`` (models that say the same of every
+        track, with the reason), ``best`` (see `selection.best_model`), ``paired``, ``label``,
+        ``versions``, ``made``, ``command``; see `write_results`.
     scores : dict of str to pd.DataFrame [shape=(test tracks, seeds)]
+        Also of models that do not apply.
 
     Raises
     ------
@@ -63,9 +74,10 @@ def evaluate(experiment: Experiment, models: Sequence[str] | None = None, *,
     scores = {name: all_scores.on_test(name) for name in names}
     test = TestTracks.of(experiment, scores["dummy"].index, resamples)
     arrays = {name: score.loc[test.tracks.index].to_numpy() for name, score in scores.items()}
-    measured = {name: {metric: test.boot.resample(function, test.y_true, array)
-                       for metric, function in METRICS.items()}
-                for name, array in arrays.items()}
+    absent = _not_applicable(arrays)
+    names = [name for name in names if name not in absent]
+    measured = {name: {metric: test.boot.resample(function, test.y_true, arrays[name])
+                       for metric, function in METRICS.items()} for name in names}
     judged = {name: _judge(test, arrays[name], measured[name]) | _describe_runs(experiment, name)
               for name in names}
     if UPPER_BOUND in judged:
@@ -74,19 +86,62 @@ def evaluate(experiment: Experiment, models: Sequence[str] | None = None, *,
     return {
         "corpus": _describe_corpus(experiment),
         "protocol": _describe_protocol(experiment, scores, test.y_true), "models": judged,
-        "paired": {f"{one}-{other}": {
-            metric: asdict((measured[one][metric] - measured[other][metric]).estimate())
-            for metric in METRICS} for one, other in _pairs(names)},
+        "not_applicable": absent, "best": _best(test, {name: arrays[name] for name in names}),
+        "paired": _compare(measured, arrays),
         "label": describe_label(
             read_tracks(experiment.folder), experiment.tracks, test.tracks.index,
-            {name: arrays[name] for name in arrays if name in LABELLED}, test.boot),
+            {name: arrays[name] for name in names if name in LABELLED}, test.boot),
         "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
     }, scores
 
 
+def _not_applicable(arrays):
+    """Reason by model where it says the same of every track, or is built on one that does."""
+    absent: dict[str, str] = {}
+    for name, scores in arrays.items():
+        part = next((part for part in MODELS[name].built_on if part in absent), None) \
+            if name in MODELS else None
+        if part:
+            absent[name] = f"built on {part}, which does not apply"
+        elif name != "dummy" and name not in NETWORKS and (scores == arrays["dummy"]).all():
+            absent[name] = "says the same of every track: nothing here that it could use"
+    return absent
+
+
+def _best(test, arrays):
+    """The best of the models that an artist could be given, the choice accounted for."""
+    offered = {name: scores for name, scores in arrays.items() if name not in NOT_OFFERED}
+    if not offered:
+        return None
+    name, auc = best_model(test.boot, METRICS["auc"], test.y_true, offered)
+    return {"model": name, "auc": asdict(auc), "of": len(offered)}
+
+
+def _compare(measured, arrays):
+    """Differences of pairs of models, each with a verdict that counts how many pairs there are."""
+    pairs = _pairs(list(measured))
+    differences = {pair: measured[pair[0]]["auc"] - measured[pair[1]]["auc"] for pair in pairs}
+    # of one training nobody knows how the next one would come out
+    sure = [pair for pair in pairs if not any(
+        name in MODELS and MODELS[name].seeded and arrays[name].shape[1] == 1 for name in pair)]
+    p = dict(zip(sure, holm(np.array([differences[pair].p_value() for pair in sure]))))
+    return {f"{one}-{other}": {
+        metric: asdict((measured[one][metric] - measured[other][metric]).estimate())
+        for metric in METRICS} | _verdict(differences[one, other].value, p.get((one, other)))
+        for one, other in pairs}
+
+
+def _verdict(difference, p):
+    if p is None:
+        return {"p": None, "verdict": "one training, no verdict"}
+    better = "better" if difference > 0 else "worse"
+    return {"p": float(p), "verdict": better if p < 0.05 else "no significant difference"}
+
+
 def _pairs(names):
     """Pairs of models whose difference is told: each and the RNN, each and what it is built on."""
-    pairs = [(name, "rnn") for name in names if name != "rnn" and "rnn" in names]
+    pairs = [(name, "rnn") for name in names if name not in ("rnn", "dummy", UPPER_BOUND)
+             and "rnn" in names]
     return pairs + [(name, part) for name in names if name in MODELS
                     for part in MODELS[name].built_on if part in names]
 
@@ -187,6 +242,7 @@ class TestTracks:
         Their rows of the tracks table, indexed by track id.
     y_true : np.ndarray of 0 and 1 [shape=(n,)]
         By the threshold of the fold in whose test set a track is.
+    fold : np.ndarray of int [shape=(n,)]
     boot : Bootstrap
         Over their artists.
     """
@@ -194,6 +250,7 @@ class TestTracks:
     __test__ = False  # for pytest
     tracks: pd.DataFrame
     y_true: np.ndarray
+    fold: np.ndarray
     boot: Bootstrap
 
     @classmethod
@@ -211,13 +268,18 @@ class TestTracks:
         -------
         TestTracks
         """
-        tracks = experiment.tracks.loc[ids]
-        return cls(tracks, labels_on_test(experiment)[ids].to_numpy(),
+        tracks, labels = experiment.tracks.loc[ids], labels_on_test(experiment).loc[ids]
+        return cls(tracks, labels["label"].to_numpy(), labels["fold"].to_numpy(),
                    Bootstrap(artist_groups(tracks), resamples))
 
+    @property
+    def artists(self) -> np.ndarray:
+        """Main artist of each track."""
+        return self.tracks["artists"].str[0].to_numpy()
 
-def labels_on_test(experiment: Experiment) -> pd.Series:
-    """Return the label of every test track by its own fold's threshold.
+
+def labels_on_test(experiment: Experiment) -> pd.DataFrame:
+    """Return the fold in whose test set every track is, and its label by that fold's threshold.
 
     Parameters
     ----------
@@ -225,21 +287,33 @@ def labels_on_test(experiment: Experiment) -> pd.Series:
 
     Returns
     -------
-    pd.Series of int, indexed by track id
+    pd.DataFrame, indexed by track id
+        ``label``, 0 or 1, and ``fold``.
     """
-    return pd.concat([experiment.labels[fold][side == "test"]
+    return pd.concat([pd.DataFrame({"label": experiment.labels[fold][side == "test"], "fold": fold})
                       for fold, side in experiment.sides.items()])
 
 
 def _judge(test, scores, measured):
     """What a results file holds of one model, by its scores [shape=(n, seeds)] and metrics."""
     y_true, boot, once = test.y_true, test.boot, np.ones((1, len(test.y_true)))
+    popularity = test.tracks["popularity"].to_numpy()
     result = {metric: {**asdict(value.estimate()),
                        "by_seed": [float(METRICS[metric](y_true, score, once)[0])
                                    for score in scores.T]} for metric, value in measured.items()}
-    return result | {
+    ranks = {}
+    if np.ptp(scores):  # what is the same for all tracks has no order
+        ranks = {name: asdict(boot.estimate(metric, popularity, scores))
+                 for name, metric in RANKS.items()}
+        ranks |= {name: asdict(boot.estimate(metric, y_true, scores))
+                  for name, metric in (("calibration_slope", calibration_slope),
+                                       ("calibration_intercept", calibration_intercept))}
+    return result | ranks | {
+        "auc_within_folds": _within_groups(test, test.fold, scores),
         "brier_skill": asdict(boot.estimate(brier_skill, y_true, scores)),
-        "within_artist": _within_artist(test, scores), "within_genre": _within_genre(test, scores),
+        "within_artist": within_artist(y_true, popularity, scores, test.artists),
+        "within_genre": _within_groups(test, test.tracks.get("genre"), scores),
+        "selective_accuracy": selective_accuracy(popularity, scores.mean(axis=1), test.artists),
         "precision_at_k": hit_shares(boot, y_true, scores, PICKS),
         "reliability": reliability(y_true, scores.mean(axis=1)).to_dict("records")}
 
@@ -250,25 +324,13 @@ def _share_of_gain(measured):
     return {name: (metrics["auc"] - 0.5) / most for name, metrics in measured.items()}
 
 
-def _within_artist(test, scores):
-    artists = test.tracks["artists"].str[0].to_numpy()
+def _within_groups(test, groups, scores):
+    """AUC within groups, None where there are fewer than two."""
+    groups = pd.Series(groups)
+    if groups.nunique() < 2:
+        return None
 
     def auc(y_true, score, weights):
-        return within_artist_auc(y_true, score, artists, weights)[0]
+        return within_groups_auc(y_true, score, groups.to_numpy(), weights)
 
-    _, n_artists = within_artist_auc(test.y_true, scores[:, 0], artists, test.boot.weights[:1])
-    if not n_artists:
-        return None
-    return {**asdict(test.boot.estimate(auc, test.y_true, scores)), "artists": n_artists}
-
-
-def _within_genre(test, scores):
-    if "genre" not in test.tracks or test.tracks["genre"].nunique() < 2:
-        return None
-    genres = test.tracks["genre"].to_numpy()
-
-    def auc(y_true, score, weights):
-        return within_groups_auc(y_true, score, genres, weights)
-
-    return {**asdict(test.boot.estimate(auc, test.y_true, scores)),
-            "genres": int(test.tracks["genre"].nunique())}
+    return {**asdict(test.boot.estimate(auc, test.y_true, scores)), "groups": groups.nunique()}

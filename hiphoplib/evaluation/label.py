@@ -9,6 +9,7 @@ from scipy.stats import norm, rankdata
 
 from hiphoplib.dataset.splits import artist_groups, label_popular
 from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Resampled, weighted_auc
+from hiphoplib.evaluation.rank_metrics import spearman
 from hiphoplib.tracks.cleaning import recordings
 from hiphoplib.tracks.describe import intraclass
 
@@ -170,7 +171,7 @@ def popularity_by_age(tracks: pd.DataFrame, bins: int = AGE_BINS,
     Returns
     -------
     dict or None
-        None with fewer than three days or two numbers. ``tracks``; ``_spearman`` with ``mean``,
+        None with fewer than three days or two numbers. ``tracks``; ``spearman`` with ``mean``,
         ``low``, ``high``; ``bins``, list of dict: ``from`` and ``to`` in days, ``tracks``, and of
         their popularity ``median`` and the quartiles ``q25`` and ``q75``.
     """
@@ -182,27 +183,8 @@ def popularity_by_age(tracks: pd.DataFrame, bins: int = AGE_BINS,
     x, y = days.to_numpy(), popularity.to_numpy()
     boot = Bootstrap(artist_groups(known), resamples)
     parts = popularity.groupby(pd.qcut(days, bins, labels=False, duplicates="drop"))
-    return {"tracks": len(known), "spearman": asdict(boot.estimate(_spearman, x, y)),
+    return {"tracks": len(known), "spearman": asdict(boot.estimate(spearman, x, y)),
             "bins": [{"from": int(days[part.index].min()), "to": int(days[part.index].max()),
                       "tracks": len(part), "median": float(part.median()),
                       "q25": float(part.quantile(0.25)), "q75": float(part.quantile(0.75))}
                      for _, part in parts]}
-
-
-def _spearman(x, y, weights):
-    """Rank correlation of x and y [shape=(n,)] under many weightings of the rows."""
-    weights = weights.astype(float)
-    total = weights.sum(axis=1, keepdims=True)
-    a, b = (_ranks(of, weights) - (total + 1) / 2 for of in (x, y))
-    with np.errstate(invalid="ignore"):
-        return (weights * a * b).sum(axis=1) / np.sqrt(
-            (weights * a ** 2).sum(axis=1) * (weights * b ** 2).sum(axis=1))
-
-
-def _ranks(values, weights):
-    """Rank of each row among the rows of each resample, of equals their mean."""
-    place = np.unique(values, return_inverse=True)[1]
-    order = np.argsort(place, kind="stable")
-    starts = np.flatnonzero(np.diff(place[order], prepend=-1))
-    equal = np.add.reduceat(weights[:, order], starts, axis=1)
-    return (np.cumsum(equal, axis=1) - (equal - 1) / 2)[:, place]

@@ -1,14 +1,14 @@
-"""Precision at k is that of picking songs; within an artist only their own songs count."""
+"""Precision at k is that of picking songs, and the best of several models is not overrated."""
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from hiphoplib.evaluation.bootstrap import Bootstrap
+from hiphoplib.evaluation.bootstrap import Bootstrap, weighted_auc
 from hiphoplib.evaluation.selection import (
-    MIN_TRACKS,
+    best_model,
     hit_shares,
     precision_at_k,
-    within_artist_auc,
     within_groups_auc,
 )
 
@@ -63,21 +63,23 @@ def test_every_pick_has_its_interval_and_its_lift_over_a_blind_one():
             row["hit_share"]["mean"] / (row["base"] or Y.mean()))
 
 
-def test_within_artists_only_pairs_of_one_artist_count():
-    artists = np.array(["A"] * 6 + ["B"] * 5 + ["few"] * (MIN_TRACKS - 1) + ["hits"] * 7)
-    y = np.array([1, 1, 0, 0, 0, 0] + [1, 0, 0, 0, 0] + [1, 0, 0, 0] + [1] * 7)
-    score = np.array([6, 3, 5, 4, 2, 1] + [19, 18, 17, 16, 20] + [0, 1, 1, 1] + [50] * 7)
-    auc, n_artists = within_artist_auc(y, score, artists, np.ones((1, len(y))))
-    assert n_artists == 2
-    assert auc[0] == (4 + 2 + 3) / (2 * 4 + 1 * 4)
-
-
-def test_within_artists_a_resample_weighs_artists():
-    artists = np.repeat(["A", "B"], 5)
-    y, score = np.tile([1, 0, 0, 0, 0], 2), np.r_[[9, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
-    weights = np.repeat([[1, 1], [2, 0], [0, 2], [0, 0]], 5, axis=1)
-    auc, _ = within_artist_auc(y, score, artists, weights)
-    np.testing.assert_array_equal(auc, [0.5, 1, 0, np.nan])
+def test_the_best_of_equals_is_not_better_than_they_are_and_a_clear_best_is_itself():
+    rng, found = np.random.default_rng(1), []
+    for _ in range(30):
+        y = rng.integers(0, 2, 200)
+        equals = {str(k): 0.5 * y + rng.normal(size=200) for k in range(8)}
+        boot = Bootstrap(np.arange(200), 200)
+        name, best = best_model(boot, weighted_auc, y, equals)
+        naive = boot.estimate(weighted_auc, y, equals[name])
+        assert best.high - best.low == pytest.approx(naive.high - naive.low)
+        found.append((best.mean, naive.mean))
+    truth = norm.cdf(0.5 / 2 ** 0.5)
+    corrected, naive = np.mean(found, axis=0)
+    assert abs(corrected - truth) < 0.015 < 0.03 < naive - truth
+    name, best = best_model(boot, weighted_auc, y, equals | {"clear": 3 * y + equals["0"]})
+    assert name == "clear"
+    assert best.mean == pytest.approx(weighted_auc(y, 3 * y + equals["0"], ONCE[:, :200])[0],
+                                      abs=0.005)
 
 
 def test_within_genre_only_pairs_of_one_genre_count():
