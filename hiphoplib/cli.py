@@ -99,19 +99,13 @@ def gather():
     """Gather tracks and their clips into a corpus."""
 
 
-class _Years(click.ParamType):
+def _first_and_last(context, option, years):
     """First and last year of "1990-2020", or of "1999"."""
-
-    name = "FIRST-LAST"
-
-    def convert(self, value, param, ctx):
-        if not isinstance(value, str):
-            return value
-        first, _, last = value.partition("-")
-        last = last or first
-        if first.isdecimal() and last.isdecimal() and 1900 <= int(first) <= int(last) <= 2100:
-            return int(first), int(last)
-        self.fail(f"{value} is not like 1990-2020", param, ctx)
+    first, _, last = years.partition("-")
+    last = last or first
+    if first.isdecimal() and last.isdecimal() and 1900 <= int(first) <= int(last) <= 2100:
+        return int(first), int(last)
+    raise click.BadParameter(f"{years} is not like 1990-2020")
 
 
 _out = _all_of(
@@ -132,9 +126,9 @@ def _n(n):
     return click.option("--n", type=COUNT, default=n, show_default=True, help="Tracks.")
 
 
-def _years(first, last):
-    return click.option("--years", type=_Years(), default=(first, last), help="Of release.",
-                        show_default=f"{first}-{last}")
+def _years(default):
+    return click.option("--years", callback=_first_and_last, default=default, show_default=True,
+                        metavar="FIRST-LAST", help="Of release.")
 
 
 def _source(name, text, *options):
@@ -174,13 +168,13 @@ _source("fma", "Take Creative Commons music and its listens from the Free Music 
                      help="fma_metadata.zip, where you have it."))
 _source("spotify", "Search Spotify, with an application that still gets popularity and previews. "
         "Needs SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET in the environment.",
-        _n(1000), _seed, _years(1990, 2025), _offline,
+        _n(1000), _seed, _years("1990-2025"), _offline,
         click.option("--genre", default="hip-hop", show_default=True,
                      help="As Spotify's search spells it."),
         click.option("--i-have-permission", "permission", is_flag=True, help="Spotify has allowed "
                      "you to train on its content, which its terms forbid otherwise."))
 _source("jamendo", "Take Creative Commons music and its listens from Jamendo. Needs "
-        "JAMENDO_CLIENT_ID in the environment.", _n(1000), _seed, _years(2005, 2025), _offline,
+        "JAMENDO_CLIENT_ID in the environment.", _n(1000), _seed, _years("2005-2025"), _offline,
         _no_derivatives, click.option("--tag", default="hiphop", show_default=True))
 
 

@@ -59,7 +59,6 @@ def naming(path: Path | str) -> Iterator[None]:
     Raises
     ------
     OSError
-        The same, with the name.
     """
     try:
         yield
@@ -81,8 +80,8 @@ def replacing(folder: Path | str) -> Iterator[Path]:
 
     Yields
     ------
-    new : Path
-        An empty folder.
+    Path
+        The new folder, empty.
 
     Raises
     ------
@@ -142,10 +141,11 @@ def _places(folder):
 def silent_stderr() -> Iterator[None]:
     """Send file descriptor 2 nowhere, to which decoders and TensorFlow write past `sys.stderr`.
 
+    Threads take turns, since the descriptor is the whole process'.
+
     Yields
     ------
     None
-        Threads take turns, since the descriptor is the whole process'.
     """
     with _silence, open(os.devnull, "w") as nowhere:
         kept = os.dup(2)

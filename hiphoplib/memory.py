@@ -14,13 +14,8 @@ def keep_memory() -> bool:
 
     TensorFlow takes and frees buffers of tens of megabytes at every step, and so do spectrograms.
     By default glibc maps each anew, and the kernel fills it with zeros, which takes up to half of
-    the time. Nothing is done on other systems, with another C library, or where the environment
-    says what the user wants.
-
-    Returns
-    -------
-    bool
-        Whether it does so now. An older glibc refuses so high a threshold.
+    the time. Returns whether it keeps it: not on other systems, with another C library or an older
+    glibc, which refuses so high a threshold, or where the environment says what the user wants.
     """
     if sys.platform != "linux" or any(os.environ.get(name) for name in USERS_CHOICE):
         return False

@@ -8,33 +8,15 @@ TINY = "HIPHOP_TINY"
 
 @dataclass(frozen=True)
 class RunSize:
-    """Amounts of a run on the synthetic corpus.
+    """Amounts of a run on the synthetic corpus."""
 
-    Parameters
-    ----------
-    corpus : str
-        Name of its folder.
-    rows : int
-        Of its tracks table.
-    folds : int or None
-        Of the cross-validation; None for what the number of tracks asks for.
-    epochs : int
-        A training has at most.
-    resamples : int
-        Of a bootstrap.
-    lime_seeds : tuple of int
-        Of an explanation, under each filling.
-    planted : int
-        Clips that a network learns a planted cause from.
-    """
-
-    corpus: str = "synthetic"
-    rows: int = 600
-    folds: int | None = None
-    epochs: int = 25
-    resamples: int = 2000
-    lime_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    planted: int = 400
+    corpus: str = "synthetic"  # name of its folder
+    rows: int = 600  # of its tracks table
+    folds: int | None = None  # None for what the number of tracks asks for
+    epochs: int = 25  # that a training has at most
+    resamples: int = 2000  # of a bootstrap
+    lime_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)  # of an explanation, under each filling
+    planted: int = 400  # clips that a network learns a planted cause from
 
 
 def run_size() -> RunSize:
@@ -42,10 +24,6 @@ def run_size() -> RunSize:
 
     With those every notebook runs through in a minute, which proves that it does; its results
     mean nothing.
-
-    Returns
-    -------
-    RunSize
     """
     if os.environ.get(TINY):
         return RunSize("tiny", rows=80, folds=2, epochs=2, resamples=200, lime_seeds=(0, 1),

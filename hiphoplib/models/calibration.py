@@ -17,14 +17,12 @@ def platt(y_true: np.ndarray, score: np.ndarray) -> tuple[float, float]:
 
     Parameters
     ----------
-    y_true : np.ndarray of 0 and 1 [shape=(n,)]
-    score : np.ndarray [shape=(n,)]
-        Between 0 and 1.
+    y_true, score : np.ndarray [shape=(n,)]
+        0 or 1, and between them.
 
     Returns
     -------
     slope, offset : float
-        For `calibrated`.
     """
     x, popular = log_odds(score), np.asarray(y_true, dtype=float)
     positive, negative = popular.sum(), (1 - popular).sum()
@@ -41,19 +39,16 @@ def platt(y_true: np.ndarray, score: np.ndarray) -> tuple[float, float]:
 
 
 def calibrated(score: np.ndarray, slope: float, offset: float) -> np.ndarray:
-    """Return the probabilities of a fitted calibration.
+    """Return the probabilities of a calibration fitted by `platt`.
 
     Parameters
     ----------
     score : np.ndarray [shape=(n,)]
-        Between 0 and 1.
     slope, offset : float
-        Of `platt`.
 
     Returns
     -------
     np.ndarray [shape=(n,)]
-        In the order of the scores.
 
     Examples
     --------
@@ -77,14 +72,12 @@ def log_odds(score: np.ndarray) -> np.ndarray:
     return logit(np.clip(np.asarray(score, dtype=float), 1e-6, 1 - 1e-6))
 
 
-def reliability(y_true: np.ndarray, probability: np.ndarray, bins: int = BINS) -> pd.DataFrame:
+def reliability(y_true: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
     """Compare predicted probabilities with what came true, in bins of equal size.
 
     Parameters
     ----------
-    y_true : np.ndarray of 0 and 1 [shape=(n,)]
-    probability : np.ndarray [shape=(n,)]
-    bins : int
+    y_true, probability : np.ndarray [shape=(n,)]
 
     Returns
     -------
@@ -92,7 +85,7 @@ def reliability(y_true: np.ndarray, probability: np.ndarray, bins: int = BINS) -
         ``said``, the mean probability; ``came``, the share of popular tracks; ``tracks``.
     """
     order = np.argsort(probability, kind="stable")
-    parts = np.array_split(order, min(bins, len(order)))
+    parts = np.array_split(order, min(BINS, len(order)))
     return pd.DataFrame([{"said": probability[part].mean(), "came": y_true[part].mean(),
                           "tracks": len(part)} for part in parts])
 
@@ -102,8 +95,7 @@ def brier_skill(y_true: np.ndarray, probability: np.ndarray, weights: np.ndarray
 
     Parameters
     ----------
-    y_true : np.ndarray of 0 and 1 [shape=(n,)]
-    probability : np.ndarray [shape=(n,)]
+    y_true, probability : np.ndarray [shape=(n,)]
     weights : np.ndarray [shape=(resamples, n)]
 
     Returns

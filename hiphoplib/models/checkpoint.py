@@ -16,8 +16,7 @@ class Checkpoint:
     """The state of a training, kept after every epoch in one file that is whole or not there.
 
     It holds all that the next epoch depends on: weights, the optimizer's moments, the state of the
-    dropout's random numbers, the history, and the weights of the best epoch. No code is in the
-    file, and none is run from it.
+    dropout's random numbers, the history, and the weights of the best epoch. No code in it is run.
 
     Parameters
     ----------
@@ -27,20 +26,13 @@ class Checkpoint:
         Compiled and newly built; gets the state on disk.
     settings : dict
         What the training depends on. A checkpoint of other settings is not taken up.
-
-    Attributes
-    ----------
-    history : list of dict
-        One an epoch, with ``val_loss``.
-    best : list of np.ndarray
-        Weights of the epoch of the lowest ``val_loss``; None before the first one.
     """
 
     def __init__(self, folder: Path | str | None, model: keras.Model, settings: dict):
         self.path = Path(folder) / CHECKPOINT if folder else None
         self.model, self.settings = model, settings
-        self.history: list[dict] = []
-        self.best: list[np.ndarray] | None = None
+        self.history: list[dict] = []  # one an epoch, with `val_loss`
+        self.best: list[np.ndarray] | None = None  # weights of the epoch of the lowest one
         self._take_up()
 
     @property

@@ -1,8 +1,6 @@
-"""Every model by its name, from guessing to the networks and beyond: one function each.
+"""Every model by its name: a function ``(experiment, fold, seed) -> scores`` with `enter`.
 
-A model is a function ``(experiment, fold, seed)``: fitted on the training set, it returns a score
-for each track of the validation and test sets. The networks are those of `networks.NETWORKS`; a
-new model of any other kind is a function here with `enter`.
+Fitted on the training set, it returns a score for each track of the validation and test sets.
 """
 
 import json
@@ -16,14 +14,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from hiphoplib.audio.features import LOUDNESS
 from hiphoplib.dataset.features import metadata_features, read_features
 from hiphoplib.io import progress, write_whole
-from hiphoplib.models.artist_identification import ArtistIdentifier
 from hiphoplib.models.calibration import calibrated, log_odds, platt
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
@@ -34,30 +31,23 @@ SEEDS = 5  # of a model that is fitted in seconds
 NEIGHBOURS = 10
 PENALTY = 0.001  # C of a head on the tagger's features, of which there are more than clips
 MUSICNN_PARTS = ("tags", "max_pool", "penultimate")  # as the tagger's authors advise
+# of artist identification
+SHRINKAGE = 0.1  # of the covariance within artists, towards a sphere
+NEW = 0.5  # probability, before listening, of an artist that is not in the training set
+FAME = 3.0  # tracks whose mean is worth as much as the mean of all artists
+MIN_BETWEEN = 0.05  # variance between artists, in units of that within
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A model of the comparison.
+    """A model of the comparison."""
 
-    Parameters
-    ----------
-    fit : callable or None
-        Function of an `Experiment`, a fold and a seed that returns scores between 0 and 1,
-        pd.Series indexed by track id, of the validation and test sets. None where a model is the
-        mean of others.
-    needs : str, optional
-        Kind of features that have to be there.
-    seeded : bool
-        Whether another seed gives other scores.
-    built_on : tuple of str
-        Models whose calibrated log odds it averages.
-    """
-
+    # of an experiment, a fold and a seed: scores between 0 and 1, pd.Series indexed by track id, of
+    # the validation and test sets; None where a model is the mean of others
     fit: Callable | None = None
-    needs: str | None = None
-    seeded: bool = False
-    built_on: tuple[str, ...] = ()
+    needs: str | None = None  # kind of features that have to be there
+    seeded: bool = False  # whether another seed gives other scores
+    built_on: tuple[str, ...] = ()  # models whose calibrated log odds it averages
 
 
 MODELS: dict[str, Entry] = {}
@@ -69,7 +59,6 @@ def enter(model: str, **options) -> Callable:
     Parameters
     ----------
     model : str
-        Its name there.
     **options
         Of its `Entry`.
 
@@ -85,12 +74,7 @@ def enter(model: str, **options) -> Callable:
 
 
 class Scores:
-    """Scores of an experiment's models, each computed once.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    """
+    """Scores of an experiment's models, each computed once."""
 
     def __init__(self, experiment: Experiment):
         self.experiment = experiment
@@ -168,17 +152,17 @@ class Scores:
         return pd.DataFrame({seed: pd.concat(scores) for seed, scores in parts.items()})
 
     def seeds(self, model: str) -> list[int]:
-        """Return the seeds that a model has scores for; none where something lacks.
+        """Return the seeds that a model has scores for: a network those it was trained with.
 
         Parameters
         ----------
         model : str
-            A name in `MODELS`. A network has the seeds that it was trained with, a mean those of
-            its parts.
+            A name in `MODELS`.
 
         Returns
         -------
         list of int
+            Empty where something lacks.
         """
         entry = MODELS[model]
         if entry.needs and not (self.experiment.folder / f"features-{entry.needs}.npz").is_file():
@@ -199,20 +183,14 @@ class Scores:
         return pd.Series(expit(np.mean(odds, axis=0)), index=score.index)
 
 
-def logistic(C: float = 1.0) -> Pipeline:
-    """Return a logistic regression on standardised features; unknown ones get their mean.
+def _logistic(C=1.0):
+    """Logistic regression on standardised features; `C` is the inverse strength of the penalty."""
+    return make_pipeline(*_scaled(), LogisticRegression(C=C, max_iter=1000))
 
-    Parameters
-    ----------
-    C : float > 0
-        Inverse strength of the penalty.
 
-    Returns
-    -------
-    Pipeline
-    """
-    return make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(),
-                         LogisticRegression(C=C, max_iter=1000))
+def _scaled():
+    """Steps that standardise features; unknown ones get their mean."""
+    return SimpleImputer(keep_empty_features=True), StandardScaler()
 
 
 def _fitted(estimator, X, experiment, fold):
@@ -240,7 +218,7 @@ def _dummy(experiment, fold, seed):
 @enter("recency")
 def _recency(experiment, fold, seed):
     """Age alone: known without listening, and a service's popularity decays with it."""
-    return _fitted(logistic(), metadata_features(experiment.tracks)[["days"]], experiment, fold)
+    return _fitted(_logistic(), metadata_features(experiment.tracks)[["days"]], experiment, fold)
 
 
 @enter("loudness", needs="handcrafted")
@@ -248,14 +226,14 @@ def _loudness(experiment, fold, seed):
     """What a level meter and a watch show."""
     X = read_features(experiment.folder, "handcrafted")[LOUDNESS].join(
         metadata_features(experiment.tracks)[["duration"]])
-    return _fitted(logistic(), X, experiment, fold)
+    return _fitted(_logistic(), X, experiment, fold)
 
 
 @enter("handcrafted", needs="handcrafted")
 def _handcrafted(experiment, fold, seed):
     """Logistic regression on hand-crafted audio features: timbre, harmony, loudness, rhythm."""
     X = read_features(experiment.folder, "handcrafted")
-    return _fitted(logistic(C=0.01), X, experiment, fold)
+    return _fitted(_logistic(C=0.01), X, experiment, fold)
 
 
 @enter("boosting", needs="handcrafted", seeded=True)
@@ -274,8 +252,7 @@ def _neighbours(experiment, fold, seed):
     The artist effect was first seen with such a model (Pampalk, Flexer & Widmer, "Improvements of
     audio-based music similarity and genre classification", ISMIR 2005).
     """
-    nearest = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(),
-                            KNeighborsClassifier(NEIGHBOURS, weights="distance"))
+    nearest = make_pipeline(*_scaled(), KNeighborsClassifier(NEIGHBOURS, weights="distance"))
     return _fitted(nearest, read_features(experiment.folder, "handcrafted"), experiment, fold)
 
 
@@ -292,17 +269,60 @@ def _artist_identification(experiment, fold, seed):
     popularity = experiment.tracks.loc[train, "popularity"].to_numpy()
     if not artists.duplicated().any():
         return _as_odds(experiment, fold, np.full(len(unseen), popularity.mean()), unseen)
-    scale = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-    model = ArtistIdentifier().fit(scale.fit_transform(X.loc[train]), artists.to_numpy(),
-                                   popularity)
+    scale = make_pipeline(*_scaled())
+    model = _ArtistIdentifier(scale.fit_transform(X.loc[train]), artists.to_numpy(),
+                              popularity)
     return _as_odds(experiment, fold, model.predict(scale.transform(X.loc[unseen])), unseen)
+
+
+class _ArtistIdentifier:
+    """Probabilistic linear discriminant analysis: which artist does a track sound like?
+
+    A track is normal around its artist's mean, with the same covariance for all; means are normal
+    around the origin. So the probability of each artist, and of a new one, has a closed form
+    (Ioffe, "Probabilistic linear discriminant analysis", ECCV 2006, as used for speakers).
+
+    Learns from standardised tracks, one artist of which at least has two.
+    """
+
+    def __init__(self, X, artists, popularity):
+        member, self.artists = pd.factorize(np.asarray(artists))
+        n = np.bincount(member)
+        sums = np.stack([np.bincount(member, column) for column in X.T], axis=1)
+        means = sums / n[:, None]
+        inside = (X - means[member])[n[member] > 1]
+        covariance = inside.T @ inside / (n[n > 1] - 1).sum()
+        sphere = np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+        variance, axes = np.linalg.eigh((1 - SHRINKAGE) * covariance + SHRINKAGE * sphere)
+        self.whiten = axes / np.sqrt(variance)
+        between = np.maximum((X @ self.whiten).var(axis=0) - 1, MIN_BETWEEN)
+        shrunk = n[:, None] * between / (n[:, None] * between + 1)
+        self.means = np.vstack([(means @ self.whiten) * shrunk, np.zeros(len(between))])
+        self.spread = np.vstack([1 + between / (n[:, None] * between + 1), 1 + between])
+        self.prior = np.log(np.append((1 - NEW) * n / n.sum(), NEW))
+        mean = popularity.mean()
+        fame = (np.bincount(member, popularity) + FAME * mean) / (n + FAME)
+        self.fame = np.append(fame, mean)
+
+    def probabilities(self, X):
+        """Of each artist, and in the last column of a new one [shape=(n, artists + 1)]."""
+        Z = X @ self.whiten
+        distance = (Z**2 @ (1 / self.spread).T - 2 * Z @ (self.means / self.spread).T
+                    + (self.means**2 / self.spread).sum(axis=1))
+        logs = self.prior - (distance + np.log(self.spread).sum(axis=1)) / 2
+        likely = np.exp(logs - logs.max(axis=1, keepdims=True))
+        return likely / likely.sum(axis=1, keepdims=True)
+
+    def predict(self, X):
+        """Mean popularity of the likely artists."""
+        return self.probabilities(X) @ self.fame
 
 
 @enter("metadata")
 def _metadata(experiment, fold, seed):
     """What is known before a release besides the sound: when, how long, what kind, how many."""
     X = metadata_features(experiment.tracks).drop(columns="days")
-    return _fitted(logistic(), X, experiment, fold)
+    return _fitted(_logistic(), X, experiment, fold)
 
 
 def _network(name):
@@ -344,7 +364,7 @@ def _musicnn(experiment, fold, seed):
     """
     X = read_features(experiment.folder, "musicnn")
     parts = [name for name in X if name.startswith(MUSICNN_PARTS) and name.endswith("_mean")]
-    return _fitted(logistic(PENALTY), X[parts], experiment, fold)
+    return _fitted(_logistic(PENALTY), X[parts], experiment, fold)
 
 
 MODELS["ensemble"] = Entry(needs="musicnn", seeded=True, built_on=("musicnn", "crnn"))

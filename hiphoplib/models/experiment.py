@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,22 +32,12 @@ LOOK = 0.5  # s between two looks at how far the trainings are
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a corpus is split and on which grid: runs of one protocol compare.
-
-    Parameters
-    ----------
-    grid : MelGrid
-    split : {"artist", "time", "random"}
-    folds : int
-        0 for one split.
-    subset : (int, int), optional
-        How many tracks of the corpus, and the seed that drew them; all if not given.
-    """
+    """How a corpus is split and on which grid: runs of one protocol compare."""
 
     grid: MelGrid
-    split: str = "artist"
-    folds: int = 0
-    subset: tuple[int, int] | None = None
+    split: str
+    folds: int  # 0 for one split
+    subset: tuple[int, int] | None  # so many tracks, and the seed that drew them; None for all
 
     @property
     def name(self) -> str:
@@ -58,30 +48,15 @@ class Protocol:
 
 @dataclass(frozen=True, eq=False)
 class Experiment:
-    """A corpus, split and labelled by a protocol.
-
-    Parameters
-    ----------
-    folder : Path
-    protocol : Protocol
-    store : MelStore
-    tracks : pd.DataFrame
-        The cleaned table, tracks with a usable clip only, indexed by ``id`` as well.
-    sides : pd.DataFrame of str [shape=(tracks, folds)]
-        Set of each track: "train", "validation" or "test".
-    labels : pd.DataFrame of int [shape=(tracks, folds)]
-        1 from the median of the fold's training tracks on.
-    thresholds : list of float
-        That median.
-    """
+    """A corpus, split and labelled by a protocol; tables are indexed by track id."""
 
     folder: Path
     protocol: Protocol
     store: MelStore
-    tracks: pd.DataFrame
-    sides: pd.DataFrame
-    labels: pd.DataFrame
-    thresholds: list[float]
+    tracks: pd.DataFrame  # cleaned, with a usable clip each
+    sides: pd.DataFrame  # "train", "validation" or "test" [shape=(tracks, folds)]
+    labels: pd.DataFrame  # 1 from the threshold of the fold on [shape=(tracks, folds)]
+    thresholds: list[float]  # medians of the training tracks of each fold
 
     @cached_property
     def fingerprint(self) -> str:
@@ -211,9 +186,8 @@ def train(experiment: Experiment, models: str | Sequence[str], seeds: Sequence[i
           jobs: int = -1) -> list[Path]:
     """Train networks on folds and seeds; what stands from an earlier call is not repeated.
 
-    As many are trained at once as there are cores, each by one thread in a process of its own, so
-    that the numbers depend neither on `jobs` nor on the number of cores. Where there is a GPU they
-    are trained on it one after the other.
+    Each is trained by one thread in a process of its own: numbers depend neither on `jobs` nor on
+    the number of cores. Where there is a GPU they are trained on it one after the other.
 
     Parameters
     ----------
@@ -248,18 +222,17 @@ def train(experiment: Experiment, models: str | Sequence[str], seeds: Sequence[i
               "max_epochs": epochs, "patience": patience, "networks": VERSION}
     runs = [(model, seed, fold) for model in models for seed in seeds
             for fold in (experiment.sides if folds is None else folds)]
-    todo = [_Training(model, seed, int(fold), experiment.run_folder(model, seed, fold),
-                      experiment.store, experiment.labels[fold], experiment.sides[fold],
-                      NETWORKS[model],
+    folders = [experiment.run_folder(*run) for run in runs]
+    todo = [_Training(model, seed, int(fold), folder, experiment.store, experiment.labels[fold],
+                      experiment.sides[fold], NETWORKS[model],
                       {**wanted, "fold": int(fold), "threshold": experiment.thresholds[fold]})
-            for model, seed, fold in runs
-            if not _stands(experiment.run_folder(model, seed, fold), wanted)]
+            for (model, seed, fold), folder in zip(runs, folders) if not _stands(folder, wanted)]
     # the longest first, so that none of them runs alone at the end
     todo.sort(key=lambda training: SLOWEST_FIRST.index(training.model)
               if training.model in SLOWEST_FIRST else -1)
     with _progress_of(todo, len(runs), epochs, ", ".join(models)):
         _train_all(todo, jobs)
-    return [experiment.run_folder(model, seed, fold) for model, seed, fold in runs]
+    return folders
 
 
 def _train_all(todo, jobs):
@@ -314,16 +287,11 @@ class _Training:
         (self.folder / EPOCHS_DONE).write_text(str(epochs))
 
     def epochs_done(self):
-        """Epochs that are done, None if it is not running, the most there are when it is through.
-
-        Before a training begins, what an earlier one left does not count.
-        """
+        """Epochs that are done: None if it is not running, the most there are if it is through."""
         if (self.folder / "card.json").is_file() and not (self.folder / EPOCHS_DONE).is_file():
             return self.card["max_epochs"]
-        try:
+        with suppress(OSError, ValueError):
             return int((self.folder / EPOCHS_DONE).read_text())
-        except (OSError, ValueError):
-            return None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The networks of 2021 and the CRNN, and the registry that a new network enters as one function.
+"""The networks of 2021 and the CRNN: functions ``build(input_shape) -> keras.Model`` by name.
 
 On the `FULL` grid each has the parameters of the 2021 study, number for number; on another grid
 the pools shrink to what the input offers.
@@ -7,6 +7,7 @@ the pools shrink to what the input offers.
 import math
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from hiphoplib.audio.mel import QUICK
@@ -15,44 +16,25 @@ from hiphoplib.keras_backend import keras
 layers = keras.layers
 
 Shape = tuple[int, ...]
-NETWORKS: dict[str, Callable[[Shape], keras.Model]] = {}
 VERSION = 3  # of networks and runs: those of another one are trained again
 LEARNING_RATE = {"rnn": 3e-4}  # at Adam's 1e-3 its validation loss jumps and it stops early
 BATCH = 8  # clips that a change of the weights is learnt from
 AT_ONCE = {"rnn": 4 * 128 * 1292}  # bins of them that are in memory at once, where not all are
 
 
-def register(builder: Callable[[Shape], keras.Model]) -> Callable[[Shape], keras.Model]:
-    """Enter a builder in `NETWORKS` under its name.
-
-    Parameters
-    ----------
-    builder : callable
-        ``builder(input_shape) -> keras.Model``, not compiled.
-
-    Returns
-    -------
-    callable
-        The builder itself.
-    """
-    NETWORKS[builder.__name__] = builder
-    return builder
-
-
 def build_model(name: str, input_shape: Shape) -> keras.Model:
-    """Build and compile a network.
+    """Build and compile a network, which gives the probability that a clip is popular.
 
     Parameters
     ----------
     name : str
         A name in `NETWORKS`.
-    input_shape : tuple of int
-        ``(n_mels, frames)`` of standardised spectrograms.
+    input_shape : (n_mels, frames)
+        Of standardised spectrograms.
 
     Returns
     -------
     keras.Model
-        Gives the probability that a clip is popular, shape (n, 1).
     """
     model = NETWORKS[name](input_shape)
     parts = 1
@@ -68,15 +50,14 @@ def build_model(name: str, input_shape: Shape) -> keras.Model:
 def load_network(name: str, shape: Shape, path: Path | str) -> keras.Model:
     """Build a network by this project's code, with the weights of a ``.keras`` file.
 
-    Nothing but numbers is read from the file, so that no code in it can run, and one that another
-    version of Keras has written can be read, too.
+    Nothing but numbers is read from the file: no code in it can run, and one that another version
+    of Keras has written can be read, too.
 
     Parameters
     ----------
     name : str
         A name in `NETWORKS`.
-    shape : (int, int)
-        Of the spectrograms.
+    shape : (n_mels, frames)
     path : path-like
 
     Returns
@@ -98,8 +79,7 @@ def load_network(name: str, shape: Shape, path: Path | str) -> keras.Model:
 def clips_a_step(model: keras.Model) -> int:
     """Return how many clips go through a compiled network at once: a batch, or a part of one.
 
-    The gradients of the parts are added up, so that the network learns the same from them, and
-    the activations of a large network on a large grid take a part of the memory.
+    The gradients of the parts are added up: the network learns the same from them, in less memory.
 
     Parameters
     ----------
@@ -112,19 +92,8 @@ def clips_a_step(model: keras.Model) -> int:
     return BATCH // (model.optimizer.gradient_accumulation_steps or 1)
 
 
-@register
-def mlp(input_shape: Shape) -> keras.Model:
-    """Build the multilayer perceptron on every bin of the spectrogram.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_mels, frames)``.
-
-    Returns
-    -------
-    keras.Model
-    """
+def _mlp(input_shape):
+    """Multilayer perceptron on every bin of the spectrogram."""
     clip = keras.Input(input_shape)
     x = layers.Flatten()(clip)
     x = layers.Dense(128, activation="relu")(x)
@@ -132,40 +101,20 @@ def mlp(input_shape: Shape) -> keras.Model:
     return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name="mlp")
 
 
-@register
-def cnn1(input_shape: Shape) -> keras.Model:
-    """Build CNN 1: square 3×3 filters, pools that shorten time faster than frequency.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_mels, frames)``.
-
-    Returns
-    -------
-    keras.Model
-    """
-    return _cnn("cnn1", input_shape, filters=(16, 32, 64, 128), kernels=[(3, 3)] * 4)
+def _cnn(input_shape, name, filters, kernels):
+    """Four convolutions, with pools that shorten time faster than frequency, and dense layers."""
+    clip = keras.Input(input_shape)
+    x = layers.Reshape((*input_shape, 1))(clip)
+    for n_filters, kernel, pool in zip(filters, kernels, ((2, 4), (2, 4), (2, 2), (2, 2))):
+        x = layers.Conv2D(n_filters, kernel, padding="same", activation="relu")(x)
+        x = layers.MaxPooling2D([min(pool[0], x.shape[1]), min(pool[1], x.shape[2])])(x)
+    x = layers.Flatten()(x)
+    for units in (128, 64):
+        x = layers.Dense(units, activation="relu")(x)
+        x = layers.Dropout(0.3)(x)
+    return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name=name)
 
 
-@register
-def cnn2(input_shape: Shape) -> keras.Model:
-    """Build CNN 2: twice the filters and 2×3 kernels, longer in time than in frequency.
-
-    Parameters
-    ----------
-    input_shape : tuple of int
-        ``(n_mels, frames)``.
-
-    Returns
-    -------
-    keras.Model
-    """
-    return _cnn("cnn2", input_shape, filters=(32, 64, 128, 128),
-                kernels=[(2, 3), (2, 3), (2, 3), (3, 3)])
-
-
-@register
 def rnn(input_shape: Shape, *, frames: int | None = None) -> keras.Model:
     """Build the recurrent network behind a convolutional front end, which reads in time order.
 
@@ -174,12 +123,11 @@ def rnn(input_shape: Shape, *, frames: int | None = None) -> keras.Model:
 
     Parameters
     ----------
-    input_shape : tuple of int
-        ``(n_mels, frames)``.
+    input_shape : (n_mels, frames)
     frames : int, optional
-        Of so many frames in a row it reads the mean. By default it reads every frame, as in 2021,
-        and on the `QUICK` grid the mean of two: that halves its price, and the difference in AUC is
-        not significant (`rnn_frames.json`).
+        Of so many in a row it reads the mean. By default it reads every frame, as in 2021, and on
+        the `QUICK` grid the mean of two: that halves its price, and the difference in AUC is not
+        significant (`rnn_frames.json`).
 
     Returns
     -------
@@ -201,7 +149,6 @@ def rnn(input_shape: Shape, *, frames: int | None = None) -> keras.Model:
     return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name="rnn")
 
 
-@register
 def crnn(input_shape: Shape, *, dropout: float = 0.3, recurrent: bool = True,
          summary: str = "mean") -> keras.Model:
     """Build a recurrent network that a laptop can train: a frame's bands are channels.
@@ -212,8 +159,7 @@ def crnn(input_shape: Shape, *, dropout: float = 0.3, recurrent: bool = True,
 
     Parameters
     ----------
-    input_shape : tuple of int
-        ``(n_mels, frames)``.
+    input_shape : (n_mels, frames)
     dropout : float in [0, 1)
         Of what the last layer sees.
     recurrent : bool
@@ -240,20 +186,6 @@ def crnn(input_shape: Shape, *, dropout: float = 0.3, recurrent: bool = True,
     return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name="crnn")
 
 
-def _cnn(name, input_shape, filters, kernels):
-    """Four convolutions with max pools, and two dense layers with dropout."""
-    clip = keras.Input(input_shape)
-    x = layers.Reshape((*input_shape, 1))(clip)
-    for n_filters, kernel, pool in zip(filters, kernels, ((2, 4), (2, 4), (2, 2), (2, 2))):
-        x = layers.Conv2D(n_filters, kernel, padding="same", activation="relu")(x)
-        x = layers.MaxPooling2D([min(pool[0], x.shape[1]), min(pool[1], x.shape[2])])(x)
-    x = layers.Flatten()(x)
-    for units in (128, 64):
-        x = layers.Dense(units, activation="relu")(x)
-        x = layers.Dropout(0.3)(x)
-    return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name=name)
-
-
 def _pools_to_one(n_mels):
     """Four frequency pools whose product is `n_mels`, (2, 4, 4, 4) for 128 bands."""
     pools = []
@@ -261,3 +193,13 @@ def _pools_to_one(n_mels):
         pools.append(min(pool, n_mels))
         n_mels //= pools[-1]
     return (*pools, n_mels)
+
+
+NETWORKS: dict[str, Callable[[Shape], keras.Model]] = {
+    "mlp": _mlp,
+    "cnn1": partial(_cnn, name="cnn1", filters=(16, 32, 64, 128), kernels=[(3, 3)] * 4),
+    # longer in time than in frequency
+    "cnn2": partial(_cnn, name="cnn2", filters=(32, 64, 128, 128), kernels=[(2, 3)] * 3 + [(3, 3)]),
+    "rnn": rnn,
+    "crnn": crnn,
+}

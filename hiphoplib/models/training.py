@@ -16,15 +16,8 @@ from hiphoplib.dataset.store import MelStore
 from hiphoplib.errors import BadInput
 from hiphoplib.io import naming, write_whole
 from hiphoplib.keras_backend import keras, tf
+from hiphoplib.models import networks
 from hiphoplib.models.checkpoint import CHECKPOINT, Checkpoint
-from hiphoplib.models.networks import (
-    BATCH,
-    LEARNING_RATE,
-    VERSION,
-    build_model,
-    clips_a_step,
-    load_network,
-)
 from hiphoplib.run_size import run_size
 
 EPOCHS, PATIENCE = run_size().epochs, 6
@@ -34,19 +27,13 @@ IN_MEMORY = 1000 * 64 * 323  # bins of a set that are read once and not every ep
 
 @dataclass(frozen=True)
 class Scaler:
-    """Standardises spectrograms per band.
-
-    Parameters
-    ----------
-    mean, std : np.ndarray [shape=(n_mels,)]
-        In dB, of the training clips only.
-    """
+    """Standardises spectrograms per band [shape=(n_mels,)], by the training clips' dB."""
 
     mean: np.ndarray
     std: np.ndarray
 
     @classmethod
-    def fit(cls, store: MelStore, ids: pd.Index, block: int = 32) -> "Scaler":
+    def fit(cls, store: MelStore, ids: pd.Index) -> "Scaler":
         """Measure mean and deviation of every band, over both time and clips.
 
         Parameters
@@ -54,16 +41,14 @@ class Scaler:
         store : MelStore
         ids : pd.Index of str
             The training clips.
-        block : int
-            Clips that are in memory at once.
 
         Returns
         -------
         Scaler
         """
         total = np.zeros((2, store.grid.n_mels))
-        for start in range(0, len(ids), block):
-            S_db = store.batch(ids[start: start + block]).astype(float)
+        for start in range(0, len(ids), 32):  # so many are in memory at once
+            S_db = store.batch(ids[start: start + 32]).astype(float)
             total += S_db.mean(axis=2).sum(axis=0), (S_db**2).mean(axis=2).sum(axis=0)
         mean, square = total / len(ids)
         return cls(mean, np.sqrt(np.maximum(square - mean**2, 1e-6)))
@@ -78,27 +63,17 @@ class ClipBatches(keras.utils.PyDataset):
     """Batches of standardised spectrograms and labels, read from the store as they are needed.
 
     Keras reads ahead while it trains (`tf.data.Dataset.prefetch`); no more than that is in memory,
-    unless all of them are few.
-
-    Parameters
-    ----------
-    store : MelStore
-    labels : pd.Series of int, indexed by track id
-    scaler : Scaler
-    batch : int > 0
-        Clips a batch.
-    seed : int, optional
-        Of the order of the clips, a new one each epoch; without it, that of `labels`.
+    unless all of them are few. The seed is of the order of the clips, a new one each epoch; without
+    it, that is the order of the labels, pd.Series of int indexed by track id.
     """
 
-    def __init__(self, store: MelStore, labels: pd.Series, scaler: Scaler, batch: int = BATCH,
+    def __init__(self, store: MelStore, labels: pd.Series, scaler: Scaler, batch: int,
                  seed: int | None = None):
         super().__init__()
         self.store, self.labels, self.scaler = store, labels, scaler
         self.batch, self.seed = batch, seed
-        self._all = None
-        if len(labels) * store.grid.n_mels * store.grid.frames <= IN_MEMORY:
-            self._all = scaler(store.batch(labels.index))
+        few = len(labels) * store.grid.n_mels * store.grid.frames <= IN_MEMORY
+        self._all = scaler(store.batch(labels.index)) if few else None
         self.begin(0)
 
     def begin(self, epoch: int) -> None:
@@ -127,21 +102,12 @@ class ClipBatches(keras.utils.PyDataset):
 
 @dataclass
 class Run:
-    """A trained network with all that scoring needs.
-
-    Parameters
-    ----------
-    model : keras.Model
-    scaler : Scaler
-    card : dict
-        Corpus, grid, split, seed, threshold, versions, metrics.
-    history : pd.DataFrame, optional
-        One row an epoch: ``epoch``, ``loss``, ``auc``, ``val_loss``, ``val_auc``, …
-    """
+    """A trained network with all that scoring needs."""
 
     model: keras.Model
     scaler: Scaler
-    card: dict
+    card: dict  # corpus, grid, split, seed, threshold, versions, metrics
+    # one row an epoch: `epoch`, `loss`, `auc`, `val_loss`, `val_auc`, …
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def predict(self, S_db: np.ndarray) -> np.ndarray:
@@ -149,8 +115,7 @@ class Run:
 
         Parameters
         ----------
-        S_db : np.ndarray [shape=(n, n_mels, frames)]
-            In dB.
+        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
 
         Returns
         -------
@@ -165,8 +130,7 @@ class Run:
 
         Parameters
         ----------
-        S_db : np.ndarray [shape=(n, n_mels, frames)]
-            In dB.
+        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
 
         Returns
         -------
@@ -198,18 +162,16 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
     name : str
         A name in `NETWORKS`.
     store : MelStore
-    labels : pd.Series of int, indexed by track id
-    sides : pd.Series of str, indexed by track id
-        "train", "validation" or "test"; the test set is not touched.
+    labels, sides : pd.Series, indexed by track id
+        0 or 1; "train", "validation" or "test", of which the last is not touched.
     seed : int
         Of the weights, the dropout and the order of the clips; the same seed on the same machine
         gives the same network.
     epochs, patience : int
-        At most so many epochs, and so many without a better loss on the validation set. The
-        weights of the best epoch are kept.
+        At most so many epochs, and so many without a better loss on the validation set; the weights
+        of the best epoch are kept.
     folder : path-like, optional
-        Keeps the state after every epoch: the same call goes on from there, with the result of an
-        uninterrupted one.
+        Keeps the state after every epoch: the same call goes on from there, to the same result.
     progress : callable, optional
         Called with the number of epochs that are done.
 
@@ -230,9 +192,10 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
             raise BadInput(f"split: the {side} set of {len(part)} tracks has one class only; "
                            "gather more tracks, or split at random")
     scaler = Scaler.fit(store, parts["train"].index)
-    model = build_model(name, store.grid.shape)
-    train, validation = (ClipBatches(store, parts[side], scaler, clips_a_step(model), order)
-                         for side, order in (("train", seed), ("validation", None)))
+    model = networks.build_model(name, store.grid.shape)
+    batch = networks.clips_a_step(model)
+    train = ClipBatches(store, parts["train"], scaler, batch, seed)
+    validation = ClipBatches(store, parts["validation"], scaler, batch)
     checkpoint = Checkpoint(folder, model,
                             _settings(name, seed, train, validation, epochs, patience))
     if not _is_finished(checkpoint.history, epochs, patience):
@@ -243,7 +206,8 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
     history = pd.DataFrame(checkpoint.history)
     best = history.loc[history["val_loss"].idxmin()]
     card = {
-        "model": name, "networks": VERSION, "seed": seed, "parameters": model.count_params(),
+        "model": name, "networks": networks.VERSION, "seed": seed,
+        "parameters": model.count_params(),
         "grid": {**asdict(store.grid), "shape": list(store.grid.shape)},
         "tracks": {side: int((sides[labels.index] == side).sum()) for side in sides.unique()},
         "epochs": len(history), "best_epoch": int(best["epoch"]),
@@ -285,9 +249,9 @@ def _settings(name, seed, train, validation, epochs, patience):
     """What a training depends on, dict: a checkpoint of another one is not taken up."""
     learnt_from = [*train.labels.items(), *validation.labels.items(), *train.scaler.mean,
                    *train.scaler.std]
-    return {"model": name, "networks": VERSION, "seed": seed, "epochs": epochs,
+    return {"model": name, "networks": networks.VERSION, "seed": seed, "epochs": epochs,
             "patience": patience, "batch": train.batch, "versions": versions(),
-            "learning_rate": LEARNING_RATE.get(name, 1e-3),
+            "learning_rate": networks.LEARNING_RATE.get(name, 1e-3),
             "data": hashlib.sha256(repr(learnt_from).encode()).hexdigest()}
 
 
@@ -356,13 +320,13 @@ def load_run(folder: Path | str) -> Run:
     if card is None:
         raise BadInput(f"{folder}: no trained model there that can be read; "
                        "make one with `python -m hiphoplib train`")
-    if card.get("networks") != VERSION:
+    if card.get("networks") != networks.VERSION:
         raise BadInput(f"{folder}: trained by another version of this project; train it again")
     try:
         bands = card.pop("scaler")
         scaler = Scaler(np.array(bands["mean"]), np.array(bands["std"]))
         history = pd.read_csv(folder / "history.csv")
-        model = load_network(card["model"], card["grid"]["shape"], folder / "model.keras")
+        model = networks.load_network(card["model"], card["grid"]["shape"], folder / "model.keras")
     except (ValueError, OSError, KeyError, TypeError, BadZipFile, UserWarning) as error:
         raise BadInput(f"{folder}: the model cannot be loaded "
                        f"({str(error).splitlines()[0]}); train it again") from error

@@ -9,11 +9,15 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from hiphoplib.dataset.features import make_features, metadata_features
-from hiphoplib.models.comparison import MODELS, Scores
+from hiphoplib.models.comparison import FAME, MODELS, Scores, _ArtistIdentifier
 from hiphoplib.models.experiment import prepare
 from hiphoplib.tracks.table import read_tracks
 
 WITHOUT_TRAINING = ["dummy", "recency", "loudness", "handcrafted", "boosting", "metadata"]
+RNG = np.random.default_rng(0)
+FEATURES, ARTISTS = 8, 30
+MIX = RNG.normal(size=(FEATURES, FEATURES))  # tracks of an artist differ along some lines more
+
 
 
 @pytest.fixture(scope="module")
@@ -63,12 +67,10 @@ def test_what_hears_the_level_finds_the_louder_tracks_popular_and_what_does_not_
 
 def test_where_artists_are_not_held_out_their_other_tracks_tell(folder):
     experiment = prepare(folder, split="random", folds=3)
-    known = experiment.tracks["artists"].str[0]
-    same = known.index[:20]
     experiment.tracks["artists"] = [["Star"] if p > 50 else ["Nobody"]
-                              for p in experiment.tracks["popularity"]]
+                                    for p in experiment.tracks["popularity"]]
     scores = MODELS["artist_mean"].fit(experiment, 0, 0)
-    assert same is not None and roc_auc_score(experiment.labels.loc[scores.index, 0], scores) > 0.95
+    assert roc_auc_score(experiment.labels.loc[scores.index, 0], scores) > 0.95
 
 
 def test_a_model_whose_features_are_not_there_has_no_seeds(experiment):
@@ -103,3 +105,55 @@ def test_context_is_what_is_known_before_a_release():
     assert known["album"]["d"] == 0 and known["explicit"]["a"] == 1
     assert np.isnan(known["explicit"]["c"])
     assert known["month_cos"]["a"] == pytest.approx(1, abs=0.01)
+
+
+# artist identification
+
+
+def tracks(places, each):
+    """Rows around the artists' places, `each` of one, and whose they are."""
+    artists = np.repeat(np.arange(len(places)), each)
+    return places[artists] + RNG.normal(size=(len(artists), FEATURES)) @ MIX * 0.3, artists
+
+
+@pytest.fixture(scope="module")
+def heard():
+    """An identifier of artists, their places and fame, and the scale of its features."""
+    places = RNG.normal(size=(ARTISTS, FEATURES)) * 2
+    X, artists = tracks(places, 4)
+    fame = RNG.uniform(0, 100, ARTISTS)
+    mean, std = X.mean(axis=0), X.std(axis=0)
+    model = _ArtistIdentifier((X - mean) / std, artists.astype(str), fame[artists])
+    return model, places, fame, lambda rows: (rows - mean) / std
+
+
+def test_artists_are_recognised_in_tracks_that_were_not_learnt(heard):
+    model, places, _, scaled = heard
+    X, artists = tracks(places, 5)
+    likely = model.probabilities(scaled(X))
+    assert likely.shape == (150, ARTISTS + 1)
+    np.testing.assert_allclose(likely.sum(axis=1), 1)
+    named = likely[:, :-1].argmax(axis=1)
+    assert np.mean(np.asarray(model.artists)[named].astype(int) == artists) > 0.8
+
+
+def test_who_was_not_learnt_from_is_more_often_taken_for_new(heard):
+    model, places, _, scaled = heard
+    known, _ = tracks(places, 5)
+    new, _ = tracks(RNG.normal(size=(ARTISTS, FEATURES)) * 2, 5)
+    of_known, of_new = (model.probabilities(scaled(X))[:, -1].mean() for X in (known, new))
+    assert of_new > of_known + 0.3
+
+
+def test_an_answer_is_the_artists_fame_drawn_in_by_its_few_tracks(heard):
+    model, places, fame, scaled = heard
+    answers = model.predict(scaled(places))
+    mean = fame.mean()  # each artist has as many tracks
+    assert np.corrcoef(answers, fame)[0, 1] > 0.9
+    np.testing.assert_allclose(model.fame[:-1], (4 * fame[np.asarray(model.artists, int)]
+                                                 + FAME * mean) / (4 + FAME))
+    assert model.fame[-1] == pytest.approx(mean)
+
+
+def test_where_every_artist_has_one_track_there_is_nobody_to_recognise(experiment):
+    assert MODELS["artist_identification"].fit(experiment, 0, 0).nunique() == 1

@@ -197,7 +197,7 @@ def test_the_bar_counts_epochs_and_says_what_runs(own_corpus, monkeypatch):
 def test_a_training_begun_on_anything_else_is_another_one(experiment):
     def begun(labels=experiment.labels[0], name="mlp", seed=0, epochs=25, patience=6, level=0.0):
         scaler = Scaler(np.full(64, level), np.ones(64))
-        sides = [ClipBatches(experiment.store, labels, scaler) for _ in range(2)]
+        sides = [ClipBatches(experiment.store, labels, scaler, 8) for _ in range(2)]
         return json.loads(json.dumps(_settings(name, seed, *sides, epochs, patience)))
 
     same = begun()
