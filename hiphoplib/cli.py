@@ -84,8 +84,8 @@ _corpus = click.argument("corpus", type=PATH, metavar="data/NAME")
 _grid = click.option("--grid", type=click.Choice(["quick", "full"]), default="quick",
                      show_default=True, help="64 bands x 323 frames, or 128 x 1292 as in 2021.")
 _folds = click.option("--folds", type=int, metavar="K", help="K-fold cross-validation; 0: one "
-                      "split, 10 % for the test set. Default: 5 below 500 tracks, 3 below 1000, "
-                      "else 0.")
+                      "split, 10 % for the test set. Default: 5 up to 10,000 tracks, else "
+                      "0; 3 for data/synthetic.")
 _protocol = _all_of(_corpus, _grid, _folds, click.option(
     "--split", type=click.Choice(SPLITS), default="artist", show_default=True,
     help="Keep artists in one set, test on the newest tracks, or draw at random."))

@@ -102,8 +102,9 @@ class Bootstrap:
     Parameters
     ----------
     groups : array-like [shape=(n,)]
-        Artist group of each track, see `splits.artist_groups`. Whole groups are drawn, as many as
-        there are.
+        Artist group of each track, see `splits.artist_groups`. Whole groups are drawn, and seeds
+        of a model: of each one fewer than there are, so that the spread is that of a mean of all.
+        With as many it would be too small by 1 - 1/n (Rao & Wu, JASA 83, 1988).
     resamples, seed : int
 
     Attributes
@@ -160,11 +161,7 @@ class Bootstrap:
                          (draws * self._seeds(*draws.shape)).sum(axis=0))
 
     def _seeds(self, n, resamples):
-        """How much each of n seeds weighs in each resample [shape=(n, resamples)].
-
-        One seed fewer is drawn than there are, so that the spread is that of a mean of n: with n of
-        n it would be too small by 1 - 1/n (Rao & Wu, JASA 83, 1988).
-        """
+        """How much each of n seeds weighs in each resample [shape=(n, resamples)]."""
         if n == 1:
             return np.ones((1, resamples))
         drawn = np.random.default_rng([self._seed, n]).multinomial(n - 1, [1 / n] * n, resamples)
@@ -192,7 +189,7 @@ def _draws(groups, resamples, seed):
     rng, chance = np.random.default_rng(seed), np.full(n_groups, 1 / n_groups)
     weights = np.empty((resamples, len(member)), np.uint8)
     for drawn in weights:
-        drawn[:] = rng.multinomial(n_groups, chance)[member]
+        drawn[:] = rng.multinomial(n_groups - (n_groups > 2), chance)[member]
     return weights
 
 

@@ -125,11 +125,12 @@ def selective_accuracy(popularity: np.ndarray, score: np.ndarray, artists: Seque
     curve = []
     for share in shares:
         margin = pairs["margin"].quantile(1 - share)
-        by_artist = pairs[pairs["margin"] >= margin].groupby("artist")["right"].agg(["size", "mean"])
+        answered = pairs[pairs["margin"] >= margin]
+        by_artist = answered.groupby("artist")["right"].agg(["size", "mean"])
         if len(by_artist) >= 3:
             accuracy = mean_over_artists(by_artist["size"].to_numpy(),
                                          by_artist[["mean"]].to_numpy())
             curve.append({"share": share, "margin": float(margin),
-                          "pairs": int(by_artist["size"].sum()), "artists": len(by_artist),
+                          "pairs": len(answered), "artists": len(by_artist),
                           "accuracy": asdict(accuracy)})
     return curve

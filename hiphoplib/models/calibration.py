@@ -2,44 +2,46 @@
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
+from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
 
-MIN_SLOPE = 0.01  # a calibration turns no ranking around, whatever a small validation set says
+SLOPES = 0.01, 100  # a calibration turns no ranking around, whatever a small validation set says
 BINS = 10
+NEWTON = 10  # steps, of which a few are enough
 
 
-def platt(y_true: np.ndarray, score: np.ndarray) -> tuple[float, float]:
-    """Fit a calibration on tracks that the model was not trained on.
+def fit_slope(y_true: np.ndarray, x: np.ndarray, base: np.ndarray) -> float:
+    """Fit how much log odds have to be stretched, on tracks that the model was not trained on.
 
-    Platt, "Probabilistic outputs for support vector machines", 1999: a logistic curve over the
-    scores' log odds, towards targets that are drawn in from 0 and 1 by the number of tracks.
+    Platt, "Probabilistic outputs for support vector machines", 1999, with one parameter: two for
+    each fold, from some 55 tracks, would cost the order of all folds' tracks 0.007 of its AUC. The
+    targets are drawn in from 0 and 1 by the number of tracks, as there.
 
     Parameters
     ----------
-    y_true, score : np.ndarray [shape=(n,)]
-        0 or 1, and between them.
+    y_true : np.ndarray of 0 and 1 [shape=(n,)]
+    x : np.ndarray [shape=(n,)]
+        Log odds of the scores, less their mean in each fold.
+    base : np.ndarray [shape=(n,)]
+        Log odds of being popular in the fold's training set.
 
     Returns
     -------
-    slope, offset : float
+    float
     """
-    x, popular = log_odds(score), np.asarray(y_true, dtype=float)
+    popular = np.asarray(y_true, dtype=float)
     positive, negative = popular.sum(), (1 - popular).sum()
     target = np.where(popular == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
 
-    def loss(parameters):
-        z = parameters[0] * x + parameters[1]
-        error = expit(z) - target
-        return (np.logaddexp(0, z) - target * z).sum(), np.array([(error * x).sum(), error.sum()])
+    def loss(log_slope):
+        z = np.exp(log_slope) * x + base
+        return (np.logaddexp(0, z) - target * z).sum()
 
-    found = minimize(loss, [1.0, 0.0], jac=True, method="L-BFGS-B",
-                     bounds=[(MIN_SLOPE, None), (None, None)])
-    return float(found.x[0]), float(found.x[1])
+    return float(np.exp(minimize_scalar(loss, bounds=np.log(SLOPES), method="bounded").x))
 
 
 def calibrated(score: np.ndarray, slope: float, offset: float) -> np.ndarray:
-    """Return the probabilities of a calibration fitted by `platt`.
+    """Return the probabilities of a calibration, see `comparison.Scores`.
 
     Parameters
     ----------
@@ -107,3 +109,55 @@ def brier_skill(y_true: np.ndarray, probability: np.ndarray, weights: np.ndarray
     base = weights @ y_true / total
     guessing = np.where((base > 0) & (base < 1), base * (1 - base), np.nan)
     return 1 - (weights @ (probability - y_true) ** 2 / total) / guessing
+
+
+def calibration_slope(y_true: np.ndarray, probability: np.ndarray,
+                      weights: np.ndarray) -> np.ndarray:
+    """Return the slope of the labels' log odds over the predicted ones, by logistic regression.
+
+    Parameters
+    ----------
+    y_true, probability : np.ndarray [shape=(n,)]
+    weights : np.ndarray [shape=(resamples, n)]
+
+    Returns
+    -------
+    np.ndarray [shape=(resamples,)]
+        1 is calibrated, below 1 too sure of itself. NaN where a resample has one probability only.
+    """
+    return _logistic_fit(y_true, log_odds(probability), weights)[0]
+
+
+def calibration_intercept(y_true: np.ndarray, probability: np.ndarray,
+                          weights: np.ndarray) -> np.ndarray:
+    """Return what is missing in the predicted log odds, all alike: 0 if the mean is right.
+
+    Parameters
+    ----------
+    y_true, probability : np.ndarray [shape=(n,)]
+    weights : np.ndarray [shape=(resamples, n)]
+
+    Returns
+    -------
+    np.ndarray [shape=(resamples,)]
+    """
+    return _logistic_fit(y_true, log_odds(probability), weights, slope=1.0)[1]
+
+
+def _logistic_fit(y_true, x, weights, slope=None):
+    """Slope, unless it is given, and intercept of every weighting, by Newton's method."""
+    a, b = np.zeros((2, len(weights), 1)) + [[[slope or 0.0]], [[0.0]]]
+    weights = weights.astype(float)
+    for _ in range(NEWTON):
+        p = expit(a * x + b)
+        curvature, error = weights * p * (1 - p), weights * (y_true - p)
+        bb, eb = (of.sum(axis=1, keepdims=True) for of in (curvature, error))
+        if slope:
+            b = b + np.clip(eb / bb, -1, 1)
+            continue
+        ab, aa, ea = (of.sum(axis=1, keepdims=True)
+                      for of in (curvature * x, curvature * x ** 2, error * x))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            a = a + (bb * ea - ab * eb) / (aa * bb - ab ** 2)
+            b = b + (aa * eb - ab * ea) / (aa * bb - ab ** 2)
+    return a[:, 0], b[:, 0]

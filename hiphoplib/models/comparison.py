@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -21,11 +21,14 @@ from threadpoolctl import threadpool_limits
 from hiphoplib.audio.features import LOUDNESS
 from hiphoplib.dataset.features import metadata_features, read_features
 from hiphoplib.io import progress, write_whole
-from hiphoplib.models.calibration import calibrated, log_odds, platt
+from hiphoplib.models.calibration import calibrated, fit_slope, log_odds
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run
 
+# what nobody could give to an artist, or nobody would: they show what a score is worth
+NOT_OFFERED = ("dummy", "recency", "loudness", "metadata", "artist_identification", "artist_mean",
+               "upper_bound")
 UPPER_BOUND = "upper_bound"  # the synthetic corpus' own truth: no model, but scored like one
 SEEDS = 5  # of a model that is fitted in seconds
 NEIGHBOURS = 10
@@ -79,6 +82,7 @@ class Scores:
     def __init__(self, experiment: Experiment):
         self.experiment = experiment
         self._kept: dict[tuple, pd.Series] = {}
+        self._lines: dict[tuple, dict[int, tuple[float, float]]] = {}
 
     def of(self, model: str, fold: int, seed: int = 0) -> pd.Series:
         """Return the scores of the validation and test tracks of a fold.
@@ -102,7 +106,10 @@ class Scores:
         return self._kept[key]
 
     def calibration(self, model: str, fold: int, seed: int = 0) -> tuple[float, float]:
-        """Fit the calibration of a model on the validation set, which it was not fitted on.
+        """Return the calibration of a model: one slope for all folds, the base rate of each.
+
+        The slope is fitted on the validation sets of all folds together, to log odds less their
+        mean in the fold; the base rate is that of the fold's training set.
 
         Parameters
         ----------
@@ -114,16 +121,31 @@ class Scores:
         slope, offset : float
             For `calibration.calibrated`.
         """
-        validation = self.experiment.ids(fold, "validation")
-        return platt(self.experiment.labels.loc[validation, fold],
-                     self.of(model, fold, seed)[validation])
+        key = model, seed if MODELS[model].seeded else 0
+        if key not in self._lines:
+            self._lines[key] = self._fit_calibration(*key)
+        return self._lines[key][fold]
+
+    def _fit_calibration(self, model, seed):
+        """Slope and offset by fold."""
+        experiment, parts = self.experiment, {}
+        for fold in experiment.sides:
+            validation = experiment.ids(fold, "validation")
+            base = logit(experiment.labels.loc[experiment.ids(fold, "train"), fold].mean())
+            parts[fold] = pd.DataFrame({"x": log_odds(self.of(model, fold, seed)[validation]),
+                                        "y": experiment.labels.loc[validation, fold], "base": base})
+        centred = pd.concat([part.assign(x=part["x"] - part["x"].mean())
+                             for part in parts.values()])
+        slope = fit_slope(*(centred[of].to_numpy() for of in ("y", "x", "base")))
+        return {fold: (slope, float(part["base"].iloc[0] - slope * part["x"].mean()))
+                for fold, part in parts.items()}
 
     def on_test(self, model: str) -> pd.DataFrame:
         """Return calibrated probabilities of the test tracks, by models that never saw them.
 
-        Each fold's scores are calibrated on its own validation set, so that those of all folds
-        compare. Where a model says the same of all tracks it knows nothing, and the dummy's one
-        number stands: a number of each fold's own would rank the folds.
+        They are calibrated, so that those of all folds compare. Where a model says the same of all
+        tracks it knows nothing, and the dummy's one number stands: a number of each fold's own
+        would rank the folds.
 
         Parameters
         ----------

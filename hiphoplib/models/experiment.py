@@ -149,7 +149,8 @@ def prepare(folder: Path | str, grid: str = "quick", split: str = "artist",
     grid : {"quick", "full"}
     split : {"artist", "time", "random"}
     folds : int, optional
-        What the size of the corpus asks for (`splits.default_folds`) if not given.
+        `splits.default_folds` if not given; three for the corpus that comes with the project, whose
+        networks every reader trains.
     subset : (int, int), optional
         So many tracks of artists that are drawn with that seed, as `Protocol.subset`.
 
@@ -164,7 +165,8 @@ def prepare(folder: Path | str, grid: str = "quick", split: str = "artist",
     if subset:
         tracks = _some_artists(tracks, *subset)
     if folds is None:
-        folds = run_size().folds or default_folds(len(tracks))
+        size = run_size()
+        folds = size.folds if folder.name == size.corpus else default_folds(len(tracks))
     sides = split_tracks(tracks, split, folds, SPLIT_SEED).loc[tracks.index]
     labelled = {fold: label_popular(tracks["popularity"], side == "train")
                 for fold, side in sides.items()}

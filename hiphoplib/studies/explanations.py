@@ -65,7 +65,8 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
         ``versions``, ``made``, ``command``.
     """
     experiment = prepare(corpus, folds=folds)
-    labels, name = labels_on_test(experiment).sort_index(), experiment.folder.resolve().name
+    name = experiment.folder.resolve().name
+    labels = labels_on_test(experiment)["label"].sort_index()
     drawn = np.random.default_rng(0).permutation(labels.index)[:clips]
     weights = Bootstrap(artist_groups(experiment.tracks.loc[drawn]), RESAMPLES).weights
     truth, rows = read_truth(experiment), []

@@ -147,9 +147,7 @@ def _known_artists(experiment):
 
 def _tested(experiment, model):
     """Return scores by seed, label and fold of the test tracks, pd.DataFrame."""
-    folds = pd.concat([pd.Series(fold, side.index[side == "test"])
-                       for fold, side in experiment.sides.items()])
-    return Scores(experiment).on_test(model).assign(label=labels_on_test(experiment), fold=folds)
+    return Scores(experiment).on_test(model).join(labels_on_test(experiment))
 
 
 def _gaps(tested, known, boot, rows):

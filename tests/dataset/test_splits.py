@@ -189,8 +189,8 @@ def test_one_class_among_the_training_tracks_is_told(popularity):
 
 
 def test_small_corpora_get_folds():
-    assert default_folds(400) == 5 and default_folds(999) == 3
-    assert default_folds(1000) == default_folds(16_000) == 0
+    assert default_folds(400) == default_folds(10_000) == 5
+    assert default_folds(10_001) == 0
 
 
 # by time

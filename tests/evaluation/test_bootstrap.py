@@ -67,15 +67,15 @@ def test_a_constant_has_an_auc_of_a_half_exactly():
         0.5, 0.5, 0.5)
 
 
-def test_resamples_draw_whole_artists_as_many_as_there_are():
+def test_resamples_draw_whole_artists_one_fewer_than_there_are():
     groups = np.array([0, 0, 0, 1, 2, 2, 5])
     weights = Bootstrap(groups, 4000).weights
     assert weights.shape == (4000, 7)
     for group in np.unique(groups):
         assert (np.ptp(weights[:, groups == group], axis=1) == 0).all()
     firsts = [0, 3, 4, 6]
-    assert (weights[:, firsts].sum(axis=1) == 4).all()
-    np.testing.assert_allclose(weights.mean(axis=0), 1, atol=0.06)
+    assert (weights[:, firsts].sum(axis=1) == 3).all()
+    np.testing.assert_allclose(weights.mean(axis=0), 3 / 4, atol=0.05)
     np.testing.assert_array_equal(weights, Bootstrap(groups, 4000).weights)
     assert (weights != Bootstrap(groups, 4000, seed=1).weights).any()
 

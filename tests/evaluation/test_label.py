@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from hiphoplib.dataset.splits import artist_groups
@@ -14,7 +13,6 @@ from hiphoplib.evaluation.label import (
     _auc_by_threshold,
     _auc_without_middle,
     _highest_auc,
-    _spearman,
     describe_label,
     popularity_by_age,
     version_noise,
@@ -167,13 +165,6 @@ def test_the_intraclass_correlation_is_that_of_repeated_groups():
         groups = np.concatenate([[name] * len(part) for part, name in copies])
         repeated = pd.Series(np.concatenate([part for part, _ in copies]))
         assert found == pytest.approx(artist_share(repeated, pd.Series(groups)))
-
-
-def test_the_rank_correlation_is_that_of_scipy_on_repeated_rows():
-    x, y = RNG.integers(0, 9, 50), RNG.integers(0, 9, 50) + np.arange(50) // 10
-    weights = RNG.integers(0, 4, (20, 50))
-    for found, times in zip(_spearman(x, y, weights), weights):
-        assert found == pytest.approx(spearmanr(np.repeat(x, times), np.repeat(y, times))[0])
 
 
 @pytest.mark.parametrize("slope", [-1, 1])

@@ -1,12 +1,26 @@
 """A calibration says what comes true, and ranks as before."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from hiphoplib.models.calibration import brier_skill, calibrated, platt, reliability
+from hiphoplib.dataset.splits import label_popular
+from hiphoplib.evaluation.evaluate import labels_on_test
+from hiphoplib.models.calibration import (
+    brier_skill,
+    calibration_intercept,
+    calibration_slope,
+    fit_slope,
+    log_odds,
+    reliability,
+)
+from hiphoplib.models.comparison import MODELS, Entry, Scores
+from hiphoplib.models.experiment import Experiment
 
 RNG = np.random.default_rng(0)
 
@@ -17,37 +31,67 @@ def overconfident(n, times=3.0, shift=0.0):
     return (RNG.random(n) < expit(odds)).astype(int), expit(times * odds + shift)
 
 
-def test_an_overconfident_model_is_brought_back():
-    slope, offset = platt(*overconfident(40_000, 3.0, 0.6))
-    assert slope == pytest.approx(1 / 3, rel=0.05) and offset == pytest.approx(-0.2, abs=0.04)
-    y, score = overconfident(20_000, 3.0, 0.6)
-    table = reliability(y, calibrated(score, slope, offset))
-    np.testing.assert_allclose(table["said"], table["came"], atol=0.04)
-    assert np.abs(reliability(y, score).eval("said - came")).max() > 0.15
+def corpus(n=550, folds=5, times=1.0, shift=0.0, rng=RNG):
+    """An experiment with a model that says `times` its log odds, other ones in every fold."""
+    odds = rng.normal(0, 0.55, n)
+    index = pd.Index([f"{i}" for i in range(n)], name="id")
+    popularity = pd.Series(odds + rng.logistic(size=n), index)
+    part, rest = rng.permutation(n) % folds, rng.random((n, folds)) < 0.15 / 0.85
+    unseen = np.where(rest, "validation", "train")
+    sides = pd.DataFrame({fold: np.where(part == fold, "test", unseen[:, fold])
+                          for fold in range(folds)}, index)
+    labels = pd.DataFrame({fold: label_popular(popularity, side == "train")[0]
+                           for fold, side in sides.items()})
+    experiment = Experiment(Path("nowhere"), None, None, None, sides, labels, [])
+    shifts = rng.normal(0, shift, folds)
+
+    def fit(experiment, fold, seed):
+        unseen = experiment.ids(fold, "validation", "test")
+        return pd.Series(expit(times * odds + shifts[fold]), index)[unseen]
+
+    return experiment, Entry(fit), pd.Series(odds, index)
 
 
-def test_it_is_logistic_regression_where_tracks_are_many():
-    y, score = overconfident(5000)
-    slope, offset = platt(y, score)
-    odds = np.log(score / (1 - score))[:, None]
-    plain = LogisticRegression(C=1e6).fit(odds, y)
-    assert slope == pytest.approx(plain.coef_[0, 0], rel=0.01)
-    assert offset == pytest.approx(plain.intercept_[0], abs=0.01)
+@pytest.mark.parametrize("times, shift", [(1.0, 0.0), (3.0, 0.0), (1.0, 0.5), (0.2, 0.3)])
+def test_folds_that_are_calibrated_together_keep_their_order_and_get_slope_1(
+        times, shift, monkeypatch):
+    rng, lost, slopes, intercepts = np.random.default_rng(0), [], [], []
+    for _ in range(30):
+        experiment, model, odds = corpus(times=times, shift=shift, rng=rng)
+        monkeypatch.setitem(MODELS, "known", model)
+        probability = Scores(experiment).on_test("known")[0]
+        y, odds = labels_on_test(experiment)["label"].to_numpy(), odds[probability.index]
+        lost.append(roc_auc_score(y, odds) - roc_auc_score(y, probability))
+        once = y, probability.to_numpy(), np.ones((1, len(y)))
+        slopes.append(calibration_slope(*once)[0])
+        intercepts.append(calibration_intercept(*once)[0])
+    assert abs(np.mean(lost)) < 0.002  # a slope and an offset for each fold cost 0.006 to 0.008
+    assert np.median(slopes) == pytest.approx(1, abs=0.1)
+    assert np.mean(intercepts) == pytest.approx(0, abs=0.03)
+
+
+def test_slope_and_intercept_are_those_of_a_logistic_regression_on_repeated_rows():
+    y, score = overconfident(200)
+    weights = RNG.integers(0, 4, (5, 200))
+    odds = np.log(score / (1 - score))
+    for slope, intercept, times in zip(calibration_slope(y, score, weights),
+                                       calibration_intercept(y, score, weights), weights):
+        rows = np.repeat(np.arange(200), times)
+        plain = LogisticRegression(C=1e9, tol=1e-8).fit(odds[rows, None], y[rows])
+        assert slope == pytest.approx(plain.coef_[0, 0], rel=1e-3)
+        assert expit(odds[rows] + intercept).mean() == pytest.approx(y[rows].mean())
 
 
 @pytest.mark.parametrize("turn", [1, -1], ids=["right", "upside down"])
 def test_no_calibration_turns_a_ranking_around(turn):
     y, score = overconfident(60)
-    score = score if turn == 1 else 1 - score
-    probability = calibrated(score, *platt(y, score))
-    assert roc_auc_score(y, probability) == pytest.approx(roc_auc_score(y, score))
+    odds = turn * log_odds(score)
+    assert 0.01 <= fit_slope(y, odds, np.zeros(60)) <= 100
 
 
-@pytest.mark.parametrize("score", [np.zeros(20), np.ones(20), np.full(20, 0.3)])
-def test_a_constant_gives_about_the_base_rate(score):
-    y = np.arange(20) % 4 == 0
-    probability = calibrated(score, *platt(y, score))
-    assert np.ptp(probability) == 0 and probability[0] == pytest.approx(0.27, abs=0.03)
+@pytest.mark.parametrize("x", [np.zeros(20), np.full(20, 0.3)])
+def test_a_constant_has_some_slope(x):
+    assert np.isfinite(fit_slope(np.arange(20) % 4 == 0, x, np.zeros(20)))
 
 
 def test_bins_hold_as_many_tracks_each():

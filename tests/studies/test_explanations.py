@@ -75,7 +75,7 @@ def test_four_tracks_are_the_ends_of_both_classes():
 
 def test_clips_are_drawn_from_those_held_out(measured):
     experiment = prepare(measured[0], folds=3)
-    heldout = labels_on_test(experiment).sort_index()
+    heldout = labels_on_test(experiment)["label"].sort_index()
     drawn = np.random.default_rng(0).permutation(heldout.index)[:2]
     files = {json.loads(path.read_text())["id"]
              for path in measured[0].glob("runs/*/mlp/*/explanations/*.json")}
