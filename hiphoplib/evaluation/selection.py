@@ -100,8 +100,7 @@ def best_model(boot: Bootstrap, metric: Callable, y_true: np.ndarray,
     The highest of many values is partly luck. So in each resample the best is chosen on the tracks
     that are in it, and measured on those that are not; the mean of that is the value (Tsamardinos
     et al., "Bootstrapping the out-of-sample predictions for efficient and accurate
-    cross-validation", Machine Learning 107, 2018). The interval is as wide as that of the highest
-    value in each resample.
+    cross-validation", Machine Learning 107, 2018). The interval is as wide as that of the model.
 
     Parameters
     ----------
@@ -123,8 +122,8 @@ def best_model(boot: Bootstrap, metric: Callable, y_true: np.ndarray,
     chosen = np.argmax([model.draws for model in inside.values()], axis=0)
     name = max(inside, key=lambda model: inside[model].value)
     value = np.nanmean(left_out[chosen, np.arange(len(chosen))])
-    highest = np.max([model.draws for model in inside.values()], axis=0)
-    return name, Resampled(value, highest + (value - highest.mean())).estimate()
+    draws = inside[name].draws + (value - inside[name].value)
+    return name, Resampled(value, draws).estimate()
 
 
 def within_groups_auc(y_true: np.ndarray, score: np.ndarray, groups: np.ndarray,

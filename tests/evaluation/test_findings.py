@@ -15,9 +15,9 @@ ARTISTS = np.repeat([f"A{n}" for n in range(40)], 6)
 
 def some_tracks(**columns):
     tracks = pd.DataFrame({"id": [f"{n}" for n in range(240)], "artists": [[a] for a in ARTISTS],
-                           **columns})
+                           "popularity": RNG.integers(0, 100, 240), **columns})
     tracks.index = pd.Index(tracks["id"].to_list())
-    return TestTracks(tracks, RNG.integers(0, 2, 240), Bootstrap(ARTISTS, 200))
+    return TestTracks(tracks, RNG.integers(0, 2, 240), np.arange(240) % 3, Bootstrap(ARTISTS, 200))
 
 
 def judged(test, scores):
@@ -33,7 +33,7 @@ def test_all_that_is_told_can_be_written_and_lies_within_its_interval():
     json.dumps(told, allow_nan=False)
     for key in ("auc", "accuracy", "brier", "brier_skill", "within_artist", "within_genre"):
         assert told[key]["low"] < told[key]["mean"] < told[key]["high"], key
-    assert told["within_artist"]["artists"] <= 40 and told["within_genre"]["genres"] == 2
+    assert told["within_artist"]["artists"] <= 40 and told["within_genre"]["groups"] == 2
     assert {(row["n"], row["k"], row["base"]) for row in told["precision_at_k"]} == {
         (10, 1, None), (10, 3, None), (10, 1, 0.2), (10, 3, 0.2)}
     assert sum(row["tracks"] for row in told["reliability"]) == 240
