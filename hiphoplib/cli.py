@@ -329,14 +329,14 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
     from hiphoplib.models.experiment import prepare
     from hiphoplib.report.figures_explanation import explanation
     from hiphoplib.report.sentences import explanation_summary
-    from hiphoplib.report.style import label_of, save, use_style
+    from hiphoplib.report.style import label_of, use_style
     from hiphoplib.tracks.previews import clip_path
 
     use_style()
     experiment = prepare(corpus, grid, split, folds)
     attribution, S_db = explain_track(experiment, model, track)
-    save(explanation(S_db, attribution, title=f"{track}: what the {label_of(model)} listens to"),
-         out)
+    title = f"{track}: what the {label_of(model)} listens to"
+    explanation(S_db, attribution, title).figure.savefig(out)
     print(f"{track}:\n{explanation_summary(attribution, model)}")
     if wav and not attribution.stable.any():
         print("nothing to listen to")

@@ -27,14 +27,11 @@ def curves(model: Model, S_db: np.ndarray, attribution: Attribution, fills: Sequ
     Parameters
     ----------
     model : Model
-    S_db : np.ndarray [shape=(n_mels, frames)]
-        In dB.
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
     attribution : Attribution
-        Of that spectrogram.
     fills : sequence of Fill
         Curves are means over them.
     seed : int
-        Of the random orders.
 
     Returns
     -------
@@ -108,7 +105,6 @@ def top_hit(weights: np.ndarray, truth: np.ndarray, top: int = 1) -> bool:
     weights : np.ndarray [shape=(n_bands, n_segments)]
     truth : np.ndarray of bool [shape=(n_bands, n_segments)]
     top : int
-        How many segments.
 
     Returns
     -------
@@ -129,8 +125,7 @@ def mean_over(values: ArrayLike, weights: np.ndarray) -> dict | None:
     ----------
     values : array-like [shape=(clips,) or (clips, …)]
         Clips with NaN are left out.
-    weights : np.ndarray [shape=(resamples, clips)]
-        Of a `Bootstrap`.
+    weights : np.ndarray [shape=(resamples, clips)], of a `Bootstrap`
 
     Returns
     -------

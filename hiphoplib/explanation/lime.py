@@ -2,15 +2,11 @@
 
 LIME (Ribeiro, Singh & Guestrin, KDD 2016), here on a grid (Mishra, Sturm & Dixon, ISMIR 2017),
 depends on the fill value (Mishra, Benetos, Sturm & Dixon, IJCNN 2020) and on its random samples
-(Praher, Prinz, Flexer & Widmer, ISMIR 2021). So it is run with several of both, and an attribution
-is stable only where all runs agree. It is confirmed where occlusion and integrated gradients, which
-are cheaper and independent of LIME, agree as well.
-
-A weight tells what moves this model's output. It does not tell what makes a song popular.
+(Praher, Prinz, Flexer & Widmer, ISMIR 2021). So it is run with several of both: an attribution is
+stable only where all runs agree, and confirmed where occlusion and integrated gradients do as well.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,14 +21,15 @@ from hiphoplib.io import progress
 from hiphoplib.run_size import run_size
 
 SEEDS = run_size().lime_seeds
-SAMPLES = 400
-MIN_SAMPLES_PER_SEGMENT = 10  # fewer, and the local linear fit is mostly noise
+SAMPLES = 400  # perturbed clips a run
+SAMPLES_PER_SEGMENT = 10  # at least: fewer, and the local linear fit is mostly noise
 MIN_WEIGHT = 0.01  # one percentage point of probability: less is of no use to a musician
 MIN_STANDARD_ERRORS = 3.5  # of 40 segments: about one false attribution in 50 explanations
 MIN_CORRELATION = 0.3  # rank correlation below which two maps are of different things
 MAX_BINS = 400 * 64 * 323  # of perturbed clips that are made at a time
 STEPS = 32  # of integrated gradients
 GRADIENT_BATCH = 8  # clips whose activations are in memory for the backward pass
+lime_image.tqdm = iter  # lime 0.2.0.1 draws a bar for every run, and has no option for it
 
 
 class Model(Protocol):
@@ -49,25 +46,13 @@ class Model(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """Weights of a clip's segments: how far the probability rises when a segment is on.
-
-    Parameters
-    ----------
-    grid : SegmentGrid
-    runs : np.ndarray [shape=(n_fills, n_seeds, n_bands, n_segments)]
-        Weights of each LIME run.
-    r2 : np.ndarray [shape=(n_fills, n_seeds)]
-        How linear the model is here, which does not tell how right the weights are.
-    probability : float
-        The model's output for the whole clip.
-    other_methods : dict of str to np.ndarray [shape=(n_fills, n_bands, n_segments)]
-        Weights by other attribution methods.
-    """
+    """Weights of a clip's segments: how far the probability rises when a segment is on."""
 
     grid: SegmentGrid
-    runs: np.ndarray
-    r2: np.ndarray
-    probability: float
+    runs: np.ndarray  # weights of each LIME run [shape=(n_fills, n_seeds, n_bands, n_segments)]
+    r2: np.ndarray  # how linear the model is here, not how right [shape=(n_fills, n_seeds)]
+    probability: float  # the model's output for the whole clip
+    # by name: weights [shape=(n_fills, n_bands, n_segments)]
     other_methods: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
@@ -81,10 +66,9 @@ class Attribution:
 
         Every run has the sign of the mean, and under each fill value the mean over seeds is above
         `MIN_WEIGHT` and `MIN_STANDARD_ERRORS`; the variance over seeds is pooled over all segments.
-        Of one seed, whose noise is unknown, nothing is stable.
         """
         n_seeds = self.runs.shape[1]
-        if n_seeds < 2:
+        if n_seeds < 2:  # the noise of one is unknown
             return np.zeros(self.grid.shape, dtype=bool)
         noise = np.sqrt(self.runs.var(axis=1, ddof=1).mean(axis=(1, 2)))
         floor = np.maximum(MIN_WEIGHT, MIN_STANDARD_ERRORS * noise / np.sqrt(n_seeds))
@@ -97,7 +81,7 @@ class Attribution:
         """Stable segments on which every other method agrees, bool [shape=(n_bands, n_segments)].
 
         It agrees if its mean over the fill values has the sign of the weight, and at least
-        `MIN_WEIGHT`. No segment is confirmed if there is no other method.
+        `MIN_WEIGHT`. Without another method nothing is confirmed.
         """
         agreed = [np.sign(map_) * (np.abs(map_) >= MIN_WEIGHT) == np.sign(self.weights)
                   for map_ in self._other_maps().values()]
@@ -119,7 +103,6 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     Parameters
     ----------
     one, other : np.ndarray
-        Of one shape.
 
     Returns
     -------
@@ -132,20 +115,17 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def explain(model: Model, S_db: ArrayLike, grid: SegmentGrid, fills: Sequence[Fill], *,
-            seeds: Sequence[int] = SEEDS, samples: int | None = None) -> Attribution:
+            seeds: Sequence[int] = SEEDS) -> Attribution:
     """Explain one clip: a LIME run for each fill value and seed, and the other methods.
 
     Parameters
     ----------
     model : Model
-    S_db : np.ndarray [shape=(n_mels, frames)]
-        In dB, on the mel grid of `grid`.
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
     grid : SegmentGrid
     fills : sequence of Fill
     seeds : sequence of int
         At least two, or nothing is stable.
-    samples : int, optional
-        Perturbed clips a run, at least 10 a segment; 400, or what the segments need, by default.
 
     Returns
     -------
@@ -154,19 +134,14 @@ def explain(model: Model, S_db: ArrayLike, grid: SegmentGrid, fills: Sequence[Fi
     Raises
     ------
     BadInput
-        If the spectrogram is of another grid, or the samples are too few for the segments.
+        If the spectrogram is of another grid.
     """
     S_db = np.asarray(S_db, dtype=np.float32)
-    least = MIN_SAMPLES_PER_SEGMENT * grid.size
-    samples = max(SAMPLES, least) if samples is None else samples
     if S_db.shape != grid.mel_grid.shape:
         raise BadInput(f"spectrogram of {S_db.shape}, the grid has {grid.mel_grid.shape}")
-    if samples < least:
-        raise BadInput(f"samples={samples} for {grid.size} segments: at least {least} are needed, "
-                       "or larger segments")
     # the fill value is part of the seed: with the same samples both would share their noise
     asked = [(fill, (seed, number)) for number, fill in enumerate(fills) for seed in seeds]
-    runs = [lime_run(model, S_db, grid, fill, seed, samples)
+    runs = [lime_run(model, S_db, grid, fill, seed)
             for fill, seed in progress(asked, desc="explain", unit="run")]
     weights, r2 = map(np.array, zip(*runs))
     return Attribution(grid, weights.reshape(len(fills), -1, *grid.shape),
@@ -177,19 +152,16 @@ def explain(model: Model, S_db: ArrayLike, grid: SegmentGrid, fills: Sequence[Fi
 
 
 def lime_run(model: Model, S_db: np.ndarray, grid: SegmentGrid, fill: Fill,
-             seed: int | Sequence[int], samples: int = SAMPLES) -> tuple[np.ndarray, float]:
+             seed: int | Sequence[int]) -> tuple[np.ndarray, float]:
     """Run LIME once.
 
     Parameters
     ----------
     model : Model
-    S_db : np.ndarray [shape=(n_mels, frames)]
-        In dB.
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
     grid : SegmentGrid
     fill : Fill
     seed : int or sequence of int
-    samples : int
-        Perturbed clips.
 
     Returns
     -------
@@ -203,28 +175,13 @@ def lime_run(model: Model, S_db: np.ndarray, grid: SegmentGrid, fill: Fill,
 
     state = np.random.RandomState(np.random.SeedSequence(seed).generate_state(1))
     lime = lime_image.LimeImageExplainer(feature_selection="none", random_state=state)
-    with no_progress_bar():
-        result = lime.explain_instance(
-            np.ones((*grid.shape, 3)), classify, labels=(1,), top_labels=None, hide_color=0,
-            num_samples=samples, batch_size=max(1, MAX_BINS // S_db.size),
-            segmentation_fn=lambda _: np.arange(grid.size).reshape(grid.shape))
+    result = lime.explain_instance(
+        np.ones((*grid.shape, 3)), classify, labels=(1,), top_labels=None, hide_color=0,
+        num_samples=max(SAMPLES, SAMPLES_PER_SEGMENT * grid.size),
+        batch_size=max(1, MAX_BINS // S_db.size),
+        segmentation_fn=lambda _: np.arange(grid.size).reshape(grid.shape))
     weights = np.array([weight for _, weight in sorted(result.local_exp[1])])
     return weights.reshape(grid.shape), float(result.score)
-
-
-@contextmanager
-def no_progress_bar() -> Iterator[None]:
-    """Keep lime 0.2.0.1 quiet, which draws a bar for every run and has no option for it.
-
-    Yields
-    ------
-    None
-    """
-    bar, lime_image.tqdm = lime_image.tqdm, iter
-    try:
-        yield
-    finally:
-        lime_image.tqdm = bar
 
 
 def probabilities(model: Model, batch: np.ndarray) -> np.ndarray:
@@ -233,8 +190,7 @@ def probabilities(model: Model, batch: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     model : Model
-    batch : np.ndarray [shape=(n, n_mels, frames)]
-        In dB.
+    batch : np.ndarray [shape=(n, n_mels, frames)], in dB
 
     Returns
     -------

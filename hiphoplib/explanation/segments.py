@@ -6,6 +6,7 @@ Segments and fill values are independent, as in audioLIME (Haunschmid, Manilow &
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -30,15 +31,8 @@ FADE_SECONDS, FADE_HZ = 0.1, 120.0  # over which the edge of an isolated segment
 class SegmentGrid:
     """Segments of a spectrogram: named frequency bands × equal stretches of time.
 
-    Parameters
-    ----------
-    mel_grid : MelGrid
-        Of a full clip or of a window of any length.
-    bands : dict of str to (float, float)
-        Lowest and highest frequency in Hz by name, from low to high, without gaps; frequencies
-        beyond the outer two belong to them.
-    segment_seconds : float > 0
-        Length of a segment in s; the last one is what is left of the clip.
+    Bands have no gaps, and frequencies beyond the outer two belong to them. The last stretch is
+    what is left of the clip.
 
     Examples
     --------
@@ -104,32 +98,24 @@ class SegmentGrid:
         return (np.bincount(labels, np.ravel(bins)) / np.bincount(labels)).reshape(self.shape)
 
     def span(self, number: int) -> tuple[float, float]:
-        """Return where one of the stretches of time starts and ends.
+        """Return where one of the stretches of time starts and ends, in s.
 
         Parameters
         ----------
-        number : int
-            In 0..n_segments-1.
+        number : int, from 0
 
         Returns
         -------
         start, end : float
-            In s.
         """
         start, end = number * self.segment_seconds, (number + 1) * self.segment_seconds
         return start, min(end, self.mel_grid.seconds)
 
 
-@dataclass(frozen=True, eq=False)
-class Fill:
-    """Fill value: what replaces the bins of a segment that is switched off.
+class Fill(NamedTuple):
+    """Fill value, in dB, for segments that are switched off.
 
-    Parameters
-    ----------
-    name : str
-    values : float or np.ndarray
-        In dB: one level, one per mel band [shape=(n_mels, 1)], or a whole donor clip
-        [shape=(n_mels, frames)].
+    One level, one per mel band [shape=(n_mels, 1)], or a donor clip [shape=(n_mels, frames)].
     """
 
     name: str
@@ -139,8 +125,7 @@ class Fill:
 def fills(band_mean: ArrayLike) -> list[Fill]:
     """Return the two fill values that LIME runs have to agree on: silence and the training mean.
 
-    Attributions depend on the fill value (Mishra, Benetos, Sturm & Dixon, IJCNN 2020). The mean of
-    each segment, LIME's default, would hide how loud a segment is.
+    The mean of each segment, LIME's default, would hide how loud a segment is.
 
     Parameters
     ----------
@@ -159,8 +144,7 @@ def compose(S_db: ArrayLike, mask: ArrayLike, grid: SegmentGrid, fill: Fill) -> 
 
     Parameters
     ----------
-    S_db : np.ndarray [shape=(n_mels, frames)]
-        In dB.
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
     mask : np.ndarray of bool [shape=(..., n_bands, n_segments)]
         True where a segment stays on; leading dimensions give as many spectrograms.
     grid : SegmentGrid
@@ -169,7 +153,6 @@ def compose(S_db: ArrayLike, mask: ArrayLike, grid: SegmentGrid, fill: Fill) -> 
     Returns
     -------
     np.ndarray [shape=(..., n_mels, frames)], float32
-        In dB.
     """
     mask = np.asarray(mask, dtype=bool)
     on = mask.reshape(*mask.shape[:-2], grid.size)[..., grid.labels()]
@@ -184,9 +167,7 @@ def isolate(y: np.ndarray, sr: int, mask: ArrayLike, grid: SegmentGrid) -> np.nd
     Parameters
     ----------
     y : np.ndarray [shape=(samples,)]
-        One channel.
     sr : int
-        In Hz.
     mask : np.ndarray of bool [shape=(n_bands, n_segments)]
         True where a segment is kept.
     grid : SegmentGrid

@@ -14,7 +14,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.explanation.lime import SAMPLES, SEEDS, Attribution, explain
 from hiphoplib.explanation.segments import SegmentGrid, fills
 from hiphoplib.io import progress, write_whole
-from hiphoplib.keras_backend import HAS_GPU, keras
+from hiphoplib.keras_backend import HAS_GPU
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run
@@ -25,8 +25,8 @@ VERSION = 2  # of explanations and curves on disk: those of another version are 
 
 
 def explain_track(experiment: Experiment, model: str, track_id: str, *,
-                  seeds: Sequence[int] = SEEDS, samples: int = SAMPLES,
-                  randomised: int | None = None) -> tuple[Attribution, np.ndarray]:
+                  seeds: Sequence[int] = SEEDS, randomised: int | None = None
+                  ) -> tuple[Attribution, np.ndarray]:
     """Explain a track by the trained network in whose test set it is.
 
     Parameters
@@ -36,9 +36,6 @@ def explain_track(experiment: Experiment, model: str, track_id: str, *,
         A network in `NETWORKS`.
     track_id : str
     seeds : sequence of int
-        Of the LIME runs under each fill value.
-    samples : int
-        Perturbed clips a run.
     randomised : int, optional
         Randomisation check: shuffle the network's weights with this seed before.
 
@@ -46,8 +43,7 @@ def explain_track(experiment: Experiment, model: str, track_id: str, *,
     -------
     attribution : Attribution
         Read from its file if it has been computed before.
-    S_db : np.ndarray [shape=(n_mels, frames)]
-        The spectrogram that was explained, in dB.
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
     """
     folder, S_db = experiment.run_of(model, track_id), experiment.store[track_id]
     grid = SegmentGrid(experiment.protocol.grid)
@@ -55,42 +51,32 @@ def explain_track(experiment: Experiment, model: str, track_id: str, *,
     def compute():
         run = load_run(folder)
         if randomised is not None:
-            randomise_weights(run.model, randomised)
-        found = explain(run, S_db, grid, fills(run.scaler.mean), seeds=seeds, samples=samples)
+            _randomise_weights(run.model, randomised)
+        found = explain(run, S_db, grid, fills(run.scaler.mean), seeds=seeds)
         return {"runs": found.runs, "r2": found.r2, "probability": found.probability,
                 "other_methods": found.other_methods}
 
     what = "lime" if randomised is None else f"lime randomised {randomised}"
-    kept = remember(folder, track_id, what, [S_db, grid, list(seeds), samples], compute)
+    kept = remember(folder, track_id, what, [S_db, grid, list(seeds), SAMPLES], compute)
     return Attribution(grid, np.array(kept["runs"]), np.array(kept["r2"]), kept["probability"], {
         name: np.array(by_fill) for name, by_fill in kept["other_methods"].items()}), S_db
 
 
-def randomise_weights(model: keras.Model, seed: int = 0) -> None:
-    """Shuffle the numbers in every weight of a network, in place: it knows nothing any more.
-
-    Parameters
-    ----------
-    model : keras.Model
-    seed : int
-    """
+def _randomise_weights(model, seed=0):
+    """Shuffle the numbers in every weight of a network, in place: it knows nothing any more."""
     rng = np.random.default_rng(seed)
     model.set_weights([rng.permutation(part.ravel()).reshape(part.shape)
                        for part in model.get_weights()])
 
 
-def explain_ahead(work: Callable[[str], object], track_ids: Sequence[str], *, jobs: int = -1
-                  ) -> None:
-    """Explain several tracks at once, so that the next call for each reads its file.
+def explain_ahead(work: Callable[[str], object], track_ids: Sequence[str]) -> None:
+    """Explain tracks, one a core, so that the next call for each reads its file; not on a GPU.
 
     Parameters
     ----------
     work : callable
         Calls `explain_track` or `remember` for a track's id.
     track_ids : sequence of str
-    jobs : int
-        Tracks at once, fewer where memory is short; -1 for one a core. On a GPU nothing is done
-        ahead.
 
     Raises
     ------
@@ -99,9 +85,9 @@ def explain_ahead(work: Callable[[str], object], track_ids: Sequence[str], *, jo
     """
     if HAS_GPU:
         return
-    jobs = jobs_that_fit(jobs, MAX_BYTES, len(track_ids))
-    done = unordered(partial(_without_result, work, dict(NETWORKS)), track_ids, jobs=jobs)
-    with closing(done):
+    jobs = jobs_that_fit(-1, MAX_BYTES, len(track_ids))
+    task = partial(_without_result, work, dict(NETWORKS))
+    with closing(unordered(task, track_ids, jobs=jobs)) as done:
         for number, result in progress(done, total=len(track_ids), desc="explain", unit="clip"):
             if result is DIED:
                 raise BadInput(f"{track_ids[number]}: explaining it ended its process, for too "
@@ -118,9 +104,7 @@ def example_tracks(y_true: pd.Series, probability: pd.Series) -> dict[str, str]:
 
     Parameters
     ----------
-    y_true : pd.Series of 0 and 1, indexed by track id
-    probability : pd.Series, indexed by track id
-        Of being popular.
+    y_true, probability : pd.Series, indexed by track id
 
     Returns
     -------
@@ -139,8 +123,7 @@ def remember(folder: Path, track_id: str, what: str, depends_on: Sequence,
 
     Parameters
     ----------
-    folder : Path
-        Of a trained run.
+    folder : Path, of a trained run
     track_id, what : str
     depends_on : sequence
         Arrays, and whatever has a `repr`; the weights of the run always count.

@@ -27,15 +27,14 @@ SMALLEST = 0.01  # of probability: less shall not look like much
 
 def explanation(S_db: np.ndarray, expl: Attribution,
                 title: str = "What speaks for popularity (red) and against (blue)") -> Axes:
-    """Draw the weights of a clip's segments over its style.spectrogram, in grey.
+    """Draw the weights of a clip's segments over its spectrogram, in grey.
 
     Stable segments are outlined, with a broken line where another method disagrees; the others are
     pale. Above, the sum over bands by time; on the right, the sum over time by band.
 
     Parameters
     ----------
-    S_db : np.ndarray [shape=(n_mels, frames)]
-        In dB.
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
     expl : Attribution
     title : str
 
@@ -53,7 +52,7 @@ def explanation(S_db: np.ndarray, expl: Attribution,
 
 
 def _draw_segments(ax, S_db, expl):
-    """Draw the weights over the style.spectrogram; return their colours, for a colorbar."""
+    """Draw the weights over the spectrogram; return their colours, for a colorbar."""
     grid = expl.grid
     style.spectrogram(S_db, grid.mel_grid, ax, cmap="gray", colorbar=False)
     most = max(np.abs(expl.weights).max(), SMALLEST)
@@ -79,10 +78,15 @@ def _middles(grid):
     return librosa.mel_to_hz(librosa.hz_to_mel(list(grid.bands.values())).mean(axis=1))
 
 
+def _sums(expl, axis):
+    """Sums of the weights over the bands (axis 2) or time (3): mean and spread over runs."""
+    runs = expl.runs.sum(axis=axis).reshape(expl.r2.size, -1)
+    return runs.mean(axis=0), runs.std(axis=0)
+
+
 def _sums_by_time(expl, ax, title):
     """The line above a map: sum over the bands, its spread over runs as a ribbon."""
-    runs = expl.runs.sum(axis=2).reshape(-1, expl.grid.shape[1])
-    mean, spread = runs.mean(axis=0), runs.std(axis=0)
+    mean, spread = _sums(expl, 2)
     middles = [np.mean(expl.grid.span(cell)) for cell in range(len(mean))]
     ax.axhline(0, color=style.NEUTRAL, linewidth=0.8)
     ax.fill_between(middles, mean - spread, mean + spread, color="#D0D0D0", linewidth=0)
@@ -94,8 +98,7 @@ def _sums_by_time(expl, ax, title):
 
 def _sums_by_band(expl, ax):
     """The bars beside a map: sum over time, with its spread over runs."""
-    runs = expl.runs.sum(axis=3).reshape(-1, expl.grid.shape[0])
-    mean, spread = runs.mean(axis=0), runs.std(axis=0)
+    mean, spread = _sums(expl, 3)
     low, high = np.transpose(list(expl.grid.bands.values()))
     ax.barh(low, mean, high - low, align="edge", edgecolor="white",
             color=[style.POPULAR if value > 0 else style.UNPOPULAR for value in mean])
@@ -128,7 +131,6 @@ def segment_map(weights: np.ndarray, grid: SegmentGrid, ax: Axes | None = None,
     ax : Axes, optional
     title : str
     outlined, dotted : np.ndarray of bool [shape=(n_bands, n_cells)], optional
-        Segments to mark.
 
     Returns
     -------
@@ -155,8 +157,7 @@ def listening(results: dict) -> Figure:
 
     Parameters
     ----------
-    results : dict
-        A results file of explanations.
+    results : dict, of `check_explanations`
 
     Returns
     -------
@@ -196,8 +197,7 @@ def faithfulness(results: dict) -> Figure:
 
     Parameters
     ----------
-    results : dict
-        A results file of explanations.
+    results : dict, of `check_explanations`
 
     Returns
     -------
@@ -223,8 +223,7 @@ def planted(results: dict) -> Figure:
 
     Parameters
     ----------
-    results : dict
-        A results file of explanations, with "planted".
+    results : dict, of `check_explanations` with planted causes
 
     Returns
     -------
@@ -252,8 +251,7 @@ def score_over_time(song: Song, window: float = 30.0) -> Axes:
     Parameters
     ----------
     song : Song
-    window : float
-        Length of one, in s.
+    window : float, in s
 
     Returns
     -------
@@ -279,12 +277,11 @@ def score_over_time(song: Song, window: float = 30.0) -> Axes:
 
 
 def explained(S_db: np.ndarray, expl: Attribution, start: float) -> Axes:
-    """Draw the explanation of 30 s over their style.spectrogram, for a phone.
+    """Draw the explanation of 30 s over their spectrogram, for a phone.
 
     Parameters
     ----------
-    S_db : np.ndarray [shape=(n_mels, frames)]
-        In dB.
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
     expl : Attribution
     start : float
         Where the 30 s begin in the song, in s.

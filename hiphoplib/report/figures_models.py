@@ -33,8 +33,7 @@ def model_comparison(models: Mapping[str, dict]) -> Axes:
 
     Parameters
     ----------
-    models : mapping of str to dict
-        "models" of results.
+    models : mapping of str to dict, "models" of results
 
     Returns
     -------
@@ -42,8 +41,7 @@ def model_comparison(models: Mapping[str, dict]) -> Axes:
     """
     groups: dict[str, list[str]] = {group: [] for group in GROUPS}
     for name in style.in_order(models):
-        groups[next((group for group, names in GROUPS.items() if name in names),
-                    "Beyond")].append(name)
+        groups[next((group for group in GROUPS if name in GROUPS[group]), "Beyond")].append(name)
     rows = [row for group, names in groups.items() if names for row in (group, *names)]
     _, ax = plt.subplots(figsize=(9, 1.6 + 0.34 * len(rows)))
     guess = models.get("dummy", {}).get("accuracy", {}).get("mean", 0.5)
@@ -76,8 +74,7 @@ def splits(compared: dict) -> Axes:
 
     Parameters
     ----------
-    compared : dict
-        "splits" of results.
+    compared : dict, "splits" of results
 
     Returns
     -------
@@ -111,8 +108,7 @@ def learning_curve(curve: dict) -> Axes:
 
     Parameters
     ----------
-    curve : dict
-        "power" of results.
+    curve : dict, "power" of results
 
     Returns
     -------
@@ -160,13 +156,13 @@ def metadata_gain(models: Mapping[str, dict], paired: Mapping[str, dict]) -> Axe
 
     Parameters
     ----------
-    models, paired : mapping of str to dict
-        Those of results. Without an ensemble, the best model that listens stands for the sound.
+    models, paired : mapping of str to dict, those of results
 
     Returns
     -------
     Axes
     """
+    # without an ensemble, the best model that listens stands for the sound
     sound = "ensemble" if "ensemble" in models else style.leader(
         {name: models[name]["auc"] for name in (*style.NETWORK_NAMES, "musicnn") if name in models})
     inputs = {"metadata": "Metadata", sound: f"Sound ({style.label_of(sound)})",
@@ -192,8 +188,7 @@ def corpora(several: Sequence[dict]) -> Axes:
 
     Parameters
     ----------
-    several : sequence of dict
-        Results, one a corpus.
+    several : sequence of dict, results of one corpus each
 
     Returns
     -------
@@ -221,8 +216,7 @@ def precision_at_k(models: Mapping[str, dict], observed: float) -> Axes:
 
     Parameters
     ----------
-    models : mapping of str to dict
-        "models" of results.
+    models : mapping of str to dict, "models" of results
     observed : float
         Share of popular tracks there.
 
@@ -259,8 +253,7 @@ def label_sensitivity(label: dict) -> Figure:
 
     Parameters
     ----------
-    label : dict
-        "label" of results.
+    label : dict, "label" of results
 
     Returns
     -------
@@ -286,12 +279,12 @@ def label_sensitivity(label: dict) -> Figure:
 
 
 def _label_lines(ax, x, steps, ticks):
-    """Draw the AUC of each model over some steps; return the style.leader's label and AUCs."""
+    """Draw the AUC of each model over some steps; return the leader's label and AUCs."""
     models = {name: (x, [step["models"][name] for step in steps]) for name in steps[0]["models"]}
     width = (max(x) - min(x)) / 40 / max(len(models) - 1, 1)
     ax.axhline(0.5, color=style.NEUTRAL, linestyle=":")
     _auc_lines(ax, models, lambda at, moved: at + width * moved)
     ax.set_xticks(x, ticks)
     best = style.leader({name: {"mean": np.mean([auc["mean"] for auc in aucs])}
-                   for name, (_, aucs) in models.items()})
+                         for name, (_, aucs) in models.items()})
     return style.label_of(best), models[best][1]

@@ -24,8 +24,7 @@ def results_table(results: dict) -> pd.DataFrame:
 
     Parameters
     ----------
-    results : dict
-        Of `evaluation.evaluate`, or a results file.
+    results : dict, of `evaluate`
 
     Returns
     -------
@@ -70,9 +69,8 @@ def headline(scored: Scored) -> str:
         return f"The model puts “{_short(scored.songs[0].name)}” above the other song."
     first = [song.name for song, ranks in zip(scored.songs, scored.rank_ranges) if ranks[1] == 1]
     lead = f"“{_short(first[0])}” is first. " if first else "No song is surely first. "
-    if ordered == pairs:
-        return lead + f"The model tells all {pairs} pairs of songs apart."
-    return lead + (f"Of {pairs} pairs of songs the model tells {ordered} apart; the others are "
+    return lead + (f"The model tells all {pairs} pairs of songs apart." if ordered == pairs else
+                   f"Of {pairs} pairs of songs the model tells {ordered} apart; the others are "
                    "about the same.")
 
 
@@ -152,7 +150,6 @@ def explanation_summary(expl: Attribution, model: str) -> str:
     ----------
     expl : Attribution
     model : str
-        Its key.
 
     Returns
     -------

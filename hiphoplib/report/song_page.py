@@ -26,13 +26,7 @@ from hiphoplib.io import progress, write_whole
 from hiphoplib.report.figures_explanation import explained, score_over_time
 from hiphoplib.report.sentences import BANNER, attributions, headline
 from hiphoplib.report.style import STYLE, clock, label_of
-from hiphoplib.scoring.score import (
-    MIN_DIFFERENCE,
-    MIN_NETWORKS,
-    MIN_SHARE_ABOVE,
-    Scored,
-    displayable,
-)
+from hiphoplib.scoring import score
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
 MAX_DETAILS = 10  # songs that are shown one by one: of more, a phone opens the page no longer
@@ -43,17 +37,15 @@ PHONE = {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.label
          "ytick.labelsize": 8.5, "legend.fontsize": 8.5}
 
 
-def make_report(scored: Scored, *, audio: bool = True, explaining: bool = True,
+def make_report(scored: score.Scored, *, audio: bool = True, explaining: bool = True,
                 details: int = MAX_DETAILS) -> str:
     """Return the page on a scored folder, as HTML.
 
     Parameters
     ----------
     scored : Scored
-    audio : bool
-        Whether the best 30 seconds can be listened to.
-    explaining : bool
-        Whether each song shown is explained, which takes seconds.
+    audio, explaining : bool
+        Whether the best 30 seconds can be listened to, and are explained, which takes seconds.
     details : int
         So many songs are shown one by one, from the highest score on; all are ranked.
 
@@ -73,16 +65,17 @@ def make_report(scored: Scored, *, audio: bool = True, explaining: bool = True,
     folder = scored.folder.resolve()
     return env.get_template("song_page.html").render(
         headline=headline(scored) if scored.songs else "No song could be scored.",
-        folder=displayable(folder.parent.name if folder.is_file() else folder.name),
+        folder=score.displayable(folder.parent.name if folder.is_file() else folder.name),
         count=len(rows), today=datetime.date.today().isoformat(), scale=scale,
         half=_along(0.5, scale), rows=rows, songs=songs, left_out=len(rows) - len(closer),
-        pairs=_pairs(scored), rejected=scored.rejected, others=scored.others,
-        card=scored.model.card, networks=len(scored.model.networks), banner=BANNER, caveat=CAVEAT,
+        scored=scored, most_in_table=MAX_IN_TABLE, card=scored.model.card,
+        networks=len(scored.model.networks), banner=BANNER, caveat=CAVEAT,
         model=label_of(scored.model.card["model"]), verdict=verdict,
-        min_networks=MIN_NETWORKS, min_difference=MIN_DIFFERENCE, min_pairs=MIN_SHARE_ABOVE)
+        min_networks=score.MIN_NETWORKS, min_difference=score.MIN_DIFFERENCE,
+        min_pairs=score.MIN_SHARE_ABOVE)
 
 
-def write_report(scored: Scored, path: Path | str, **options) -> None:
+def write_report(scored: score.Scored, path: Path | str, **options) -> None:
     """Write the page to a file.
 
     Parameters
@@ -118,24 +111,19 @@ def check_path(path: Path | str) -> None:
         raise BadInput(f"{path}: the report is an HTML file; name it so, for example report.html")
 
 
-def inline(page: str, height: int = 800) -> str:
+def inline(page: str) -> str:
     """Return the page as a part of a notebook: a frame of its own, in which nothing can run.
 
     Parameters
     ----------
-    page : str
-        HTML of `make_report`.
-    height : int
-        In CSS pixels.
+    page : str, of `make_report`
 
     Returns
     -------
     str
-        HTML.
     """
     return (f'<div><iframe title="The report on the songs" sandbox srcdoc="{html.escape(page)}" '
-            f'style="width:100%;max-width:46rem;height:{height}px;border:1px solid #ddd">'
-            "</iframe></div>")
+            'style="width:100%;max-width:46rem;height:800px;border:1px solid #ddd"></iframe></div>')
 
 
 def _row(scored, number, scale, in_detail):
@@ -143,9 +131,9 @@ def _row(scored, number, scale, in_detail):
     song = scored.songs[number]
     low, high = song.spread
     end = min(song.best + scored.model.grid.seconds, song.seconds)
-    others = {"Above": np.flatnonzero(scored.reliably_above[number]),
-              "About the same as": scored.indistinguishable_from(number),
-              "Below": np.flatnonzero(scored.reliably_above[:, number])}
+    others = {"Above": scored.reliably_above[number],
+              "About the same as": scored.about_the_same[number],
+              "Below": scored.reliably_above[:, number]}
     return {"name": song.name, "anchor": f"song-{number + 1}" if in_detail else "",
             "place": scored.rank_texts[number], "score": song.score,
             "percentile": f"{song.percentile:.0f}", "low": low, "high": high, "note": song.note,
@@ -154,7 +142,8 @@ def _row(scored, number, scale, in_detail):
             "from": _along(low, scale), "width": max(_along(high, scale) - _along(low, scale), 0.5),
             "dot": _along(song.score, scale),
             "compared": {how: [(scored.songs[other].name, scored.share_above[number, other])
-                               for other in numbers] for how, numbers in others.items()}}
+                               for other in np.flatnonzero(which)]
+                         for how, which in others.items()}}
 
 
 def _shown(song, model, row, explaining, audio):
@@ -174,16 +163,6 @@ def _shown(song, model, row, explaining, audio):
             y = soxr.resample(y, sr, AUDIO_SR, quality="HQ")
         mp3 = _data("audio/mpeg", encode(y, AUDIO_SR, kbps=KBPS))
     return row | {"curve": curve, "picture": picture, "attributions": sentences, "mp3": mp3}
-
-
-def _pairs(scored):
-    """How often each song is above each other one; None where the table would be too wide."""
-    n = len(scored.songs)
-    if not 2 <= n <= MAX_IN_TABLE:
-        return None
-    return [[{"share": "" if one == other else f"{scored.share_above[one, other]:.0%}",
-              "told": bool(scored.reliably_above[one, other])} for other in range(n)]
-            for one in range(n)]
 
 
 def _scale(scored):

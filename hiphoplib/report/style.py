@@ -7,8 +7,7 @@ Red stands for popular and blue for unpopular in every figure. The colours are t
 import re
 import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -52,43 +51,18 @@ LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compar
 MAX_TITLE = 60  # letters in a title's line: what the narrowest figure holds
 
 
-@dataclass(frozen=True)
-class Series:
-    """Estimates that share a mark in `interval_rows`.
+class Series(NamedTuple):
+    """Estimates that share a mark in `interval_rows`."""
 
-    Parameters
-    ----------
-    values : mapping of str to dict
-        ``mean``, ``low`` and ``high`` by the name of the row; a row without one stays empty.
-    color, marker : str
-    label : str, optional
-        For the legend.
-    """
-
-    values: Mapping[str, dict]
+    values: Mapping[str, dict]  # "mean", "low", "high" by row; a row without them stays empty
     color: str = PALETTE["blue"]
     marker: str = "o"
-    label: str | None = None
+    label: str | None = None  # in the legend
 
 
 def use_style() -> None:
     """Set the project's fonts, lines and colours for every figure from here on."""
     plt.rcParams.update(STYLE)
-
-
-def save(ax: Axes, path: Path | str, **options) -> None:
-    """Write the figure of an Axes to a file and close it.
-
-    Parameters
-    ----------
-    ax : Axes
-    path : path-like
-    **options
-        Of ``Figure.savefig``.
-    """
-    plt.sca(ax)
-    plt.savefig(path, **options)
-    plt.close()
 
 
 def titled(ax: Axes, title: str, xlabel: str, ylabel: str, **more) -> Axes:
@@ -123,7 +97,6 @@ def label_of(model: str) -> str:
     Parameters
     ----------
     model : str
-        Its key in a results file.
 
     Returns
     -------
@@ -139,7 +112,6 @@ def in_order(models: Iterable[str]) -> list[str]:
     Parameters
     ----------
     models : iterable of str
-        Their keys.
 
     Returns
     -------
@@ -175,8 +147,7 @@ def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,
     Parameters
     ----------
     ax : Axes
-    names : sequence of str
-        The first on top.
+    names : sequence of str, the first on top
     series : sequence of Series
     labels : sequence of str, optional
         Of the rows; the models' labels if not given.
@@ -217,8 +188,7 @@ def spectrogram(S_db: np.ndarray, grid: MelGrid, ax: Axes | None = None,
 
     Parameters
     ----------
-    S_db : np.ndarray [shape=(n_mels, frames)]
-        In dB.
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
     grid : MelGrid
     ax : Axes, optional
     title, cmap : str
@@ -245,7 +215,6 @@ def clock(seconds: float) -> str:
     Parameters
     ----------
     seconds : float
-        In s.
 
     Returns
     -------

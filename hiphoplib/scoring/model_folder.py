@@ -53,19 +53,10 @@ class _Network:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model to score with: several trainings of one network, whose mean counts.
-
-    Parameters
-    ----------
-    networks : list
-        Each with its calibration and reference scores.
-    card : dict
-        ``model``, ``grid``, ``corpus``, ``protocol``, ``results`` (metrics of `RESULTS`),
-        ``synthetic``, ``threshold``, ``versions``, ``made``.
-    """
+    """A model to score with: several trainings of one network, whose mean counts."""
 
     networks: list[_Network]
-    card: dict
+    card: dict  # the manifest, less networks and hash
 
     @property
     def grid(self) -> MelGrid:
@@ -124,8 +115,7 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
     Parameters
     ----------
     experiment : Experiment
-    results : dict
-        Of `evaluate` on that experiment; the model is among its models.
+    results : dict, of `evaluate` on that experiment
     model : str
         A name in `NETWORKS`, trained on every fold and these seeds.
     folder : path-like

@@ -27,28 +27,14 @@ MIN_NETWORKS = 3  # what two of them agree on, another training contradicts too 
 
 @dataclass(frozen=True, eq=False)
 class Song:
-    """A song and its scores.
-
-    Parameters
-    ----------
-    path : Path
-    seconds : float
-    starts : np.ndarray [shape=(n_windows,)]
-        Of its windows, in s.
-    scores : np.ndarray [shape=(n_networks, n_windows)]
-        Calibrated probability of being popular, by each network.
-    percentile : float
-        Share of the model's test tracks that its windows score above, in percent.
-    note : str
-        What was unusual about the file; empty for most.
-    """
+    """A song and its scores."""
 
     path: Path
     seconds: float
-    starts: np.ndarray
-    scores: np.ndarray
-    percentile: float
-    note: str = ""
+    starts: np.ndarray  # of its windows, in s [shape=(n_windows,)]
+    scores: np.ndarray  # calibrated, by each network [shape=(n_networks, n_windows)]
+    percentile: float  # share of the model's test tracks that its windows score above, in percent
+    note: str = ""  # what was unusual about the file
 
     @property
     def name(self) -> str:
@@ -79,25 +65,13 @@ class Song:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """A folder of songs, ranked.
-
-    Parameters
-    ----------
-    folder : Path
-    model : TrainedModel
-    songs : list of Song
-        By their score, highest first; `reliably_above` tells how much of that order is reliable.
-    rejected : dict of str to str
-        Why a file was not scored, by its name.
-    others : list of str
-        Files that are no audio by their names.
-    """
+    """A folder of songs, ranked."""
 
     folder: Path
     model: TrainedModel
-    songs: list[Song]
-    rejected: dict[str, str]
-    others: list[str]
+    songs: list[Song]  # highest score first; `reliably_above` tells what of that order is reliable
+    rejected: dict[str, str]  # why a file was not scored, by its name
+    others: list[str]  # files that are no audio by their names
 
     @cached_property
     def share_above(self) -> np.ndarray:
@@ -113,6 +87,12 @@ class Scored:
         return reliably_above([song.scores for song in self.songs], self.share_above)
 
     @cached_property
+    def about_the_same(self) -> np.ndarray:
+        """Whether neither of two songs is above the other one, bool [shape=(n_songs, n_songs)]."""
+        above = self.reliably_above
+        return ~(above | above.T | np.eye(len(above), dtype=bool))
+
+    @cached_property
     def rank_ranges(self) -> np.ndarray:
         """First and last rank that each song can have, from 1 [shape=(n_songs, 2)]."""
         above = self.reliably_above
@@ -123,21 +103,6 @@ class Scored:
         """Range of ranks of each song, for example "2" or "2 to 4"."""
         return [f"{first}" if first == last else f"{first} to {last}"
                 for first, last in self.rank_ranges]
-
-    def indistinguishable_from(self, number: int) -> list[int]:
-        """Return the songs that are reliably neither above nor below one.
-
-        Parameters
-        ----------
-        number : int
-            In `songs`.
-
-        Returns
-        -------
-        list of int
-        """
-        ordered = self.reliably_above[number] | self.reliably_above[:, number]
-        return [int(other) for other in np.flatnonzero(~ordered) if other != number]
 
     def table(self) -> pd.DataFrame:
         """Return the ranking, one row a song."""
@@ -181,8 +146,7 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
         model = load_model(model)
     songs, rejected = {}, {}
     tasks = ((path.absolute(), model.grid, hop) for path in paths)
-    decoded = unordered(windows_or_reason, tasks, jobs=jobs)
-    with closing(decoded):
+    with closing(unordered(windows_or_reason, tasks, jobs=jobs)) as decoded:
         for number, windows in progress(decoded, total=len(paths), desc="songs", unit="song"):
             if windows is DIED:
                 windows = "decoding it ended the worker; export it again"
@@ -200,15 +164,15 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
 def _song(path, windows, model):
     scores = np.concatenate([model.scores(windows.S_db[first: first + BATCH].astype(np.float32))
                              for first in range(0, len(windows.starts), BATCH)], axis=1)
-    return Song(path, windows.seconds, windows.starts, scores, _percentile(model, scores),
+    shares = [_below(network.reference, mine) / len(network.reference)
+              for network, mine in zip(model.networks, scores)]
+    return Song(path, windows.seconds, windows.starts, scores, 100 * float(np.mean(shares)),
                 windows.note)
 
 
-def _percentile(model, scores):
-    """Return the share of its own test tracks that each network scores below, mean, in percent."""
-    return 100 * float(np.mean([  # ties half
-        sum(np.searchsorted(network.reference, mine, side) for side in ("left", "right"))
-        / 2 / len(network.reference) for network, mine in zip(model.networks, scores)]))
+def _below(ascending, values):
+    """Return how many of some scores lie below each value, ties half."""
+    return sum(np.searchsorted(ascending, values, side) for side in ("left", "right")) / 2
 
 
 def displayable(name: str) -> str:
@@ -235,9 +199,8 @@ def _share_above(scores):
     starts, every = np.cumsum(sizes) - sizes, np.concatenate(scores, axis=1)
     share = np.empty((len(scores), len(scores)))
     for row, song in enumerate(scores):
-        # windows of this song that lie below each window of all songs, ties half
-        below = sum(np.searchsorted(mine, others, side) for side in ("left", "right")
-                    for mine, others in zip(np.sort(song, axis=1), every)) / 2
+        # windows of this song that lie below each window of all songs
+        below = sum(_below(mine, others) for mine, others in zip(np.sort(song, axis=1), every))
         share[row] = 1 - np.add.reduceat(below, starts) / (sizes * song.size)
     return share
 
@@ -252,8 +215,7 @@ def reliably_above(scores: Sequence[np.ndarray], share: np.ndarray | None = None
 
     Parameters
     ----------
-    scores : sequence of np.ndarray [shape=(n_networks, n_windows)]
-        Of each song; songs differ in windows, not in networks.
+    scores : sequence of np.ndarray [shape=(n_networks, n_windows)], of each song
     share : np.ndarray [shape=(n_songs, n_songs)], optional
         `Scored.share_above`, computed if not given.
 

@@ -6,6 +6,7 @@ from functools import partial
 from itertools import combinations
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import hypergeom
 
@@ -22,7 +23,7 @@ from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
 from hiphoplib.report.sentences import FOUR_KINDS, explanation_summary
-from hiphoplib.report.style import label_of, save, use_style
+from hiphoplib.report.style import label_of, use_style
 from hiphoplib.studies.planted import causes_in, check_planted, read_truth, strongest
 
 _RANDOMISED = 12  # clips of the randomisation check
@@ -91,8 +92,9 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
         use_style()
         for kind, (found, S_db) in four.items():
             title = f"{FOUR_KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
-            save(explanation(S_db, found, title=title), Path(pictures, f"lime_{name}_{kind}.png"),
-                 dpi=80)  # for notebooks
+            explanation(S_db, found, title)
+            plt.savefig(Path(pictures, f"lime_{name}_{kind}.png"), dpi=80)  # for notebooks
+            plt.close()
     if planted:
         results["planted"] = check_planted()
     for measure in ("deletion_minus_random", "insertion_minus_random", "stability"):

@@ -2,7 +2,6 @@
 
 import json
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
@@ -291,9 +290,3 @@ def test_a_spectrogram_has_its_seconds_and_frequencies():
     assert QUICK.mel_frequencies()[-1] < ax.get_ylim()[1] < QUICK.sr / 2
     assert np.array_equal(ax.collections[0].get_array(), S_DB)
     assert ax.collections[0].get_clim() == (-60, 30)
-
-
-def test_save_writes_and_closes(tmp_path):
-    report.save(plt.subplots()[1], tmp_path / "figure.png")
-    assert (tmp_path / "figure.png").stat().st_size > 0
-    assert plt.get_fignums() == []

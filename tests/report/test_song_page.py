@@ -167,8 +167,8 @@ def test_a_song_that_is_surely_first_is_named(ranked):
 def test_every_pair_stands_in_a_table_that_adds_up(model):
     scored = invented(model, [0.7, 0.5, 0.495, 0.3])
     table = make_report(scored, details=0).split("<tbody>")[1].split("</tbody>")[0]
-    rows = [re.findall(r'<td( class="told")?>(\d*)%?</td>', line) for line in table.split("</tr>")]
-    rows = rows[:-1]
+    rows = [re.findall(r'<td( class="reliable")?>(\d*)%?</td>', line)
+            for line in table.split("</tr>")[:-1]]
     assert [len(row) for row in rows] == [4, 4, 4, 4]
     for one, other in combinations(range(4), 2):
         assert int(rows[one][other][1]) + int(rows[other][one][1]) in (99, 100, 101)

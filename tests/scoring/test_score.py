@@ -81,15 +81,9 @@ def test_the_louder_lead_and_the_alike_are_about_the_same(scored):
     assert set(names[:2]) == {"loud.mp3", "loud too.ogg"}
     assert set(names[-2:]) == {"quiet.flac", "“quiet” & <b>.m4a"}
     loud, quiet = names.index("loud.mp3"), names.index("quiet.flac")
-    assert names.index("loud too.ogg") in scored.indistinguishable_from(loud)
+    assert scored.about_the_same[loud, names.index("loud too.ogg")]
     assert scored.reliably_above[loud, quiet]
     assert scored.songs[0].percentile > scored.songs[-1].percentile
-
-
-def test_what_is_about_the_same_is_so_from_both_sides(scored):
-    for number in range(len(scored.songs)):
-        assert all(number in scored.indistinguishable_from(other)
-                   for other in scored.indistinguishable_from(number))
     assert headline(scored).endswith("apart; the others are about the same.")
 
 

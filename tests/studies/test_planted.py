@@ -6,7 +6,7 @@ import pytest
 from hiphoplib.explanation.faithfulness import recovery
 from hiphoplib.explanation.lime import explain, rank_correlation
 from hiphoplib.explanation.segments import SegmentGrid, fills
-from hiphoplib.explanation.tracks import randomise_weights
+from hiphoplib.explanation.tracks import _randomise_weights
 from hiphoplib.models.training import load_run, save_run
 from hiphoplib.studies.planted import (
     BANDS,
@@ -79,7 +79,7 @@ def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
     others, claims, maps = [], np.zeros(2, int), []
     for number, clip in enumerate(planted.sides.index[planted.sides == "test"][:4]):
         other = load_run(tmp_path)
-        randomise_weights(other.model, number)
+        _randomise_weights(other.model, number)
         both = [explain(each, planted.S_db[clip], GRID, fills(run.scaler.mean), seeds=(0, 1))
                 for each in (run, other)]
         maps.append(rank_correlation(both[0].weights, both[1].weights))
