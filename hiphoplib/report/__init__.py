@@ -8,10 +8,10 @@ __getattr__, __dir__, __all__ = attach(
         "figures_explanation": ["explanation", "faithfulness", "listening", "planted",
                                 "score_over_time", "segment_map"],
         "figures_models": ["corpora", "label_sensitivity", "learning_curve", "metadata_gain",
-                           "model_comparison", "precision_at_k", "splits"],
+                           "model_comparison", "precision_at_k", "selective_accuracy", "splits"],
         "sentences": ["FOUR_KINDS", "explanation_summary", "headline", "results_table"],
         "style": ["MODEL_COLORS", "MODEL_LABELS", "NETWORK_NAMES", "NEUTRAL", "PALETTE", "POPULAR",
-                  "UNPOPULAR", "clock", "in_order", "label_of", "leader", "spectrogram", "titled",
-                  "use_style"],
+                  "UNPOPULAR", "clock", "in_order", "label_of", "spectrogram", "title_model",
+                  "titled", "use_style"],
     },
 )

@@ -17,6 +17,7 @@ from hiphoplib.report import style
 
 METRIC_COLORS = {"auc": style.PALETTE["green"], "accuracy": style.PALETTE["sky"]}
 METRIC_LABELS = {"auc": "AUC", "accuracy": "accuracy"}
+SURE = ("ensemble", "handcrafted", "upper_bound")  # whose sureness is drawn
 GROUPS = {"Baselines": ("dummy", "recency", "loudness", "handcrafted", "boosting", "neighbours",
                         "artist_identification", "metadata"),
           "Networks": style.NETWORK_NAMES, "Beyond": (), "Never to be deployed": style.NOT_FOR_USE}
@@ -25,20 +26,25 @@ SPLITS = {"artist": ("artist-disjoint", style.PALETTE["blue"], "o"),
           "random": ("at random", style.PALETTE["vermillion"], "D")}
 CORPUS_LOOKS = tuple(zip((style.PALETTE[name] for name in (
     "blue", "vermillion", "green", "orange", "purple", "sky", "black")), "osD^vPX"))
-TEST_AUC = "AUC on the test set (95 % intervals)"
 
 
-def model_comparison(models: Mapping[str, dict]) -> Axes:
+def _on_test(metric, tracks):
+    """Label of an axis: a metric, and on how many tracks."""
+    return f"{metric} on {tracks:,} test tracks (95 % intervals)"
+
+
+def model_comparison(results: dict) -> Axes:
     """Draw AUC and accuracy of every model in its row, in groups.
 
     Parameters
     ----------
-    models : mapping of str to dict, "models" of results
+    results : dict, of `evaluate`
 
     Returns
     -------
     Axes
     """
+    models = results["models"]
     groups: dict[str, list[str]] = {group: [] for group in GROUPS}
     for name in style.in_order(models):
         groups[next((group for group in GROUPS if name in GROUPS[group]), "Beyond")].append(name)
@@ -63,10 +69,9 @@ def model_comparison(models: Mapping[str, dict]) -> Axes:
             tick.set_fontweight("bold")
     aucs = {name: model["auc"] for name, model in models.items()
             if "auc" in model and name not in (*style.NOT_FOR_USE, "dummy")}
-    best, above = style.leader(aucs), sum(auc["low"] > 0.5 for auc in aucs.values())
-    title = (f"Highest AUC: {style.label_of(best)}, {aucs[best]['mean']:.2f}; above chance: "
-             f"{above} of {len(aucs)} models" if best else "How far each model is above guessing")
-    return style.titled(ax, title, "metric on the test set (95 % intervals)", "model")
+    above = sum(auc["low"] > 0.5 for auc in aucs.values())
+    return style.titled(ax, f"Above chance: {above} of {len(aucs)} models",
+                        _on_test("metric", results["protocol"]["test_tracks"]), "model")
 
 
 def splits(compared: dict) -> Axes:
@@ -89,13 +94,14 @@ def splits(compared: dict) -> Axes:
                      color, marker, label)
         for split, (label, color, marker) in SPLITS.items()
         if any(split in model for model in models.values())])
-    best = style.leader({name: of["artist"] for name, of in models.items() if "artist" in of})
-    gap = models.get(best, {}).get("random-artist")
+    spoken_of = style.title_model(models)
+    shown = style.label_of(spoken_of)
+    gap = models[spoken_of].get("random-artist")
     title = "The same models under several splits" if gap is None else verdict(
-        gap, f"At random, {style.label_of(best)} seems better than it is: {_difference(gap)}",
-        f"At random, {style.label_of(best)} seems worse than it is: {_difference(gap)}",
-        f"{style.label_of(best)}: no significant gap to a random split, {_difference(gap)}")
-    return style.titled(ax, title, TEST_AUC, "model")
+        gap, f"At random, {shown} seems better than it is: {_difference(gap)}",
+        f"At random, {shown} seems worse than it is: {_difference(gap)}",
+        f"{shown}: no significant gap to a random split, {_difference(gap)}")
+    return style.titled(ax, title, _on_test("AUC", compared["tracks"]), "model")
 
 
 def _difference(metric):
@@ -151,20 +157,20 @@ def _auc_lines(ax, models: Mapping[str, tuple[Sequence, Sequence]], shift: Calla
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
-def metadata_gain(models: Mapping[str, dict], paired: Mapping[str, dict]) -> Axes:
+def metadata_gain(results: dict) -> Axes:
     """Draw the AUC of the metadata, of the sound, and of both.
 
     Parameters
     ----------
-    models, paired : mapping of str to dict, those of results
+    results : dict, of `evaluate`
 
     Returns
     -------
     Axes
     """
-    # without an ensemble, the best model that listens stands for the sound
-    sound = "ensemble" if "ensemble" in models else style.leader(
-        {name: models[name]["auc"] for name in (*style.NETWORK_NAMES, "musicnn") if name in models})
+    models, paired = results["models"], results["paired"]
+    sound = style.title_model(name for name in models
+                          if name in ("ensemble", "musicnn", *style.NETWORK_NAMES))
     inputs = {"metadata": "Metadata", sound: f"Sound ({style.label_of(sound)})",
               "ensemble_metadata": "Both"}
     names = [name for name in inputs if name in models]
@@ -180,7 +186,7 @@ def metadata_gain(models: Mapping[str, dict], paired: Mapping[str, dict]) -> Axe
         gain, f"Metadata adds to the sound: {_difference(gain)}",
         f"Metadata takes from the sound: {_difference(gain)}",
         f"Metadata adds nothing significant: {_difference(gain)}")
-    return style.titled(ax, title, TEST_AUC, "input")
+    return style.titled(ax, title, _on_test("AUC", results["protocol"]["test_tracks"]), "input")
 
 
 def corpora(several: Sequence[dict]) -> Axes:
@@ -199,8 +205,8 @@ def corpora(several: Sequence[dict]) -> Axes:
     _, ax = plt.subplots(figsize=(9, height))
     ax.axvline(0.5, color=style.NEUTRAL, linestyle=":")
     style.interval_rows(ax, names, [
-        style.Series({name: model["auc"] for name, model in each["models"].items()}, color,
-                     marker, f"{each['corpus']['name']} ({each['corpus']['tracks']:,} tracks)")
+        style.Series({name: model["auc"] for name, model in each["models"].items()}, color, marker,
+                     f"{each['corpus']['name']} ({each['protocol']['test_tracks']:,} test tracks)")
         for each, (color, marker) in zip(several, CORPUS_LOOKS)],
         hollow=style.NOT_FOR_USE, gap=0.8 / max(len(several), 2), columns=1)  # names may be long
     shared = [name for name in names if name not in (*style.NOT_FOR_USE, "dummy")
@@ -208,10 +214,10 @@ def corpora(several: Sequence[dict]) -> Axes:
     above = [name for name in shared
              if all(results["models"][name]["auc"]["low"] > 0.5 for results in several)]
     return style.titled(ax, f"Above chance on every corpus: {len(above)} of {len(shared)} models",
-                        TEST_AUC, "model")
+                        "AUC (95 % intervals)", "model")
 
 
-def precision_at_k(models: Mapping[str, dict], observed: float) -> Axes:
+def precision_at_k(results: dict) -> Axes:
     """Draw the share of popular songs among the best k of n, a row a model; dotted: a blind pick.
 
     Parameters
@@ -224,6 +230,7 @@ def precision_at_k(models: Mapping[str, dict], observed: float) -> Axes:
     -------
     Axes
     """
+    models, observed = results["models"], results["protocol"]["positive_share"]
     names = style.in_order(name for name in models if models[name].get("precision_at_k"))
     table = pd.DataFrame([{"model": name, "hit_share": case["hit_share"], "n": case["n"],
                            "k": case["k"], "given": case["base"] is not None,
@@ -236,16 +243,49 @@ def precision_at_k(models: Mapping[str, dict], observed: float) -> Axes:
                              "o" if k == 1 else "s", f"{k} of {n}, {base:.0%} popular"))
         ax.axvline(base, color=color, linestyle=":", zorder=1)
     style.interval_rows(ax, names, series, hollow=style.NOT_FOR_USE, gap=0.19, columns=2)
-    first = {name: case for name in names for case in models[name]["precision_at_k"]
-             if case["k"] == 1 and case["base"] is None}
-    best = style.leader({name: case["hit_share"] for name, case in first.items()})
+    spoken_of = style.title_model(names)
+    first = next((case for case in models[spoken_of]["precision_at_k"]
+                  if case["k"] == 1 and case["base"] is None), None) if spoken_of else None
     title = f"A blind pick is popular in {observed:.0%}"
-    if best:
-        title = f"The best of {first[best]['n']} by {style.label_of(best)} is " + (
-            f"popular in {first[best]['hit_share']['mean']:.0%}, a blind pick in {observed:.0%}"
-            if first[best]["lift"]["low"] > 1 else "not significantly better than a blind pick")
+    if first:
+        title = f"The best of {first['n']} by {style.label_of(spoken_of)} is " + (
+            f"popular in {first['hit_share']['mean']:.0%}, a blind pick in {observed:.0%}"
+            if first["lift"]["low"] > 1 else "not significantly better than a blind pick")
     return style.titled(ax, title, "share of hits among the picked (95 % intervals; dotted: a "
                         "blind pick)", "model")
+
+
+def selective_accuracy(models: Mapping[str, dict]) -> Axes:
+    """Draw how many of one artist's pairs are in the right order, by the share that is answered.
+
+    Parameters
+    ----------
+    models : mapping of str to dict, "models" of results
+
+    Returns
+    -------
+    Axes
+    """
+    curves = {name: models[name]["selective_accuracy"] for name in SURE
+              if models.get(name, {}).get("selective_accuracy")}
+    _, ax = plt.subplots(figsize=(8, 4.4))
+    ax.axhline(50, color=style.NEUTRAL, linestyle=":", label="guessing")
+    _auc_lines(ax, {name: ([100 * step["share"] for step in curve], [
+        {key: 100 * value for key, value in step["accuracy"].items()} for step in curve])
+        for name, curve in curves.items()}, lambda x, steps: x * 1.03 ** steps)
+    ax.set_xscale("log")
+    ax.minorticks_off()
+    ax.set_xticks([10, 25, 50, 100], ["10", "25", "50", "100"])
+    ax.invert_xaxis()
+    title = "No artist has enough test tracks to compare"
+    if curves:
+        first = next(iter(curves))
+        every, surest = curves[first][0], curves[first][-1]
+        title = (f"Of {every['pairs']:,} pairs by {every['artists']} artists, "
+                 f"{style.label_of(first)} orders {every['accuracy']['mean']:.0%} right; "
+                 f"of the surest {surest['share']:.0%}, {surest['accuracy']['mean']:.0%}")
+    return style.titled(ax, title, "pairs answered (%, the surest; log scale)",
+                        "in the right order (%, 95 % intervals)")
 
 
 def label_sensitivity(label: dict) -> Figure:
@@ -279,12 +319,11 @@ def label_sensitivity(label: dict) -> Figure:
 
 
 def _label_lines(ax, x, steps, ticks):
-    """Draw the AUC of each model over some steps; return the leader's label and AUCs."""
+    """Draw the AUC of each model over some steps; return label and AUCs for the title."""
     models = {name: (x, [step["models"][name] for step in steps]) for name in steps[0]["models"]}
     width = (max(x) - min(x)) / 40 / max(len(models) - 1, 1)
     ax.axhline(0.5, color=style.NEUTRAL, linestyle=":")
     _auc_lines(ax, models, lambda at, moved: at + width * moved)
     ax.set_xticks(x, ticks)
-    best = style.leader({name: {"mean": np.mean([auc["mean"] for auc in aucs])}
-                         for name, (_, aucs) in models.items()})
-    return style.label_of(best), models[best][1]
+    spoken_of = style.title_model(models)
+    return style.label_of(spoken_of), models[spoken_of][1]

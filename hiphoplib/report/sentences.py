@@ -31,18 +31,22 @@ def results_table(results: dict) -> pd.DataFrame:
     pd.DataFrame
         A row a model.
     """
-    def metric(model, key, digits=3):
+    def metric(model, key, digits=2):
         return f"{Estimate.read(model[key]):.{digits}f}" if model.get(key) else "–"
 
     rows = {label_of(name): {
-        "AUC [95 % interval]": metric(model, "auc"),
-        "accuracy [95 % interval]": metric(model, "accuracy"),
-        "share of the achievable gain": metric(model, "recovered", 2),
+        "AUC [95 % interval]": metric(model, "auc", 3),
+        "accuracy": metric(model, "accuracy", 3),
+        "Spearman": metric(model, "spearman"),
+        "Kendall": metric(model, "kendall"),
+        "recall of the top tenth": metric(model, "top_tenth_recall"),
+        "AUC within folds": metric(model, "auc_within_folds"),
         "AUC within one artist": metric(model, "within_artist"),
         "AUC within genre": metric(model, "within_genre"),
+        "share of the achievable gain": metric(model, "recovered"),
         "Brier": f"{model['brier']['mean']:.3f}",
+        "calibration slope": metric(model, "calibration_slope"),
         "AUC by seed": ", ".join(f"{auc:.3f}" for auc in model["auc"]["by_seed"]),
-        "parameters": f"{model['parameters']:,}" if "parameters" in model else "–",
     } for name, model in results["models"].items()}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     return table.loc[:, (table != "–").any()]

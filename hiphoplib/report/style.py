@@ -46,6 +46,7 @@ MODEL_COLORS = {
     "musicnn": PALETTE["vermillion"], "ensemble": PALETTE["black"],
     "ensemble_metadata": PALETTE["yellow"], "artist_mean": "#B8B8B8", "upper_bound": "#707070"}
 NETWORK_NAMES = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
+TITLE_MODELS = ("ensemble", "rnn")
 NOT_FOR_USE = ("artist_mean", "upper_bound")  # know what nobody knows of an unreleased song
 LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
 MAX_TITLE = 60  # letters in a title's line: what the narrowest figure holds
@@ -122,21 +123,19 @@ def in_order(models: Iterable[str]) -> list[str]:
     return sorted(models, key=lambda name: ranks.get(name, len(known)))
 
 
-def leader(metrics: Mapping[str, dict]) -> str:
-    """Return the model with the highest mean of a metric among those that somebody could use.
+def title_model(models: Iterable[str]) -> str:
+    """Return the model that a title speaks of, chosen beforehand and not by its result.
 
     Parameters
     ----------
-    metrics : mapping of str to dict
-        An entry with ``mean`` by model.
+    models : iterable of str
 
     Returns
     -------
-    str
-        Empty where there is no usable model.
+    str, empty where there is no model that somebody could use
     """
-    usable = [name for name in metrics if name not in (*NOT_FOR_USE, "dummy")]
-    return max(usable, key=lambda name: metrics[name]["mean"], default="")
+    usable = [name for name in in_order(models) if name not in (*NOT_FOR_USE, "dummy")]
+    return next((name for name in TITLE_MODELS if name in usable), usable[-1] if usable else "")
 
 
 def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,

@@ -33,13 +33,14 @@ from tests.paths import ROOT
 
 RESULTS = ROOT / "notebooks" / "results"
 GAP = value(0.04, 0.03)
+PROTOCOL = {"test_tracks": 240, "positive_share": Y.mean()}
 pytestmark = pytest.mark.usefixtures("figure_style")
 
 
 def split_gap(names, gap=GAP, without=()):
     """Return "splits" of a results file."""
     shift = {"artist": 0, "time": -0.02, "random": gap["mean"]}
-    return {"models": {name: {
+    return {"tracks": 240, "models": {name: {
         split: value(SHOWN[name]["auc"]["mean"] + by) for split, by in shift.items()
         if split not in without} | {"random-artist": gap} for name in names}}
 
@@ -53,13 +54,24 @@ def curve(names, needed=(200, 800), sizes=(125, 250, 500, 1000, 2000, 3623)):
 
 def several(names, corpora=3):
     """Return results files of corpora, the last one without the last model."""
-    return [{"corpus": {"name": f"a_corpus_of_real_recordings_{i}", "tracks": 400},
+    return [{"corpus": {"name": f"a_corpus_of_real_recordings_{i}"}, "protocol": PROTOCOL,
              "models": some(names if i + 1 < corpora or corpora == 1 else names[:-1])}
             for i in range(corpora)]
 
 
+def results(models, paired=()):
+    """Return a results file of some models."""
+    return {"models": models, "protocol": PROTOCOL, "paired": dict(paired)}
+
+
 def paired(mean, half=0.01, sound="ensemble"):
     return {f"ensemble_metadata-{sound}": {"auc": value(mean, half)}}
+
+
+def sure(*accuracies):
+    """Return the curve of selective accuracy of a results file."""
+    return [{"share": share, "pairs": int(80 * share), "artists": 9, "accuracy": value(mean)}
+            for share, mean in zip((1, 0.5, 0.25, 0.1), accuracies)]
 
 
 def label(names):
@@ -71,22 +83,25 @@ def label(names):
 
 S_DB = RNG.normal(-20, 10, QUICK.shape)
 FIGURES = {
-    "comparison": (report.model_comparison, SHOWN),
-    "comparison of 3": (report.model_comparison, some(FEW)),
-    "comparison of one": (report.model_comparison, {"rnn": {"auc": value(0.4)}}),
-    "an unknown model": (report.model_comparison, some(FEW) | {"mine": SHOWN["rnn"]}),
+    "comparison": (report.model_comparison, results(SHOWN)),
+    "comparison of 3": (report.model_comparison, results(some(FEW))),
+    "comparison of one": (report.model_comparison, results({"rnn": {"auc": value(0.4)}})),
+    "an unknown model": (report.model_comparison, results(some(FEW) | {"mine": SHOWN["rnn"]})),
     "splits": (report.splits, split_gap(NETWORK_NAMES)),
     "splits without dates": (report.splits, split_gap(["rnn"], without=["time"])),
     "learning curve": (report.learning_curve, curve(NETWORK_NAMES[:4])),
     "one curve, close sizes": (report.learning_curve,
                                curve(["rnn"], sizes=(100, 110, 120, 400, 410))),
-    "metadata": (report.metadata_gain, SHOWN, paired(0.01)),
-    "metadata, no ensemble": (report.metadata_gain, some(["metadata", "rnn", "cnn1"]), {}),
+    "metadata": (report.metadata_gain, results(SHOWN, paired(0.01))),
+    "metadata, no ensemble": (report.metadata_gain, results(some(["metadata", "rnn", "cnn1"]))),
     "corpora": (report.corpora, several(ALL)),
     "corpora, 6 of them": (report.corpora, several(FEW, 6)),
     "corpora, one": (report.corpora, several(FEW, 1)),
-    "precision_at_k": (report.precision_at_k, SHOWN, Y.mean()),
-    "precision_at_k of 3": (report.precision_at_k, some(FEW), Y.mean()),
+    "precision_at_k": (report.precision_at_k, results(SHOWN)),
+    "precision_at_k of 3": (report.precision_at_k, results(some(FEW))),
+    "selective accuracy": (report.selective_accuracy, {
+        name: {"selective_accuracy": sure(0.6, 0.63, 0.7, 0.8)} for name in ALL}),
+    "selective accuracy of nobody": (report.selective_accuracy, {"rnn": {}}),
     "label": (report.label_sensitivity, label(NETWORK_NAMES[2:])),
     "label, one model": (report.label_sensitivity, label(["rnn"])),
     "spectrogram": (report.spectrogram, S_DB, QUICK),
@@ -111,7 +126,7 @@ def test_every_model_has_a_label_and_a_colour_in_the_order_of_the_comparison():
 
 @pytest.mark.parametrize("names", [ALL, FEW])
 def test_the_comparison_shows_auc_and_accuracy_of_every_model_in_its_row(names):
-    ax = report.model_comparison(some(names))
+    ax = report.model_comparison(results(some(names)))
     for metric, color in METRIC_COLORS.items():
         dots = {round(y): x for x, y, _ in marks(ax, color.upper())}
         assert dots == {row_of(ax, name): SHOWN[name][metric]["mean"] for name in names}
@@ -125,7 +140,8 @@ def test_the_comparison_shows_auc_and_accuracy_of_every_model_in_its_row(names):
 
 
 def test_the_comparison_has_groups_and_hollow_dots_for_what_nobody_could_use():
-    ax = report.model_comparison(dict(reversed(SHOWN.items())) | {"mine": SHOWN["rnn"]})
+    ax = report.model_comparison(
+        results(dict(reversed(SHOWN.items())) | {"mine": SHOWN["rnn"]}))
     rows = rows_of(ax)
     groups = [tick.get_text() for tick in ax.get_yticklabels() if tick.get_fontweight() == "bold"]
     assert groups == ["Baselines", "Networks", "Beyond", "Never to be deployed"]
@@ -138,14 +154,14 @@ def test_the_comparison_has_groups_and_hollow_dots_for_what_nobody_could_use():
     assert hollow == {row_of(ax, "artist_mean"), row_of(ax, "upper_bound")}
 
 
-@pytest.mark.parametrize("lows, title", [
-    ({"rnn": 0.6}, "Highest AUC: RNN, 0.65; above chance: 1 of 1 models"),
-    ({"rnn": 0.6, "mlp": 0.62, "cnn1": 0.5, "upper_bound": 0.8, "artist_mean": 0.7},
-     "Highest AUC: MLP, 0.67; above chance: 2 of 3 models"),
-    ({"upper_bound": 0.8}, "How far each model is above guessing")])
-def test_the_comparison_names_the_highest_and_counts_those_above_chance(lows, title):
-    assert title_of(report.model_comparison({name: {"auc": value(low + 0.05)}
-                                             for name, low in lows.items()})) == title
+@pytest.mark.parametrize("lows, count", [
+    ({"rnn": 0.6}, "1 of 1"), ({"upper_bound": 0.8}, "0 of 0"),
+    ({"rnn": 0.6, "mlp": 0.62, "cnn1": 0.5, "upper_bound": 0.8, "artist_mean": 0.7}, "2 of 3")])
+def test_the_comparison_counts_those_above_chance_and_says_on_how_many_tracks(lows, count):
+    ax = report.model_comparison(results({name: {"auc": value(low + 0.05)}
+                                          for name, low in lows.items()}))
+    assert title_of(ax) == f"Above chance: {count} models"
+    assert "240 test tracks" in ax.get_xlabel()
 
 
 def test_splits_are_three_colours_a_model():
@@ -197,27 +213,27 @@ def test_the_title_of_the_learning_curve_says_how_many_tracks_are_needed(needed,
     (-0.02, "Metadata takes from the sound: -0.02 [-0.03, -0.01]"),
     (0.0, "Metadata adds nothing significant: +0.00 [-0.01, +0.01]")])
 def test_the_title_of_the_metadata_follows_the_paired_difference(difference, title):
-    ax = report.metadata_gain(SHOWN, paired(difference))
+    ax = report.metadata_gain(results(SHOWN, paired(difference)))
     assert title_of(ax) == title
     assert rows_of(ax) == ["Metadata", "Sound (Ensemble)", "Both"]
     assert [x for x, _, _ in marks(ax)] == [
         SHOWN[name]["auc"]["mean"] for name in ("metadata", "ensemble", "ensemble_metadata")]
 
 
-def test_without_an_ensemble_the_best_that_listens_stands_for_the_sound():
-    models = some(["metadata", "mlp", "cnn1", "ensemble_metadata", "handcrafted", "upper_bound"])
+def test_without_an_ensemble_the_rnn_stands_for_the_sound_whatever_came_out():
+    models = some(["metadata", "mlp", "cnn1", "rnn", "ensemble_metadata", "handcrafted"])
     models |= {"mlp": {"auc": value(0.99)}, "handcrafted": {"auc": value(0.995)}}
-    ax = report.metadata_gain(models, paired(0.02, sound="mlp"))
-    assert rows_of(ax)[1] == "Sound (MLP)" and title_of(ax).startswith("Metadata adds")
+    ax = report.metadata_gain(results(models, paired(0.02, sound="rnn")))
+    assert rows_of(ax)[1] == "Sound (RNN)" and title_of(ax).startswith("Metadata adds")
 
 
 def test_corpora_share_rows_and_have_a_colour_each():
     files = several(ALL)
     ax = report.corpora(files)
-    for results, color in zip(files, ("blue", "vermillion", "green")):
+    for each, color in zip(files, ("blue", "vermillion", "green")):
         dots = {round(y): x for x, y, _ in marks(ax, report.PALETTE[color].upper())}
         assert dots == {row_of(ax, name): model["auc"]["mean"]
-                        for name, model in results["models"].items()}
+                        for name, model in each["models"].items()}
 
 
 @pytest.mark.parametrize("lows, count", [
@@ -226,7 +242,7 @@ def test_corpora_share_rows_and_have_a_colour_each():
     ([{"rnn": 0.6}, {"mlp": 0.6}], "0 of 0"),
     ([{"rnn": 0.6, "upper_bound": 0.6}], "1 of 1")])
 def test_the_title_of_corpora_counts_what_is_above_chance_on_all(lows, count):
-    files = [{"corpus": {"name": f"corpus {i}", "tracks": 9},
+    files = [{"corpus": {"name": f"corpus {i}"}, "protocol": PROTOCOL,
               "models": {name: {"auc": value(low + 0.05)} for name, low in models.items()}}
              for i, models in enumerate(lows)]
     assert title_of(report.corpora(files)) == f"Above chance on every corpus: {count} models"
@@ -235,13 +251,12 @@ def test_the_title_of_corpora_counts_what_is_above_chance_on_all(lows, count):
 def test_the_results_files_of_the_project_can_be_shown_side_by_side():
     files = [json.loads((RESULTS / f"{name}.json").read_text())
              for name in ("liked_songs", "synthetic-4000")]
-    assert len(marks(report.corpora(files))) == sum(len(results["models"]) for results in files)
-    models = files[0]["models"]
-    assert len(marks(report.model_comparison(models))) == 2 * len(models)
+    assert len(marks(report.corpora(files))) == sum(len(each["models"]) for each in files)
+    assert len(marks(report.model_comparison(files[0]))) == 2 * len(files[0]["models"])
 
 
 def test_precision_at_k_shows_every_case_of_every_model_beside_the_base_rates():
-    ax = report.precision_at_k(SHOWN, Y.mean())
+    ax = report.precision_at_k(results(SHOWN))
     for given, color in ((None, "blue"), (0.2, "vermillion")):
         dots = sorted((round(y), x) for x, y, _ in marks(ax, report.PALETTE[color].upper()))
         assert dots == sorted((row_of(ax, name), case["hit_share"]["mean"]) for name in SHOWN
@@ -259,23 +274,33 @@ def test_the_title_of_precision_at_k_follows_the_lift(lift, title):
     case = {"n": 10, "k": 1, "base": None, "hit_share": value(0.7), "lift": lift}
     models = {"rnn": {"precision_at_k": [case]},
               "upper_bound": {"precision_at_k": [case | {"hit_share": value(0.9)}]}}
-    assert title_of(report.precision_at_k(models, 0.5)) == title
+    assert title_of(report.precision_at_k(results(models))) == title
+
+
+def test_selective_accuracy_shows_each_share_and_its_title_the_first_and_the_surest():
+    ax = report.selective_accuracy({name: {"selective_accuracy": sure(0.6, 0.63, 0.7, 0.8)}
+                                    for name in ("rnn", "ensemble")})
+    line = next(line for line in ax.lines if line.get_label() == "Ensemble")
+    assert list(line.get_ydata()) == [60, 63, 70, 80] and "RNN" not in str(ax.get_legend())
+    assert title_of(ax) == ("Of 80 pairs by 9 artists, Ensemble orders 60% right; of the surest "
+                            "10%, 80%")
+    assert title_of(report.selective_accuracy({})).startswith("No artist")
 
 
 def test_the_label_is_varied_for_every_model():
-    results = label(NETWORK_NAMES[2:])
-    threshold, middle = report.label_sensitivity(results).axes
-    for ax, steps in ((threshold, results["by_threshold"]), (middle, results["without_middle"])):
+    steps_of = label(NETWORK_NAMES[2:])
+    threshold, middle = report.label_sensitivity(steps_of).axes
+    for ax, steps in ((threshold, steps_of["by_threshold"]), (middle, steps_of["without_middle"])):
         lines = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
         for name in NETWORK_NAMES[2:]:
             assert lines[report.MODEL_LABELS[name]] == [
                 step["models"][name]["mean"] for step in steps]
     assert [tick.get_text() for tick in threshold.get_xticklabels()] == [
         f"{step['threshold']:.3g}\n({step['positive_share']:.0%})"
-        for step in results["by_threshold"]]
+        for step in steps_of["by_threshold"]]
 
 
-def test_the_titles_of_the_label_follow_the_best_usable_model():
+def test_the_titles_of_the_label_are_of_a_usable_model():
     steps = [{"threshold": t, "positive_share": 0.5, "left_out": t / 100, "tracks": 100, "models": {
         "rnn": value(mean), "upper_bound": value(0.9)}} for t, mean in ((20, 0.6), (60, 0.52))]
     threshold, middle = report.label_sensitivity(
