@@ -1,8 +1,7 @@
 """Run a function on many tasks in processes: of this machine, or of a Dask cluster.
 
-A process of this machine reads pickled tasks from its standard input and writes pickled results
-to its standard output. However it dies, that ends, which costs its own task and no other; a pool
-of `concurrent.futures` or loky is broken then, and one of pebble waits for ever after exit 0.
+One of this machine talks by its standard streams: however it dies, they end, which costs its own
+task only. A pool of `concurrent.futures` or loky is broken then; pebble waits for ever on exit 0.
 """
 
 import atexit
@@ -18,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from itertools import chain, islice
+from itertools import islice
 from operator import call
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -50,8 +49,8 @@ def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
     """Yield the results of a function for many tasks, in order of completion.
 
     The function always runs in other processes, so it may crash. A task that ends its worker is
-    run once more with nothing beside it, and given up if it ends that one too: a worker that
-    was killed from outside costs no task.
+    run once more in a new one with nothing beside it, and given up if it ends that one too: a
+    worker that was killed from outside costs no task.
 
     Parameters
     ----------
@@ -82,13 +81,9 @@ def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
     >>> sorted(unordered(abs, [-3, 4], jobs=1))
     [(0, 3), (1, 4)]
     """
-    waiting = enumerate(tasks)
-    first = list(islice(waiting, 1))
-    if not first:
-        return  # without tasks no worker is needed
     pool = _Cluster(cluster) if cluster else _Processes(jobs)
     try:
-        yield from _unordered(pool, work, chain(first, waiting))
+        yield from _unordered(pool, work, enumerate(tasks))
     finally:  # also where the caller stops early
         pool.stop()
 
@@ -108,7 +103,7 @@ def jobs_that_fit(jobs: int, bytes_each: int, tasks: int) -> int:
     Returns
     -------
     int
-        At least 1, or 0 if no processes are wanted, which `unordered` refuses.
+        At least 1; or 0 if that was wanted, which `unordered` refuses.
     """
     room = int(psutil.virtual_memory().available // bytes_each)
     return max(1, min(joblib.effective_n_jobs(jobs), room, tasks)) if jobs else jobs
@@ -123,7 +118,7 @@ def _unordered(pool, work, waiting):
         else:
             batch = islice(waiting, pool.room - len(flying))
         for task in batch:
-            future = pool.submit(work, task[1])
+            future = pool.submit(work, task[1], anew=bool(suspects))
             flying[future] = task
             future.add_done_callback(done.put)
         if not flying:
@@ -159,14 +154,15 @@ class _Processes:
         self._threads = ThreadPoolExecutor(joblib.effective_n_jobs(jobs))
         self._busy, self._lock, self._stopped = set(), threading.Lock(), False
 
-    def submit(self, work, task):
-        return self._threads.submit(self._run, cloudpickle.dumps((os.getcwd(), work, task)))
+    def submit(self, work, task, anew=False):
+        packed = cloudpickle.dumps((os.getcwd(), work, task))
+        return self._threads.submit(self._run, packed, anew)
 
-    def _run(self, packed):
+    def _run(self, packed, anew):
         with self._lock:
             if self._stopped:
                 return DIED
-            process = self._process()
+            process = self._process(anew)
             self._busy.add(process)
         try:
             pickle.dump(packed, process.stdin)
@@ -184,9 +180,12 @@ class _Processes:
             raise error
         return result
 
-    def _process(self):
+    def _process(self, anew):
         while self.idle:
             process = self.idle.pop()
+            if anew:  # this one may be about to end by itself, and the task would be blamed
+                _end(process)
+                break
             if process.poll() is None:
                 return process
         process = subprocess.Popen(
@@ -218,7 +217,7 @@ def _end(process):
 
 
 def _serve():
-    """Do the tasks that come in by standard input: the program of a process."""
+    """Do the tasks that come in, pickled, by standard input: the program of a process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_memory()
     results = os.fdopen(os.dup(1), "wb")
@@ -246,18 +245,14 @@ def _serve():
 
 
 class _Cluster:
-    """Workers of a Dask cluster, which may come and go."""
+    """Workers of a Dask cluster, which may come and go; the first task connects to it."""
+
+    room = CLUSTER_TASKS
 
     def __init__(self, address):
-        try:
-            import distributed
-        except ImportError:
-            raise BadInput(f"{address}: clusters need Dask, which is not installed; "
-                           "pip install 'dask[distributed]'") from None
-        self._dask, self._address, self.room = distributed, address, CLUSTER_TASKS
-        self._executor, self._opened = None, ExitStack()
+        self._address, self._executor, self._opened = address, None, ExitStack()
 
-    def submit(self, work, task):
+    def submit(self, work, task, anew=False):
         if self._executor is None:
             self._connect()
         try:  # a lambda travels as code: the scheduler unpacks it, and may lack this project
@@ -267,6 +262,12 @@ class _Cluster:
             raise self._gone() from error
 
     def _connect(self):
+        try:
+            import distributed
+        except ImportError:
+            raise BadInput(f"{self._address}: clusters need Dask, which is not installed; "
+                           "pip install 'dask[distributed]'") from None
+        self._dask = distributed
         for name in ("distributed", "distributed.client", "tornado.application"):
             self._opened.enter_context(
                 self._dask.utils.silence_logging_cmgr(logging.CRITICAL + 1, name))
