@@ -16,7 +16,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from itertools import islice
 from operator import call
 from queue import Empty, SimpleQueue
@@ -81,11 +81,8 @@ def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
     >>> sorted(unordered(abs, [-3, 4], jobs=1))
     [(0, 3), (1, 4)]
     """
-    pool = _Cluster(cluster) if cluster else _Processes(jobs)
-    try:
+    with closing(_Cluster(cluster) if cluster else _Processes(jobs)) as pool:
         yield from _unordered(pool, work, enumerate(tasks))
-    finally:  # also where the caller stops early
-        pool.stop()
 
 
 def jobs_that_fit(jobs: int, bytes_each: int, tasks: int) -> int:
@@ -95,10 +92,8 @@ def jobs_that_fit(jobs: int, bytes_each: int, tasks: int) -> int:
     ----------
     jobs : int
         Wanted; -1 for one a core.
-    bytes_each : int
-        What one of them takes at most.
-    tasks : int
-        How many there are.
+    bytes_each, tasks : int
+        What one process takes at most, and how many tasks there are.
 
     Returns
     -------
@@ -152,7 +147,7 @@ class _Processes:
             raise BadInput("jobs: 0 processes cannot work; give at least 1")
         self.room = AHEAD * joblib.effective_n_jobs(jobs)
         self._threads = ThreadPoolExecutor(joblib.effective_n_jobs(jobs))
-        self._busy, self._lock, self._stopped = set(), threading.Lock(), False
+        self._busy, self._lock, self._closed = set(), threading.Lock(), False
 
     def submit(self, work, task, anew=False):
         packed = cloudpickle.dumps((os.getcwd(), work, task))
@@ -160,7 +155,7 @@ class _Processes:
 
     def _run(self, packed, anew):
         with self._lock:
-            if self._stopped:
+            if self._closed:
                 return DIED
             process = self._process(anew)
             self._busy.add(process)
@@ -203,9 +198,9 @@ class _Processes:
     def result(self, future):
         return future.result()
 
-    def stop(self):
+    def close(self):
         with self._lock:
-            self._stopped = True
+            self._closed = True
             for process in tuple(self._busy):
                 process.kill()
         self._threads.shutdown(cancel_futures=True)
@@ -304,6 +299,6 @@ class _Cluster:
         return BadInput(f"{self._address}: the scheduler is gone; start it again, the same "
                         "command goes on from here")
 
-    def stop(self):
+    def close(self):
         with suppress(OSError):  # the scheduler may be gone
             self._opened.close()

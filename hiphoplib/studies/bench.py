@@ -5,7 +5,6 @@ Ratios are of runs that alternate, so that other work of the machine slows down 
 
 import datetime
 import json
-import logging
 import math
 import os
 import re
@@ -234,9 +233,9 @@ def _dask_workers():
     """Start two Dask workers; afterwards they and their settings in the environment are gone."""
     from distributed import LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
     with (patch.dict(os.environ, _KEEP_FREED),
-          LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster):
+          LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0",
+                       silence_logs="ERROR") as cluster):
         yield {"cluster": cluster.scheduler_address}
 
 
