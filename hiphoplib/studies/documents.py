@@ -152,7 +152,7 @@ def make_presentation(folder: Path | str = ".") -> Path:
     Returns
     -------
     Path
-        ``Presentation.pdf`` in the same folder. The same results give the same file.
+        ``Presentation.pdf`` in the same folder; the same results give the same file.
 
     Raises
     ------

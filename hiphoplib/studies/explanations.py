@@ -115,8 +115,8 @@ def _explained(experiment, model, track_id):
 def _randomisation_check(experiment, model, drawn, found, mean):
     """Compare explanations with those of the same network with random weights, dict.
 
-    One that hardly changes tells of the clip or of how the network is built, not of what it has
-    learnt (Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018).
+    One that hardly changes does not tell what was learnt (Adebayo et al., "Sanity checks for
+    saliency maps", NeurIPS 2018).
     """
     explain_ahead(partial(_explain_randomised, experiment, model, drawn), drawn)
     again = [_explain_randomised(experiment, model, drawn, track_id)
@@ -148,8 +148,8 @@ class _Cause:
 def _causes_in(truth, track_id, grid):
     """Return the causes in a synthetic track by name.
 
-    One acts in the bands that it reaches into, and in the stretches that it fills at least half
-    of, or, where it fills none that far, in the stretch that it fills most.
+    One acts in the bands that it reaches into, and in the stretches that it fills at least half of,
+    or else most.
     """
     causes = {}
     for name, values in truth["tracks"][track_id]["causes"].items():
@@ -178,9 +178,8 @@ def _strongest(causes):
 def _summarise(clips, popular, mean):
     """Return what the explanations of many clips say together, by the keys of a results file.
 
-    A clip is a dict: "found", an `Attribution`; "curves", those of `faithfulness.curves` under
-    "both" fill values and under "another clip"; "causes", of a synthetic corpus only. `popular`
-    are 0 or 1 [shape=(clips,)]; `mean` takes a value a clip, see `mean_over`.
+    A clip is a dict as `_explained` returns it, with "causes" if it is synthetic; `popular` are 0
+    or 1 [shape=(clips,)]; `mean` takes a value a clip, see `mean_over`.
     """
     found = [clip["found"] for clip in clips]
     return {
@@ -202,9 +201,8 @@ def _recovery(clips, mean):
     """Return whether the maps find the causes of a synthetic data set, dict.
 
     ``strongest``: ROC-AUC of the map, with the sign of the cause that moves a clip most, against
-    the segments it acts in; ``top1``, ``top3``: whether one of the first segments of that order is
-    among them, each with its ``…_by_chance``; ``causes``: ROC-AUC and clips by cause, where it is
-    turned clearly up or down.
+    its segments; ``top1``, ``top3``: whether one of the first of that order is among them, and
+    ``…_by_chance``; ``causes``: ROC-AUC and clips by cause, where it is turned clearly up or down.
     """
     leading = [_strongest(clip["causes"]) for clip in clips]
     signed = [cause.sign * clip["found"].weights for clip, cause in zip(clips, leading)]
@@ -244,9 +242,8 @@ def _top_overlap(runs, top=3):
 def _differences(clips, mean):
     """Return whether what a map names first matters more than what other orders name first, dict.
 
-    By how much further the probability of the predicted class falls, mean over all numbers of
-    segments, or how much higher it is as they come back; ``…_another_clip`` with a donor clip that
-    the explanation has not seen.
+    How much further the predicted class' probability falls, mean over all numbers of segments, or
+    how much higher it comes back; ``…_another_clip`` with one that the explanation never saw.
     """
     return {f"{way}_minus_{rival}{ending}": mean(
         [sign * (area(clip["curves"][fill][way]["lime"]) - area(clip["curves"][fill][way][rival]))
@@ -265,8 +262,8 @@ def _count_stable(found, mean):
 def _where(found, popular, mean):
     """Return where the weight lies, dict.
 
-    ``map``: mean weight of each segment. ``bands``: mean weight by band and class of the clip.
-    ``seconds``: share of the mean absolute weight in each stretch of ``cell_seconds``.
+    ``map``: mean of each segment; ``bands``: mean by band and class of the clip; ``seconds``: share
+    of the mean absolute weight in each stretch of ``cell_seconds``.
     """
     maps = np.array([each.weights for each in found])
     bands = {name: {each: mean(np.where(popular == label, of_band, np.nan))

@@ -85,11 +85,10 @@ def compare_splits(experiment: Experiment, models: Sequence[str] = _COMPARED,
                    resamples: int = RESAMPLES) -> dict:
     """Measure the AUC of models under each split, and its gap to the artist-disjoint split.
 
-    With folds every track is in a test set once by artist and once at random, so that the
-    difference is paired; by time, on those that are in one. Only pairs of one fold are compared:
-    folds differ in their thresholds and calibrations, so that over all pairs a model without any
-    knowledge may be off 0.5. Where the gap comes from recognised artists, it is among tracks whose
-    artists the random split has in the training set of their fold.
+    Differences are paired: in folds every track is tested once by artist and once at random. Only
+    pairs of one fold are compared: over all, thresholds and calibrations that differ may put a
+    model without any knowledge off 0.5. A gap that comes from recognised artists is among tracks
+    whose artists the random split has in the training set of their fold.
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
 """Spectrograms with one planted cause each, to see whether an explanation finds it.
 
-In every clip one segment decides: of kind "level" it is louder, of kind "texture" its level jumps
-from frame to frame. In the upper of two bands that speaks for popularity, in the lower against.
-Some of the training clips have no such segment, and a label by chance: without them a network
-would be sure of one label where it hears nothing.
+In every clip one segment is louder (kind "level"), or its level jumps from frame to frame
+("texture"): in the upper of two bands that speaks for popularity, in the lower against. Some of the
+training clips have none, and a label by chance: else a network that hears nothing would be sure.
 """
 
 from collections.abc import Mapping
@@ -98,11 +97,9 @@ def _beat(rng):
 def _find(planted, clips=_EXPLAINED, seeds=SEEDS):
     """Explain test clips that the network classifies correctly; find the segment that decides.
 
-    Returns a pd.DataFrame, one row a clip: ``recovery``, ROC-AUC of the map, turned to the side of
-    the predicted class; ``top1``, whether its first segment is the one; both also of maps with one
-    fill value, and of LIME with default settings; ``claimed``, whether that segment is, and
-    ``elsewhere``, how many others are; ``strong`` and ``strong_elsewhere``, the same of confirmed
-    ones.
+    Returns a pd.DataFrame, one row a clip: ``recovery`` and ``top1`` (is its first segment it?) of
+    the map, turned to the side of the predicted class, and of other maps; ``claimed``, whether
+    that segment is, ``elsewhere``, how many others are; ``strong…``, the same of confirmed ones.
     """
     run, scores, grid = planted.run, planted.scores, SegmentGrid(SMALL)
     right = scores.index[(scores >= 0.5) == (planted.labels[scores.index] == 1)][:clips]
@@ -127,15 +124,14 @@ def _find(planted, clips=_EXPLAINED, seeds=SEEDS):
 def lime_default(model: Run, S_db: np.ndarray, grid: SegmentGrid) -> np.ndarray:
     """Return the weights of LIME with default settings, mean over each segment of a grid.
 
-    Its own segments (quickshift on the picture, scaled to 0..1), its own fill value (the mean of
-    each segment), 1,000 samples.
+    Its own segments (quickshift on the picture), fill value (the mean of each) and 1,000 samples.
 
     Parameters
     ----------
     model : Run
     S_db : np.ndarray [shape=(n_mels, frames)]
         In dB.
-    grid : Grid
+    grid : SegmentGrid
 
     Returns
     -------
@@ -158,8 +154,8 @@ def lime_default(model: Run, S_db: np.ndarray, grid: SegmentGrid) -> np.ndarray:
 def check_planted() -> dict:
     """Return what explanations find of both kinds of cause, a network each.
 
-    Means over the clips of both kinds; ``kinds`` holds by kind the network's ``auc``, ``clips``,
-    and the measures of `_find`, each with its 95 % interval over clips.
+    Means over the clips of both; ``kinds`` holds by kind the network's ``auc``, ``clips``, and the
+    measures of `_find`, each with its 95 % interval over clips.
     """
     kinds, tables = {}, []
     for kind in BANDS:

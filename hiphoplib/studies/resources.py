@@ -20,16 +20,13 @@ _LOOK = 0.5  # s between two looks at the memory
 
 
 class Stage(NamedTuple):
-    """Cost of one stage: times in s and memory in MB of 10⁶ bytes, of all processes together.
-
-    Memory is the most that was resident at one time; what processes share counts for each.
-    """
+    """Cost of one stage: times in s, most resident memory in MB of 10⁶ bytes, of all processes."""
 
     name: str
     wall: float
     user: float
     kernel: float
-    memory_mb: float
+    memory_mb: float  # what processes share counts for each
 
 
 class StageTimes:

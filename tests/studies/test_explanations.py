@@ -19,13 +19,7 @@ from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.tracks import example_tracks
 from hiphoplib.models.experiment import prepare
 from hiphoplib.studies import explanations
-from hiphoplib.studies.explanations import (
-    _Cause,
-    _hit_by_chance,
-    _summarise,
-    _top_overlap,
-    check_explanations,
-)
+from hiphoplib.studies.explanations import _Cause, _summarise, check_explanations
 from tests.known_models import GRID, segments
 
 CLIPS = 30
@@ -177,11 +171,11 @@ def test_means_have_the_interval_of_clips_drawn_anew():
 def test_chance_is_that_of_segments_drawn_at_random(top):
     acting = segments((0, 1), (2, 3), (1, 1))
     misses = comb(GRID.size - 3, top) / comb(GRID.size, top)
-    assert _hit_by_chance(acting, top) == pytest.approx(1 - misses)
+    assert explanations._hit_by_chance(acting, top) == pytest.approx(1 - misses)
 
 
 def test_overlap_is_what_pairs_of_seeds_share():
     runs = np.zeros((2, 2, *GRID.shape))
     runs[:, 0, 0, :3], runs[:, 1, 0, 1:4] = (3, 2, 1), (-3, -2, -1)
-    assert _top_overlap(runs) == pytest.approx(2 / 3)
-    assert _top_overlap(runs[:, [0, 0]]) == 1
+    assert explanations._top_overlap(runs) == pytest.approx(2 / 3)
+    assert explanations._top_overlap(runs[:, [0, 0]]) == 1
