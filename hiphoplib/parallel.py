@@ -1,8 +1,7 @@
 """Run a function on many tasks in processes: of this machine, or of a Dask cluster.
 
-A process of this machine reads pickled tasks from its standard input and writes pickled results
-to its standard output. However it dies, that ends, which costs its own task and no other; a pool
-of `concurrent.futures` or loky is broken then, and one of pebble waits for ever after exit 0.
+One of this machine talks by its standard streams: however it dies, they end, which costs its own
+task only. A pool of `concurrent.futures` or loky is broken then; pebble waits for ever on exit 0.
 """
 
 import atexit
@@ -17,8 +16,8 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from itertools import chain, islice
+from contextlib import ExitStack, closing, suppress
+from itertools import islice
 from operator import call
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -50,8 +49,8 @@ def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
     """Yield the results of a function for many tasks, in order of completion.
 
     The function always runs in other processes, so it may crash. A task that ends its worker is
-    run once more with nothing beside it, and given up if it ends that one too: a worker that
-    was killed from outside costs no task.
+    run once more in a new one with nothing beside it, and given up if it ends that one too: a
+    worker that was killed from outside costs no task.
 
     Parameters
     ----------
@@ -82,15 +81,8 @@ def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
     >>> sorted(unordered(abs, [-3, 4], jobs=1))
     [(0, 3), (1, 4)]
     """
-    waiting = enumerate(tasks)
-    first = list(islice(waiting, 1))
-    if not first:
-        return  # without tasks no worker is needed
-    pool = _Cluster(cluster) if cluster else _Processes(jobs)
-    try:
-        yield from _unordered(pool, work, chain(first, waiting))
-    finally:  # also where the caller stops early
-        pool.stop()
+    with closing(_Cluster(cluster) if cluster else _Processes(jobs)) as pool:
+        yield from _unordered(pool, work, enumerate(tasks))
 
 
 def jobs_that_fit(jobs: int, bytes_each: int, tasks: int) -> int:
@@ -100,15 +92,13 @@ def jobs_that_fit(jobs: int, bytes_each: int, tasks: int) -> int:
     ----------
     jobs : int
         Wanted; -1 for one a core.
-    bytes_each : int
-        What one of them takes at most.
-    tasks : int
-        How many there are.
+    bytes_each, tasks : int
+        What one process takes at most, and how many tasks there are.
 
     Returns
     -------
     int
-        At least 1, or 0 if no processes are wanted, which `unordered` refuses.
+        At least 1; or 0 if that was wanted, which `unordered` refuses.
     """
     room = int(psutil.virtual_memory().available // bytes_each)
     return max(1, min(joblib.effective_n_jobs(jobs), room, tasks)) if jobs else jobs
@@ -123,7 +113,7 @@ def _unordered(pool, work, waiting):
         else:
             batch = islice(waiting, pool.room - len(flying))
         for task in batch:
-            future = pool.submit(work, task[1])
+            future = pool.submit(work, task[1], anew=bool(suspects))
             flying[future] = task
             future.add_done_callback(done.put)
         if not flying:
@@ -157,16 +147,17 @@ class _Processes:
             raise BadInput("jobs: 0 processes cannot work; give at least 1")
         self.room = AHEAD * joblib.effective_n_jobs(jobs)
         self._threads = ThreadPoolExecutor(joblib.effective_n_jobs(jobs))
-        self._busy, self._lock, self._stopped = set(), threading.Lock(), False
+        self._busy, self._lock, self._closed = set(), threading.Lock(), False
 
-    def submit(self, work, task):
-        return self._threads.submit(self._run, cloudpickle.dumps((os.getcwd(), work, task)))
+    def submit(self, work, task, anew=False):
+        packed = cloudpickle.dumps((os.getcwd(), work, task))
+        return self._threads.submit(self._run, packed, anew)
 
-    def _run(self, packed):
+    def _run(self, packed, anew):
         with self._lock:
-            if self._stopped:
+            if self._closed:
                 return DIED
-            process = self._process()
+            process = self._process(anew)
             self._busy.add(process)
         try:
             pickle.dump(packed, process.stdin)
@@ -184,9 +175,12 @@ class _Processes:
             raise error
         return result
 
-    def _process(self):
+    def _process(self, anew):
         while self.idle:
             process = self.idle.pop()
+            if anew:  # this one may be about to end by itself, and the task would be blamed
+                _end(process)
+                break
             if process.poll() is None:
                 return process
         process = subprocess.Popen(
@@ -204,9 +198,9 @@ class _Processes:
     def result(self, future):
         return future.result()
 
-    def stop(self):
+    def close(self):
         with self._lock:
-            self._stopped = True
+            self._closed = True
             for process in tuple(self._busy):
                 process.kill()
         self._threads.shutdown(cancel_futures=True)
@@ -218,7 +212,7 @@ def _end(process):
 
 
 def _serve():
-    """Do the tasks that come in by standard input: the program of a process."""
+    """Do the tasks that come in, pickled, by standard input: the program of a process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     keep_memory()
     results = os.fdopen(os.dup(1), "wb")
@@ -246,18 +240,14 @@ def _serve():
 
 
 class _Cluster:
-    """Workers of a Dask cluster, which may come and go."""
+    """Workers of a Dask cluster, which may come and go; the first task connects to it."""
+
+    room = CLUSTER_TASKS
 
     def __init__(self, address):
-        try:
-            import distributed
-        except ImportError:
-            raise BadInput(f"{address}: clusters need Dask, which is not installed; "
-                           "pip install 'dask[distributed]'") from None
-        self._dask, self._address, self.room = distributed, address, CLUSTER_TASKS
-        self._executor, self._opened = None, ExitStack()
+        self._address, self._executor, self._opened = address, None, ExitStack()
 
-    def submit(self, work, task):
+    def submit(self, work, task, anew=False):
         if self._executor is None:
             self._connect()
         try:  # a lambda travels as code: the scheduler unpacks it, and may lack this project
@@ -267,6 +257,12 @@ class _Cluster:
             raise self._gone() from error
 
     def _connect(self):
+        try:
+            import distributed
+        except ImportError:
+            raise BadInput(f"{self._address}: clusters need Dask, which is not installed; "
+                           "pip install 'dask[distributed]'") from None
+        self._dask = distributed
         for name in ("distributed", "distributed.client", "tornado.application"):
             self._opened.enter_context(
                 self._dask.utils.silence_logging_cmgr(logging.CRITICAL + 1, name))
@@ -303,6 +299,6 @@ class _Cluster:
         return BadInput(f"{self._address}: the scheduler is gone; start it again, the same "
                         "command goes on from here")
 
-    def stop(self):
+    def close(self):
         with suppress(OSError):  # the scheduler may be gone
             self._opened.close()

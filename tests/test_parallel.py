@@ -102,6 +102,16 @@ def test_a_worker_that_is_killed_from_outside_costs_no_task():
     assert all(result is not DIED for _, result in rest)
 
 
+def test_idle_workers_that_end_as_they_are_handed_a_task_cost_none(monkeypatch):
+    ended = [subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE) for _ in range(2)]
+    for process in ended:
+        process.wait()
+        process.poll = lambda: None  # as if it ended a moment later
+    monkeypatch.setattr(parallel._Processes, "idle", ended)
+    assert list(unordered(call, [partial(abs, -3)], jobs=1)) == [(0, 3)]
+
+
 def test_workers_that_end_whatever_they_are_given_are_reported(monkeypatch):
     monkeypatch.setattr(parallel, "MAX_DEATHS", 2)
     end = partial(os._exit, 1)

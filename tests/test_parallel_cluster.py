@@ -91,7 +91,7 @@ def test_nothing_to_do_needs_no_cluster(own_corpus):
 def test_a_client_that_was_closed_is_reported(cluster):
     pool = parallel._Cluster(cluster.scheduler_address)
     pool.submit(abs, -1)
-    pool.stop()  # as Dask's client does itself when it has not reached the scheduler for a while
+    pool.close()  # as Dask's client does itself when it has not reached the scheduler for a while
     for use in (pool.look, partial(pool.submit, abs, -1)):
         with pytest.raises(BadInput, match="the scheduler is gone; start it again"):
             use()

@@ -1,12 +1,10 @@
 """How fast all of it is here, and how much memory it takes.
 
 Ratios are of runs that alternate, so that other work of the machine slows down both sides alike.
-The other figures hold for the machine that they were measured on.
 """
 
 import datetime
 import json
-import logging
 import math
 import os
 import re
@@ -89,15 +87,14 @@ def bench(only: Sequence[str] = (), out: Path | str | None = None,
           command: str | None = None) -> None:
     """Measure speed and peak memory on this machine, and print them as Markdown.
 
-    About 25 minutes on two cores. A part that fails costs the others nothing.
+    A part that fails costs the others nothing.
 
     Parameters
     ----------
     only : sequence of str
         Names in `PARTS`; none for all.
     out : path-like, optional
-        Where to write the results when all is measured; by default to `RESULTS`, or to `SO_FAR`
-        if it is of some parts.
+        Where to write the results when all is measured; `RESULTS`, or `SO_FAR` of some parts.
     command : str, optional
         What to write down as the way to repeat this.
 
@@ -120,7 +117,7 @@ def bench(only: Sequence[str] = (), out: Path | str | None = None,
         gather("synthetic", folder / "synthetic", n=_CLIPS)
         this = _Bench(folder, sorted((folder / "synthetic" / "audio").iterdir()))
         results: dict[str, Any] = {
-            "machine": machine(), "short": False, "ratios": {}, "failed": {}, "command": command,
+            "machine": machine(), "ratios": {}, "failed": {}, "command": command,
             "corpus": {"name": "synthetic", "clips": len(this.clips)},
             "made": datetime.date.today().isoformat()}
         for name in names:
@@ -172,10 +169,9 @@ def _report(this):
 
 def _startup(this):
     start = partial(subprocess.run, cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
-    commands = "python -m hiphoplib --help", "python -m hiphoplib mels --help"
     return {"starts": this.repeats, "seconds": {command: median(
         _seconds(start, [sys.executable, *command.split()[1:]]) for _ in range(this.repeats))
-        for command in commands}}
+        for command in ("python -m hiphoplib --help", "python -m hiphoplib mels --help")}}
 
 
 def _decode(path):
@@ -194,7 +190,7 @@ def _our_mel(path, grid=FULL):
     return mel_spectrogram(*read_clip(path, grid.seconds), grid)
 
 
-_WAYS = {"decode": _decode, "full": _our_mel, "quick": lambda path: _our_mel(path, QUICK),
+_WAYS = {"decode": _decode, "full": _our_mel, "quick": partial(_our_mel, grid=QUICK),
          "librosa": _librosa_mel}
 
 
@@ -203,7 +199,7 @@ def _mel(this):
         _alternate(_WAYS, this.clips[:1])  # imports and tables are made once a process
         taken = _alternate(_WAYS, this.clips * 3)
     first = sf.info(this.clips[0])
-    return {"clips": len(this.clips), "measurements": len(taken["full"]),
+    return {"measurements": len(taken["full"]),
             "kind": f"{first.format}, {first.samplerate} Hz, channels: {first.channels}",
             "ms_per_clip": {name: 1000 * median(times) for name, times in taken.items()},
             "pairs": {f"mel_vs_{name}": _times_as_fast(taken[name], taken["full"])
@@ -237,9 +233,9 @@ def _dask_workers():
     """Start two Dask workers; afterwards they and their settings in the environment are gone."""
     from distributed import LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
     with (patch.dict(os.environ, _KEEP_FREED),
-          LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster):
+          LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0",
+                       silence_logs="ERROR") as cluster):
         yield {"cluster": cluster.scheduler_address}
 
 
@@ -254,20 +250,20 @@ def _training(this):
     keras.utils.set_random_seed(0)
     folder, pairs, figures = this.corpus("training", this.rows), {}, {}
     for grid, end in ((QUICK, "_quick"), (FULL, "")):
-        store, figures[grid.name], epochs = make_mels(read_tracks(folder), folder, grid), {}, {}
+        store = make_mels(read_tracks(folder), folder, grid)
+        figures[grid.name], epochs, clips = {}, {}, {}
         for name in this.models:
             model = build_model(name, grid.shape)
             few = _some_clips(store, model, 4 * BATCH)
             epoch = partial(model.fit, shuffle=False, verbose=0)
             epoch(few)  # compiles
             batches = max(2, round(_EPOCH / _seconds(epoch, few) * 4))
-            clips = _some_clips(store, model, BATCH * batches)
-            epochs[name] = lambda _, epoch=epoch, clips=clips: epoch(clips)
-            figures[grid.name][name] = {"clips": len(clips.labels),
-                                        "parameters": model.count_params()}
-        taken = _alternate(epochs, range(this.repeats))
+            clips[name] = _some_clips(store, model, BATCH * batches)
+            epochs[name] = lambda _, epoch=epoch, clips=clips[name]: epoch(clips)
+            figures[grid.name][name] = {"parameters": model.count_params()}
+        taken = {name: np.divide(times, len(clips[name].labels))
+                 for name, times in _alternate(epochs, range(this.repeats)).items()}
         for name, of in figures[grid.name].items():
-            taken[name] = np.divide(taken[name], of["clips"])
             of["ms_per_clip_epoch"] = 1000 * median(taken[name])
         pairs[f"rnn_vs_crnn_cost{end}"] = _times_as_fast(taken["rnn"], taken["crnn"])
 
@@ -290,13 +286,13 @@ def _some_clips(store, model, n=None):
 def _explain(this):
     experiment, figures = _trained(this, "explain", ["rnn", "crnn"]), {}
     track_id = experiment.tracks.index[0]
+    explain = partial(explain_track, experiment, track_id=track_id, seeds=range(this.repeats))
     for model in ("rnn", "crnn"):
         run = load_run(experiment.run_of(model, track_id))
         scoring = [_seconds(lambda path, run=run: run.predict(_our_mel(path, QUICK)[None]), path)
                    for path in np.resize(this.clips, 11)][1:]  # the first builds the graph
-        figures[model] = {"score_ms": 1000 * median(scoring), "explain_seconds": _seconds(
-            lambda model: explain_track(experiment, model, track_id, seeds=range(this.repeats)),
-            model)}
+        figures[model] = {"score_ms": 1000 * median(scoring),
+                          "explain_seconds": _seconds(explain, model)}
     return figures
 
 
@@ -310,8 +306,8 @@ def _trained(this, name, models):
 
 
 def _memory(this):
-    figures = {"sizes": list(this.sizes), "training_seconds": _TRAINING, "mels": {},
-               "training": {name: {} for name in this.models}, "evaluate": {}}
+    figures = {"sizes": list(this.sizes), "mels": {}, "evaluate": {},
+               "training": {name: {} for name in this.models}}
     for size in this.sizes:
         folder, key = this.corpus(f"memory-{size}", size), str(size)
         figures["mels"][key] = _python("-m", "hiphoplib", "mels", folder, "--grid", "full",
@@ -327,10 +323,10 @@ def _memory(this):
     figures["explain"] = {"clips": len(experiment.tracks), "model": "rnn"} | _python(
         "-m", "hiphoplib", "explain", experiment.folder, experiment.tracks.index[0],
         "--model", "rnn", "--folds", "0", "--out", experiment.folder / "why.png")
-    small, large = map(str, this.sizes)
 
     def growth(of, who="parent_mb"):
-        return of[large][who] / of[small][who]
+        small, large = (of[str(size)][who] for size in this.sizes)
+        return large / small
 
     return figures | {"ratios": {
         "memory_parent_16000_vs_2000": growth(figures["mels"]),
@@ -374,8 +370,7 @@ def _peak_mb(process):
 def _train_for(folder, name, seconds):
     """Train a network on a whole store for some seconds, and print on how many clips.
 
-    An epoch of the slowest would take an hour. All clips are read for the scaler, the steps take
-    clips from everywhere, and the rest is as in `training.fit`, from validation to the checkpoint.
+    An epoch of the slowest would take an hour. The rest is as in `training.fit`.
     """
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(0)
@@ -391,8 +386,7 @@ def _train_for(folder, name, seconds):
                   on_train_batch_end=stop_in_time,
                   on_epoch_end=lambda epoch, logs: checkpoint.keep({"epoch": epoch, **logs}))])
     model.set_weights(checkpoint.best)
-    n = len(clips.labels)
-    print(json.dumps({"in_training_set": n, "trained_on": min(len(steps) * clips.batch, n)}))
+    print(json.dumps({"trained_on": min(len(steps) * clips.batch, len(clips.labels))}))
 
 
 PARTS = {"report": _report, "startup": _startup, "mel": _mel, "workers": _workers,

@@ -1,11 +1,12 @@
 """What the bench measured, as Markdown: the README's section on performance."""
 
+import re
 import textwrap
 from pathlib import Path
 
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import read_results
-from hiphoplib.report.style import MODEL_LABELS
+from hiphoplib.report.style import label_of
 
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"  # the README has the tables between them
 RATIOS = {  # what each is of, and the bar that it has to meet
@@ -37,18 +38,15 @@ def bench_markdown(results: dict) -> str:
     -------
     str
     """
-    parts = (_report, _mel, _workers, _training, _memory, _explain, _startup)
-    sections = [_machine(results), *_ratios(results),
-                *(part(results[part.__name__[1:]]) for part in parts
-                  if part.__name__[1:] in results),
-                *(f"Measured apart from the rest, on {made}: {what}, by `{command}`."
-                  for what, (command, made) in results.get("apart", {}).items())]
-    return "\n\n".join(sections)
+    parts = {"report": _report, "mel": _mel, "workers": _workers, "training": _training,
+             "memory": _memory, "explain": _explain, "startup": _startup}
+    return "\n\n".join([_machine(results), *_ratios(results), *(
+        part(results[name]) for name, part in parts.items() if name in results)])
 
 
 def _machine(results):
     of, corpus = results["machine"], results["corpus"]
-    packages = ", ".join(f"{name} {version}" for name, version in of["packages"].items())
+    packages = ", ".join(map(" ".join, of["packages"].items()))
     return textwrap.fill(
         f"Measured by `make bench` on {results['made']}, in {results['minutes']:.0f} minutes, on "
         f"this machine: {of['processor']}, {of['cores']} cores, {of['memory_gb']:.0f} GB; "
@@ -58,12 +56,11 @@ def _machine(results):
 
 
 def _ratios(results):
-    ratios, rows = results["ratios"], []
+    ratios = results["ratios"]
     pairs = {name: " [{low:.2f}, {high:.2f}]".format(**pair) for part in results.values()
              if isinstance(part, dict) for name, pair in part.get("pairs", {}).items()}
-    for name, (what, bar) in RATIOS.items():
-        if name in ratios:
-            rows.append((what, f"{ratios[name]:.2f}{pairs.get(name, '')}", bar))
+    rows = [(what, f"{ratios[name]:.2f}{pairs.get(name, '')}", bar)
+            for name, (what, bar) in RATIOS.items() if name in ratios]
     return [_table({"measured": "", "bar": ""}, rows, "ratio")] if rows else []
 
 
@@ -83,13 +80,13 @@ def _mel(part):
 
 
 def _workers(part):
+    ways = {"1": "1 process", "2": "2 processes", "dask 2": "2 Dask workers"}
     rows = [(workers, part["clips_per_second"][name], part["parent_cpu_ms_per_clip"][name])
-            for name, workers in (("1", "1 process"), ("2", "2 processes"),
-                                  ("dask 2", "2 Dask workers"))]
-    computed = [("Dask workers that a million clips in one hour want", str(
-                    part["workers_for_a_million_in_an_hour"])),
-                ("Dask workers that one writer keeps up with, by its own CPU time", str(
-                    part["workers_that_one_writer_feeds"])),
+            for name, workers in ways.items()]
+    computed = [("Dask workers that a million clips in one hour want",
+                 part["workers_for_a_million_in_an_hour"]),
+                ("Dask workers that one writer keeps up with, by its own CPU time",
+                 part["workers_that_one_writer_feeds"]),
                 ("hours that it takes to write a million clips",
                  f"{1e6 / part['writer_clips_per_second'] / 3600:.1f}")]
     return (f"`mels --grid full` of {part['clips']} clips, and what follows from it:\n\n" + _table(
@@ -98,7 +95,7 @@ def _workers(part):
 
 
 def _training(part):
-    rows = [(_label(name), of["parameters"], part["quick"][name]["ms_per_clip_epoch"],
+    rows = [(label_of(name), of["parameters"], part["quick"][name]["ms_per_clip_epoch"],
              of["ms_per_clip_epoch"]) for name, of in part["full"].items()]
     return "Training:\n\n" + _table(
         {"parameters on full": ",", "quick: ms a clip and epoch": ".1f",
@@ -114,34 +111,28 @@ def _memory(part):
         return (what, f"{small:,.0f}", f"{large:,.0f}", f"{large / small:.2f}", bar,
                 f"{steps:,}" if steps else "–")
 
-    seconds = part["mels"][sizes[1]]["seconds"]
-    explain = part["explain"]
-    rows = [row(f"`mels` ({seconds:.0f} s)", part["mels"], "ratio at most 1.2"),
-            row("`mels`, largest of 2 workers", part["mels"], "ratio at most 1.2", "worker_mb"),
-            *(row(f"training {_label(name)}", of, "at most 2,500 MB")
+    mels, explain = part["mels"], part["explain"]
+    rows = [row(f"`mels` ({mels[sizes[1]]['seconds']:.0f} s)", mels, "ratio at most 1.2"),
+            row("`mels`, largest of 2 workers", mels, "ratio at most 1.2", "worker_mb"),
+            *(row(f"training {label_of(name)}", of, "at most 2,500 MB")
               for name, of in part["training"].items()),
             row("scoring every clip by the CRNN and evaluating", part["evaluate"], "–"),
-            (f"explaining one track of {explain['clips']} by the {_label(explain['model'])}, "
+            (f"explaining one track of {explain['clips']} by the {label_of(explain['model'])}, "
              "quick grid", f"{explain['parent_mb']:,.0f}", "–", "–", "–", "–")]
     return _table({**{f"{int(size):,} clips": "" for size in sizes}, "ratio": "", "bar": "",
                    "clips trained on": ""}, rows, "peak memory in MB, full grid")
 
 
 def _explain(part):
-    rows = [(_label(name), of["explain_seconds"], "at most 30", of["score_ms"])
-            for name, of in part.items()]
     return "One track, quick grid:\n\n" + _table(
         {"explaining it (s)": ".1f", "bar (s)": "", "scoring it from its file on (ms)": ".0f"},
-        rows, "model")
+        [(label_of(name), of["explain_seconds"], "at most 30", of["score_ms"])
+         for name, of in part.items()], "model")
 
 
 def _startup(part):
     return f"Start-up, median of {part['starts']}:\n\n" + _table(
         {"s": ".2f"}, [(f"`{command}`", s) for command, s in part["seconds"].items()], "command")
-
-
-def _label(model):
-    return MODEL_LABELS.get(model, model)
 
 
 def _table(columns, rows, first):
@@ -164,10 +155,10 @@ def insert_bench(readme: Path | str, results: Path | str) -> None:
     BadInput
         If the markers are not there.
     """
-    head, begin, rest = Path(readme).read_text("utf-8").partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
+    tables = f"{BEGIN}\n\n{bench_markdown(read_results(results))}\n\n{END}"
+    text, found = re.subn(f"{BEGIN}.*?{END}", lambda _: tables, Path(readme).read_text("utf-8"),
+                          count=1, flags=re.S)
+    if not found:
         raise BadInput(f"{readme}: the lines {BEGIN} and {END} are not in it; put them where the "
                        "tables belong")
-    tables = bench_markdown(read_results(results))
-    Path(readme).write_text(f"{head}{BEGIN}\n\n{tables}\n\n{END}{tail}", "utf-8")
+    Path(readme).write_text(text, "utf-8")

@@ -1,8 +1,4 @@
-"""Execute notebooks from top to bottom, and measure what the stages of the report cost.
-
-An executed notebook carries a fingerprint of its code cells, by which a test sees whether the
-outputs are those of the code that stands there.
-"""
+"""Make what people read: executed notebooks, the presentation, the pictures of the report."""
 
 import hashlib
 import json
@@ -12,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import matplotlib
@@ -38,7 +33,7 @@ WIDTH, HEIGHT, SCALE = 390, 844, 2  # of a phone, in CSS pixels, and its pixels 
 
 
 def _code_fingerprint(notebook):
-    """Return a hash of the sources of a notebook's code cells, str."""
+    """Return a hash of the code, by which a test sees whether the outputs are those of it."""
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     return "sha256:" + hashlib.sha256("\0".join(sources).encode()).hexdigest()
 
@@ -77,16 +72,16 @@ def execute_notebooks(paths: Sequence[Path | str]) -> None:
     Raises
     ------
     BadInput
-        If a cell fails; the message names the cell and its error, and the notebook stays as it was.
+        If a cell fails; its notebook stays as it was.
     """
     for path in paths:
         write_whole(path, nbformat.writes(_execute(path)) + "\n")
 
 
 def make_report(commit: bool = False) -> None:
-    """Execute the report, with a page beside it, and train the model to score with.
+    """Execute the report into ``build``, with a page beside it, and train the model to score with.
 
-    All goes to ``build``; what each stage took is printed and written there as well.
+    What each stage took is printed and written there as well.
 
     Parameters
     ----------
@@ -122,7 +117,7 @@ def make_report(commit: bool = False) -> None:
 def _tell(stages, path=TIMES):
     """Print stages, those of less than a second together, and write them to a file."""
     of_several = {"wall": "sum", "user": "sum", "kernel": "sum", "memory_mb": "max"}
-    table = pd.DataFrame(map(asdict, stages)).set_index("name").rename_axis(None)
+    table = pd.DataFrame(stages).set_index("name").rename_axis(None)
     short = table["wall"] < 1
     rows = {"all others": table[short].agg(of_several), "together": table.agg(of_several)}
     table = pd.concat([table[~short], pd.DataFrame(rows).T[0 if short.any() else 1:]])
@@ -152,13 +147,12 @@ def make_presentation(folder: Path | str = ".") -> Path:
     Parameters
     ----------
     folder : path-like
-        Holds `Presentation.typ`, its parts in `presentation/`, and the results files and figures
-        that it names.
+        Holds what the source names as well: its parts, results files and figures.
 
     Returns
     -------
     Path
-        ``Presentation.pdf`` in the same folder. The same results give the same file.
+        ``Presentation.pdf`` in the same folder; the same results give the same file.
 
     Raises
     ------
@@ -187,15 +181,13 @@ def _needed_files(source):
     return re.findall(r'"((?:images|notebooks/results)/[^"]+)"', source.read_text("utf-8"))
 
 
-def make_pictures(model: Path | str = "models/synthetic", songs: Path | str = "data/songs",
-                  out: Path | str = "images") -> list[Path]:
+def make_pictures(model: Path | str, songs: Path | str, out: Path | str) -> list[Path]:
     """Score ten rendered songs, and photograph the report on them.
 
     Parameters
     ----------
     model, songs, out : path-like
-        Folders of the model, by default what `make report` leaves, of the songs, which are
-        rendered there if it is empty, and of the pictures.
+        Folders of the model, of the songs, which are rendered if it is empty, and of the pictures.
 
     Returns
     -------

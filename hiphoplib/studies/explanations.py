@@ -1,7 +1,8 @@
 """Do the explanations of a network hold? Many test clips of a corpus, explained and measured."""
 
 import datetime
-from collections.abc import Sequence
+import json
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -14,7 +15,7 @@ from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Estimate
 from hiphoplib.evaluation.evaluate import labels_on_test, write_results
 from hiphoplib.explanation.faithfulness import area, curves, mean_over, recovery, top_hit
-from hiphoplib.explanation.lime import Attribution, rank_correlation
+from hiphoplib.explanation.lime import rank_correlation
 from hiphoplib.explanation.segments import Fill, fills
 from hiphoplib.explanation.tracks import example_tracks, explain_ahead, explain_track, remember
 from hiphoplib.io import progress
@@ -24,17 +25,16 @@ from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
 from hiphoplib.report.sentences import FOUR_KINDS, explanation_summary
 from hiphoplib.report.style import label_of, use_style
-from hiphoplib.studies.planted import causes_in, check_planted, read_truth, strongest
+from hiphoplib.studies.planted import check_planted
 
 _RANDOMISED = 12  # clips of the randomisation check
-MIN_VALUE = 1.0  # standard deviations from which on a cause is turned clearly up or down
-CLASSES = {"popular": 1, "unpopular": 0}
+_MIN_VALUE = 1.0  # standard deviations from which on a cause is turned clearly up or down
 
 
 def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 60,
                        folds: int | None = None, planted: bool = False,
                        pictures: Path | str | None = None, out: Path | str | None = None,
-                       command: str | None = None) -> dict:
+                       command: str | None = None) -> None:
     """Explain test clips of a corpus, measure whether the explanations hold, and print the most.
 
     Each explanation is kept beside the network: the same call goes on where it was stopped.
@@ -57,34 +57,29 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
         Write the results here.
     command : str, optional
         What to write down as the way to repeat this.
-
-    Returns
-    -------
-    dict
-        ``corpus``, ``model``, ``clips``; what `summarise` gives; ``sanity``, the randomisation
-        check; ``four``, sentences on four tracks; ``planted`` if asked for, see `check_planted`;
-        ``versions``, ``made``, ``command``.
     """
     experiment = prepare(corpus, folds=folds)
     name = experiment.folder.resolve().name
     labels = labels_on_test(experiment)["label"].sort_index()
     drawn = np.random.default_rng(0).permutation(labels.index)[:clips]
     weights = Bootstrap(artist_groups(experiment.tracks.loc[drawn]), RESAMPLES).weights
-    truth, rows = read_truth(experiment), []
+    path, rows = experiment.folder / "truth.json", []
+    truth = json.loads(path.read_text()) if path.is_file() else None  # of a synthetic corpus
     explain_ahead(partial(_explained, experiment, model), list(drawn))
     for track_id in progress(drawn, desc="explain clips", unit="clip"):
         rows.append(_explained(experiment, model, track_id))
         if truth:
-            rows[-1]["causes"] = causes_in(truth, track_id, rows[-1]["found"].grid)
+            rows[-1]["causes"] = _causes_in(truth, track_id, rows[-1]["found"].grid)
     few = min(_RANDOMISED, len(rows))
     four = {kind: explain_track(experiment, model, track_id) for kind, track_id in example_tracks(
         labels, Scores(experiment).on_test(model)[0]).items()}
     results = {
         "corpus": {"name": name, "fingerprint": experiment.fingerprint},
         "model": model, "clips": len(rows),
-        **summarise(rows, labels[drawn].to_numpy(), weights),
-        "sanity": _randomisation_check(experiment, model, list(drawn[:few]),
-                                       [row["found"] for row in rows[:few]], weights[:, :few]),
+        **_summarise(rows, labels[drawn].to_numpy(), partial(mean_over, weights=weights)),
+        "sanity": _randomisation_check(
+            experiment, model, list(drawn[:few]), [row["found"] for row in rows[:few]],
+            partial(mean_over, weights=weights[:, :few])),
         "four": {kind: explanation_summary(found, model) for kind, (found, _) in four.items()},
         "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
     }
@@ -101,7 +96,6 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
         print(f"{measure:22s} {Estimate.read(results[measure])}")
     if out:
         write_results(results, out)
-    return results
 
 
 def _explained(experiment, model, track_id):
@@ -121,180 +115,164 @@ def _explained(experiment, model, track_id):
         folder, track_id, "curves", [S_db, other, found.runs, number], compute)}
 
 
-def _randomisation_check(experiment, model, drawn, found, weights):
+def _randomisation_check(experiment, model, drawn, found, mean):
     """Compare explanations with those of the same network with random weights, dict.
 
-    One that hardly changes tells of the clip or of how the network is built, not of what it has
-    learnt (Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018).
+    One that hardly changes does not tell what was learnt (Adebayo et al., "Sanity checks for
+    saliency maps", NeurIPS 2018).
     """
     explain_ahead(partial(_explain_randomised, experiment, model, drawn), drawn)
     again = [_explain_randomised(experiment, model, drawn, track_id)
              for track_id in progress(drawn, desc="randomisation check", unit="clip")]
     pairs = [(one.weights, other.weights) for one, other in zip(found, again)]
     return {"clips": len(again),
-            "correlation": mean_over([rank_correlation(*pair) for pair in pairs], weights),
-            "correlation_of_size": mean_over([rank_correlation(*np.abs(pair)) for pair in pairs],
-                                             weights),
-            "claims": count_stable(again, weights), "claims_trained": count_stable(found, weights)}
+            "correlation": mean([rank_correlation(*pair) for pair in pairs]),
+            "correlation_of_size": mean([rank_correlation(*np.abs(pair)) for pair in pairs]),
+            "claims": _count_stable(again, mean), "claims_trained": _count_stable(found, mean)}
 
 
 def _explain_randomised(experiment, model, drawn, track_id):
     return explain_track(experiment, model, track_id, randomised=drawn.index(track_id))[0]
 
 
-def summarise(clips: Sequence[dict], popular: np.ndarray, weights: np.ndarray) -> dict:
-    """Summarise the explanations of many clips.
+@dataclass(frozen=True, eq=False)
+class _Cause:
+    """A cause of popularity in one synthetic track."""
 
-    Parameters
-    ----------
-    clips : sequence of dict
-        Of each clip: "found", an `Attribution`; "curves", what `faithfulness.curves` returns under
-        "both" fill values and under "another clip"; "causes", of a synthetic data set only, what
-        `causes_in` returns.
-    popular : np.ndarray of 0 and 1 [shape=(clips,)]
-    weights : np.ndarray [shape=(resamples, clips)]
-        Of a `Bootstrap`.
+    segments: np.ndarray  # in which it acts, bool [shape=(n_bands, n_segments)]
+    weight: float  # relative to the other causes
+    value: float  # in standard deviations, above 0 where it speaks for popularity
 
-    Returns
-    -------
-    dict
-        ``recovery`` of a synthetic data set, see `_recovery`; the differences of `_differences`;
-        ``curves``; ``stability``, share of the top three segments that two seeds have in common;
-        ``r2``; ``claims``, see `count_stable`; ``witnesses``, rank correlation with each other
-        method; those of `_where`.
+    @property
+    def sign(self):
+        return 1 if self.value > 0 else -1
+
+
+def _causes_in(truth, track_id, grid):
+    """Return the causes in a synthetic track by name.
+
+    One acts in the bands that it reaches into, and in the stretches that it fills at least half of,
+    or else most.
+    """
+    causes = {}
+    for name, values in truth["tracks"][track_id]["causes"].items():
+        cause = truth["causes"][name]
+        low, high = cause["band_hz"]
+        bands = [lower < high and upper > low for lower, upper in grid.bands.values()]
+        shares = np.array([_filled(grid.span(number), values["times_s"])
+                           for number in range(grid.shape[1])])
+        stretches = (shares > 0) & (shares >= min(0.5, shares.max()))
+        causes[name] = _Cause(np.outer(bands, stretches), cause["weight"], values["value"])
+    return causes
+
+
+def _filled(span, times):
+    """Return the share of a span in s that lies within some of the times."""
+    start, end = span
+    return sum(max(0.0, min(end, stop) - max(start, begin)) for begin, stop in times) / (
+        end - start)
+
+
+def _strongest(causes):
+    """Return the cause that moves a track most."""
+    return max(causes.values(), key=lambda cause: abs(cause.weight * cause.value))
+
+
+def _summarise(clips, popular, mean):
+    """Return what the explanations of many clips say together, by the keys of a results file.
+
+    A clip is a dict as `_explained` returns it, with "causes" if it is synthetic; `popular` are 0
+    or 1 [shape=(clips,)]; `mean` takes a value a clip, see `mean_over`.
     """
     found = [clip["found"] for clip in clips]
     return {
-        **({"recovery": _recovery(clips, weights)} if "causes" in clips[0] else {}),
-        **_differences(clips, weights),
-        "curves": {way: {order: mean_over([clip["curves"]["both"][way][order] for clip in clips],
-                                          weights) for order in ("lime", "random", "loudest")}
+        **({"recovery": _recovery(clips, mean)} if "causes" in clips[0] else {}),
+        **_differences(clips, mean),
+        "curves": {way: {order: mean([clip["curves"]["both"][way][order] for clip in clips])
+                         for order in ("lime", "random", "loudest")}
                    for way in ("deletion", "insertion")},
-        "stability": mean_over([top_overlap(each.runs) for each in found], weights),
-        "r2": mean_over([each.r2.mean() for each in found], weights),
-        "claims": count_stable(found, weights),
-        "witnesses": {name: mean_over([each.correlations[name] for each in found], weights)
+        "stability": mean([_top_overlap(each.runs) for each in found]),
+        "r2": mean([each.r2.mean() for each in found]),
+        "claims": _count_stable(found, mean),
+        "witnesses": {name: mean([each.correlations[name] for each in found])
                       for name in found[0].other_methods},
-        **_where(found, popular, weights),
+        **_where(found, popular, mean),
     }
 
 
-def _recovery(clips, weights):
+def _recovery(clips, mean):
     """Return whether the maps find the causes of a synthetic data set, dict.
 
     ``strongest``: ROC-AUC of the map, with the sign of the cause that moves a clip most, against
-    the segments it acts in; ``top1``, ``top3``: whether one of the first segments of that order is
-    among them, each with its ``…_by_chance``; ``causes``: ROC-AUC and clips by cause, where it is
-    turned clearly up or down.
+    its segments; ``top1``, ``top3``: whether one of the first of that order is among them, and
+    ``…_by_chance``; ``causes``: ROC-AUC and clips by cause, where it is turned clearly up or down.
     """
-    leading = [strongest(clip["causes"]) for clip in clips]
+    leading = [_strongest(clip["causes"]) for clip in clips]
     signed = [cause.sign * clip["found"].weights for clip, cause in zip(clips, leading)]
-    result = {"strongest": mean_over([recovery(map_, cause.segments)
-                                      for map_, cause in zip(signed, leading)], weights)}
+    result = {"strongest": mean([recovery(map_, cause.segments)
+                                 for map_, cause in zip(signed, leading)])}
     for top in (1, 3):
-        result[f"top{top}"] = mean_over([top_hit(map_, cause.segments, top)
-                                         for map_, cause in zip(signed, leading)], weights)
-        result[f"top{top}_by_chance"] = float(np.mean([hit_by_chance(cause.segments, top)
+        result[f"top{top}"] = mean([top_hit(map_, cause.segments, top)
+                                    for map_, cause in zip(signed, leading)])
+        result[f"top{top}_by_chance"] = float(np.mean([_hit_by_chance(cause.segments, top)
                                                        for cause in leading]))
     result["causes"] = {}
     for name in clips[0]["causes"]:
         causes = [clip["causes"][name] for clip in clips]
         aucs = [recovery(cause.sign * clip["found"].weights, cause.segments)
-                if abs(cause.value) >= MIN_VALUE else np.nan for clip, cause in zip(clips, causes)]
-        estimate = mean_over(aucs, weights)
+                if abs(cause.value) >= _MIN_VALUE else np.nan
+                for clip, cause in zip(clips, causes)]
+        estimate = mean(aucs)
         result["causes"][name] = estimate and {**estimate, "clips": int(np.isfinite(aucs).sum())}
     return result
 
 
-def hit_by_chance(segments: np.ndarray, top: int) -> float:
-    """Return how often a cause acts in one of some segments that are drawn at random.
-
-    Parameters
-    ----------
-    segments : np.ndarray of bool [shape=(n_bands, n_segments)]
-        In which the cause acts.
-    top : int
-        How many segments are drawn.
-
-    Returns
-    -------
-    float
-    """
+def _hit_by_chance(segments, top):
+    """Return how often a cause acts in one of some segments that are drawn at random."""
     return float(hypergeom.sf(0, segments.size, segments.sum(), top))
 
 
-def top_overlap(runs: np.ndarray, top: int = 3) -> float:
-    """Return the share of the strongest segments that two seeds have in common.
+def _top_overlap(runs, top=3):
+    """Return the share of the strongest segments that two seeds have in common, mean of all pairs.
 
-    Parameters
-    ----------
-    runs : np.ndarray [shape=(n_fills, n_seeds, n_bands, n_segments)]
-    top : int
-        How many segments.
-
-    Returns
-    -------
-    float
-        Mean over all pairs of seeds.
+    `runs` are weights [shape=(n_fills, n_seeds, n_bands, n_segments)].
     """
     tops = [set(np.argsort(-np.ravel(map_), kind="stable")[:top])
             for map_ in np.abs(runs.mean(axis=0))]
     return float(np.mean([len(one & other) / top for one, other in combinations(tops, 2)]))
 
 
-def _differences(clips, weights):
+def _differences(clips, mean):
     """Return whether what a map names first matters more than what other orders name first, dict.
 
-    ``deletion_minus_random``: how much further the probability of the predicted class falls when
-    segments go in the order of the map than in a random one, mean over all numbers of segments;
-    ``insertion_minus_random``: how much higher it is as they come back; the same
-    ``…_minus_loudest``; each ``…_another_clip`` with a donor clip that the explanation has not
-    seen.
+    How much further the predicted class' probability falls, mean over all numbers of segments, or
+    how much higher it comes back; ``…_another_clip`` with one that the explanation never saw.
     """
-    differences = {}
-    for ending, fill in (("", "both"), ("_another_clip", "another clip")):
-        for way, sign in (("deletion", -1), ("insertion", 1)):
-            for rival in ("random", "loudest"):
-                differences[f"{way}_minus_{rival}{ending}"] = mean_over(
-                    [sign * (area(clip["curves"][fill][way]["lime"])
-                             - area(clip["curves"][fill][way][rival])) for clip in clips], weights)
-    return differences
+    return {f"{way}_minus_{rival}{ending}": mean(
+        [sign * (area(clip["curves"][fill][way]["lime"]) - area(clip["curves"][fill][way][rival]))
+         for clip in clips])
+        for ending, fill in (("", "both"), ("_another_clip", "another clip"))
+        for way, sign in (("deletion", -1), ("insertion", 1)) for rival in ("random", "loudest")}
 
 
-def count_stable(found: Sequence[Attribution], weights: np.ndarray) -> dict:
-    """Return how much is stable.
-
-    Parameters
-    ----------
-    found : sequence of Attribution
-        Of each clip.
-    weights : np.ndarray [shape=(resamples, clips)]
-
-    Returns
-    -------
-    dict
-        ``share`` of clips with a stable segment; stable (``cells``) and confirmed (``strong``)
-        segments a clip.
-    """
-    return {"share": mean_over([each.stable.any() for each in found], weights),
-            "cells": mean_over([each.stable.sum() for each in found], weights),
-            "strong": mean_over([each.confirmed.sum() for each in found], weights)}
+def _count_stable(found, mean):
+    """Return the share of clips with a stable segment, and stable and confirmed ones a clip."""
+    return {"share": mean([each.stable.any() for each in found]),
+            "cells": mean([each.stable.sum() for each in found]),
+            "strong": mean([each.confirmed.sum() for each in found])}
 
 
-def _where(found, popular, weights):
+def _where(found, popular, mean):
     """Return where the weight lies, dict.
 
-    ``map``: mean weight of each segment. ``bands``: mean weight by band and class of the clip.
-    ``seconds``: share of the mean absolute weight in each stretch of ``cell_seconds``.
+    ``map``: mean of each segment; ``bands``: mean by band and class of the clip; ``seconds``: share
+    of the mean absolute weight in each stretch of ``cell_seconds``.
     """
     maps = np.array([each.weights for each in found])
-    bands = {}
-    for number, name in enumerate(found[0].grid.bands):
-        of_band = maps[:, number].sum(axis=1)
-        bands[name] = {each: mean_over(np.where(popular == label, of_band, np.nan), weights)
-                       for each, label in CLASSES.items()}
+    bands = {name: {each: mean(np.where(popular == label, of_band, np.nan))
+                    for each, label in (("popular", 1), ("unpopular", 0))}
+             for name, of_band in zip(found[0].grid.bands, maps.sum(axis=2).T)}
     size = np.abs(maps).sum(axis=1)
     total = np.maximum(size.sum(axis=1, keepdims=True), 1e-12)  # nothing anywhere is no share
-    return {"map": mean_over(maps, weights), "bands": bands,
-            "seconds": mean_over(size / total, weights),
+    return {"map": mean(maps), "bands": bands, "seconds": mean(size / total),
             "cell_seconds": found[0].grid.segment_seconds}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -37,18 +38,16 @@ def learning_curve(experiment: Experiment, draws: Mapping[str, int] = DRAWS,
     experiment : Experiment
         The corpus and its grid.
     draws : dict of str to int
-        By model, how many corpora of each size; the whole corpus is one. A network is trained on
-        each, once; what stands from an earlier call is not repeated.
+        By model, how many corpora of each size; a network is trained on each, once.
     sizes : sequence of int
-        In tracks; a last one of at least the corpus' takes all of it.
+        In tracks; the whole corpus is the last one.
 
     Returns
     -------
     dict
-        ``models``: by model a list of ``tracks``, ``draws``, ``auc`` (means over the draws of the
-        AUC and of the ends of its interval) and ``excludes``, by bar the share of the draws whose
-        interval lies above it. ``needed``: by model and bar the smallest size from which on at
-        least 80 % of them do, None if no size is enough.
+        ``models``: by model a list of ``tracks``, ``draws``, ``auc`` (means over the draws) and
+        ``excludes``, by bar the share of the draws whose interval lies above it. ``needed``: by
+        model and bar the smallest size from which on at least 80 % of them do, or None.
     """
     whole = len(experiment.tracks)
     sizes = [size for size in sizes if size < whole] + [whole]
@@ -68,12 +67,8 @@ def learning_curve(experiment: Experiment, draws: Mapping[str, int] = DRAWS,
 
 def _needed(rows, bar):
     """Return the smallest size from which on the interval is above a bar often enough, or None."""
-    enough = None
-    for row in reversed(rows):
-        if row["excludes"][str(bar)] < POWER:
-            break
-        enough = row["tracks"]
-    return enough
+    enough = takewhile(lambda row: row["excludes"][str(bar)] >= POWER, reversed(rows))
+    return min((row["tracks"] for row in enough), default=None)
 
 
 def _auc(experiment, model, subset):
@@ -90,12 +85,10 @@ def compare_splits(experiment: Experiment, models: Sequence[str] = _COMPARED,
                    resamples: int = RESAMPLES) -> dict:
     """Measure the AUC of models under each split, and its gap to the artist-disjoint split.
 
-    With folds every track is in a test set once by artist and once at random, so that both are
-    judged on the same tracks and the difference is paired; by time, on those that are in one. Only
-    pairs of one fold are compared: folds differ in their thresholds and calibrations, so that over
-    all pairs a model without any knowledge may be off 0.5, and not alike under each split. The gap
-    is also given apart for tracks whose artists the random split has, or has not, in the training
-    set of their fold: where it comes from recognised artists, it is among the former.
+    Differences are paired: in folds every track is tested once by artist and once at random. Only
+    pairs of one fold are compared: over all, thresholds and calibrations that differ may put a
+    model without any knowledge off 0.5. A gap that comes from recognised artists is among tracks
+    whose artists the random split has in the training set of their fold.
 
     Parameters
     ----------
@@ -109,8 +102,8 @@ def compare_splits(experiment: Experiment, models: Sequence[str] = _COMPARED,
     -------
     dict
         ``folds``, ``tracks``, ``known`` (by split, the share of test tracks with an artist that is
-        learnt from), ``models``: by model and split the AUC with its interval, and
-        ``random-artist``, ``time-artist``, ``known`` and ``unknown``, the gaps.
+        learnt from), ``models``: by model and split the AUC with its interval, and the gaps
+        ``random-artist``, ``time-artist``, ``known`` and ``unknown`` (of artists).
     """
     experiments = _under_each_split(experiment)
     known = {split: _known_artists(each) for split, each in experiments.items()}

@@ -1,14 +1,10 @@
 """Spectrograms with one planted cause each, to see whether an explanation finds it.
 
-In every clip one segment decides. In a corpus of kind "level" it is louder, in one of kind
-"texture" its level jumps from frame to frame and is the same in the mean. In the upper of two bands
-that speaks for popularity, in the lower against; which 3 seconds it is, chance says. Nothing else
-differs. Some of the training clips have no such segment, and a label by chance: without them a
-network would be sure of one label where it hears nothing, and nothing in a clip of that label would
-matter to it.
+In every clip one segment is louder (kind "level"), or its level jumps from frame to frame
+("texture"): in the upper of two bands that speaks for popularity, in the lower against. Some of the
+training clips have none, and a label by chance: else a network that hears nothing would be sure.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +21,6 @@ from hiphoplib.explanation.faithfulness import mean_over, recovery, top_hit
 from hiphoplib.explanation.lime import SEEDS, explain, lime_run, probabilities
 from hiphoplib.explanation.segments import Fill, SegmentGrid, fills
 from hiphoplib.io import progress
-from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.training import Run, fit
 from hiphoplib.run_size import run_size
 
@@ -39,23 +34,12 @@ _EXPLAINED = 30  # clips of each kind
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """Spectrograms with a planted cause, and a small network that learns it.
+    """Spectrograms with a planted cause, and a small network that learns it."""
 
-    Parameters
-    ----------
-    S_db : np.ndarray [shape=(clips, n_mels, frames)]
-        In dB.
-    labels : pd.Series of int [shape=(clips,)]
-    sides : pd.Series of str [shape=(clips,)]
-        "train", "validation" or "test".
-    segments : np.ndarray of bool [shape=(clips, n_bands, n_segments)]
-        The segment that decides.
-    """
-
-    S_db: np.ndarray
-    labels: pd.Series
-    sides: pd.Series
-    segments: np.ndarray
+    S_db: np.ndarray  # in dB [shape=(clips, n_mels, frames)]
+    labels: pd.Series  # 0 or 1
+    sides: pd.Series  # "train", "validation" or "test"
+    segments: np.ndarray  # the one that decides, bool [shape=(clips, n_bands, n_segments)]
 
     @cached_property
     def run(self) -> Run:
@@ -113,11 +97,9 @@ def _beat(rng):
 def _find(planted, clips=_EXPLAINED, seeds=SEEDS):
     """Explain test clips that the network classifies correctly; find the segment that decides.
 
-    Returns a pd.DataFrame, one row a clip: ``recovery``, ROC-AUC of the map, turned to the side of
-    the predicted class; ``top1``, whether its first segment is the one; the same of single fill
-    values, ``…_silence``, ``…_training_mean`` and ``…_own_mean``, and of LIME with default
-    settings, ``…_lime_default``; ``claimed``, whether that segment is; ``elsewhere``, ``strong``
-    and ``strong_elsewhere``: how many others are, and the same of strong claims.
+    Returns a pd.DataFrame, one row a clip: ``recovery`` and ``top1`` (is its first segment it?) of
+    the map, turned to the side of the predicted class, and of other maps; ``claimed``, whether
+    that segment is, ``elsewhere``, how many others are; ``strong…``, the same of confirmed ones.
     """
     run, scores, grid = planted.run, planted.scores, SegmentGrid(SMALL)
     right = scores.index[(scores >= 0.5) == (planted.labels[scores.index] == 1)][:clips]
@@ -142,15 +124,14 @@ def _find(planted, clips=_EXPLAINED, seeds=SEEDS):
 def lime_default(model: Run, S_db: np.ndarray, grid: SegmentGrid) -> np.ndarray:
     """Return the weights of LIME with default settings, mean over each segment of a grid.
 
-    Its own segments (quickshift on the picture, scaled to 0..1), its own fill value (the mean of
-    each segment), 1,000 samples.
+    Its own segments (quickshift on the picture), fill value (the mean of each) and 1,000 samples.
 
     Parameters
     ----------
     model : Run
     S_db : np.ndarray [shape=(n_mels, frames)]
         In dB.
-    grid : Grid
+    grid : SegmentGrid
 
     Returns
     -------
@@ -172,9 +153,8 @@ def lime_default(model: Run, S_db: np.ndarray, grid: SegmentGrid) -> np.ndarray:
 def check_planted() -> dict:
     """Return what explanations find of both kinds of cause, a network each.
 
-    ``recovery``, ``top1``, ``recovery_lime_default``, ``top1_lime_default`` are means over the
-    clips of both kinds; ``kinds`` holds by kind the network's ``auc``, ``clips``, and these and
-    more measures, each with its 95 % interval over clips.
+    Means over the clips of both; ``kinds`` holds by kind the network's ``auc``, ``clips``, and the
+    measures of `_find`, each with its 95 % interval over clips.
     """
     kinds, tables = {}, []
     for kind in BANDS:
@@ -188,91 +168,3 @@ def check_planted() -> dict:
     both = pd.concat(tables).mean()
     return {**{name: float(both[name]) for name in (
         "recovery", "top1", "recovery_lime_default", "top1_lime_default")}, "kinds": kinds}
-
-
-@dataclass(frozen=True, eq=False)
-class Cause:
-    """A cause of popularity in one synthetic track.
-
-    Parameters
-    ----------
-    segments : np.ndarray of bool [shape=(n_bands, n_segments)]
-        In which it acts: of bands that it reaches into, and of stretches that it fills at least
-        half of, or, where it fills none that far, the stretch that it fills most.
-    weight : float
-        Of the cause, relative to the others.
-    value : float
-        In standard deviations, above 0 where it speaks for popularity.
-    """
-
-    segments: np.ndarray
-    weight: float
-    value: float
-
-    @property
-    def sign(self) -> int:
-        """1 where it speaks for popularity, -1 where against."""
-        return 1 if self.value > 0 else -1
-
-
-def read_truth(experiment: Experiment) -> dict | None:
-    """Read what the popularity of a synthetic data set is made of.
-
-    Parameters
-    ----------
-    experiment : Experiment
-
-    Returns
-    -------
-    dict or None
-        None of any other data set.
-    """
-    path = experiment.folder / "truth.json"
-    return json.loads(path.read_text()) if path.is_file() else None
-
-
-def causes_in(truth: dict, track_id: str, grid: SegmentGrid) -> dict[str, Cause]:
-    """Return the causes in a synthetic track.
-
-    Parameters
-    ----------
-    truth : dict
-        From `read_truth`.
-    track_id : str
-    grid : SegmentGrid
-
-    Returns
-    -------
-    dict of str to Cause
-    """
-    causes = {}
-    for name, values in truth["tracks"][track_id]["causes"].items():
-        cause = truth["causes"][name]
-        low, high = cause["band_hz"]
-        bands = [lower < high and upper > low for lower, upper in grid.bands.values()]
-        shares = np.array([_filled(grid.span(number), values["times_s"])
-                           for number in range(grid.shape[1])])
-        stretches = (shares > 0) & (shares >= min(0.5, shares.max()))
-        causes[name] = Cause(np.outer(bands, stretches), cause["weight"], values["value"])
-    return causes
-
-
-def strongest(causes: dict[str, Cause]) -> Cause:
-    """Return the cause that moves a track most.
-
-    Parameters
-    ----------
-    causes : dict of str to Cause
-
-    Returns
-    -------
-    Cause
-    """
-    return max(causes.values(), key=lambda cause: abs(cause.weight * cause.value))
-
-
-def _filled(span, times):
-    """Return the share of a span in s that lies within some of the times."""
-    start, end = span
-    return sum(max(0.0, min(end, stop) - max(start, begin)) for begin, stop in times) / (
-        end - start)

@@ -1,16 +1,16 @@
 """What stages cost in time and memory, and the machine that they ran on."""
 
-import os
 import platform
 import re
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import NamedTuple
 
+import joblib
 import psutil
 
 TIMES = Path("build/report_times.json")  # of `make report`
@@ -19,25 +19,21 @@ _PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "tensorflow", "ke
 _LOOK = 0.5  # s between two looks at the memory
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Cost of one stage: times in s and memory in MB of 10⁶ bytes, of all processes together.
-
-    Memory is the most that was resident at one time; what processes share counts for each.
-    """
+class Stage(NamedTuple):
+    """Cost of one stage: times in s, most resident memory in MB of 10⁶ bytes, of all processes."""
 
     name: str
     wall: float
     user: float
     kernel: float
-    memory_mb: float
+    memory_mb: float  # what processes share counts for each
 
 
 class StageTimes:
     """Measures stages one after the other, as a context manager; `stages` lists them."""
 
     def __init__(self):
-        self.stages: list[Stage] = []
+        self.stages = []
         self._name, self._began, self._resident = "", [0.0], [0.0]
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -106,10 +102,8 @@ def machine() -> dict:
         processor = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[0]
     except (OSError, IndexError):  # another system, or a processor without a name
         processor = platform.processor() or platform.machine()
-    affinity = hasattr(os, "sched_getaffinity")
     installed = {re.sub("[-_]cpu$", "", each.name): each.version for each in distributions()}
-    return {"processor": processor,
-            "cores": len(os.sched_getaffinity(0)) if affinity else os.cpu_count(),
+    return {"processor": processor, "cores": joblib.cpu_count(),
             "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
             "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
             "python": platform.python_version(),

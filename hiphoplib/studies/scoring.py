@@ -1,7 +1,6 @@
 """Does scoring songs hold? Checked on rendered songs, of whose every part the causes are known."""
 
 import datetime
-import json
 import time
 from collections.abc import Sequence
 from itertools import combinations
@@ -11,8 +10,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate
+from hiphoplib.evaluation.evaluate import write_results
 from hiphoplib.explanation.faithfulness import mean_over
-from hiphoplib.io import write_whole
 from hiphoplib.models.training import versions
 from hiphoplib.scoring.score import MIN_NETWORKS, reliably_above, score_tracks
 from hiphoplib.tracks.synthetic.beats import SR
@@ -23,9 +22,8 @@ _SONGS = 10  # an artist
 _ROLES = {"voice_presence": "verse", "hat_rolls": "hook"}  # the other causes act everywhere
 
 
-def check_scoring(models: Sequence[Path | str], *, songs: Path | str = "data/songs-checked",
-                  seeds: int = 3, out: Path | str | None = None, command: str | None = None
-                  ) -> None:
+def check_scoring(models: Sequence[Path | str], songs: Path | str, seeds: int,
+                  out: Path | str | None = None, command: str | None = None) -> None:
     """Check models on rendered songs, print the findings, and write them down.
 
     Does a song's score move with the causes in it? Is the part with the best score better than the
@@ -50,14 +48,13 @@ def check_scoring(models: Sequence[Path | str], *, songs: Path | str = "data/son
               f"{Estimate.read(each['windows']):.2f}; other windows below the best one "
               f"{Estimate.read(each['best']):.0%}")
     if out:
-        write_whole(out, json.dumps({
-            "checked": results, "versions": versions(), "made": datetime.date.today().isoformat(),
-            "command": command}, indent=1) + "\n")
+        write_results({"checked": results, "versions": versions(), "command": command,
+                       "made": datetime.date.today().isoformat()}, out)
 
 
 def _check(model, folder, seeds):
     """Return what a results file says of a model, dict; ``seconds`` are of a song of 3 minutes."""
-    rows, above, contradicted, minutes, seconds = [], 0, 0, 0.0, 0.0
+    rows, orders, minutes, seconds = [], np.zeros(2, int), 0.0, 0.0
     for seed in range(seeds):
         songs = Path(folder) / f"seed{seed}"
         render_songs(songs, _SONGS, seed)
@@ -67,14 +64,14 @@ def _check(model, folder, seeds):
         seconds += time.perf_counter() - began
         minutes += sum(song.seconds for song in scored.songs) / 60
         rows.append(_agreement(scored, seed))
-        pairs = _contradicted([song.scores for song in scored.songs])
-        above, contradicted = above + pairs[0], contradicted + pairs[1]
+        orders += _contradicted([song.scores for song in scored.songs])
     windows, best = np.concatenate(rows).T
     weights = Bootstrap(np.arange(len(windows))).weights
+    told, turned = orders.tolist()
     return {"songs": len(windows), "networks": len(scored.model.networks),
             "corpus": scored.model.card["corpus"]["name"], "model": scored.model.card["model"],
             "windows": mean_over(windows, weights), "best": mean_over(best, weights),
-            "told": above, "turned": contradicted, "seconds": 3 * seconds / minutes}
+            "told": told, "turned": turned, "seconds": 3 * seconds / minutes}
 
 
 def _causes(seed, number, starts, window=30.0):

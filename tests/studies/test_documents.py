@@ -10,15 +10,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from hiphoplib.errors import BadInput
-from hiphoplib.studies import documents as notebooks
-from hiphoplib.studies.documents import (
-    _code_fingerprint,
-    _environment,
-    _execute,
-    _tell,
-    execute_notebooks,
-    make_report,
-)
+from hiphoplib.studies import documents
+from hiphoplib.studies.documents import _code_fingerprint, _execute, execute_notebooks, make_report
 from hiphoplib.studies.resources import Stage, StageTimes, machine
 from tests.paths import ROOT
 
@@ -66,7 +59,7 @@ def test_a_cell_that_fails_is_named_and_its_notebook_stays(tmp_path):
 @pytest.mark.parametrize("name", ["HIPHOP_CORPUS", "HIPHOP_TINY"])
 def test_no_other_corpus_replaces_the_committed_report(monkeypatch, name):
     monkeypatch.setenv(name, "1")
-    monkeypatch.setattr(notebooks, "_execute", None)
+    monkeypatch.setattr(documents, "_execute", None)
     with pytest.raises(BadInput, match=f"unset {name}"):
         make_report(commit=True)
 
@@ -84,9 +77,9 @@ def test_committed_outputs_are_of_the_committed_code(path):
 def test_what_installing_took_is_read_where_make_has_written_it(tmp_path, monkeypatch, content,
                                                                 seconds):
     (tmp_path / "installed").write_text(content)
-    monkeypatch.setattr(notebooks.sys, "prefix", str(tmp_path))
-    found = _environment()
-    assert [stage.user + stage.kernel for stage in found] == ([seconds] if seconds else [])
+    monkeypatch.setattr(documents.sys, "prefix", str(tmp_path))
+    assert [stage.user + stage.kernel for stage in documents._environment()] == (
+        [seconds] if seconds else [])
 
 
 # what stages took, with all processes that they started
@@ -126,8 +119,8 @@ def test_a_stage_that_fails_counts():
 
 
 def test_short_stages_are_summed_and_all_are_written_with_the_machine(tmp_path, capsys):
-    _tell([Stage("long", 60.0, 50.0, 2.0, 900.0), Stage("short", 0.5, 0.4, 0.1, 1200.0),
-           Stage("shorter", 0.25, 0.1, 0.1, 100.0)], tmp_path / "build" / "times.json")
+    documents._tell([Stage("long", 60.0, 50.0, 2.0, 900.0), Stage("short", 0.5, 0.4, 0.1, 1200.0),
+                     Stage("shorter", 0.25, 0.1, 0.1, 100.0)], tmp_path / "build" / "times.json")
     lines = capsys.readouterr().out.splitlines()[:-1]
     assert [line.split("  ")[0] for line in lines[1:]] == ["long", "all others", "together"]
     assert lines[-1].split()[1:] == ["60.8", "50.5", "2.2", "1,200"]

@@ -10,13 +10,8 @@ import pytest
 from hiphoplib.dataset.features import make_features
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.models.experiment import _some_artists, prepare
-from hiphoplib.studies.learning_curve import (
-    _known_artists,
-    _needed,
-    _under_each_split,
-    compare_splits,
-    learning_curve,
-)
+from hiphoplib.studies import learning_curve as module
+from hiphoplib.studies.learning_curve import compare_splits, learning_curve
 from hiphoplib.tracks.table import read_tracks, write_tracks
 
 
@@ -48,17 +43,16 @@ def test_an_artist_is_recognised_where_artists_cross_the_split(heard):
 
 def test_known_artists_are_those_of_the_training_side_of_a_tracks_own_fold(heard):
     experiment = prepare(heard, split="random", folds=4)
-    known = _known_artists(experiment)
+    known = module._known_artists(experiment)
     for track_id, answer in known.items():
         fold = next(f for f in experiment.sides if experiment.sides.loc[track_id, f] == "test")
         train = experiment.tracks[experiment.sides[fold] == "train"]
-        assert answer == (
-            experiment.tracks.loc[track_id, "artists"][0] in set(train["artists"].str[0])
-        )
+        artist = experiment.tracks.loc[track_id, "artists"][0]
+        assert answer == (artist in set(train["artists"].str[0]))
 
 
 def test_without_dates_two_splits_are_compared(trained):
-    assert list(_under_each_split(prepare(trained, folds=3))) == ["artist", "random"]
+    assert list(module._under_each_split(prepare(trained, folds=3))) == ["artist", "random"]
 
 
 def test_smaller_corpora_are_whole_artists_drawn_anew(heard):
@@ -92,7 +86,7 @@ def test_certainty_grows_with_the_corpus(trained, tmp_path):
 def test_a_size_is_enough_if_every_larger_one_is(shares, enough):
     rows = [{"tracks": size, "excludes": {"0.5": share}}
             for size, share in zip((125, 250, 500), shares)]
-    assert _needed(rows, 0.5) == enough
+    assert module._needed(rows, 0.5) == enough
 
 
 def test_a_subset_has_runs_of_its_own(heard):

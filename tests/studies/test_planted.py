@@ -8,15 +8,8 @@ from hiphoplib.explanation.lime import explain, rank_correlation
 from hiphoplib.explanation.segments import SegmentGrid, fills
 from hiphoplib.explanation.tracks import _randomise_weights
 from hiphoplib.models.training import load_run, save_run
-from hiphoplib.studies.planted import (
-    BANDS,
-    LOUDER,
-    SMALL,
-    _find,
-    check_planted,
-    lime_default,
-    plant,
-)
+from hiphoplib.studies import planted as module
+from hiphoplib.studies.planted import BANDS, LOUDER, SMALL, check_planted, lime_default, plant
 from tests.known_models import constant_model
 
 GRID = SegmentGrid(SMALL)
@@ -42,8 +35,6 @@ def test_in_every_clip_that_is_judged_one_segment_decides(kind):
 
 @pytest.mark.parametrize("kind", BANDS)
 def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
-    from hiphoplib.studies import planted as module
-
     with_it = plant(kind, clips={"test": 8})
     monkeypatch.setattr(module, "LOUDER", 0.0)
     monkeypatch.setattr(module, "JUMP", 0.0)
@@ -58,14 +49,10 @@ def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
 
 
 def test_planted_causes_are_found(learnt):
-    """The quick form of the check below: six clips of each kind, two seeds.
-
-    So few clips of one network vary by processor (four to six of six are named first); the bars
-    of 0.90 and 0.80 are for the thirty clips below. By chance one in forty is.
-    """
+    """The quick form of the check below, at lower bars: so few clips vary by processor."""
     labels = learnt.labels[learnt.scores.index] == 1
     assert recovery(learnt.scores.to_numpy(), labels.to_numpy()) > 0.95
-    found = _find(learnt, clips=6, seeds=(0, 1))
+    found = module._find(learnt, clips=6, seeds=(0, 1))
     assert len(found) == 6
     assert found["recovery"].mean() >= 0.80 and found["top1"].mean() >= 0.5
     assert found["top1_lime_default"].mean() < found["top1"].mean()

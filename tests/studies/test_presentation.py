@@ -34,7 +34,6 @@ NEVER = {"dummy", "artist_mean", "upper_bound"}
 
 
 def value(mean, half, **more):
-    """An estimate."""
     return {"mean": mean, "low": mean - half, "high": mean + half, "by_seed": [mean]} | more
 
 
@@ -49,7 +48,6 @@ def model(mean, half=0.05):
 
 
 def results(means=MODELS):
-    """A results file."""
     return {"corpus": {"name": "c", "tracks": 371, "artists": 214},
             "protocol": {"grid": "quick", "split": "artist", "folds": 5, "test_tracks": 371,
                          "seeds": [0, 1, 2], "threshold": 44.6, "positive_share": 0.51},
@@ -61,14 +59,12 @@ def results(means=MODELS):
 
 
 def splits(gap=0.03, models=("handcrafted", "artist_identification", "musicnn", "artist_mean")):
-    """Three splits side by side."""
     return {"folds": 5, "tracks": 3623, "known": {"artist": 0.0, "time": 0.4, "random": 0.66},
             "models": {name: {"artist": value(0.63, 0.02), "random": value(0.66, 0.02),
                               "random-artist": value(gap, 0.02)} for name in models}}
 
 
 def power_curve(needed=(501, None), models=("musicnn", "crnn")):
-    """How many tracks it takes."""
     rows = [{"tracks": size, "draws": 20, "auc": value(0.63, 20 / size),
              "excludes": {"0.5": 0.9, "0.6": 0.1}} for size in (125, 251, 501, 1001, 2001, 3623)]
     return {"models": dict.fromkeys(models, rows),
@@ -79,7 +75,6 @@ CLAIM = "Sub and bass from 21 to 30 s speak for popularity"
 
 
 def explanations(recovery=0.58, muted=0.06, shuffled=0.0):
-    """A results file of explanations."""
     found = {"auc": 1.0, "clips": 31, "recovery": value(0.98, 0.01),
              "recovery_lime_default": value(0.85, 0.05), "top1": value(0.95, 0.04),
              "top1_lime_default": value(0.13, 0.12)}
@@ -127,7 +122,6 @@ def with_auc(low, high, models=MODELS, made=None):
 
 
 def write(folder, synthetic=None, liked=None, large=None, explained=None):
-    """Write the results files of a folder."""
     for name, content in (("synthetic", synthetic), ("liked_songs", liked),
                           ("synthetic-4000", large), ("explanations", explained)):
         default = explanations() if name == "explanations" else results()
@@ -163,12 +157,10 @@ def slides(folder):
 
 
 def slide_of(folder, start):
-    """Text of the slide whose heading begins like this."""
     return next(slide for slide in slides(folder) if slide.startswith(start))
 
 
 def texts(node):
-    """Every text in a Typst element, in order."""
     if isinstance(node, dict):
         for key, part in node.items():
             yield from [part] if key == "text" and isinstance(part, str) else texts(part)
@@ -178,7 +170,6 @@ def texts(node):
 
 
 def pages(pdf):
-    """Number of pages of a PDF."""
     return len(re.findall(rb"/Type\s*/Page\b", pdf))
 
 
