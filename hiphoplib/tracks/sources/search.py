@@ -31,7 +31,7 @@ class Cached(NamedTuple):
 
 def cached(folder: Path | str | None, query: dict, ask: Callable[[], dict] | None = None,
            usable: Callable[[Any], bool] = bool) -> Cached | None:
-    """Return the response to a query, so that a table can be made again without asking.
+    """Return the response to a query; None if there is none and nobody to ask.
 
     Parameters
     ----------
@@ -47,7 +47,6 @@ def cached(folder: Path | str | None, query: dict, ask: Callable[[], dict] | Non
     Returns
     -------
     Cached or None
-        None if there is none, and nobody to ask.
     """
     path = Path(folder) / _file_name(query) if folder else None
     if path:
@@ -73,7 +72,23 @@ def _file_name(query):
 
 
 class Search(Source):
-    """A source that finds its tracks by the search of a service, see `Jamendo` and `Spotify`."""
+    """A source that finds its tracks by the search of a service, see `Jamendo` and `Spotify`.
+
+    Parameters
+    ----------
+    n, seed : int
+        Tracks to gather that can be used, at least 1; another seed, other tracks.
+    years : (int, int)
+        The first and the last one that is searched.
+    offline : bool
+        Make the table from cached responses, and ask for nothing.
+    session : requests.Session, optional
+
+    Raises
+    ------
+    BadInput
+        If an option makes no sense.
+    """
 
     remote, at_once = True, 4
     advice: str  # where credentials are to be had
@@ -136,8 +151,8 @@ class Search(Source):
         """Yield cell and offset of each page: every cell in turn, its pages as the seed draws them.
 
         A search puts the popular first; pages from anywhere in it show the unpopular as well. The
-        caller fills in the `totals` of the cells as responses come. A page behind the end of its
-        cell brings nothing but that total, and the next one comes at once; none begins at `end`.
+        caller fills in `totals` as responses come; behind a page that tells no more than the total
+        of its cell, the next one comes at once. No page begins at `end`.
         """
         rng = np.random.default_rng(self.seed)
         order = [cells[i] for i in rng.permutation(len(cells))]
@@ -152,6 +167,20 @@ class Search(Source):
                         break
 
     # Strangers write the responses: what is of another kind is None, and costs its field alone.
+
+    @staticmethod
+    def _json(body: bytes) -> Any:
+        try:
+            return json.loads(body.decode(errors="replace"))
+        except (ValueError, RecursionError):
+            return None
+
+    @staticmethod
+    def _at(value: Any, *keys: str) -> Any:
+        """Return what lies under these keys in dicts of dicts."""
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
 
     @staticmethod
     def _text(value: Any) -> str | None:
@@ -176,7 +205,3 @@ class Search(Source):
             if urlsplit(address).scheme == "https" and urlsplit(address).hostname:
                 return address
         return None
-
-    @staticmethod
-    def _dict(value: Any) -> dict:
-        return value if isinstance(value, dict) else {}

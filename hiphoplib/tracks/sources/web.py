@@ -1,8 +1,7 @@
 """Requests that are polite, patient where that helps, and bounded in size, time and trust.
 
-They raise `BadInput` if the service refuses, the response is too large, or an address is not
-https; `Unreachable` if no try brought a whole response; and `TryLater` if the service asks for a
-longer pause than `MAX_WAIT`.
+They raise `BadInput` where the service refuses, a response is too large or an address not https,
+`Unreachable` where no try brings a whole response, `TryLater` for a pause above `MAX_WAIT`.
 """
 
 import contextlib
@@ -54,16 +53,9 @@ class Part(NamedTuple):
 
 
 class Web:
-    """A `requests.Session` with manners.
+    """A `requests.Session` with manners, for `at_once` requests at a time.
 
-    Parameters
-    ----------
-    session : requests.Session, optional
-        Its adapters and proxies are used; its own retries are not needed.
-    allow_http : bool
-        Also take addresses that are not https, in the first place or by a redirect.
-    at_once : int
-        Requests at a time.
+    With `allow_http` it takes addresses that are not https, also from a redirect.
     """
 
     def __init__(self, session: requests.Session | None = None, *, allow_http: bool = False,
@@ -76,7 +68,7 @@ class Web:
     def get(self, url: str, *, parse: Callable[[bytes], Any] = bytes,
             refusal: Callable[[int, bytes, Exception], Exception] | None = None,
             **request: Any) -> Any:
-        """Return the body of a response, or what `parse` makes of it, without credentials.
+        """Return what `parse` makes of the body of a response, without credentials.
 
         Parameters
         ----------
