@@ -56,23 +56,19 @@ def catalogue(n=240, seed=0):
     return tracks
 
 
-def metadata_zip(tracks, genres=GENRES, columns=HEADER, more=b""):
-    """``fma_metadata.zip`` of these tracks, bytes; without genres.csv where `genres` is None.
-
-    `more` is what else it holds, as the published one holds features of the audio.
-    """
+def metadata_zip(tracks, more=b""):
+    """``fma_metadata.zip`` of these tracks, bytes; the published one holds `more`, too."""
     table = io.StringIO()
     write = csv.writer(table, lineterminator="\n").writerow
-    write(["", *(group for group, _ in columns)])
-    write(["", *(name for _, name in columns)])
-    write(["track_id", *("" for _ in columns)])
+    write(["", *(group for group, _ in HEADER)])
+    write(["", *(name for _, name in HEADER)])
+    write(["track_id", *("" for _ in HEADER)])
     for track in tracks:
-        write([track["id"], *(track.get(column, "") for column in columns)])
+        write([track["id"], *(track.get(column, "") for column in HEADER)])
     files = {"README.txt": "Invented.", "tracks.csv": table.getvalue(), "features.csv": more}
-    if genres:
-        files["genres.csv"] = "genre_id,#tracks,parent,title,top_level\n" + "".join(
-            f"{number},0,{parent},{title},{parent or number}\n"
-            for number, (parent, title) in genres.items())
+    files["genres.csv"] = "genre_id,#tracks,parent,title,top_level\n" + "".join(
+        f"{number},0,{parent},{title},{parent or number}\n"
+        for number, (parent, title) in GENRES.items())
     return _zip({f"fma_metadata/{name}": text for name, text in files.items()})
 
 

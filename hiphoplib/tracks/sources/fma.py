@@ -22,7 +22,7 @@ import pooch
 import requests
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.io import progress
+from hiphoplib.io import naming, progress
 from hiphoplib.tracks.sources.base import Source, percentile_within, withheld
 from hiphoplib.tracks.sources.web import MAX_BYTES, Web, legible
 
@@ -57,10 +57,8 @@ class FMA(Source):
     ----------
     genre : str
         As the archive spells it, in any case; its subgenres belong to it.
-    n : int
-        Tracks that may be trained on, the withheld ones not counted; more begin with the fewer.
-    seed : int
-        Another seed, other tracks.
+    n, seed : int
+        Tracks that may be trained on, more begin with the fewer; another seed, other tracks.
     zip, metadata : path-like, optional
         ``fma_large.zip`` and ``fma_metadata.zip``, where they are at hand.
     no_derivatives : bool
@@ -122,10 +120,8 @@ class FMA(Source):
         path = Path(self.metadata or (keep or pooch.os_cache("hiphoplib")) / "fma_metadata.zip")
         # `pooch.retrieve` begins a stopped download anew, and leaves its first part behind
         if not self.metadata and not path.is_file():
-            try:
+            with naming(path):
                 self._download(path)
-            except OSError as error:  # a full disk does not say where it was met
-                raise OSError(error.errno, error.strerror, str(path)) from error
         sha1 = pooch.file_hash(str(path), alg="sha1")
         if sha1 == METADATA_SHA1:
             return path
@@ -156,20 +152,14 @@ class FMA(Source):
 
 def _read_catalogue(path):
     """Return the archive's tracks, in the types of the table, and its genres: title by id."""
-    name, genres = "fma_metadata/tracks.csv", None
     with zipfile.ZipFile(path) as archive:
-        if "fma_metadata/genres.csv" in archive.namelist():  # an excerpt may lack it
-            with archive.open("fma_metadata/genres.csv") as file:
-                genres = pd.read_csv(file, index_col="genre_id")["title"].astype(str)
-        with archive.open(name) as file:  # it has three header rows
+        with archive.open("fma_metadata/genres.csv") as file:
+            genres = pd.read_csv(file, index_col="genre_id")["title"].astype(str)
+        with archive.open("fma_metadata/tracks.csv") as file:  # it has three header rows
             header = pd.read_csv(file, header=None, nrows=2, dtype=str, keep_default_na=False)
         pairs = list(zip(*header.values))
-        lacking = [".".join(pair) for pair in _COLUMNS if pair not in pairs]
-        if lacking:
-            raise BadInput(f"{path}, {name}: no column {', '.join(lacking)}; it has to be the "
-                           "published fma_metadata.zip")
         names = {0: "id"} | {pairs.index(pair): column for pair, column in _COLUMNS.items()}
-        with archive.open(name) as file:
+        with archive.open("fma_metadata/tracks.csv") as file:
             tracks = pd.read_csv(file, header=None, skiprows=3, usecols=list(names), dtype=str,
                                  keep_default_na=False, na_values=[""])  # "NA" may be a name
     tracks = tracks.rename(columns=names)
@@ -179,9 +169,8 @@ def _read_catalogue(path):
         tracks[column] = pd.to_numeric(tracks[column], errors="coerce").astype(float)
     tracks["duration_ms"] = (1000 * tracks["duration_ms"]).where(tracks["duration_ms"] > 0)
     for column in ("uploaded_at", "release_date"):
-        iso = pd.to_datetime(tracks[column], format="ISO8601", errors="coerce")
-        tracks[column] = iso.fillna(  # "11/26/2008 1:44", as spreadsheets write it
-            pd.to_datetime(tracks[column], format="%m/%d/%Y %H:%M", errors="coerce"))
+        # ISO 8601, and "11/26/2008 1:44" in what passed through a spreadsheet
+        tracks[column] = pd.to_datetime(tracks[column], format="mixed", errors="coerce")
     tracks["album_type"] = tracks["album_type"].str.lower().replace("single tracks", "single")
     for column in ("artists", "artist_ids"):
         tracks[column] = pd.Series([None if pd.isna(cell) else [cell] for cell in tracks[column]],
@@ -191,15 +180,12 @@ def _read_catalogue(path):
 
 def _of_genre(tracks, genres, wanted):
     """Return the archive's spelling of a genre, and its tracks."""
-    titles = tracks["genre_top"].dropna().unique() if genres is None else genres
-    spelled = {title.casefold(): title for title in titles}
+    spelled = {title.casefold(): title for title in genres}
     if wanted.casefold() not in spelled:
         close = difflib.get_close_matches(wanted.casefold(), spelled, 5, 0.5)
         raise BadInput(f"genre {wanted!r}: FMA has none of that name; it has, for instance, "
                        + ", ".join(spelled[title] for title in close or sorted(spelled)[:12]))
     title = spelled[wanted.casefold()]
-    if genres is None:
-        return title, tracks[tracks["genre_top"] == title]
     ids = "|".join(str(number) for number in genres.index[genres == title])
     return title, tracks[tracks["genres_all"].str.contains(rf"\b(?:{ids})\b", na=False)]
 
@@ -233,9 +219,9 @@ class _ClipZip:
         name = f"fma_large/{track_id[:3]}/{track_id}.mp3"
         if not _MEMBER.fullmatch(name):
             raise BadInput(f"clip {track_id}: not an id of FMA, which has six digits; left out")
-        if name not in self._archive.NameToInfo:
+        info = self._archive.NameToInfo.get(name)
+        if not info:
             raise BadInput(f"clip {track_id}: not in fma_large.zip; left out")
-        info = self._archive.getinfo(name)
         size = max(info.file_size, info.compress_size)
         if size > MAX_BYTES:
             raise BadInput(f"clip {track_id}: {size / 1e6:.0f} MB, at most {MAX_BYTES / 1e6:.0f} "

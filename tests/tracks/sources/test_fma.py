@@ -17,17 +17,7 @@ from hiphoplib.tracks.cleaning import clean_tracks
 from hiphoplib.tracks.gather import gather, get_tracks
 from hiphoplib.tracks.sources import fma, web
 from hiphoplib.tracks.sources.base import NO_DERIVATIVES, NO_LICENCE, UNCLEAR
-from tests.fma_server import (
-    GENRES,
-    HEADER,
-    HOST,
-    METADATA,
-    Archive,
-    catalogue,
-    clips_zip,
-    metadata_zip,
-    zips,
-)
+from tests.fma_server import HOST, METADATA, Archive, catalogue, clips_zip, metadata_zip, zips
 from tests.loopback import Reply, ranged, serving
 from tests.paths import SHARED
 
@@ -37,9 +27,9 @@ DATES = ("track", "date_created"), ("album", "date_released")
 @pytest.fixture
 def tracks_of(tmp_path, monkeypatch):
     """The table that the source makes of a catalogue, without a server."""
-    def make(tracks, genres=GENRES, columns=HEADER, **options):
+    def make(tracks, **options):
         path = tmp_path / "given.zip"
-        path.write_bytes(metadata_zip(tracks, genres, columns))
+        path.write_bytes(metadata_zip(tracks))
         monkeypatch.setattr(fma, "METADATA_SHA1", hashlib.sha1(path.read_bytes()).hexdigest())
         return get_tracks("fma", **{"n": 10_000, "metadata": path, **options})
 
@@ -144,14 +134,12 @@ def test_what_may_not_be_trained_on_is_in_the_table_and_counted_out(tracks_of):
     assert set(taken["withheld"].dropna()) == {NO_LICENCE, UNCLEAR}
 
 
-@pytest.mark.parametrize("genres", [GENRES, None])
-def test_a_genre_has_its_subgenres_and_is_found_in_any_case(tracks_of, genres):
+def test_a_genre_has_its_subgenres_and_is_found_in_any_case(tracks_of):
     def ids(genre):
-        return set(tracks_of(catalogue(), genres, genre=genre)["id"])
+        return set(tracks_of(catalogue(), genre=genre)["id"])
 
     assert ids("Hip-Hop") == ids(" hip-HOP ") and len(ids("polka")) < len(ids("Hip-Hop"))
-    if genres:
-        assert ids("Night Rap") < ids("Hip-Hop") and not ids("Hip-Polka") & ids("polka")
+    assert ids("Night Rap") < ids("Hip-Hop") and not ids("Hip-Polka") & ids("polka")
     with pytest.raises(BadInput, match="genre 'Hip Hop': .*Hip-Hop"):
         ids("Hip Hop")
 
@@ -170,11 +158,6 @@ def test_a_bad_cell_costs_its_row_at_most(tracks_of):
     assert table["popularity"].isna().sum() == 2 and table["duration_ms"].isna().sum() == 1
     assert table[["release_date", "track", "album_type", "artist_ids"]].isna().sum().tolist() == [
         1, 1, 1, 1]
-
-
-def test_metadata_without_a_column_are_refused_by_its_name(tracks_of):
-    with pytest.raises(BadInput, match="no column track.listens; "):
-        tracks_of(catalogue(), columns=[c for c in HEADER if c != ("track", "listens")])
 
 
 @pytest.mark.parametrize("options", [{"n": 0}, {"seed": -1}, {"metadata": "nowhere.zip"}])
@@ -268,6 +251,7 @@ def test_the_real_excerpt_and_the_real_clips(tmp_path, monkeypatch):
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as metadata:
         metadata.write(folder / "tracks_excerpt.csv", "fma_metadata/tracks.csv")
+        metadata.writestr("fma_metadata/genres.csv", "genre_id,title\n21,Hip-Hop\n")
     real = {path.stem: path.read_bytes() for path in sorted((folder / "clips").iterdir())[:6]}
     monkeypatch.setattr(fma, "METADATA_SHA1", hashlib.sha1(content.getvalue()).hexdigest())
     archive = Archive(content.getvalue(), clips_zip(real))
