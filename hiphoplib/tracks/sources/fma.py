@@ -84,8 +84,9 @@ class FMA(Source):
             if path and not Path(path).exists():
                 raise BadInput(f"{path}: no such file; leave it out to use the archive's server")
         self.metadata, self.no_derivatives = metadata, bool(no_derivatives)
-        self.web = Web(session, at_once=self.at_once)
-        self._zip = _ClipZip(self.web, zip)
+        self.web, self._opening = Web(session, at_once=self.at_once), threading.Lock()
+        self._remote = not zip
+        self._archive = zip and _open_zip(zip, zip, "download it again, or leave --zip out")
 
     @property
     def settings(self):
@@ -93,11 +94,56 @@ class FMA(Source):
                 "no_derivatives": self.no_derivatives}
 
     def ready(self) -> None:
-        """Read the directory of the clips' zip, unless that is done."""
-        self._zip.open()
+        """Read the directory of the zip on its server, unless that is done.
+
+        Raises
+        ------
+        BadInput
+            If the server does not hand it out, or it is damaged.
+        """
+        with self._opening:
+            if self._archive:
+                return
+            try:
+                file = _RemoteFile(self.web)
+            except (Unreachable, TryLater):
+                raise
+            except BadInput as error:
+                raise BadInput(f"{error}; download it by other means and give it with --zip "
+                               "FILE") from None
+            archive = _open_zip(file, CLIPS_URL, "try again later, or give a whole copy with --zip "
+                                "FILE")
+            self._ends = sorted([archive.start_dir, *(i.header_offset for i in archive.infolist())])
+            self._archive = archive
 
     def _clip(self, row):
-        return self._zip.read(row.id)
+        track_id = row.id
+        name = f"fma_large/{track_id[:3]}/{track_id}.mp3"
+        if not _MEMBER.fullmatch(name):
+            raise BadInput(f"clip {track_id}: not an id of FMA, which has six digits; left out")
+        info = self._archive.NameToInfo.get(name)
+        if not info:
+            raise BadInput(f"clip {track_id}: not in fma_large.zip; left out")
+        size = max(info.file_size, info.compress_size)
+        if size > MAX_BYTES:
+            raise BadInput(f"clip {track_id}: {size / 1e6:.0f} MB, at most {MAX_BYTES / 1e6:.0f} "
+                           "MB are taken; left out")
+        for _ in range(2):  # it may have been damaged on the way
+            try:
+                return self._fetched(info) if self._remote else self._archive.read(info)
+            except BadInput:
+                raise
+            except _DAMAGED as error:
+                problem = _in_short(error)
+        raise BadInput(f"clip {track_id}: damaged in fma_large.zip ({problem}); left out")
+
+    def _fetched(self, info):
+        """Read a member of the remote zip: its bytes come whole, then they are unpacked."""
+        first, alone, archive = info.header_offset, copy.copy(info), copy.copy(self._archive)
+        end = self._ends[bisect.bisect_right(self._ends, first)]  # where the next one begins
+        archive.fp = io.BytesIO(self.web.part(CLIPS_URL, first, end - 1).body)
+        alone.header_offset = 0
+        return archive.read(alone)
 
     def _tracks(self, keep):
         catalogue, genres = _read_catalogue(self._metadata(keep))
@@ -188,60 +234,6 @@ def _of_genre(tracks, genres, wanted):
     title = spelled[wanted.casefold()]
     ids = "|".join(str(number) for number in genres.index[genres == title])
     return title, tracks[tracks["genres_all"].str.contains(rf"\b(?:{ids})\b", na=False)]
-
-
-class _ClipZip:
-    """The clips in ``fma_large.zip``, at `path` or on its server; for several threads at a time."""
-
-    def __init__(self, web, path):
-        self._web, self._remote, self._opening = web, not path, threading.Lock()
-        self._archive = path and _open_zip(path, path, "download it again, or leave --zip out")
-
-    def open(self):
-        """Read the directory of the remote zip, unless that is done."""
-        with self._opening:
-            if self._archive:
-                return
-            try:
-                file = _RemoteFile(self._web)
-            except (Unreachable, TryLater):
-                raise
-            except BadInput as error:
-                raise BadInput(f"{error}; download it by other means and give it with --zip "
-                               "FILE") from None
-            archive = _open_zip(file, CLIPS_URL, "try again later, or give a whole copy with --zip "
-                                "FILE")
-            self._ends = sorted([archive.start_dir, *(i.header_offset for i in archive.infolist())])
-            self._archive = archive
-
-    def read(self, track_id):
-        """Return a clip; one that came damaged may have been damaged on the way."""
-        name = f"fma_large/{track_id[:3]}/{track_id}.mp3"
-        if not _MEMBER.fullmatch(name):
-            raise BadInput(f"clip {track_id}: not an id of FMA, which has six digits; left out")
-        info = self._archive.NameToInfo.get(name)
-        if not info:
-            raise BadInput(f"clip {track_id}: not in fma_large.zip; left out")
-        size = max(info.file_size, info.compress_size)
-        if size > MAX_BYTES:
-            raise BadInput(f"clip {track_id}: {size / 1e6:.0f} MB, at most {MAX_BYTES / 1e6:.0f} "
-                           "MB are taken; left out")
-        for _ in range(2):
-            try:
-                return self._fetched(info) if self._remote else self._archive.read(info)
-            except BadInput:
-                raise
-            except _DAMAGED as error:
-                problem = _in_short(error)
-        raise BadInput(f"clip {track_id}: damaged in fma_large.zip ({problem}); left out")
-
-    def _fetched(self, info):
-        """Read a member of the remote zip: its bytes come whole, then they are unpacked."""
-        first, alone, archive = info.header_offset, copy.copy(info), copy.copy(self._archive)
-        end = self._ends[bisect.bisect_right(self._ends, first)]  # where the next one begins
-        archive.fp = io.BytesIO(self._web.part(CLIPS_URL, first, end - 1).body)
-        alone.header_offset = 0
-        return archive.read(alone)
 
 
 class _RemoteFile:

@@ -84,11 +84,8 @@ class Web:
         -------
         bytes, or the result of `parse`
         """
-        def ask():
-            with self._open(url, refusal, **request) as response:
-                return _redact(parse(_body(response)))
-
-        return self._patiently(url, ask)
+        return self._patiently(url, lambda response: _redact(parse(_body(response))), refusal,
+                               **request)
 
     def part(self, url: str, first: int, last: int | None = None, *,
              max_bytes: int = MAX_BYTES) -> Part:
@@ -106,28 +103,27 @@ class Web:
         -------
         Part
         """
-        def ask():
-            with self._open(url, headers={"Range": f"bytes={wanted}",
-                                          "Accept-Encoding": "identity"}) as response:
-                if "html" in response.headers.get("Content-Type", ""):
-                    raise Transient("a web page came instead of the file")
-                match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})",
-                                     response.headers.get("Content-Range", ""))
-                if not match:
-                    raise BadInput(f"{_host_path(url)}: the server cannot send parts of it, and "
-                                   f"the whole file has {_announced(response) / 2 ** 30:.3g} GiB")
-                start, total = map(int, match.groups())
-                body = _body(response, max_bytes)
+        def read(response):
+            if "html" in response.headers.get("Content-Type", ""):
+                raise Transient("a web page came instead of the file")
+            match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})",
+                                 response.headers.get("Content-Range", ""))
+            if not match:
+                raise BadInput(f"{_host_path(url)}: the server cannot send parts of it, and the "
+                               f"whole file has {_announced(response) / 2 ** 30:.3g} GiB")
+            start, total = map(int, match.groups())
+            body = _body(response, max_bytes)
             end = total if last is None else min(last + 1, total)
             if start != (max(total + first, 0) if first < 0 else first) or start + len(body) != end:
                 raise Transient("another part came than was asked for")
             return Part(start, body, total)
 
         wanted = f"{first}" if last is None else f"{first}-{last}"
-        return self._patiently(url, ask)
+        return self._patiently(url, read, headers={"Range": f"bytes={wanted}",
+                                                   "Accept-Encoding": "identity"})
 
     @contextlib.contextmanager
-    def _open(self, url, refusal=None, *, headers=None, **request):
+    def _open(self, url, refusal, *, headers=None, **request):
         """Yield a response whose body is not read yet; raise what a failure means."""
         headers = {"User-Agent": USER_AGENT, **(headers or {})}
         conceal(headers.get("Authorization", "").rpartition(" ")[2])
@@ -164,14 +160,15 @@ class Web:
             requests.PreparedRequest().prepare_url(target, None)  # raises where it is no address
             self._check(target)
 
-    def _patiently(self, url, ask):
-        """Return ``ask()``, repeated while it raises `Transient` or a connection fails."""
+    def _patiently(self, url, read, refusal=None, **request):
+        """Return ``read(response)``; ask again where `Transient` is raised or a connection fails."""
         for attempt in range(TRIES):
             with self._slots:
                 while (left := self._not_before - time.monotonic()) > 0:
                     time.sleep(left)  # and look again: another one may have been sent away
                 try:
-                    return ask()
+                    with self._open(url, refusal, **request) as response:
+                        return read(response)
                 except Transient as error:
                     problem, wait = str(error), error.wait
                 except _CUT as error:

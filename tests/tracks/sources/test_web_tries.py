@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from email.utils import formatdate
 
 import pytest
-import requests
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.sources import web
@@ -163,32 +162,32 @@ def test_everyone_waits_when_a_service_asks_for_it(reach):
     assert len(replies.times) == 4 and min(replies.times[1:]) - replies.times[0] >= 1
 
 
-def test_of_several_pauses_the_longest_counts_also_for_those_who_wait_already():
+def test_of_several_pauses_the_longest_counts_also_for_those_who_wait_already(reach):
     in_flight, go = threading.Barrier(3), threading.Event()
 
     def sent_away_once(wait, before=lambda: None):
         times = []
 
-        def ask():
+        def parse(body):
             times.append(time.monotonic())
             if len(times) == 1:
                 before()
                 raise Transient("busy", wait)
             return times[-1]
 
-        return ask
+        return parse
 
     def late(seconds):
         in_flight.wait()
         go.wait()
         time.sleep(seconds)
 
-    with ThreadPoolExecutor(4) as pool, requests.Session() as session:
-        asking = Web(session, at_once=8)
-        jobs = [pool.submit(asking._patiently, URL, sent_away_once(1, lambda: late(0))),
-                pool.submit(asking._patiently, URL, sent_away_once(0, lambda: late(0.1)))]
+    asking = reach(Replies(Reply(200, b"x")), at_once=8)
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(asking.get, URL, parse=sent_away_once(1, lambda: late(0))),
+                pool.submit(asking.get, URL, parse=sent_away_once(0, lambda: late(0.1)))]
         in_flight.wait()
-        jobs.append(pool.submit(asking._patiently, URL, sent_away_once(0.5)))
+        jobs.append(pool.submit(asking.get, URL, parse=sent_away_once(0.5)))
         time.sleep(0.1)  # it waits until 0.5 s
         since = time.monotonic()
         go.set()
