@@ -88,7 +88,6 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
                           source.remote)
     if todo:
         source.ready()
-    Path(folder).mkdir(parents=True, exist_ok=True)
     record_rejected(folder, "previews", missing)
     run: Callable = unordered if source.parallel == "processes" else _in_threads
     tasks = [(source, clip, path) for path, (clip, _) in todo.items()]

@@ -45,7 +45,11 @@ class Clip(NamedTuple):
 
 
 class Source(ABC):
-    """Where tracks come from. A subclass has `_tracks`, `_clip` and what differs from this."""
+    """Where tracks come from. A subclass has `_tracks`, `_clip` and what differs from this.
+
+    Every method raises `BadInput` if there is no such thing, `Unreachable` or `TryLater` if its
+    service does not respond or asks for a pause; what came until then is kept.
+    """
 
     name: str  # as in `SOURCES`
     remote = False  # a service, which is not asked again for clips that it did not hand out
@@ -71,11 +75,6 @@ class Source(ABC):
         -------
         pd.DataFrame
             ``withheld``, where it is there, says why a row may not be trained on.
-
-        Raises
-        ------
-        BadInput, Unreachable, TryLater
-            If a row breaks the schema, or a service refuses, is silent or wants a pause.
         """
         rows = self._tracks(Path(keep) if keep else None)
         rows["source"] = rows["source"].fillna(self.name) if "source" in rows else self.name
@@ -91,11 +90,6 @@ class Source(ABC):
         Returns
         -------
         bytes
-
-        Raises
-        ------
-        BadInput, Unreachable, TryLater
-            If it is not to be had.
         """
         self.ready()
         return self._clip(row)

@@ -77,17 +77,12 @@ class Search(Source):
     Parameters
     ----------
     n, seed : int
-        Tracks to gather that can be used, at least 1; another seed, other tracks.
+        Tracks that can be used; another seed, other tracks.
     years : (int, int)
-        The first and the last one that is searched.
+        First and last one.
     offline : bool
         Make the table from cached responses, and ask for nothing.
     session : requests.Session, optional
-
-    Raises
-    ------
-    BadInput
-        If an option makes no sense.
     """
 
     remote, at_once = True, 4

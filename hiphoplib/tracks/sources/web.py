@@ -84,8 +84,8 @@ class Web:
         -------
         bytes, or the result of `parse`
         """
-        return self._patiently(url, lambda response: _redact(parse(_body(response))), refusal,
-                               **request)
+        return self._patiently(url, lambda response: _redact(parse(_body(response, MAX_BYTES))),
+                               refusal, **request)
 
     def part(self, url: str, first: int, last: int | None = None, *,
              max_bytes: int = MAX_BYTES) -> Part:
@@ -143,8 +143,9 @@ class Web:
         with response:
             if not 200 <= response.status_code < 300:
                 error = _failure(response)
-                raise refusal(response.status_code, _body(response), error) if (
-                    refusal and response.status_code < 500) else error
+                if refusal and response.status_code < 500:
+                    error = refusal(response.status_code, _body(response, MAX_BYTES), error)
+                raise error
             yield response
 
     def _check(self, url):
@@ -161,7 +162,7 @@ class Web:
             self._check(target)
 
     def _patiently(self, url, read, refusal=None, **request):
-        """Return ``read(response)``; ask again where `Transient` is raised or a connection fails."""
+        """Return ``read(response)``, asked for again where that may help."""
         for attempt in range(TRIES):
             with self._slots:
                 while (left := self._not_before - time.monotonic()) > 0:
@@ -185,9 +186,8 @@ class Web:
         raise Unreachable(f"{_host_path(url)}: {problem}, {TRIES} times; try again later")
 
 
-def _body(response, max_bytes=None):
+def _body(response, max_bytes):
     """Read a body, unless it is too large or comes too slowly."""
-    max_bytes = MAX_BYTES if max_bytes is None else max_bytes
     size, body, end = _announced(response), io.BytesIO(), time.monotonic() + MAX_SECONDS
     while size <= max_bytes:
         # `read1` comes back with whatever is there; others wait for all, however slowly it drips
