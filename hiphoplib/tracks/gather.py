@@ -25,14 +25,13 @@ def get_tracks(source: str | Source, keep: Path | str | None = None,
     source : str or Source
         A name in `sources.base.SOURCES` ("synthetic", "fma", …), or such an object.
     keep : path-like, optional
-        Where a service's responses are kept, so that it need not be asked again.
+        As of `Source.tracks`.
     **options
         Of the source that is named: ``n`` and ``seed``, the ``path`` of a folder, …
 
     Returns
     -------
     pd.DataFrame
-        In the schema of `table.normalise`.
 
     Examples
     --------
@@ -48,9 +47,7 @@ def _opened(source, options) -> Source:
 
 def gather(source: str | Source, folder: Path | str, *, jobs: int | None = None,
            retry_rejected: bool = False, **options: Any) -> pd.DataFrame:
-    """Make a corpus: the tracks table, the cleaned one, and clips for that.
-
-    Stopped at any moment, or by a service that asks for a pause, the same call goes on there.
+    """Make a corpus: the tracks table, the cleaned one, and clips; a stopped call goes on.
 
     Parameters
     ----------
@@ -132,8 +129,8 @@ def report_folders(folder: Path | str) -> tuple[Path, Path]:
     Returns
     -------
     images, results : Path
-        ``build/<corpus>``; with ``HIPHOP_COMMIT`` in the environment (``make report COMMIT=1``),
-        for the default corpus, ``images`` and ``notebooks/results``, which the README shows.
+        ``build/<corpus>``; for the default corpus with ``HIPHOP_COMMIT`` in the environment,
+        ``images`` and ``notebooks/results``, which the README shows.
     """
     name = Path(folder).resolve().name
     images = results = Path("build") / name

@@ -47,8 +47,8 @@ class Clip(NamedTuple):
 class Source(ABC):
     """Where tracks come from. A subclass has `_tracks`, `_clip` and what differs from this.
 
-    Every method raises `BadInput` if there is no such thing, `Unreachable` or `TryLater` if its
-    service does not respond or asks for a pause; what came until then is kept.
+    Methods raise `BadInput`; `Unreachable` or `TryLater` if the service does not respond or asks
+    for a pause.
     """
 
     name: str  # as in `SOURCES`
@@ -74,7 +74,6 @@ class Source(ABC):
         Returns
         -------
         pd.DataFrame
-            ``withheld``, where it is there, says why a row may not be trained on.
         """
         rows = self._tracks(Path(keep) if keep else None)
         rows["source"] = rows["source"].fillna(self.name) if "source" in rows else self.name
@@ -85,7 +84,7 @@ class Source(ABC):
 
         Parameters
         ----------
-        row : anything with ``id`` and ``preview_url``
+        row : Clip
 
         Returns
         -------
@@ -114,7 +113,6 @@ def source_class(name: str) -> type[Source]:
     Parameters
     ----------
     name : str
-        A key of `SOURCES`.
 
     Returns
     -------
@@ -123,7 +121,7 @@ def source_class(name: str) -> type[Source]:
     Raises
     ------
     BadInput
-        If it is none.
+        If `name` is no key of `SOURCES`.
     """
     if name not in SOURCES:
         raise BadInput(f"source {name!r}: there is none of that name; "
@@ -133,9 +131,6 @@ def source_class(name: str) -> type[Source]:
 
 def percentile_within(values: pd.Series, groups: pd.Series) -> pd.Series:
     """Return the share of its group that each value exceeds, with half of itself and its equals.
-
-    Listens grow with every year that a track is there; among those of its own year they tell how
-    well it is liked.
 
     Parameters
     ----------
@@ -164,7 +159,7 @@ def withheld(licence: Any, *, no_derivatives: bool = False) -> str | None:
     licence : str or missing
         Its name, abbreviation or address; what is not understood is not allowed.
     no_derivatives : bool
-        Take what forbids derivatives as well, for those who hold that a model is none.
+        Take what forbids derivatives as well.
 
     Returns
     -------

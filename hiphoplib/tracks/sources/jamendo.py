@@ -4,6 +4,7 @@ https://developer.jamendo.com/v3.0/tracks: 35,000 requests a month with a client
 for uses that are not commercial.
 """
 
+import contextlib
 import re
 from collections.abc import Sequence
 from datetime import date
@@ -13,7 +14,7 @@ import requests
 from hiphoplib.audio.files import middle
 from hiphoplib.errors import BadInput, TryLater
 from hiphoplib.tracks.sources.base import percentile_within, withheld
-from hiphoplib.tracks.sources.search import Search, cached
+from hiphoplib.tracks.sources.search import Search
 from hiphoplib.tracks.sources.web import Transient, legible
 
 API = "https://api.jamendo.com/v3.0/tracks/"
@@ -123,7 +124,7 @@ class Jamendo(Search):
             client_id, = self._credentials("JAMENDO_CLIENT_ID")
             return self.web.get(API, params={"client_id": client_id, **query}, parse=_response)
 
-        return cached(folder, query, None if self.offline else ask, _is_response)
+        return self._cached(folder, query, None if self.offline else ask, _is_response)
 
 
 def _response(body):
@@ -160,8 +161,6 @@ def _is_response(content):
 
 def _day(text):
     """Return the date on which a track went up, "2018-05-06"; None where it is none."""
-    try:
-        day = date.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return day.isoformat() if 1900 <= day.year <= 2200 else None  # pandas takes no others
+    with contextlib.suppress(TypeError, ValueError):
+        return date.fromisoformat(text).isoformat()
+    return None

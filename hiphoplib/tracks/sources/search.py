@@ -29,48 +29,6 @@ class Cached(NamedTuple):
     content: dict
 
 
-def cached(folder: Path | str | None, query: dict, ask: Callable[[], dict] | None = None,
-           usable: Callable[[Any], bool] = bool) -> Cached | None:
-    """Return the response to a query; None if there is none and nobody to ask.
-
-    Parameters
-    ----------
-    folder : path-like or None
-        Where responses are kept, one JSON file each; nowhere if None.
-    query : dict
-        Names the file; without credentials.
-    ask : callable, optional
-        Returns the response; called where no usable one is kept.
-    usable : callable
-        Whether the content of a file is a response.
-
-    Returns
-    -------
-    Cached or None
-    """
-    path = Path(folder) / _file_name(query) if folder else None
-    if path:
-        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, LookupError):
-            page = json.loads(path.read_bytes())
-            if page["query"] == query and usable(page["answer"]):
-                return Cached(page["asked_at"], page["answer"])
-    if ask is None:
-        return None
-    response = Cached(datetime.now(UTC).isoformat(timespec="seconds"), ask())
-    if path:
-        page = {"query": query, "asked_at": response.asked_at, "answer": response.content}
-        # half a surrogate pair is no UTF-8, but Python's escape of it is JSON's as well
-        write_whole(path, json.dumps(page, ensure_ascii=False).encode(errors="backslashreplace"))
-    return response
-
-
-def _file_name(query):
-    """Return a name that people can read, and that differs for different queries."""
-    text = json.dumps(query, sort_keys=True, ensure_ascii=False)
-    words = re.sub(r"[^A-Za-z0-9.=-]+", "_", "_".join(f"{k}={query[k]}" for k in sorted(query)))
-    return f"{words[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-
-
 class Search(Source):
     """A source that finds its tracks by the search of a service, see `Jamendo` and `Spotify`.
 
@@ -161,6 +119,26 @@ class Search(Source):
                     if offset < totals.get(cell, end):
                         break
 
+    @staticmethod
+    def _cached(folder: Path | None, query: dict, ask: Callable[[], dict] | None,
+                usable: Callable[[Any], bool]) -> Cached | None:
+        """Return the response to a query, kept in `folder` or asked for; None if there is none."""
+        path = folder / _file_name(query) if folder else None
+        if path:
+            with contextlib.suppress(FileNotFoundError, ValueError, TypeError, LookupError):
+                page = json.loads(path.read_bytes())
+                if page["query"] == query and usable(page["answer"]):
+                    return Cached(page["asked_at"], page["answer"])
+        if ask is None:
+            return None
+        response = Cached(datetime.now(UTC).isoformat(timespec="seconds"), ask())
+        if path:
+            page = {"query": query, "asked_at": response.asked_at, "answer": response.content}
+            # half a surrogate pair is no UTF-8, but Python's escape of it is JSON's as well
+            write_whole(path, json.dumps(page, ensure_ascii=False).encode(
+                errors="backslashreplace"))
+        return response
+
     # Strangers write the responses: what is of another kind is None, and costs its field alone.
 
     @staticmethod
@@ -200,3 +178,10 @@ class Search(Source):
             if urlsplit(address).scheme == "https" and urlsplit(address).hostname:
                 return address
         return None
+
+
+def _file_name(query):
+    """Return a name that people can read, and that differs for different queries."""
+    text = json.dumps(query, sort_keys=True, ensure_ascii=False)
+    words = re.sub(r"[^A-Za-z0-9.=-]+", "_", "_".join(f"{k}={query[k]}" for k in sorted(query)))
+    return f"{words[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"

@@ -13,7 +13,7 @@ from functools import partial
 import requests
 
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.tracks.sources.search import Search, cached
+from hiphoplib.tracks.sources.search import Search
 from hiphoplib.tracks.sources.web import MAX_WAIT, Transient, legible
 
 YEARS = (1990, 2025)
@@ -120,15 +120,14 @@ class Spotify(Search):
         if not re.fullmatch(r"[A-Za-z0-9]{1,64}", track_id) or not artists:
             return None  # null, a local file, an episode
         artist_ids = [text(artist.get("id")) for artist in artists]
-        date, explicit = text(at(track, "album", "release_date")) or "", track.get("explicit")
-        preview_url = self._address(track.get("preview_url"))
+        explicit, preview_url = track.get("explicit"), self._address(track.get("preview_url"))
         images = _list(at(track, "album", "images"))
         return {
             "id": track_id, "popularity": self._number(track.get("popularity"), 100),
             "track": text(track.get("name")), "artists": [text(a["name"]) for a in artists],
             "album_name": text(at(track, "album", "name")),
             "album_type": text(at(track, "album", "album_type")),
-            "release_date": date if re.fullmatch(r"(1\d|2[01])\d\d(-\d\d){0,2}", date) else None,
+            "release_date": text(at(track, "album", "release_date")),
             "image": self._address(at(images[0], "url")) if images else None,
             "duration_ms": self._number(track.get("duration_ms"), 1e9) or None,
             # without the application's id, which Spotify puts behind it
@@ -149,7 +148,7 @@ class Spotify(Search):
                          "limit": size, "offset": offset}
                 ask = partial(self._search, query) if asked[:1] == [size] else None
                 try:
-                    page = cached(folder, query, ask, _is_page)
+                    page = self._cached(folder, query, ask, _is_page)
                 except _LimitRefused:
                     asked.remove(size)
                     if not asked:

@@ -5,14 +5,13 @@ They raise `BadInput` where the service refuses, a response is too large or an a
 """
 
 import contextlib
-import email.utils
 import io
 import logging
 import re
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -30,7 +29,7 @@ TIMEOUT = (10, 30)  # s to connect, and between two bytes
 TRIES = 6
 USER_AGENT = "hiphoplib (https://github.com/NicholasIndorf/HipHopPopularity)"
 
-_YEAR = 365 * 86400  # s; no clock overflows when this is added
+_retry = urllib3.Retry(retry_after_max=365 * 86400)  # no clock overflows when that is added
 _CUT = (requests.RequestException, urllib3.exceptions.HTTPError)
 _ENDS = ("Content-Length", "Transfer-Encoding")  # one of them tells where a body ends
 _secrets: set[str] = set()
@@ -221,13 +220,9 @@ def _failure(response):
 
 def _retry_after(headers, default=None):
     """Return the seconds that a Retry-After header asks for, at most a year."""
-    text = (headers.get("Retry-After") or "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text), _YEAR)
-    with contextlib.suppress(TypeError, ValueError, OverflowError):
-        at = email.utils.parsedate_to_datetime(text)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return min(max(0.0, at.timestamp() - time.time()), _YEAR)
+    with contextlib.suppress(urllib3.exceptions.InvalidHeader, LookupError, ValueError,
+                             OverflowError):
+        return _retry.parse_retry_after(headers["Retry-After"])
     return default
 
 

@@ -227,7 +227,7 @@ def test_a_pause_that_is_not_stated_is_a_second_and_pauses_without_end_are_given
 
 @pytest.mark.parametrize("text", [
     "", "soon", "-5", "1.5", "1e3", "\xb2", "٣", "Wed, 99 Foo 2026 99:99:99 GMT", ",,,", "GMT",
-    "0x10", " ", "-" * 1000, "1 Jan 0000 00:00:00 -9999"])
+    "0x10", " ", "-" * 1000])
 def test_a_pause_that_is_none_is_the_default(text):
     assert retry_after({"Retry-After": text}, 7) == 7
 
@@ -240,7 +240,8 @@ def test_any_other_pause_is_a_time_from_now(monkeypatch):
     for text in (formatdate(now + 100, usegmt=True), formatdate(now + 100, localtime=True),
                  formatdate(now + 100, usegmt=True).removesuffix(" GMT")):
         assert retry_after({"Retry-After": text}) == pytest.approx(100, abs=2)
-    assert retry_after({"Retry-After": formatdate(now - 100, usegmt=True)}) == 0
+    for text in (formatdate(now - 100, usegmt=True), "1 Jan 0000 00:00:00 -9999"):
+        assert retry_after({"Retry-After": text}) == 0
     monkeypatch.undo()
     time.tzset()
     rng = random.Random(0)
