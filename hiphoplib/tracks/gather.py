@@ -41,7 +41,7 @@ def get_tracks(source: str | Source, keep: Path | str | None = None,
     return _opened(source, options).tracks(keep)
 
 
-def _opened(source, options) -> Source:
+def _opened(source, options):
     return source_class(source)(**options) if isinstance(source, str) else source
 
 

@@ -63,10 +63,9 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
     Parameters
     ----------
     tracks : pd.DataFrame
-        Rows without ``preview_url`` are left out.
     source : Source
     folder : path-like
-        The corpus, see `clip_path`.
+        The corpus.
     jobs : int, optional
         Clips at a time, -1 for one a core; by default what the source says.
     retry_rejected : bool
@@ -167,7 +166,7 @@ def clip_paths(tracks: pd.DataFrame, folder: Path | str) -> tuple[dict[str, str]
 
 
 def file_version(path: Path | str) -> tuple[int, int]:
-    """Return what tells a replaced clip, since those of one length and bit rate have one size.
+    """Return size and time of change of a file: clips of one length may have one size.
 
     Parameters
     ----------
@@ -176,7 +175,7 @@ def file_version(path: Path | str) -> tuple[int, int]:
     Returns
     -------
     bytes, ns : int
-        Size and time of change; 0 if the file is missing.
+        0 if the file is missing.
     """
     try:
         status = os.stat(path)

@@ -20,9 +20,8 @@ HOST = "previews.test"
 class Service:
     """Answers for clips: `faults` by id, a Reply or a list of them, else the clip."""
 
-    def __init__(self, clip, faults):
-        self.clip, self.faults, self.at_once, self.most = clip, faults, 0, 0
-        self.lock = threading.Lock()
+    def __init__(self, clip):
+        self.clip, self.at_once, self.most, self.lock = clip, 0, 0, threading.Lock()
 
     def __call__(self, request):
         with self.lock:
@@ -38,27 +37,22 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path, noise, mp3, monkeypatch):
+def service(tmp_path, noise, mp3, hasty):
     """Function of a table size and faults: table, source, answers, and the server."""
-    monkeypatch.setattr(web, "PAUSE", 0.001)
-    clip, open_ones = mp3(noise(-20, 3.5)), []
+    answers = Service(mp3(noise(-20, 3.5)))
 
     def start(n, faults=(), scheme="https"):
-        answers = Service(clip, dict(faults))
-        running = serving(answers, HOST)
-        server, session = running.__enter__()
-        open_ones.append(running)
-        (tmp_path / "service").mkdir(exist_ok=True)
-        source = Folder(tmp_path / "service", session=session)
-        source.remote = True
+        answers.faults = dict(faults)
         tracks = normalise(pd.DataFrame({
             "id": [f"{i}" for i in range(n)], "popularity": 50, "track": "t", "artists": "a",
             "preview_url": [f"{scheme}://{HOST}/{i}" for i in range(n)]}))
         return tracks, source, answers, server
 
-    yield start
-    for running in open_ones:
-        running.__exit__(None, None, None)
+    with serving(answers, HOST) as (server, session):
+        (tmp_path / "service").mkdir()
+        source = Folder(tmp_path / "service", session=session)
+        source.remote = True
+        yield start
 
 
 def endless(clip):

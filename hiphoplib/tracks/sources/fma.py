@@ -24,7 +24,7 @@ import requests
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.io import naming, progress
 from hiphoplib.tracks.sources.base import Source, percentile_within, withheld
-from hiphoplib.tracks.sources.web import MAX_BYTES, Web, legible
+from hiphoplib.tracks.sources.web import AT_ONCE, MAX_BYTES, Web, legible
 
 METADATA_URL = "https://os.unil.cloud.switch.ch/fma/fma_metadata.zip"
 METADATA_SHA1 = "f0df49ffe5f2a6008d7dc83c6915b31835dfe733"
@@ -71,7 +71,7 @@ class FMA(Source):
         If a file that is named is missing, or is not the archive's.
     """
 
-    name, remote, at_once = "fma", True, 4
+    name, remote, at_once = "fma", True, AT_ONCE
 
     def __init__(self, genre: str = "Hip-Hop", n: int = 4000, seed: int = 0,
                  zip: Path | str | None = None, metadata: Path | str | None = None,
@@ -84,7 +84,7 @@ class FMA(Source):
             if path and not Path(path).exists():
                 raise BadInput(f"{path}: no such file; leave it out to use the archive's server")
         self.metadata, self.no_derivatives = metadata, bool(no_derivatives)
-        self.web, self._opening = Web(session, at_once=self.at_once), threading.Lock()
+        self.web, self._opening = Web(session), threading.Lock()
         self._remote = not zip
         self._archive = zip and _open_zip(zip, zip, "download it again, or leave --zip out")
 
@@ -124,10 +124,9 @@ class FMA(Source):
         info = self._archive.NameToInfo.get(name)
         if not info:
             raise BadInput(f"clip {track_id}: not in fma_large.zip; left out")
-        size = max(info.file_size, info.compress_size)
-        if size > MAX_BYTES:
-            raise BadInput(f"clip {track_id}: {size / 1e6:.0f} MB, at most {MAX_BYTES / 1e6:.0f} "
-                           "MB are taken; left out")
+        if info.file_size > MAX_BYTES:  # what is fetched is limited already
+            raise BadInput(f"clip {track_id}: {info.file_size / 1e6:.0f} MB, at most "
+                           f"{MAX_BYTES / 1e6:.0f} MB are taken; left out")
         for _ in range(2):  # it may have been damaged on the way
             try:
                 return self._fetched(info) if self._remote else self._archive.read(info)
@@ -141,7 +140,8 @@ class FMA(Source):
         """Read a member of the remote zip: its bytes come whole, then they are unpacked."""
         first, alone, archive = info.header_offset, copy.copy(info), copy.copy(self._archive)
         end = self._ends[bisect.bisect_right(self._ends, first)]  # where the next one begins
-        archive.fp = io.BytesIO(self.web.part(CLIPS_URL, first, end - 1).body)
+        _, content, _ = self.web.part(CLIPS_URL, first, end - 1)
+        archive.fp = io.BytesIO(content)
         alone.header_offset = 0
         return archive.read(alone)
 
@@ -257,11 +257,10 @@ class _RemoteFile:
             return self._tail[first - self._first:end - self._first]
         if not 0 <= first < end <= first + _DIRECTORY_MAX_BYTES:
             raise zipfile.BadZipFile(f"a part from byte {first} to {end}")
-        return self._web.part(CLIPS_URL, first, end - 1, max_bytes=_DIRECTORY_MAX_BYTES).body
+        return self._web.part(CLIPS_URL, first, end - 1, max_bytes=_DIRECTORY_MAX_BYTES)[1]
 
 
 def _open_zip(file, name, advice):
-    """Open a zip of clips."""
     try:
         archive = zipfile.ZipFile(file)
         if min((info.header_offset for info in archive.infolist()), default=0) < 0:

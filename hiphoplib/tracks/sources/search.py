@@ -19,7 +19,7 @@ import requests
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress, write_whole
 from hiphoplib.tracks.sources.base import Source
-from hiphoplib.tracks.sources.web import Web, conceal
+from hiphoplib.tracks.sources.web import AT_ONCE, Web, conceal
 
 
 class Cached(NamedTuple):
@@ -43,7 +43,7 @@ class Search(Source):
     session : requests.Session, optional
     """
 
-    remote, at_once = True, 4
+    remote, at_once = True, AT_ONCE
     advice: str  # where credentials are to be had
     topic: str  # what is searched for, to be shown
 
@@ -56,7 +56,7 @@ class Search(Source):
         if len(self.years) != 2 or not 1900 <= self.years[0] <= self.years[1] <= 2100:
             raise BadInput(f"{self.name}: years {', '.join(map(str, self.years))}; give the first "
                            "and the last one, such as 1990 and 2025")
-        self.offline, self.web = bool(offline), Web(session, at_once=self.at_once)
+        self.offline, self.web = bool(offline), Web(session)
 
     def _tracks(self, keep):
         rows: dict[str, dict] = {}
@@ -104,8 +104,7 @@ class Search(Source):
         """Yield cell and offset of each page: every cell in turn, its pages as the seed draws them.
 
         A search puts the popular first; pages from anywhere in it show the unpopular as well. The
-        caller fills in `totals` as responses come; behind a page that tells no more than the total
-        of its cell, the next one comes at once. No page begins at `end`.
+        caller fills in `totals` as responses come; a page behind its cell's total ends no turn.
         """
         rng = np.random.default_rng(self.seed)
         order = [cells[i] for i in rng.permutation(len(cells))]

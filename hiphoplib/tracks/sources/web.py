@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
@@ -20,6 +20,7 @@ import urllib3
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 
+AT_ONCE = 4  # requests at a time
 MAX_BYTES = 20_000_000  # of a response; a preview has 0.4 MB, a whole track of Jamendo about 10
 MAX_REDIRECTS = 5
 MAX_SECONDS = 300  # from the first byte of a response's body to its last one
@@ -43,26 +44,14 @@ class Transient(Exception):
         self.wait = wait
 
 
-class Part(NamedTuple):
-    """Where a part of a file begins, its bytes, and the size of the whole file."""
-
-    first: int
-    body: bytes
-    total: int
-
-
 class Web:
-    """A `requests.Session` with manners, for `at_once` requests at a time.
+    """A `requests.Session` with manners; `allow_http` is for addresses that are not https."""
 
-    With `allow_http` it takes addresses that are not https, also from a redirect.
-    """
-
-    def __init__(self, session: requests.Session | None = None, *, allow_http: bool = False,
-                 at_once: int = 4):
+    def __init__(self, session: requests.Session | None = None, *, allow_http: bool = False):
         self.allow_http = allow_http
         self._session = session or requests.Session()
         self._session.max_redirects = MAX_REDIRECTS
-        self._slots, self._not_before = threading.BoundedSemaphore(at_once), 0.0
+        self._slots, self._not_before = threading.BoundedSemaphore(AT_ONCE), 0.0
 
     def get(self, url: str, *, parse: Callable[[bytes], Any] = bytes,
             refusal: Callable[[int, bytes, Exception], Exception] | None = None,
@@ -87,7 +76,7 @@ class Web:
                                refusal, **request)
 
     def part(self, url: str, first: int, last: int | None = None, *,
-             max_bytes: int = MAX_BYTES) -> Part:
+             max_bytes: int = MAX_BYTES) -> tuple[int, bytes, int]:
         """Return a part of a file; `BadInput` also if the server cannot send parts.
 
         Parameters
@@ -96,11 +85,13 @@ class Web:
         first, last : int
             Its first and last byte, the latter at most; or minus the length of the file's end.
         max_bytes : int
-            More is an error.
 
         Returns
         -------
-        Part
+        first : int
+        part : bytes
+        total : int
+            Bytes of the whole file.
         """
         def read(response):
             if "html" in response.headers.get("Content-Type", ""):
@@ -115,7 +106,7 @@ class Web:
             end = total if last is None else min(last + 1, total)
             if start != (max(total + first, 0) if first < 0 else first) or start + len(body) != end:
                 raise Transient("another part came than was asked for")
-            return Part(start, body, total)
+            return start, body, total
 
         wanted = f"{first}" if last is None else f"{first}-{last}"
         return self._patiently(url, read, headers={"Range": f"bytes={wanted}",
@@ -261,8 +252,7 @@ def legible(text: str) -> str:
     str
         At most 200 characters on one line, without credentials and control characters.
     """
-    text = "".join(char if char.isprintable() else "?" for char in _redact(text))
-    return text.strip()[:200]
+    return "".join(char if char.isprintable() else "?" for char in _redact(text)).strip()[:200]
 
 
 def conceal(*secrets: str) -> None:

@@ -11,11 +11,7 @@ from hiphoplib.audio.files import encode, middle
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.previews import Clip
-from tests.jamendo_server import (
-    HOSTS,
-    Service,
-    usable,
-)
+from tests.jamendo_server import HOSTS, Service, usable
 
 
 def tones(sr, channels, *parts):

@@ -12,14 +12,7 @@ from hiphoplib.tracks.sources.spotify import PERMISSION, TERMS, Spotify
 from hiphoplib.tracks.table import COLUMNS
 from tests import spotify_server
 from tests.loopback import Reply, serving
-from tests.spotify_gathering import (
-    gather,
-    refused,
-    same,
-    searches,
-    serve,
-    undisturbed,
-)
+from tests.spotify_gathering import gather, refused, same, searches, serve, undisturbed
 from tests.spotify_server import ACCOUNTS, API, CLIPS, HOSTS, YEARS, at, at_random
 
 pytestmark = pytest.mark.usefixtures("spotify")

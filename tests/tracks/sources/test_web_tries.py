@@ -182,7 +182,7 @@ def test_of_several_pauses_the_longest_counts_also_for_those_who_wait_already(re
         go.wait()
         time.sleep(seconds)
 
-    asking = reach(Replies(Reply(200, b"x")), at_once=8)
+    asking = reach(Replies(Reply(200, b"x")))
     with ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(asking.get, URL, parse=sent_away_once(1, lambda: late(0))),
                 pool.submit(asking.get, URL, parse=sent_away_once(0, lambda: late(0.1)))]
