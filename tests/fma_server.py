@@ -10,8 +10,10 @@ from collections import defaultdict
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 
 from hiphoplib.audio.files import encode
+from hiphoplib.tracks.table import read_tracks
 from tests.loopback import ranged
 
 HOST = "os.unil.cloud.switch.ch"
@@ -107,6 +109,14 @@ def zipped(files):
 def member(track_id):
     """Name of a clip in the zip."""
     return f"fma_large/{track_id[:3]}/{track_id}.mp3"
+
+
+def same_corpus(folder, other):
+    """Whether two corpora hold the same tracks, clips and other files, and nothing half done."""
+    pd.testing.assert_frame_equal(read_tracks(folder), read_tracks(other))
+    one, two = ({str(path.relative_to(corpus)): path.suffix == ".parquet" or path.read_bytes()
+                 for path in corpus.rglob("*") if path.is_file()} for corpus in (folder, other))
+    return one == two
 
 
 def flipped(content, at, count=8):

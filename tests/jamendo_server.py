@@ -80,7 +80,8 @@ class Service:
         if query["tags"] != "hiphop" or query["order"] != "id" or query["format"] != "json":
             return failed(3, "A parameter has an unexpected value.")
         first, last = query["datebetween"].split("_")
-        found = [track for track in self.tracks if first <= str(track["releasedate"]) <= last]
+        found = [track for track in self.tracks
+                 if first <= (track.get("went_up") or track["releasedate"]) <= last]
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 10))
         if limit > 200:
             return failed(3, "limit: at most 200.")

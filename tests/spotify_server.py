@@ -70,15 +70,6 @@ def after(number, fault):
     return lambda asked: fault if asked >= number else None
 
 
-def at_random(rate, seed):
-    """Each request fails with this probability; 429 comes only once, since it is slept."""
-    p = [1 - rate, *[rate / len(RANDOM)] * len(RANDOM)]
-    drawn = np.random.default_rng(seed).choice([None, *RANDOM], p=p, size=20_000)
-    slept = np.flatnonzero(drawn == "429")[1:]
-    drawn[slept] = "500"
-    return lambda number: drawn[number]
-
-
 class Spotify:
     """Answers as Spotify does in an era; `happened` are the faults that came.
 
@@ -204,4 +195,3 @@ FAULTS = {
     "empty": _emptied,
     "redirect": lambda reply: Reply(302, b"", {"Location": "https://login.example.org/"}),
 }
-RANDOM = ["429", "500", "502", "503", "cut", "slow", "html", "no page", "empty"]

@@ -18,7 +18,7 @@ HOST = "previews.test"
 
 
 class Service:
-    """Answers for clips: `faults` by id, a Reply or a list of them, else the clip."""
+    """Answers for clips: what `faults` says by id, else the clip."""
 
     def __init__(self, clip):
         self.clip, self.at_once, self.most, self.lock = clip, 0, 0, threading.Lock()
@@ -30,10 +30,7 @@ class Service:
         time.sleep(0.01)
         with self.lock:
             self.at_once -= 1
-            fault = self.faults.get(request.path.strip("/"))
-            if isinstance(fault, list):
-                fault = fault.pop(0) if fault else None
-        return fault or Reply(200, self.clip)
+        return self.faults.get(request.path.strip("/")) or Reply(200, self.clip)
 
 
 @pytest.fixture
@@ -85,16 +82,6 @@ def test_each_bad_preview_costs_its_row_and_says_why(tmp_path, service, noise, m
     assert there == ["10.mp3", "11.mp3", "9.mp3"]
     rejected = read_rejected(tmp_path / "corpus").set_index("id")
     assert rejected["reason"].to_dict() == missing
-
-
-def test_a_passing_failure_is_met_with_patience(tmp_path, service):
-    tracks, source, answers, server = service(4, {
-        "0": [Reply(429, b"", {"Retry-After": "1"})], "1": [Reply(500), Reply(502), Reply(503)],
-        "2": [Reply(200, bytes(100), length=5000, cut=100)]})
-    started = time.monotonic()
-    assert download_previews(tracks, source, tmp_path / "corpus") == {}
-    assert time.monotonic() - started >= 1  # as the service asked
-    assert len(server.log) == 4 + 5
 
 
 def test_a_service_that_said_no_is_asked_again_only_if_told(tmp_path, service):

@@ -80,11 +80,11 @@ class Jamendo(Search):
         totals = {year: self._total(folder, year) for year in years}
         for year, offset in self._turns(years, totals, size=SIZE, end=_END):
             page = self._page(folder, year, offset, SIZE)
-            results = page.content["results"] if page else []
+            results = page["answer"]["results"] if page else []
             if page and not results:
                 totals[year] = min(totals[year], offset)  # fewer than announced
             for row in filter(None, map(self._row, results)):
-                yield {**row, "collected_at": page.asked_at}
+                yield {**row, "collected_at": page["asked_at"]}
 
     def _row(self, track):
         """Return a row from a track as the service describes it, None where it is none."""
@@ -108,7 +108,7 @@ class Jamendo(Search):
     def _total(self, folder, year):
         """Return how many entries a year has."""
         page = self._page(folder, year, offset=0, limit=1)
-        total = self._number(page and page.content["headers"].get("results_fullcount"))
+        total = self._number(page and page["answer"]["headers"].get("results_fullcount"))
         return _END if total is None else int(min(total, _END))
 
     def _page(self, folder, year, offset, limit):

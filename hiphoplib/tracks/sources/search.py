@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -20,13 +20,6 @@ from hiphoplib.errors import BadInput
 from hiphoplib.io import progress, write_whole
 from hiphoplib.tracks.sources.base import Source
 from hiphoplib.tracks.sources.web import AT_ONCE, Web, conceal
-
-
-class Cached(NamedTuple):
-    """When a query was asked (ISO 8601, UTC), and the response."""
-
-    asked_at: str
-    content: dict
 
 
 class Search(Source):
@@ -120,23 +113,23 @@ class Search(Source):
 
     @staticmethod
     def _cached(folder: Path | None, query: dict, ask: Callable[[], dict] | None,
-                usable: Callable[[Any], bool]) -> Cached | None:
-        """Return the response to a query, kept in `folder` or asked for; None if there is none."""
+                usable: Callable[[Any], bool]) -> dict | None:
+        """Return the "answer" to a query, kept in `folder` or asked for, and when it was asked."""
         path = folder / _file_name(query) if folder else None
         if path:
             with contextlib.suppress(FileNotFoundError, ValueError, TypeError, LookupError):
                 page = json.loads(path.read_bytes())
-                if page["query"] == query and usable(page["answer"]):
-                    return Cached(page["asked_at"], page["answer"])
+                if page["query"] == query and usable(page["answer"]) and "asked_at" in page:
+                    return page
         if ask is None:
             return None
-        response = Cached(datetime.now(UTC).isoformat(timespec="seconds"), ask())
+        page = {"query": query, "asked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "answer": ask()}
         if path:
-            page = {"query": query, "asked_at": response.asked_at, "answer": response.content}
             # half a surrogate pair is no UTF-8, but Python's escape of it is JSON's as well
             write_whole(path, json.dumps(page, ensure_ascii=False).encode(
                 errors="backslashreplace"))
-        return response
+        return page
 
     # Strangers write the responses: what is of another kind is None, and costs its field alone.
 

@@ -106,9 +106,9 @@ class Spotify(Search):
         known = {}
         for page in self._pages(folder):
             before = len(known)
-            for row in filter(None, map(self._row, _items(page.content))):
+            for row in filter(None, map(self._row, _items(page["answer"]))):
                 known[row["id"]] = row
-                yield {**row, "collected_at": page.asked_at}
+                yield {**row, "collected_at": page["asked_at"]}
             if before < _ENOUGH <= len(known):
                 _check_fields(known.values())
 
@@ -156,10 +156,10 @@ class Spotify(Search):
                     continue
                 if page is None:
                     continue
-                most[cell] = max(most.get(cell, 0), _total(page.content))
+                most[cell] = max(most.get(cell, 0), _total(page["answer"]))
                 if most[cell]:
                     totals[cell] = most[cell]
-                elif not _items(page.content):  # nothing here and behind, but perhaps before
+                elif not _items(page["answer"]):  # nothing here and behind, but perhaps before
                     totals[cell] = min(totals.get(cell, _END), offset)
                 yield page
 

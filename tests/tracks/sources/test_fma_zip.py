@@ -3,7 +3,6 @@
 import hashlib
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
@@ -21,6 +20,7 @@ from tests.fma_server import (
     flipped,
     invented_clips,
     patched,
+    same_corpus,
     zipped,
     zips,
 )
@@ -80,13 +80,6 @@ def audio(folder):
     return {path.stem: path.read_bytes() for path in (folder / "audio").iterdir()}
 
 
-def same(folder, other):
-    """Whether two corpora have the same table and clips, and nothing half done."""
-    pd.testing.assert_frame_equal(read_tracks(folder), read_tracks(other))
-    files = [{path.relative_to(corpus) for path in corpus.rglob("*")} for corpus in (folder, other)]
-    return audio(folder) == audio(other) and files[0] == files[1]
-
-
 def test_clips_are_those_of_the_zip_and_only_of_what_may_be_trained_on(calm, ids):
     assert audio(calm[0]) == {name: invented_clips()[name] for name in ids} and len(ids) == N
 
@@ -110,7 +103,7 @@ def test_a_corpus_that_is_there_asks_for_nothing_and_grows_by_what_is_missing(ca
         assert len(archive.requests) == seen
         gather("fma", tmp_path, n=N, session=session)
     asked = [name for name in archive.asked() if name]
-    assert sorted(asked) == sorted(ids) and same(tmp_path, calm[0])
+    assert sorted(asked) == sorted(ids) and same_corpus(tmp_path, calm[0])
     assert archive.asked(METADATA) == [None]
 
 
@@ -123,7 +116,7 @@ def test_passing_faults_leave_no_trace(calm, tmp_path, ids):
                              lambda request, content: ranged(request, content, cut=100)]
     with serving(archive, HOST) as (_, session):
         gather("fma", tmp_path, n=N, session=session)
-    assert same(tmp_path, calm[0]) and not any(archive.faults.values())
+    assert same_corpus(tmp_path, calm[0]) and not any(archive.faults.values())
     asked = archive.asked()
     for name, fault in zip(ids, [*PASSING, *["slow, but whole"] * N]):
         assert asked.count(name) == {"slow, but whole": 1, "429": 2, "garbled": 2}.get(fault, 4)
@@ -199,7 +192,7 @@ def test_a_server_that_is_down_stops_the_run_and_another_run_finishes(calm, tmp_
         assert read_rejected(tmp_path).empty
         archive.faults.clear()
         gather("fma", tmp_path, n=N, session=session)
-    assert same(tmp_path, calm[0])
+    assert same_corpus(tmp_path, calm[0])
 
 
 DAMAGE = {
@@ -239,7 +232,7 @@ def test_a_zip_at_hand_is_read_and_the_server_only_asked_for_metadata(calm, tmp_
     archive = Archive(*zips())
     with serving(archive, HOST) as (_, session):
         gather("fma", tmp_path / "corpus", n=N, zip=path, session=session)
-    assert same(tmp_path / "corpus", calm[0]) and archive.asked() == []
+    assert same_corpus(tmp_path / "corpus", calm[0]) and archive.asked() == []
     for there, said in (tmp_path / "nowhere.zip", "no such file"), (tmp_path, "not a zip"):
         with pytest.raises(BadInput, match=said):
             fma.FMA(zip=there)
