@@ -150,8 +150,8 @@ class FMA(Source):
         genre, mine = _of_genre(catalogue, genres, self.genre)
         mine = mine.sort_values("id", ignore_index=True)
         mine["popularity"] = percentile_within(mine["listens"], mine["uploaded_at"].dt.year)
-        mine["withheld"] = pd.Series([withheld(text, no_derivatives=self.no_derivatives)
-                                      for text in mine["licence"]], index=mine.index, dtype=object)
+        mine["withheld"] = [withheld(text, no_derivatives=self.no_derivatives)
+                            for text in mine["licence"]]
         mine = mine.iloc[np.random.default_rng(self.seed).permutation(len(mine))]
         usable = mine["withheld"].isna() & mine["popularity"].notna()
         chosen = mine[usable.cumsum() - usable < self.n].reset_index(drop=True)
@@ -218,9 +218,7 @@ def _read_catalogue(path):
         # ISO 8601, and "11/26/2008 1:44" in what passed through a spreadsheet
         tracks[column] = pd.to_datetime(tracks[column], format="mixed", errors="coerce")
     tracks["album_type"] = tracks["album_type"].str.lower().replace("single tracks", "single")
-    for column in ("artists", "artist_ids"):
-        tracks[column] = pd.Series([None if pd.isna(cell) else [cell] for cell in tracks[column]],
-                                   index=tracks.index, dtype=object)
+    tracks["artists"] = [[name] for name in tracks["artists"]]  # one that begins with "[" as well
     return tracks, genres
 
 

@@ -61,8 +61,7 @@ class Jamendo(Search):
                 "no_derivatives": self.no_derivatives}
 
     def _tracks(self, keep):
-        table = super()._tracks(keep)
-        table["listens"] = table["listens"].astype(float)
+        table = super()._tracks(keep).astype({"listens": float})
         return table.assign(
             popularity=percentile_within(table["listens"], table["release_date"].str[:4]),
             popularity_kind="Jamendo listens, percentile among the gathered tracks that went up in "

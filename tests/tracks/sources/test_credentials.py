@@ -1,6 +1,5 @@
 """A credential comes from the environment, and is said and kept nowhere."""
 
-
 import pytest
 
 from hiphoplib.errors import BadInput
