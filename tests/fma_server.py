@@ -10,24 +10,21 @@ from collections import defaultdict
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 
 from hiphoplib.audio.files import encode
+from hiphoplib.tracks.table import read_tracks
 from tests.loopback import ranged
 
 HOST = "os.unil.cloud.switch.ch"
 METADATA, CLIPS = "/fma/fma_metadata.zip", "/fma/fma_large.zip"
 
-# The columns of the published tracks.csv, of which only some are read.
+# Columns of the published tracks.csv, of which only some are read.
 HEADER = [(group, name) for group, names in {
-    "album": "comments date_created date_released engineer favorites id information listens "
-             "producer tags title tracks type",
-    "artist": "active_year_begin active_year_end associated_labels bio comments date_created "
-              "favorites id latitude location longitude members name related_projects tags "
-              "website wikipedia_page",
-    "set": "split subset",
-    "track": "bit_rate comments composer date_created date_recorded duration favorites genre_top "
-             "genres genres_all information interest language_code license listens lyricist "
-             "number publisher tags title"}.items() for name in names.split()]
+    "album": "comments date_created date_released id listens title type",
+    "artist": "bio comments date_created id name tags", "set": "split subset",
+    "track": "comments date_created duration genre_top genres genres_all license listens tags "
+             "title"}.items() for name in names.split()]
 GENRES = {21: (0, "Hip-Hop"), 83: (21, "Night Rap"), 121: (0, "Polka"), 210: (0, "Hip-Polka")}
 LICENCES = ["Attribution-NonCommercial-ShareAlike 3.0 International", "CC0 1.0 Universal",
             "Attribution-Noncommercial-No Derivative Works 3.0 United States",
@@ -56,24 +53,20 @@ def catalogue(n=240, seed=0):
     return tracks
 
 
-def metadata_zip(tracks, genres=GENRES, columns=HEADER, more=b""):
-    """``fma_metadata.zip`` of these tracks, bytes; without genres.csv where `genres` is None.
-
-    `more` is what else it holds, as the published one holds features of the audio.
-    """
+def metadata_zip(tracks, more=b""):
+    """``fma_metadata.zip`` of these tracks, bytes; the published one holds `more`, too."""
     table = io.StringIO()
     write = csv.writer(table, lineterminator="\n").writerow
-    write(["", *(group for group, _ in columns)])
-    write(["", *(name for _, name in columns)])
-    write(["track_id", *("" for _ in columns)])
+    write(["", *(group for group, _ in HEADER)])
+    write(["", *(name for _, name in HEADER)])
+    write(["track_id", *("" for _ in HEADER)])
     for track in tracks:
-        write([track["id"], *(track.get(column, "") for column in columns)])
+        write([track["id"], *(track.get(column, "") for column in HEADER)])
     files = {"README.txt": "Invented.", "tracks.csv": table.getvalue(), "features.csv": more}
-    if genres:
-        files["genres.csv"] = "genre_id,#tracks,parent,title,top_level\n" + "".join(
-            f"{number},0,{parent},{title},{parent or number}\n"
-            for number, (parent, title) in genres.items())
-    return _zip({f"fma_metadata/{name}": text for name, text in files.items()})
+    files["genres.csv"] = "genre_id,#tracks,parent,title,top_level\n" + "".join(
+        f"{number},0,{parent},{title},{parent or number}\n"
+        for number, (parent, title) in GENRES.items())
+    return zipped({f"fma_metadata/{name}": text for name, text in files.items()})
 
 
 @lru_cache(maxsize=1)
@@ -100,11 +93,11 @@ def zips():
 
 def clips_zip(clips):
     """``fma_large.zip`` of clips by id, bytes."""
-    return _zip({"fma_large/README.txt": "Invented.", "fma_large/checksums": "0" * 5000,
+    return zipped({"fma_large/README.txt": "Invented.", "fma_large/checksums": "0" * 5000,
                  **{member(track_id): clip for track_id, clip in clips.items()}})
 
 
-def _zip(files):
+def zipped(files):
     """A zip, bytes; bzip2, as the published ones are."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_BZIP2) as archive:
@@ -116,6 +109,14 @@ def _zip(files):
 def member(track_id):
     """Name of a clip in the zip."""
     return f"fma_large/{track_id[:3]}/{track_id}.mp3"
+
+
+def same_corpus(folder, other):
+    """Whether two corpora hold the same tracks, clips and other files, and nothing half done."""
+    pd.testing.assert_frame_equal(read_tracks(folder), read_tracks(other))
+    one, two = ({str(path.relative_to(corpus)): path.suffix == ".parquet" or path.read_bytes()
+                 for path in corpus.rglob("*") if path.is_file()} for corpus in (folder, other))
+    return one == two
 
 
 def flipped(content, at, count=8):
@@ -143,26 +144,16 @@ def end_record(content, **values):
     return bytes(changed)
 
 
-def other_zip(name):
-    """A zip of one file."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(name, b"0" * 70_000)
-    return content.getvalue()
-
-
 class Archive:
-    """Answers as the archive's server does; `faults` are scores_of first, by path or by clip id.
+    """Answers as the archive's server does; `faults` come first, by path or by clip id.
 
     A fault is a function of the request and the file's content that returns a `Reply`; `options`
-    are those of every other `Reply`. `requests` holds all as they come, `busy` is the largest
-    number of clips asked for at a time; `hold` is how long each is held for that, in s.
+    are those of every other `Reply`. `requests` holds all as they come.
     """
 
     def __init__(self, metadata, clips, **options):
         self.files, self.options = {METADATA: metadata, CLIPS: clips}, options
-        self.faults, self.busy, self.hold, self.requests = defaultdict(list), 0, 0.0, []
-        self._now, self._lock = 0, threading.Lock()
+        self.faults, self.requests, self._lock = defaultdict(list), [], threading.Lock()
         with zipfile.ZipFile(io.BytesIO(clips)) as archive:
             infos = archive.infolist()
             ends = [*(info.header_offset for info in infos[1:]), archive.start_dir]
@@ -174,13 +165,8 @@ class Archive:
         content, clip = self.files[request.path], self.clip(request)
         with self._lock:
             self.requests.append(request)
-            self._now += bool(clip)
-            self.busy = max(self.busy, self._now)
             fault = next((self.faults[key].pop(0) for key in (clip, request.path)
                           if key and self.faults[key]), None)
-        time.sleep(self.hold)
-        with self._lock:
-            self._now -= bool(clip)
         return fault(request, content) if fault else ranged(request, content, **self.options)
 
     def clip(self, request):

@@ -1,8 +1,4 @@
-"""Jamendo on loopback: an invented catalogue, its pages, its errors that come as HTTP 200.
-
-`Service(...)` is what `loopback.serving` takes: ``with serving(Service(), *HOSTS) as (server,
-session)``.
-"""
+"""Jamendo on loopback: an invented catalogue, its pages, its errors that come as HTTP 200."""
 
 import json
 from contextlib import ExitStack, contextmanager
@@ -28,10 +24,6 @@ def catalogue(n=400, seed=0, years=YEARS):
     """Tracks as the service describes them, with ids in the order in which they went up.
 
     Every fourth licence or so forbids derivatives, every tenth track may not be downloaded.
-
-    Returns
-    -------
-    tuple of dict
     """
     rng = np.random.default_rng(seed)
     days = np.sort(rng.integers(0, 365 * (years[1] - years[0] + 1), n))
@@ -65,14 +57,7 @@ def failed(code, message):
 class Service:
     """Answers like the service; `asked` are the queries that came, `clips` the paths.
 
-    Parameters
-    ----------
-    tracks : sequence of dict
-        The catalogue.
-    audio : bytes
-        Of every track.
-    instead : callable, optional
-        Takes the number of a query, from 0, and returns a `Reply` to send instead, or None.
+    `audio` is that of every track; ``instead(number)`` of a query, from 0, may be another `Reply`.
     """
 
     def __init__(self, tracks=None, audio=b"", instead=lambda number: None):
@@ -95,7 +80,8 @@ class Service:
         if query["tags"] != "hiphop" or query["order"] != "id" or query["format"] != "json":
             return failed(3, "A parameter has an unexpected value.")
         first, last = query["datebetween"].split("_")
-        found = [track for track in self.tracks if first <= str(track["releasedate"]) <= last]
+        found = [track for track in self.tracks
+                 if first <= (track.get("went_up") or track["releasedate"]) <= last]
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 10))
         if limit > 200:
             return failed(3, "limit: at most 200.")

@@ -5,7 +5,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -20,7 +20,6 @@ class Request:
     path: str
     query: dict  # of str to str
     headers: dict  # names in lower case
-    body: bytes = b""
 
 
 @dataclass
@@ -57,11 +56,11 @@ class Server:
 
             def do_GET(self):
                 parts = urlsplit(self.path)
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 request = Request(
                     self.command, self.headers.get("Host", ""), parts.path,
-                    {key: values[-1] for key, values in parse_qs(parts.query).items()},
-                    {key.lower(): value for key, value in self.headers.items()},
-                    self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+                    dict(parse_qsl(parts.query)),
+                    {key.lower(): value for key, value in self.headers.items()})
                 reply = server.answer(request)
                 entry = [request, reply, 0]
                 server.log.append(entry)  # before the other side knows of the answer
@@ -73,18 +72,17 @@ class Server:
                     self.send_header("Content-Length", str(
                         len(reply.body) if reply.length is None else reply.length))
                     self.end_headers()
-                    if self.command != "HEAD":
-                        body = reply.body if reply.cut is None else reply.body[:reply.cut]
-                        for at in range(0, len(body), reply.piece):
-                            entry[2] += len(body[at:at + reply.piece])
-                            self.wfile.write(body[at:at + reply.piece])
-                            time.sleep(reply.pause)
+                    body = reply.body if reply.cut is None else reply.body[:reply.cut]
+                    for at in range(0, len(body), reply.piece):
+                        entry[2] += len(body[at:at + reply.piece])
+                        self.wfile.write(body[at:at + reply.piece])
+                        time.sleep(reply.pause)
                 except OSError:  # the other side went away
                     self.close_connection = True
                 if reply.cut is not None:
                     self.close_connection = True
 
-            do_POST = do_HEAD = do_GET
+            do_POST = do_GET
 
             def log_message(self, *arguments):
                 pass

@@ -1,8 +1,4 @@
-"""A Spotify on loopback, of 2021, of 2024 or of 2026: an invented catalogue, and faults on demand.
-
-`Spotify(...)` is what `loopback.serving` takes: ``with serving(Spotify(), *HOSTS) as (server,
-session)``.
-"""
+"""A Spotify on loopback, of 2021, 2024 or 2026: an invented catalogue, and faults on demand."""
 
 import base64
 import itertools
@@ -28,12 +24,7 @@ ERAS = {2021: (50, ()), 2024: (50, ("preview_url",)), 2026: (10, ("popularity", 
 
 @lru_cache
 def catalogue(n=1600, seed=0, years=YEARS):
-    """Track objects as of 2021: every tenth recording has a second release, with the same ISRC.
-
-    Returns
-    -------
-    tuple of dict
-    """
+    """Track objects as of 2021: every tenth recording has a second release, with the same ISRC."""
     rng, tracks = np.random.default_rng(seed), []
     for number in range(n):
         if number % 10 == 9:  # the recording before, once more
@@ -79,31 +70,12 @@ def after(number, fault):
     return lambda asked: fault if asked >= number else None
 
 
-def at_random(rate, seed=0, kinds=None):
-    """Each request fails with this probability; 429 comes only once, since it is slept."""
-    rng, kinds = np.random.default_rng(seed), list(kinds or RANDOM)
-    drawn = rng.choice([None, *kinds], p=[1 - rate, *[rate / len(kinds)] * len(kinds)], size=20_000)
-    slept = np.flatnonzero(drawn == "429")[1:]
-    drawn[slept] = "500"
-    return lambda number: drawn[number]
-
-
 class Spotify:
-    """Answers as Spotify does.
+    """Answers as Spotify does in an era; `happened` are the faults that came.
 
-    Parameters
-    ----------
-    tracks : sequence of dict, optional
-        By default `catalogue()`.
-    era : int
-        One of `ERAS`.
-    faults : dict of str to callable
-        By host: takes the number of the request to it, returns a name in `FAULTS`, a Reply, or
-        None. What happened is put down in `happened`.
-    clips : callable, optional
-        Takes a track id, returns bytes or a Reply.
-    expires_in, uses : int
-        Seconds that a token says it is good for, and searches that it really is.
+    `faults` are functions by host that take the number of the request to it and return a name in
+    `FAULTS`, a Reply or None; `clips` takes a track id and returns bytes or a Reply. A token says
+    that it is good for `expires_in` seconds, and is for so many `uses`.
     """
 
     def __init__(self, tracks=None, *, era=2021, faults=None, clips=None, expires_in=3600,
@@ -223,4 +195,3 @@ FAULTS = {
     "empty": _emptied,
     "redirect": lambda reply: Reply(302, b"", {"Location": "https://login.example.org/"}),
 }
-RANDOM = ["429", "500", "502", "503", "cut", "slow", "html", "no page", "empty"]

@@ -25,14 +25,13 @@ def get_tracks(source: str | Source, keep: Path | str | None = None,
     source : str or Source
         A name in `sources.base.SOURCES` ("synthetic", "fma", …), or such an object.
     keep : path-like, optional
-        Where a service's responses are kept, so that it need not be asked again.
+        As of `Source.tracks`.
     **options
         Of the source that is named: ``n`` and ``seed``, the ``path`` of a folder, …
 
     Returns
     -------
     pd.DataFrame
-        One row a track, the columns of the schema first.
 
     Examples
     --------
@@ -42,34 +41,32 @@ def get_tracks(source: str | Source, keep: Path | str | None = None,
     return _opened(source, options).tracks(keep)
 
 
+def _opened(source, options):
+    return source_class(source)(**options) if isinstance(source, str) else source
+
+
 def gather(source: str | Source, folder: Path | str, *, jobs: int | None = None,
            retry_rejected: bool = False, **options: Any) -> pd.DataFrame:
-    """Make a corpus: the tracks table, the cleaned one, and clips for that.
-
-    It can be stopped at any moment, and goes on where it was.
+    """Make a corpus: the tracks table, the cleaned one, and clips; a stopped call goes on.
 
     Parameters
     ----------
-    source : str or Source
-        As of `get_tracks`.
+    source, options
+        As of `get_tracks`; a source that is offline fetches no clips.
     folder : path-like
         The corpus to make, or to finish; one of a service may grow, by a larger ``n``.
     jobs, retry_rejected
         As of `download_previews`.
-    **options
-        As of `get_tracks`.
 
     Returns
     -------
     pd.DataFrame
-        The table as gathered. A source that is offline fetches no clips.
+        The table as gathered.
 
     Raises
     ------
     BadInput
         If `folder` holds a corpus of another source or with other settings.
-    TryLater
-        If a service asks to be left alone for a while; the same call goes on then.
     """
     folder, origin = Path(folder), _opened(source, options)
     if origin.path and origin.path.resolve() == folder.resolve():
@@ -89,18 +86,13 @@ def gather(source: str | Source, folder: Path | str, *, jobs: int | None = None,
     return tracks
 
 
-def _opened(source, options) -> Source:
-    return source_class(source)(**options) if isinstance(source, str) else source
-
-
 def open_corpus(corpus: Path | str = "synthetic", data: Path | str = "data") -> Path:
     """Return the folder of a corpus, gathered first where that is needed.
 
     Parameters
     ----------
     corpus : str or path-like
-        "synthetic" for the default one, else a folder: one that `gather` made, or any other one,
-        which is read through the `folder` source.
+        "synthetic" for the default one, else a folder; unless `gather` made it, it is a source.
     data : path-like
         Where corpora are kept.
 
@@ -123,24 +115,22 @@ def open_corpus(corpus: Path | str = "synthetic", data: Path | str = "data") -> 
     if not path.is_dir():
         raise BadInput(f"corpus {corpus}: no such folder; name one that holds tracks.csv, or "
                        "\"synthetic\"")
-    folder = data / path.resolve().name
-    gather("folder", folder, path=path)
-    return folder
+    gather("folder", data / path.resolve().name, path=path)
+    return data / path.resolve().name
 
 
 def report_folders(folder: Path | str) -> tuple[Path, Path]:
-    """Return where a report puts its figures and its results file.
+    """Return where a report on a corpus puts its figures and its results file.
 
     Parameters
     ----------
     folder : path-like
-        The corpus that it runs on.
 
     Returns
     -------
     images, results : Path
-        ``build/<corpus>``; with ``HIPHOP_COMMIT`` in the environment (``make report COMMIT=1``),
-        for the default corpus, ``images`` and ``notebooks/results``, which the README shows.
+        ``build/<corpus>``; for the default corpus with ``HIPHOP_COMMIT`` in the environment,
+        ``images`` and ``notebooks/results``, which the README shows.
     """
     name = Path(folder).resolve().name
     images = results = Path("build") / name

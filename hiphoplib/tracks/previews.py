@@ -21,13 +21,13 @@ OUTAGE = 20  # clips in a row that find a service not responding: it is down, or
 
 
 def clip_path(folder: Path | str, row: Clip) -> Path:
-    """Return where the clip of a row of the tracks table lies.
+    """Return where the clip of a row lies: its relative path stays, an address gives way to the id.
 
     Parameters
     ----------
     folder : path-like
+        The corpus.
     row : anything with ``id`` and ``preview_url``
-        A path relative to the corpus stays; the clip of an address is named after the id.
 
     Returns
     -------
@@ -58,17 +58,16 @@ def clip_path(folder: Path | str, row: Clip) -> Path:
 
 def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, *,
                       jobs: int | None = None, retry_rejected: bool = False) -> dict[str, str]:
-    """Fetch the clips that are not there yet.
+    """Fetch the clips that are not there yet; failures are put down in ``rejected.csv``.
 
     Parameters
     ----------
     tracks : pd.DataFrame
-        Rows without ``preview_url`` are left out.
     source : Source
     folder : path-like
-        Clips go to where `clip_path` says, failures to ``rejected.csv``.
+        The corpus.
     jobs : int, optional
-        Clips at a time; -1 takes every core. By default what the source says.
+        Clips at a time, -1 for one a core; by default what the source says.
     retry_rejected : bool
         Ask a service once more for clips that it did not hand out to an earlier run.
 
@@ -80,8 +79,7 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
     Raises
     ------
     TryLater
-        If the service asks for a pause, or `OUTAGE` clips in a row found it not responding. What
-        came is kept.
+        If the service asks for a pause, or is silent for `OUTAGE` clips in a row; what came stays.
     """
     rejected = read_rejected(folder)
     rejected = rejected[(rejected["stage"] == "previews") & (not retry_rejected)]
@@ -89,7 +87,6 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
                           source.remote)
     if todo:
         source.ready()
-    Path(folder).mkdir(parents=True, exist_ok=True)
     record_rejected(folder, "previews", missing)
     run: Callable = unordered if source.parallel == "processes" else _in_threads
     tasks = [(source, clip, path) for path, (clip, _) in todo.items()]
@@ -169,7 +166,7 @@ def clip_paths(tracks: pd.DataFrame, folder: Path | str) -> tuple[dict[str, str]
 
 
 def file_version(path: Path | str) -> tuple[int, int]:
-    """Return what tells a replaced clip, since those of one length and bit rate have one size.
+    """Return size and time of change of a file: clips of one length may have one size.
 
     Parameters
     ----------
@@ -178,7 +175,7 @@ def file_version(path: Path | str) -> tuple[int, int]:
     Returns
     -------
     bytes, ns : int
-        Size and time of change; 0 if the file is missing.
+        0 if the file is missing.
     """
     try:
         status = os.stat(path)

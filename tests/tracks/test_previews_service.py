@@ -18,11 +18,10 @@ HOST = "previews.test"
 
 
 class Service:
-    """Answers for clips: `faults` by id, a Reply or a list of them, else the clip."""
+    """Answers for clips: what `faults` says by id, else the clip."""
 
-    def __init__(self, clip, faults):
-        self.clip, self.faults, self.at_once, self.most = clip, faults, 0, 0
-        self.lock = threading.Lock()
+    def __init__(self, clip):
+        self.clip, self.at_once, self.most, self.lock = clip, 0, 0, threading.Lock()
 
     def __call__(self, request):
         with self.lock:
@@ -31,34 +30,26 @@ class Service:
         time.sleep(0.01)
         with self.lock:
             self.at_once -= 1
-            fault = self.faults.get(request.path.strip("/"))
-            if isinstance(fault, list):
-                fault = fault.pop(0) if fault else None
-        return fault or Reply(200, self.clip)
+        return self.faults.get(request.path.strip("/")) or Reply(200, self.clip)
 
 
 @pytest.fixture
-def service(tmp_path, noise, mp3, monkeypatch):
+def service(tmp_path, noise, mp3, hasty):
     """Function of a table size and faults: table, source, answers, and the server."""
-    monkeypatch.setattr(web, "PAUSE", 0.001)
-    clip, open_ones = mp3(noise(-20, 3.5)), []
+    answers = Service(mp3(noise(-20, 3.5)))
 
     def start(n, faults=(), scheme="https"):
-        answers = Service(clip, dict(faults))
-        running = serving(answers, HOST)
-        server, session = running.__enter__()
-        open_ones.append(running)
-        (tmp_path / "service").mkdir(exist_ok=True)
-        source = Folder(tmp_path / "service", session=session)
-        source.remote = True
+        answers.faults = dict(faults)
         tracks = normalise(pd.DataFrame({
             "id": [f"{i}" for i in range(n)], "popularity": 50, "track": "t", "artists": "a",
             "preview_url": [f"{scheme}://{HOST}/{i}" for i in range(n)]}))
         return tracks, source, answers, server
 
-    yield start
-    for running in open_ones:
-        running.__exit__(None, None, None)
+    with serving(answers, HOST) as (server, session):
+        (tmp_path / "service").mkdir()
+        source = Folder(tmp_path / "service", session=session)
+        source.remote = True
+        yield start
 
 
 def endless(clip):
@@ -91,16 +82,6 @@ def test_each_bad_preview_costs_its_row_and_says_why(tmp_path, service, noise, m
     assert there == ["10.mp3", "11.mp3", "9.mp3"]
     rejected = read_rejected(tmp_path / "corpus").set_index("id")
     assert rejected["reason"].to_dict() == missing
-
-
-def test_a_passing_failure_is_met_with_patience(tmp_path, service):
-    tracks, source, answers, server = service(4, {
-        "0": [Reply(429, b"", {"Retry-After": "1"})], "1": [Reply(500), Reply(502), Reply(503)],
-        "2": [Reply(200, bytes(100), length=5000, cut=100)]})
-    started = time.monotonic()
-    assert download_previews(tracks, source, tmp_path / "corpus") == {}
-    assert time.monotonic() - started >= 1  # as the service asked
-    assert len(server.log) == 4 + 5
 
 
 def test_a_service_that_said_no_is_asked_again_only_if_told(tmp_path, service):

@@ -2,8 +2,8 @@
 
 import re
 from abc import ABC, abstractmethod
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -13,12 +13,12 @@ from hiphoplib.errors import BadInput
 from hiphoplib.tracks.sources.web import Web
 from hiphoplib.tracks.table import normalise, read_tracks
 
-# name: module and class; a service's libraries are loaded only if that service is wanted
-SOURCES = {"synthetic": ("hiphoplib.tracks.synthetic.corpus", "Synthetic"),
-           "folder": ("hiphoplib.tracks.sources.base", "Folder"),
-           "fma": ("hiphoplib.tracks.sources.fma", "FMA"),
-           "spotify": ("hiphoplib.tracks.sources.spotify", "Spotify"),
-           "jamendo": ("hiphoplib.tracks.sources.jamendo", "Jamendo")}
+# a service's libraries are loaded only if that service is wanted
+SOURCES = {"synthetic": "hiphoplib.tracks.synthetic.corpus:Synthetic",
+           "folder": "hiphoplib.tracks.sources.base:Folder",
+           "fma": "hiphoplib.tracks.sources.fma:FMA",
+           "spotify": "hiphoplib.tracks.sources.spotify:Spotify",
+           "jamendo": "hiphoplib.tracks.sources.jamendo:Jamendo"}
 NO_LICENCE = "no licence given"
 NO_DERIVATIVES = "licence forbids derivatives"
 UNCLEAR = "licence unclear"
@@ -47,28 +47,16 @@ class Clip(NamedTuple):
 class Source(ABC):
     """Where tracks come from. A subclass has `_tracks`, `_clip` and what differs from this.
 
-    Attributes
-    ----------
-    name : str
-        As in `SOURCES`.
-    remote : bool
-        Whether it is a service, which is not asked again for clips that it did not hand out.
-    offline : bool
-        Whether it may ask for nothing, so that there are no clips.
-    parallel : str
-        How clips are fetched: in "threads", which wait, or in "processes", which compute.
-    at_once : int
-        How many of them at once; -1 for one a core.
-    path : Path or None
-        The folder that it reads, if it does.
+    Methods raise `BadInput`; `Unreachable` or `TryLater` if the service does not respond or asks
+    for a pause.
     """
 
-    name: str
-    remote = False
-    offline = False
-    parallel = "threads"
-    at_once = -1
-    path: Path | None = None
+    name: str  # as in `SOURCES`
+    remote = False  # a service, which is not asked again for clips that it did not hand out
+    offline = False  # whether it may ask for nothing, so that there are no clips
+    parallel = "threads"  # how clips are fetched: threads wait, "processes" compute
+    at_once = -1  # clips at a time; -1 for one a core
+    path: Path | None = None  # the folder that it reads, if it does
 
     @property
     @abstractmethod
@@ -76,7 +64,7 @@ class Source(ABC):
         """What tells a corpus of this source from another one; fits into JSON."""
 
     def tracks(self, keep: Path | str | None = None) -> pd.DataFrame:
-        """Return the tracks table.
+        """Return the tracks table, in the schema of `table.normalise`.
 
         Parameters
         ----------
@@ -86,35 +74,21 @@ class Source(ABC):
         Returns
         -------
         pd.DataFrame
-            As of `table.normalise`. ``withheld``, where it is there, says why a row may not be
-            trained on.
-
-        Raises
-        ------
-        BadInput, Unreachable, TryLater
-            If there are no such tracks, a row breaks the schema, or a service does not hand them
-            out, does not respond, or asks for a pause; what came is kept.
         """
         rows = self._tracks(Path(keep) if keep else None)
         rows["source"] = rows["source"].fillna(self.name) if "source" in rows else self.name
         return normalise(rows, where=f"source {self.name}")
 
     def preview(self, row: Clip) -> bytes:
-        """Return the clip of a row.
+        """Return the clip of a row, an audio file; of at most 30 s if the source is a service.
 
         Parameters
         ----------
-        row : anything with ``id`` and ``preview_url``
+        row : Clip
 
         Returns
         -------
         bytes
-            Of an audio file; of at most 30 s if the source is a service.
-
-        Raises
-        ------
-        BadInput, Unreachable, TryLater
-            If it is not to be had.
         """
         self.ready()
         return self._clip(row)
@@ -139,7 +113,6 @@ def source_class(name: str) -> type[Source]:
     Parameters
     ----------
     name : str
-        A key of `SOURCES`.
 
     Returns
     -------
@@ -148,25 +121,21 @@ def source_class(name: str) -> type[Source]:
     Raises
     ------
     BadInput
-        If no source has that name.
+        If `name` is no key of `SOURCES`.
     """
     if name not in SOURCES:
         raise BadInput(f"source {name!r}: there is none of that name; "
                        f"there are {', '.join(SOURCES)}")
-    module, class_name = SOURCES[name]
-    return getattr(import_module(module), class_name)
+    return resolve_name(SOURCES[name])
 
 
 def percentile_within(values: pd.Series, groups: pd.Series) -> pd.Series:
     """Return the share of its group that each value exceeds, with half of itself and its equals.
 
-    A track gains listens with every year that it is there; among those of its own year, the
-    number of listens tells how well it is liked.
-
     Parameters
     ----------
     values, groups : pd.Series
-        For instance listens and year, on one index; may be missing.
+        On one index.
 
     Returns
     -------
@@ -185,14 +154,12 @@ def percentile_within(values: pd.Series, groups: pd.Series) -> pd.Series:
 def withheld(licence: Any, *, no_derivatives: bool = False) -> str | None:
     """Return why a recording may not be trained on.
 
-    What is not understood is not allowed: a licence is needed to use a recording, not to refuse.
-
     Parameters
     ----------
     licence : str or missing
-        Its name, abbreviation or address, in any case.
+        Its name, abbreviation or address; what is not understood is not allowed.
     no_derivatives : bool
-        Take what forbids derivatives as well, for those who hold that a model is none.
+        Take what forbids derivatives as well.
 
     Returns
     -------

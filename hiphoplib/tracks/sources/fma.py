@@ -22,9 +22,9 @@ import pooch
 import requests
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
-from hiphoplib.io import progress
+from hiphoplib.io import naming, progress
 from hiphoplib.tracks.sources.base import Source, percentile_within, withheld
-from hiphoplib.tracks.sources.web import MAX_BYTES, Web, legible
+from hiphoplib.tracks.sources.web import AT_ONCE, MAX_BYTES, Web, legible
 
 METADATA_URL = "https://os.unil.cloud.switch.ch/fma/fma_metadata.zip"
 METADATA_SHA1 = "f0df49ffe5f2a6008d7dc83c6915b31835dfe733"
@@ -57,10 +57,8 @@ class FMA(Source):
     ----------
     genre : str
         As the archive spells it, in any case; its subgenres belong to it.
-    n : int
-        Tracks that may be trained on, the withheld ones not counted; more begin with the fewer.
-    seed : int
-        Another seed, other tracks.
+    n, seed : int
+        Tracks that may be trained on, more begin with the fewer; another seed, other tracks.
     zip, metadata : path-like, optional
         ``fma_large.zip`` and ``fma_metadata.zip``, where they are at hand.
     no_derivatives : bool
@@ -73,7 +71,7 @@ class FMA(Source):
         If a file that is named is missing, or is not the archive's.
     """
 
-    name, remote, at_once = "fma", True, 4
+    name, remote, at_once = "fma", True, AT_ONCE
 
     def __init__(self, genre: str = "Hip-Hop", n: int = 4000, seed: int = 0,
                  zip: Path | str | None = None, metadata: Path | str | None = None,
@@ -86,8 +84,9 @@ class FMA(Source):
             if path and not Path(path).exists():
                 raise BadInput(f"{path}: no such file; leave it out to use the archive's server")
         self.metadata, self.no_derivatives = metadata, bool(no_derivatives)
-        self.web = Web(session, at_once=self.at_once)
-        self._zip = _ClipZip(self.web, zip)
+        self.web, self._opening = Web(session), threading.Lock()
+        self._remote = not zip
+        self._archive = zip and _open_zip(zip, zip, "download it again, or leave --zip out")
 
     @property
     def settings(self):
@@ -95,19 +94,64 @@ class FMA(Source):
                 "no_derivatives": self.no_derivatives}
 
     def ready(self) -> None:
-        """Read the directory of the clips' zip, unless that is done."""
-        self._zip.open()
+        """Read the directory of the zip on its server, unless that is done.
+
+        Raises
+        ------
+        BadInput
+            If the server does not hand it out, or it is damaged.
+        """
+        with self._opening:
+            if self._archive:
+                return
+            try:
+                file = _RemoteFile(self.web)
+            except (Unreachable, TryLater):
+                raise
+            except BadInput as error:
+                raise BadInput(f"{error}; download it by other means and give it with --zip "
+                               "FILE") from None
+            archive = _open_zip(file, CLIPS_URL, "try again later, or give a whole copy with --zip "
+                                "FILE")
+            self._ends = sorted([archive.start_dir, *(i.header_offset for i in archive.infolist())])
+            self._archive = archive
 
     def _clip(self, row):
-        return self._zip.read(row.id)
+        track_id = row.id
+        name = f"fma_large/{track_id[:3]}/{track_id}.mp3"
+        if not _MEMBER.fullmatch(name):
+            raise BadInput(f"clip {track_id}: not an id of FMA, which has six digits; left out")
+        info = self._archive.NameToInfo.get(name)
+        if not info:
+            raise BadInput(f"clip {track_id}: not in fma_large.zip; left out")
+        if info.file_size > MAX_BYTES:  # what is fetched is limited already
+            raise BadInput(f"clip {track_id}: {info.file_size / 1e6:.0f} MB, at most "
+                           f"{MAX_BYTES / 1e6:.0f} MB are taken; left out")
+        for _ in range(2):  # it may have been damaged on the way
+            try:
+                return self._fetched(info) if self._remote else self._archive.read(info)
+            except BadInput:
+                raise
+            except _DAMAGED as error:
+                problem = _in_short(error)
+        raise BadInput(f"clip {track_id}: damaged in fma_large.zip ({problem}); left out")
+
+    def _fetched(self, info):
+        """Read a member of the remote zip: its bytes come whole, then they are unpacked."""
+        first, alone, archive = info.header_offset, copy.copy(info), copy.copy(self._archive)
+        end = self._ends[bisect.bisect_right(self._ends, first)]  # where the next one begins
+        _, content, _ = self.web.part(CLIPS_URL, first, end - 1)
+        archive.fp = io.BytesIO(content)
+        alone.header_offset = 0
+        return archive.read(alone)
 
     def _tracks(self, keep):
         catalogue, genres = _read_catalogue(self._metadata(keep))
         genre, mine = _of_genre(catalogue, genres, self.genre)
         mine = mine.sort_values("id", ignore_index=True)
         mine["popularity"] = percentile_within(mine["listens"], mine["uploaded_at"].dt.year)
-        mine["withheld"] = pd.Series([withheld(text, no_derivatives=self.no_derivatives)
-                                      for text in mine["licence"]], index=mine.index, dtype=object)
+        mine["withheld"] = [withheld(text, no_derivatives=self.no_derivatives)
+                            for text in mine["licence"]]
         mine = mine.iloc[np.random.default_rng(self.seed).permutation(len(mine))]
         usable = mine["withheld"].isna() & mine["popularity"].notna()
         chosen = mine[usable.cumsum() - usable < self.n].reset_index(drop=True)
@@ -122,10 +166,8 @@ class FMA(Source):
         path = Path(self.metadata or (keep or pooch.os_cache("hiphoplib")) / "fma_metadata.zip")
         # `pooch.retrieve` begins a stopped download anew, and leaves its first part behind
         if not self.metadata and not path.is_file():
-            try:
+            with naming(path):
                 self._download(path)
-            except OSError as error:  # a full disk does not say where it was met
-                raise OSError(error.errno, error.strerror, str(path)) from error
         sha1 = pooch.file_hash(str(path), alg="sha1")
         if sha1 == METADATA_SHA1:
             return path
@@ -156,20 +198,14 @@ class FMA(Source):
 
 def _read_catalogue(path):
     """Return the archive's tracks, in the types of the table, and its genres: title by id."""
-    name, genres = "fma_metadata/tracks.csv", None
     with zipfile.ZipFile(path) as archive:
-        if "fma_metadata/genres.csv" in archive.namelist():  # an excerpt may lack it
-            with archive.open("fma_metadata/genres.csv") as file:
-                genres = pd.read_csv(file, index_col="genre_id")["title"].astype(str)
-        with archive.open(name) as file:  # it has three header rows
+        with archive.open("fma_metadata/genres.csv") as file:
+            genres = pd.read_csv(file, index_col="genre_id")["title"].astype(str)
+        with archive.open("fma_metadata/tracks.csv") as file:  # it has three header rows
             header = pd.read_csv(file, header=None, nrows=2, dtype=str, keep_default_na=False)
         pairs = list(zip(*header.values))
-        lacking = [".".join(pair) for pair in _COLUMNS if pair not in pairs]
-        if lacking:
-            raise BadInput(f"{path}, {name}: no column {', '.join(lacking)}; it has to be the "
-                           "published fma_metadata.zip")
         names = {0: "id"} | {pairs.index(pair): column for pair, column in _COLUMNS.items()}
-        with archive.open(name) as file:
+        with archive.open("fma_metadata/tracks.csv") as file:
             tracks = pd.read_csv(file, header=None, skiprows=3, usecols=list(names), dtype=str,
                                  keep_default_na=False, na_values=[""])  # "NA" may be a name
     tracks = tracks.rename(columns=names)
@@ -179,83 +215,23 @@ def _read_catalogue(path):
         tracks[column] = pd.to_numeric(tracks[column], errors="coerce").astype(float)
     tracks["duration_ms"] = (1000 * tracks["duration_ms"]).where(tracks["duration_ms"] > 0)
     for column in ("uploaded_at", "release_date"):
-        iso = pd.to_datetime(tracks[column], format="ISO8601", errors="coerce")
-        tracks[column] = iso.fillna(  # "11/26/2008 1:44", as spreadsheets write it
-            pd.to_datetime(tracks[column], format="%m/%d/%Y %H:%M", errors="coerce"))
+        # ISO 8601, and "11/26/2008 1:44" in what passed through a spreadsheet
+        tracks[column] = pd.to_datetime(tracks[column], format="mixed", errors="coerce")
     tracks["album_type"] = tracks["album_type"].str.lower().replace("single tracks", "single")
-    for column in ("artists", "artist_ids"):
-        tracks[column] = pd.Series([None if pd.isna(cell) else [cell] for cell in tracks[column]],
-                                   index=tracks.index, dtype=object)
+    tracks["artists"] = [[name] for name in tracks["artists"]]  # one that begins with "[" as well
     return tracks, genres
 
 
 def _of_genre(tracks, genres, wanted):
     """Return the archive's spelling of a genre, and its tracks."""
-    titles = tracks["genre_top"].dropna().unique() if genres is None else genres
-    spelled = {title.casefold(): title for title in titles}
+    spelled = {title.casefold(): title for title in genres}
     if wanted.casefold() not in spelled:
         close = difflib.get_close_matches(wanted.casefold(), spelled, 5, 0.5)
         raise BadInput(f"genre {wanted!r}: FMA has none of that name; it has, for instance, "
                        + ", ".join(spelled[title] for title in close or sorted(spelled)[:12]))
     title = spelled[wanted.casefold()]
-    if genres is None:
-        return title, tracks[tracks["genre_top"] == title]
     ids = "|".join(str(number) for number in genres.index[genres == title])
     return title, tracks[tracks["genres_all"].str.contains(rf"\b(?:{ids})\b", na=False)]
-
-
-class _ClipZip:
-    """The clips in ``fma_large.zip``, at `path` or on its server; for several threads at a time."""
-
-    def __init__(self, web, path):
-        self._web, self._remote, self._opening = web, not path, threading.Lock()
-        self._archive = path and _open_zip(path, path, "download it again, or leave --zip out")
-
-    def open(self):
-        """Read the directory of the remote zip, unless that is done."""
-        with self._opening:
-            if self._archive:
-                return
-            try:
-                file = _RemoteFile(self._web)
-            except (Unreachable, TryLater):
-                raise
-            except BadInput as error:
-                raise BadInput(f"{error}; download it by other means and give it with --zip "
-                               "FILE") from None
-            archive = _open_zip(file, CLIPS_URL, "try again later, or give a whole copy with --zip "
-                                "FILE")
-            self._ends = sorted([archive.start_dir, *(i.header_offset for i in archive.infolist())])
-            self._archive = archive
-
-    def read(self, track_id):
-        """Return a clip; one that came damaged may have been damaged on the way."""
-        name = f"fma_large/{track_id[:3]}/{track_id}.mp3"
-        if not _MEMBER.fullmatch(name):
-            raise BadInput(f"clip {track_id}: not an id of FMA, which has six digits; left out")
-        if name not in self._archive.NameToInfo:
-            raise BadInput(f"clip {track_id}: not in fma_large.zip; left out")
-        info = self._archive.getinfo(name)
-        size = max(info.file_size, info.compress_size)
-        if size > MAX_BYTES:
-            raise BadInput(f"clip {track_id}: {size / 1e6:.0f} MB, at most {MAX_BYTES / 1e6:.0f} "
-                           "MB are taken; left out")
-        for _ in range(2):
-            try:
-                return self._fetched(info) if self._remote else self._archive.read(info)
-            except BadInput:
-                raise
-            except _DAMAGED as error:
-                problem = _in_short(error)
-        raise BadInput(f"clip {track_id}: damaged in fma_large.zip ({problem}); left out")
-
-    def _fetched(self, info):
-        """Read a member of the remote zip: its bytes come whole, then they are unpacked."""
-        first, alone, archive = info.header_offset, copy.copy(info), copy.copy(self._archive)
-        end = self._ends[bisect.bisect_right(self._ends, first)]  # where the next one begins
-        archive.fp = io.BytesIO(self._web.part(CLIPS_URL, first, end - 1).body)
-        alone.header_offset = 0
-        return archive.read(alone)
 
 
 class _RemoteFile:
@@ -279,11 +255,10 @@ class _RemoteFile:
             return self._tail[first - self._first:end - self._first]
         if not 0 <= first < end <= first + _DIRECTORY_MAX_BYTES:
             raise zipfile.BadZipFile(f"a part from byte {first} to {end}")
-        return self._web.part(CLIPS_URL, first, end - 1, max_bytes=_DIRECTORY_MAX_BYTES).body
+        return self._web.part(CLIPS_URL, first, end - 1, max_bytes=_DIRECTORY_MAX_BYTES)[1]
 
 
 def _open_zip(file, name, advice):
-    """Open a zip of clips."""
     try:
         archive = zipfile.ZipFile(file)
         if min((info.header_offset for info in archive.infolist()), default=0) < 0:

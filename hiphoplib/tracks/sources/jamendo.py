@@ -1,10 +1,10 @@
 """Jamendo: Creative Commons music, and how often each track was listened to.
 
-The service: https://developer.jamendo.com/v3.0/tracks, 35,000 requests a month, for uses that are
-not commercial. It needs a client id, which is free.
+https://developer.jamendo.com/v3.0/tracks: 35,000 requests a month with a client id, which is free,
+for uses that are not commercial.
 """
 
-import json
+import contextlib
 import re
 from collections.abc import Sequence
 from datetime import date
@@ -14,7 +14,7 @@ import requests
 from hiphoplib.audio.files import middle
 from hiphoplib.errors import BadInput, TryLater
 from hiphoplib.tracks.sources.base import percentile_within, withheld
-from hiphoplib.tracks.sources.search import Search, cached
+from hiphoplib.tracks.sources.search import Search
 from hiphoplib.tracks.sources.web import Transient, legible
 
 API = "https://api.jamendo.com/v3.0/tracks/"
@@ -35,33 +35,21 @@ class Jamendo(Search):
 
     Parameters
     ----------
-    n : int
-        Tracks that may be trained on and whose popularity and clip are known.
-    seed : int
-        Another seed, other tracks.
+    n, seed, years, offline, session
+        As of `Search`; by default the `YEARS` in which tracks went up.
     tag : str
         As Jamendo spells it: "hiphop", "rap".
-    years : (int, int), optional
-        First and last year in which they went up; `YEARS` if not given.
-    offline : bool
-        Make the table from cached responses, and ask for nothing.
     no_derivatives : bool
         Take tracks whose licence forbids derivatives like any other ones.
-    session : requests.Session, optional
-
-    Raises
-    ------
-    BadInput
-        If an option makes no sense.
     """
 
     name = "jamendo"
     advice = "a free one is to be had at https://devportal.jamendo.com"
 
     def __init__(self, n: int = 1000, seed: int = 0, tag: str = "hiphop",
-                 years: Sequence[int] | None = None, offline: bool = False,
+                 years: Sequence[int] = YEARS, offline: bool = False,
                  no_derivatives: bool = False, session: requests.Session | None = None):
-        super().__init__(n, seed, years or YEARS, offline, session)
+        super().__init__(n, seed, years, offline, session)
         self.tag, self.no_derivatives = tag.strip(), bool(no_derivatives)
         self.topic = f"tag {self.tag!r}"
         if not self.tag:
@@ -73,8 +61,7 @@ class Jamendo(Search):
                 "no_derivatives": self.no_derivatives}
 
     def _tracks(self, keep):
-        table = super()._tracks(keep)
-        table["listens"] = table["listens"].astype(float)
+        table = super()._tracks(keep).astype({"listens": float})
         return table.assign(
             popularity=percentile_within(table["listens"], table["release_date"].str[:4]),
             popularity_kind="Jamendo listens, percentile among the gathered tracks that went up in "
@@ -91,43 +78,42 @@ class Jamendo(Search):
         years = list(range(self.years[0], self.years[1] + 1))
         totals = {year: self._total(folder, year) for year in years}
         for year, offset in self._turns(years, totals, size=SIZE, end=_END):
-            page = self._page(folder, year, offset)
-            results = page.content["results"] if page else []
+            page = self._page(folder, year, offset, SIZE)
+            results = page["answer"]["results"] if page else []
             if page and not results:
                 totals[year] = min(totals[year], offset)  # fewer than announced
             for row in filter(None, map(self._row, results)):
-                yield {**row, "collected_at": page.asked_at}
+                yield {**row, "collected_at": page["asked_at"]}
 
     def _row(self, track):
         """Return a row from a track as the service describes it, None where it is none."""
-        track = self._dict(track)
-        track_id, artist = self._text(track.get("id")), self._text(track.get("artist_name"))
-        if (track.get("audiodownload_allowed") not in (True, "true") or not artist
+        track_id, artist, artist_id, name, album, licence = (
+            self._text(self._at(track, field)) for field in (
+                "id", "artist_name", "artist_id", "name", "album_name", "license_ccurl"))
+        if (self._at(track, "audiodownload_allowed") not in (True, "true") or not artist
                 or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", track_id or "")):
             return None
-        artist_id, seconds = self._text(track.get("artist_id")), self._number(track.get("duration"))
-        licence = self._text(track.get("license_ccurl"))
+        seconds = self._number(track.get("duration"))
         return {
-            "id": track_id, "track": self._text(track.get("name")), "artists": [artist],
-            "artist_ids": artist_id and [artist_id],
-            "album_name": self._text(track.get("album_name")),
+            "id": track_id, "track": name, "artists": [artist],
+            "artist_ids": artist_id and [artist_id], "album_name": album,
             "release_date": _day(track.get("releasedate")),
             "image": self._address(track.get("image")),
             "duration_ms": 1000 * seconds if seconds else None,
             "preview_url": self._address(track.get("audiodownload")),
             "licence": licence, "withheld": withheld(licence, no_derivatives=self.no_derivatives),
-            "listens": self._number(self._dict(track.get("stats")).get("rate_listened_total"))}
+            "listens": self._number(self._at(track, "stats", "rate_listened_total"))}
 
     def _total(self, folder, year):
         """Return how many entries a year has."""
         page = self._page(folder, year, offset=0, limit=1)
-        total = self._number(page and page.content["headers"].get("results_fullcount"))
+        total = self._number(page and page["answer"]["headers"].get("results_fullcount"))
         return _END if total is None else int(min(total, _END))
 
-    def _page(self, folder, year, offset, limit=None):
+    def _page(self, folder, year, offset, limit):
         """Return a cached response, or ask for it; None where nothing may be asked for."""
         query = {"datebetween": f"{year}-01-01_{year}-12-31",
-                 "offset": offset, "limit": limit or SIZE, "tags": self.tag,
+                 "offset": offset, "limit": limit, "tags": self.tag,
                  "type": "single albumtrack",  # without it, no singles
                  "order": "id",  # by default the most relevant first, and another order each time
                  "include": "musicinfo stats licenses", "fullcount": "true", "format": "json",
@@ -137,22 +123,18 @@ class Jamendo(Search):
             client_id, = self._credentials("JAMENDO_CLIENT_ID")
             return self.web.get(API, params={"client_id": client_id, **query}, parse=_response)
 
-        return cached(folder, query, None if self.offline else ask, _is_response)
+        return self._cached(folder, query, None if self.offline else ask, _is_response)
 
 
 def _response(body):
     """Return what came, if it is a response; the errors of this service come as HTTP 200."""
-    try:
-        content = json.loads(body.decode(errors="replace"))
-        headers = content["headers"]
-        status = headers["status"]
-    except (ValueError, TypeError, LookupError, RecursionError):
-        raise Transient("no response of this service came, but something else") from None
+    content = Jamendo._json(body)
+    status = Jamendo._at(content, "headers", "status")
     if isinstance(status, str) and status not in _SUCCESS:
-        raise _failure(headers.get("code"), headers.get("error_message"))
+        raise _failure(content["headers"].get("code"), content["headers"].get("error_message"))
     if status not in _SUCCESS or not _is_response(content):
-        raise Transient("a response without a list of tracks came")
-    warnings = str(headers.get("warnings") or "")
+        raise Transient("no list of tracks came, but something else")
+    warnings = str(content["headers"].get("warnings") or "")
     if not content["results"] and re.search("limit|quota", warnings, re.IGNORECASE):
         raise _failure(_RATE_LIMIT, warnings)
     return content
@@ -172,14 +154,12 @@ def _failure(code, message):
 
 
 def _is_response(content):
-    return (isinstance(content, dict) and isinstance(content.get("headers"), dict)
+    return (isinstance(Jamendo._at(content, "headers"), dict)
             and isinstance(content.get("results"), list))
 
 
 def _day(text):
     """Return the date on which a track went up, "2018-05-06"; None where it is none."""
-    try:
-        day = date.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return day.isoformat() if 1900 <= day.year <= 2200 else None  # pandas takes no others
+    with contextlib.suppress(TypeError, ValueError):
+        return date.fromisoformat(text).isoformat()
+    return None

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -19,63 +19,24 @@ import requests
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress, write_whole
 from hiphoplib.tracks.sources.base import Source
-from hiphoplib.tracks.sources.web import Web, conceal
-
-
-class Cached(NamedTuple):
-    """When a query was asked (ISO 8601, UTC), and the response."""
-
-    asked_at: str
-    content: dict
-
-
-def cached(folder: Path | str | None, query: dict, ask: Callable[[], dict] | None = None,
-           usable: Callable[[Any], bool] = bool) -> Cached | None:
-    """Return the response to a query, so that a table can be made again without asking.
-
-    Parameters
-    ----------
-    folder : path-like or None
-        Where responses are kept, one JSON file each; nowhere if None.
-    query : dict
-        Names the file; without credentials.
-    ask : callable, optional
-        Returns the response; called where no usable one is kept.
-    usable : callable
-        Whether the content of a file is a response.
-
-    Returns
-    -------
-    Cached or None
-        None if there is none, and nobody to ask.
-    """
-    path = Path(folder) / _file_name(query) if folder else None
-    if path:
-        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, LookupError):
-            page = json.loads(path.read_bytes())
-            if page["query"] == query and usable(page["answer"]):
-                return Cached(page["asked_at"], page["answer"])
-    if ask is None:
-        return None
-    response = Cached(datetime.now(UTC).isoformat(timespec="seconds"), ask())
-    if path:
-        page = {"query": query, "asked_at": response.asked_at, "answer": response.content}
-        # half a surrogate pair is no UTF-8, but Python's escape of it is JSON's as well
-        write_whole(path, json.dumps(page, ensure_ascii=False).encode(errors="backslashreplace"))
-    return response
-
-
-def _file_name(query):
-    """Return a name that people can read, and that differs for different queries."""
-    text = json.dumps(query, sort_keys=True, ensure_ascii=False)
-    words = re.sub(r"[^A-Za-z0-9.=-]+", "_", "_".join(f"{k}={query[k]}" for k in sorted(query)))
-    return f"{words[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+from hiphoplib.tracks.sources.web import AT_ONCE, Web, conceal
 
 
 class Search(Source):
-    """A source that finds its tracks by the search of a service, see `Jamendo` and `Spotify`."""
+    """A source that finds its tracks by the search of a service, see `Jamendo` and `Spotify`.
 
-    remote, at_once = True, 4
+    Parameters
+    ----------
+    n, seed : int
+        Tracks that can be used; another seed, other tracks.
+    years : (int, int)
+        First and last one.
+    offline : bool
+        Make the table from cached responses, and ask for nothing.
+    session : requests.Session, optional
+    """
+
+    remote, at_once = True, AT_ONCE
     advice: str  # where credentials are to be had
     topic: str  # what is searched for, to be shown
 
@@ -88,7 +49,7 @@ class Search(Source):
         if len(self.years) != 2 or not 1900 <= self.years[0] <= self.years[1] <= 2100:
             raise BadInput(f"{self.name}: years {', '.join(map(str, self.years))}; give the first "
                            "and the last one, such as 1990 and 2025")
-        self.offline, self.web = bool(offline), Web(session, at_once=self.at_once)
+        self.offline, self.web = bool(offline), Web(session)
 
     def _tracks(self, keep):
         rows: dict[str, dict] = {}
@@ -136,8 +97,7 @@ class Search(Source):
         """Yield cell and offset of each page: every cell in turn, its pages as the seed draws them.
 
         A search puts the popular first; pages from anywhere in it show the unpopular as well. The
-        caller fills in the `totals` of the cells as responses come. A page behind the end of its
-        cell brings nothing but that total, and the next one comes at once; none begins at `end`.
+        caller fills in `totals` as responses come; a page behind its cell's total ends no turn.
         """
         rng = np.random.default_rng(self.seed)
         order = [cells[i] for i in rng.permutation(len(cells))]
@@ -151,7 +111,41 @@ class Search(Source):
                     if offset < totals.get(cell, end):
                         break
 
+    @staticmethod
+    def _cached(folder: Path | None, query: dict, ask: Callable[[], dict] | None,
+                usable: Callable[[Any], bool]) -> dict | None:
+        """Return the "answer" to a query, kept in `folder` or asked for, and when it was asked."""
+        path = folder / _file_name(query) if folder else None
+        if path:
+            with contextlib.suppress(FileNotFoundError, ValueError, TypeError, LookupError):
+                page = json.loads(path.read_bytes())
+                if page["query"] == query and usable(page["answer"]) and "asked_at" in page:
+                    return page
+        if ask is None:
+            return None
+        page = {"query": query, "asked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "answer": ask()}
+        if path:
+            # half a surrogate pair is no UTF-8, but Python's escape of it is JSON's as well
+            write_whole(path, json.dumps(page, ensure_ascii=False).encode(
+                errors="backslashreplace"))
+        return page
+
     # Strangers write the responses: what is of another kind is None, and costs its field alone.
+
+    @staticmethod
+    def _json(body: bytes) -> Any:
+        try:
+            return json.loads(body.decode(errors="replace"))
+        except (ValueError, RecursionError):
+            return None
+
+    @staticmethod
+    def _at(value: Any, *keys: str) -> Any:
+        """Return what lies under these keys in dicts of dicts."""
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
 
     @staticmethod
     def _text(value: Any) -> str | None:
@@ -177,6 +171,9 @@ class Search(Source):
                 return address
         return None
 
-    @staticmethod
-    def _dict(value: Any) -> dict:
-        return value if isinstance(value, dict) else {}
+
+def _file_name(query):
+    """Return a name that people can read, and that differs for different queries."""
+    text = json.dumps(query, sort_keys=True, ensure_ascii=False)
+    words = re.sub(r"[^A-Za-z0-9.=-]+", "_", "_".join(f"{k}={query[k]}" for k in sorted(query)))
+    return f"{words[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"

@@ -1,7 +1,6 @@
 """Tracks of Spotify's search with Spotify's popularity, for those whom Spotify permits it."""
 
 import contextlib
-import json
 import os
 import re
 import string
@@ -14,7 +13,7 @@ from functools import partial
 import requests
 
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.tracks.sources.search import Search, cached
+from hiphoplib.tracks.sources.search import Search
 from hiphoplib.tracks.sources.web import MAX_WAIT, Transient, legible
 
 YEARS = (1990, 2025)
@@ -47,34 +46,22 @@ class Spotify(Search):
 
     Parameters
     ----------
-    n : int
-        Tracks to gather; fewer come if the search knows no more.
-    seed : int
-        Another seed, other pages.
+    n, seed, years, offline, session
+        As of `Search`; by default the `YEARS` of release.
     genre : str
         As Spotify's search names it.
-    years : (int, int), optional
-        First and last year of release, by default `YEARS`.
     permission : bool
-        That Spotify has permitted you to train on what it serves; the environment variable
-        ``HIPHOP_SPOTIFY_PERMISSION=yes`` says the same.
-    offline : bool
-        Make the table from cached responses, and ask for nothing.
-    session : requests.Session, optional
-
-    Raises
-    ------
-    BadInput
-        If an option makes no sense.
+        That Spotify has permitted you to train on what it serves, which the environment variable
+        ``HIPHOP_SPOTIFY_PERMISSION=yes`` says as well.
     """
 
     name = "spotify"
     advice = f"see {_DASHBOARD}"
 
     def __init__(self, n: int = 1000, *, seed: int = 0, genre: str = "hip-hop",
-                 years: Sequence[int] | None = None, permission: bool = False,
+                 years: Sequence[int] = YEARS, permission: bool = False,
                  offline: bool = False, session: requests.Session | None = None):
-        super().__init__(n, seed, years or YEARS, offline, session)
+        super().__init__(n, seed, years, offline, session)
         self.genre, self.permission = genre.strip(), permission
         self.topic = f"genre {self.genre!r}"
         if not self.genre or '"' in self.genre:
@@ -119,33 +106,34 @@ class Spotify(Search):
         known = {}
         for page in self._pages(folder):
             before = len(known)
-            for row in filter(None, map(self._row, _items(page.content) or [])):
+            for row in filter(None, map(self._row, _items(page["answer"]))):
                 known[row["id"]] = row
-                yield {**row, "collected_at": page.asked_at}
+                yield {**row, "collected_at": page["asked_at"]}
             if before < _ENOUGH <= len(known):
                 _check_fields(known.values())
 
     def _row(self, track):
         """Return a row from a track as the search describes it, None where it is none."""
-        track, text = self._dict(track), self._text
-        album, track_id = self._dict(track.get("album")), text(track.get("id")) or ""
-        artists = [artist for artist in _dicts(track.get("artists")) if text(artist.get("name"))]
+        at, text = self._at, self._text
+        track_id = text(at(track, "id")) or ""
+        artists = [artist for artist in _list(at(track, "artists")) if text(at(artist, "name"))]
         if not re.fullmatch(r"[A-Za-z0-9]{1,64}", track_id) or not artists:
             return None  # null, a local file, an episode
         artist_ids = [text(artist.get("id")) for artist in artists]
-        date, explicit = text(album.get("release_date")) or "", track.get("explicit")
-        preview_url = self._address(track.get("preview_url"))
+        explicit, preview_url = track.get("explicit"), self._address(track.get("preview_url"))
+        images = _list(at(track, "album", "images"))
         return {
             "id": track_id, "popularity": self._number(track.get("popularity"), 100),
             "track": text(track.get("name")), "artists": [text(a["name"]) for a in artists],
-            "album_name": text(album.get("name")), "album_type": text(album.get("album_type")),
-            "release_date": date if re.fullmatch(r"(1\d|2[01])\d\d(-\d\d){0,2}", date) else None,
-            "image": next((self._address(i.get("url")) for i in _dicts(album.get("images"))), None),
+            "album_name": text(at(track, "album", "name")),
+            "album_type": text(at(track, "album", "album_type")),
+            "release_date": text(at(track, "album", "release_date")),
+            "image": self._address(at(images[0], "url")) if images else None,
             "duration_ms": self._number(track.get("duration_ms"), 1e9) or None,
             # without the application's id, which Spotify puts behind it
             "preview_url": preview_url and re.sub(r"\?cid=[^&]*$", "", preview_url),
             "artist_ids": artist_ids if all(artist_ids) else None,
-            "isrc": text(self._dict(track.get("external_ids")).get("isrc")),
+            "isrc": text(at(track, "external_ids", "isrc")),
             "explicit": explicit if isinstance(explicit, bool) else None}
 
     def _pages(self, folder):
@@ -155,25 +143,25 @@ class Spotify(Search):
                  for letter in string.ascii_lowercase]
         genre = f'"{self.genre}"' if " " in self.genre else self.genre
         for size in _SIZES:  # of the size that is not asked for, what is cached counts as well
-            for (year, letter), offset in self._turns(cells, totals, size=size, end=_END):
-                query = {"q": f"genre:{genre} year:{year} track:{letter}", "type": "track",
+            for cell, offset in self._turns(cells, totals, size=size, end=_END):
+                query = {"q": f"genre:{genre} year:{cell[0]} track:{cell[1]}", "type": "track",
                          "limit": size, "offset": offset}
+                ask = partial(self._search, query) if asked[:1] == [size] else None
                 try:
-                    page = cached(folder, query, partial(self._search, query) if (
-                        asked[:1] == [size]) else None)
+                    page = self._cached(folder, query, ask, _is_page)
                 except _LimitRefused:
                     asked.remove(size)
                     if not asked:
                         raise
                     continue
-                if page is not None:
-                    cell = year, letter
-                    most[cell] = max(most.get(cell, 0), _total(page.content))
-                    if most[cell]:
-                        totals[cell] = most[cell]
-                    elif not _items(page.content):  # nothing here and behind, but perhaps before
-                        totals[cell] = min(totals.get(cell, _END), offset)
-                    yield page
+                if page is None:
+                    continue
+                most[cell] = max(most.get(cell, 0), _total(page["answer"]))
+                if most[cell]:
+                    totals[cell] = most[cell]
+                elif not _items(page["answer"]):  # nothing here and behind, but perhaps before
+                    totals[cell] = min(totals.get(cell, _END), offset)
+                yield page
 
     def _search(self, query):
         """Ask for a page; for an empty one that should not be, once more."""
@@ -217,11 +205,11 @@ class _TokenRefused(BadInput):
 
 def _refusal(wanted, status, body, error):
     """Return what a status means; Spotify's two services put their messages in their own way."""
-    content = _json(body)
-    problem, reason = content.get("error"), None
-    message = problem and f"{problem}: {content.get('error_description')}"
-    if isinstance(problem, dict):
-        message, reason = problem.get("message"), problem.get("reason")
+    content, at = Spotify._json(body), Spotify._at
+    problem = at(content, "error")
+    message, reason = at(problem, "message"), at(problem, "reason")
+    if problem and not isinstance(problem, dict):
+        message = f"{problem}: {at(content, 'error_description')}"
     if status == 429 and reason == "QUOTA_EXCEEDED":
         return Transient("the application's quota is used up (QUOTA_EXCEEDED)",
                          error.wait if error.wait > MAX_WAIT else _DAY)
@@ -243,45 +231,37 @@ def _refusal(wanted, status, body, error):
                                    f"see what {_DASHBOARD} says of the application, or gather fma"))
 
 
-def _json(body):
-    """Return the object that a body holds, an empty one where it holds none."""
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
 def _parsed_page(body):
-    page = _json(body)
-    if _items(page) is None:
+    page = Spotify._json(body)
+    if not _is_page(page):
         raise Transient("the response is no page of a search")
     return page
 
 
 def _parsed_token(body):
-    content = _json(body)
+    content = Spotify._json(body)
     with contextlib.suppress(ValueError, LookupError, TypeError):
         if re.fullmatch(r"[!-~]+", content["access_token"]):
             return content["access_token"], float(content["expires_in"])
     raise Transient("the response holds no access token")
 
 
-def _dicts(values):
-    return [value for value in values if isinstance(value, dict)] if (
-        isinstance(values, list)) else []
+def _list(value):
+    return value if isinstance(value, list) else []
+
+
+def _is_page(page):
+    return isinstance(_items(page), list)
 
 
 def _items(page):
-    """Return the tracks of a page, a list of whatever came; None where it is no page."""
-    tracks = page.get("tracks") if isinstance(page, dict) else None
-    items = tracks.get("items") if isinstance(tracks, dict) else None
-    return items if isinstance(items, list) else None
+    """Return the tracks of a page, a list of whatever came."""
+    return Spotify._at(page, "tracks", "items")
 
 
 def _total(page):
     """Return how many tracks the search finds; 0 where the page does not tell."""
-    total = page["tracks"].get("total") if _items(page) is not None else None
+    total = page["tracks"].get("total")
     return total if isinstance(total, int) else 0
 
 

@@ -1,20 +1,18 @@
 """Requests that are polite, patient where that helps, and bounded in size, time and trust.
 
-They raise `BadInput` if the service refuses, the response is too large, or an address is not
-https; `Unreachable` if no try brought a whole response; and `TryLater` if the service asks for a
-longer pause than `MAX_WAIT`.
+They raise `BadInput` where the service refuses, a response is too large or an address not https,
+`Unreachable` where no try brings a whole response, `TryLater` for a pause above `MAX_WAIT`.
 """
 
 import contextlib
-import email.utils
 import io
 import logging
 import re
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import requests
@@ -22,6 +20,7 @@ import urllib3
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 
+AT_ONCE = 4  # requests at a time
 MAX_BYTES = 20_000_000  # of a response; a preview has 0.4 MB, a whole track of Jamendo about 10
 MAX_REDIRECTS = 5
 MAX_SECONDS = 300  # from the first byte of a response's body to its last one
@@ -31,7 +30,7 @@ TIMEOUT = (10, 30)  # s to connect, and between two bytes
 TRIES = 6
 USER_AGENT = "hiphoplib (https://github.com/NicholasIndorf/HipHopPopularity)"
 
-_YEAR = 365 * 86400  # s; no clock overflows when this is added
+_retry = urllib3.Retry(retry_after_max=365 * 86400)  # no clock overflows when that is added
 _CUT = (requests.RequestException, urllib3.exceptions.HTTPError)
 _ENDS = ("Content-Length", "Transfer-Encoding")  # one of them tells where a body ends
 _secrets: set[str] = set()
@@ -45,38 +44,19 @@ class Transient(Exception):
         self.wait = wait
 
 
-class Part(NamedTuple):
-    """Where a part of a file begins, its bytes, and the size of the whole file."""
-
-    first: int
-    body: bytes
-    total: int
-
-
 class Web:
-    """A `requests.Session` with manners.
+    """A `requests.Session` with manners; `allow_http` is for addresses that are not https."""
 
-    Parameters
-    ----------
-    session : requests.Session, optional
-        Its adapters and proxies are used; its own retries are not needed.
-    allow_http : bool
-        Also take addresses that are not https, in the first place or by a redirect.
-    at_once : int
-        Requests at a time.
-    """
-
-    def __init__(self, session: requests.Session | None = None, *, allow_http: bool = False,
-                 at_once: int = 4):
+    def __init__(self, session: requests.Session | None = None, *, allow_http: bool = False):
         self.allow_http = allow_http
         self._session = session or requests.Session()
         self._session.max_redirects = MAX_REDIRECTS
-        self._slots, self._not_before = threading.BoundedSemaphore(at_once), 0.0
+        self._slots, self._not_before = threading.BoundedSemaphore(AT_ONCE), 0.0
 
     def get(self, url: str, *, parse: Callable[[bytes], Any] = bytes,
             refusal: Callable[[int, bytes, Exception], Exception] | None = None,
             **request: Any) -> Any:
-        """Return the body of a response, or what `parse` makes of it, without credentials.
+        """Return what `parse` makes of the body of a response, without credentials.
 
         Parameters
         ----------
@@ -92,14 +72,11 @@ class Web:
         -------
         bytes, or the result of `parse`
         """
-        def ask():
-            with self._open(url, refusal, **request) as response:
-                return _redact(parse(_body(response)))
-
-        return self._patiently(url, ask)
+        return self._patiently(url, lambda response: _redact(parse(_body(response, MAX_BYTES))),
+                               refusal, **request)
 
     def part(self, url: str, first: int, last: int | None = None, *,
-             max_bytes: int = MAX_BYTES) -> Part:
+             max_bytes: int = MAX_BYTES) -> tuple[int, bytes, int]:
         """Return a part of a file; `BadInput` also if the server cannot send parts.
 
         Parameters
@@ -108,34 +85,35 @@ class Web:
         first, last : int
             Its first and last byte, the latter at most; or minus the length of the file's end.
         max_bytes : int
-            More is an error.
 
         Returns
         -------
-        Part
+        first : int
+        part : bytes
+        total : int
+            Bytes of the whole file.
         """
-        def ask():
-            with self._open(url, headers={"Range": f"bytes={wanted}",
-                                          "Accept-Encoding": "identity"}) as response:
-                if "html" in response.headers.get("Content-Type", ""):
-                    raise Transient("a web page came instead of the file")
-                match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})",
-                                     response.headers.get("Content-Range", ""))
-                if not match:
-                    raise BadInput(f"{_host_path(url)}: the server cannot send parts of it, and "
-                                   f"the whole file has {_announced(response) / 2 ** 30:.3g} GiB")
-                start, total = map(int, match.groups())
-                body = _body(response, max_bytes)
+        def read(response):
+            if "html" in response.headers.get("Content-Type", ""):
+                raise Transient("a web page came instead of the file")
+            match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})",
+                                 response.headers.get("Content-Range", ""))
+            if not match:
+                raise BadInput(f"{_host_path(url)}: the server cannot send parts of it, and the "
+                               f"whole file has {_announced(response) / 2 ** 30:.3g} GiB")
+            start, total = map(int, match.groups())
+            body = _body(response, max_bytes)
             end = total if last is None else min(last + 1, total)
             if start != (max(total + first, 0) if first < 0 else first) or start + len(body) != end:
                 raise Transient("another part came than was asked for")
-            return Part(start, body, total)
+            return start, body, total
 
         wanted = f"{first}" if last is None else f"{first}-{last}"
-        return self._patiently(url, ask)
+        return self._patiently(url, read, headers={"Range": f"bytes={wanted}",
+                                                   "Accept-Encoding": "identity"})
 
     @contextlib.contextmanager
-    def _open(self, url, refusal=None, *, headers=None, **request):
+    def _open(self, url, refusal, *, headers=None, **request):
         """Yield a response whose body is not read yet; raise what a failure means."""
         headers = {"User-Agent": USER_AGENT, **(headers or {})}
         conceal(headers.get("Authorization", "").rpartition(" ")[2])
@@ -155,8 +133,9 @@ class Web:
         with response:
             if not 200 <= response.status_code < 300:
                 error = _failure(response)
-                raise refusal(response.status_code, _body(response), error) if (
-                    refusal and response.status_code < 500) else error
+                if refusal and response.status_code < 500:
+                    error = refusal(response.status_code, _body(response, MAX_BYTES), error)
+                raise error
             yield response
 
     def _check(self, url):
@@ -172,14 +151,15 @@ class Web:
             requests.PreparedRequest().prepare_url(target, None)  # raises where it is no address
             self._check(target)
 
-    def _patiently(self, url, ask):
-        """Return ``ask()``, repeated while it raises `Transient` or a connection fails."""
+    def _patiently(self, url, read, refusal=None, **request):
+        """Return ``read(response)``, asked for again where that may help."""
         for attempt in range(TRIES):
             with self._slots:
                 while (left := self._not_before - time.monotonic()) > 0:
                     time.sleep(left)  # and look again: another one may have been sent away
                 try:
-                    return ask()
+                    with self._open(url, refusal, **request) as response:
+                        return read(response)
                 except Transient as error:
                     problem, wait = str(error), error.wait
                 except _CUT as error:
@@ -196,9 +176,8 @@ class Web:
         raise Unreachable(f"{_host_path(url)}: {problem}, {TRIES} times; try again later")
 
 
-def _body(response, max_bytes=None):
+def _body(response, max_bytes):
     """Read a body, unless it is too large or comes too slowly."""
-    max_bytes = MAX_BYTES if max_bytes is None else max_bytes
     size, body, end = _announced(response), io.BytesIO(), time.monotonic() + MAX_SECONDS
     while size <= max_bytes:
         # `read1` comes back with whatever is there; others wait for all, however slowly it drips
@@ -232,13 +211,9 @@ def _failure(response):
 
 def _retry_after(headers, default=None):
     """Return the seconds that a Retry-After header asks for, at most a year."""
-    text = (headers.get("Retry-After") or "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text), _YEAR)
-    with contextlib.suppress(TypeError, ValueError, OverflowError):
-        at = email.utils.parsedate_to_datetime(text)
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return min(max(0.0, at.timestamp() - time.time()), _YEAR)
+    with contextlib.suppress(urllib3.exceptions.InvalidHeader, LookupError, ValueError,
+                             OverflowError):
+        return _retry.parse_retry_after(headers["Retry-After"])
     return default
 
 
@@ -277,8 +252,7 @@ def legible(text: str) -> str:
     str
         At most 200 characters on one line, without credentials and control characters.
     """
-    text = "".join(char if char.isprintable() else "?" for char in _redact(text))
-    return text.strip()[:200]
+    return "".join(char if char.isprintable() else "?" for char in _redact(text)).strip()[:200]
 
 
 def conceal(*secrets: str) -> None:

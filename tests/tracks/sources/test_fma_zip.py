@@ -1,10 +1,8 @@
 """FMA's clips: read out of a remote zip, whatever its server does, and out of one on disk."""
 
 import hashlib
-import zipfile
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
@@ -21,8 +19,9 @@ from tests.fma_server import (
     end_record,
     flipped,
     invented_clips,
-    other_zip,
     patched,
+    same_corpus,
+    zipped,
     zips,
 )
 from tests.loopback import Reply, ranged, serving
@@ -64,7 +63,6 @@ def published():
 def calm(tmp_path_factory):
     """Folder, archive and server of a run that nothing disturbed."""
     folder, archive = tmp_path_factory.mktemp("calm"), Archive(*zips())
-    archive.hold = 0.05
     with serving(archive, HOST) as (server, session):
         gather("fma", folder, n=N, session=session)
     return folder, archive, server
@@ -82,13 +80,6 @@ def audio(folder):
     return {path.stem: path.read_bytes() for path in (folder / "audio").iterdir()}
 
 
-def same(folder, other):
-    """Whether two corpora have the same table and clips, and nothing half done."""
-    pd.testing.assert_frame_equal(read_tracks(folder), read_tracks(other))
-    files = [{path.relative_to(corpus) for path in corpus.rglob("*")} for corpus in (folder, other)]
-    return audio(folder) == audio(other) and files[0] == files[1]
-
-
 def test_clips_are_those_of_the_zip_and_only_of_what_may_be_trained_on(calm, ids):
     assert audio(calm[0]) == {name: invented_clips()[name] for name in ids} and len(ids) == N
 
@@ -103,10 +94,6 @@ def test_no_more_is_read_than_the_clips_and_the_directory(calm, ids):
     assert asked.count(None) <= 3  # the directory, once for all threads
 
 
-def test_several_clips_are_asked_for_at_a_time_and_never_more(calm):
-    assert 1 < calm[1].busy <= fma.FMA.at_once
-
-
 def test_a_corpus_that_is_there_asks_for_nothing_and_grows_by_what_is_missing(calm, tmp_path, ids):
     archive = Archive(*zips())
     with serving(archive, HOST) as (_, session):
@@ -116,7 +103,7 @@ def test_a_corpus_that_is_there_asks_for_nothing_and_grows_by_what_is_missing(ca
         assert len(archive.requests) == seen
         gather("fma", tmp_path, n=N, session=session)
     asked = [name for name in archive.asked() if name]
-    assert sorted(asked) == sorted(ids) and same(tmp_path, calm[0])
+    assert sorted(asked) == sorted(ids) and same_corpus(tmp_path, calm[0])
     assert archive.asked(METADATA) == [None]
 
 
@@ -129,20 +116,10 @@ def test_passing_faults_leave_no_trace(calm, tmp_path, ids):
                              lambda request, content: ranged(request, content, cut=100)]
     with serving(archive, HOST) as (_, session):
         gather("fma", tmp_path, n=N, session=session)
-    assert same(tmp_path, calm[0]) and not any(archive.faults.values())
+    assert same_corpus(tmp_path, calm[0]) and not any(archive.faults.values())
     asked = archive.asked()
     for name, fault in zip(ids, [*PASSING, *["slow, but whole"] * N]):
         assert asked.count(name) == {"slow, but whole": 1, "429": 2, "garbled": 2}.get(fault, 4)
-
-
-def test_an_answer_that_does_not_come_is_asked_for_again(monkeypatch, ids):
-    monkeypatch.setattr(web, "TIMEOUT", (5, 0.5))
-    archive = Archive(*zips())
-    archive.faults[ids[0]] = [lambda request, content: ranged(request, content, delay=1)]
-    with serving(archive, HOST) as (_, session):
-        source = fma.FMA(session=session)
-        assert source.preview(Clip(ids[0], None)) == invented_clips()[ids[0]]
-    assert archive.asked().count(ids[0]) > 1
 
 
 def test_clips_that_are_not_to_be_had_cost_their_rows_and_say_why(calm, tmp_path, ids):
@@ -168,23 +145,6 @@ def test_clips_that_are_not_to_be_had_cost_their_rows_and_say_why(calm, tmp_path
         seen = len(archive.requests)
         gather("fma", tmp_path, n=N, session=session)  # they are not asked for again
         assert len(archive.requests) == seen
-
-
-def test_the_directory_is_parsed_once_not_once_a_clip(monkeypatch, ids):
-    opened = []
-
-    class Counted(zipfile.ZipFile):
-        def __init__(self, *arguments, **options):
-            opened.append(1)
-            super().__init__(*arguments, **options)
-
-    with serving(Archive(*zips()), HOST) as (_, session):
-        source = fma.FMA(session=session)
-        monkeypatch.setattr(zipfile, "ZipFile", Counted)
-        for name in ids[:3]:
-            source.ready()
-            assert source.preview(Clip(name, None)) == invented_clips()[name]
-    assert len(opened) == 1
 
 
 def test_a_directory_that_is_too_large_is_not_asked_for(monkeypatch):
@@ -232,20 +192,7 @@ def test_a_server_that_is_down_stops_the_run_and_another_run_finishes(calm, tmp_
         assert read_rejected(tmp_path).empty
         archive.faults.clear()
         gather("fma", tmp_path, n=N, session=session)
-    assert same(tmp_path, calm[0])
-
-
-def test_redirects_to_https_are_followed(calm, tmp_path):
-    archive = Archive(*zips())
-
-    def answer(request):
-        if request.host == HOST:
-            return Reply(302, headers={"Location": f"https://mirror.example{request.path}"})
-        return archive(request)
-
-    with serving(answer, HOST, "mirror.example") as (_, session):
-        gather("fma", tmp_path, n=N, session=session)
-    assert same(tmp_path, calm[0])
+    assert same_corpus(tmp_path, calm[0])
 
 
 DAMAGE = {
@@ -256,7 +203,7 @@ DAMAGE = {
     "a smaller directory": lambda content: end_record(content, size=9),
     "an offset outside": lambda content: end_record(content, offset=2 ** 31),
     "a size and an offset outside": lambda content: end_record(content, size=2 ** 31, offset=1),
-    "the wrong layout": lambda content: other_zip("fma_small/000/000002.mp3"),
+    "the wrong layout": lambda content: zipped({"fma_small/000/000002.mp3": "0"}),
     "no zip": lambda content: bytes(70_000),
     "nothing": lambda content: b"",
 }
@@ -285,7 +232,7 @@ def test_a_zip_at_hand_is_read_and_the_server_only_asked_for_metadata(calm, tmp_
     archive = Archive(*zips())
     with serving(archive, HOST) as (_, session):
         gather("fma", tmp_path / "corpus", n=N, zip=path, session=session)
-    assert same(tmp_path / "corpus", calm[0]) and archive.asked() == []
+    assert same_corpus(tmp_path / "corpus", calm[0]) and archive.asked() == []
     for there, said in (tmp_path / "nowhere.zip", "no such file"), (tmp_path, "not a zip"):
         with pytest.raises(BadInput, match=said):
             fma.FMA(zip=there)

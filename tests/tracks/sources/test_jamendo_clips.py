@@ -11,11 +11,7 @@ from hiphoplib.audio.files import encode, middle
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.previews import Clip
-from tests.jamendo_server import (
-    HOSTS,
-    Service,
-    usable,
-)
+from tests.jamendo_server import HOSTS, Service, usable
 
 
 def tones(sr, channels, *parts):
@@ -96,8 +92,6 @@ def test_a_clip_that_is_not_to_be_had_costs_one_row(jamendo):
     with pytest.raises(BadInput, match="^clip 7: 17 bytes that are not audio") as caught:
         source.preview(Clip("7", f"https://{HOSTS[1]}/download/track/7/mp31/"))
     assert not isinstance(caught.value, (TryLater, Unreachable))
-    with pytest.raises(BadInput, match="http address where https is wanted"):
-        source.preview(Clip("7", f"http://{HOSTS[1]}/download/track/7/mp31/"))
 
 
 def test_a_corpus_has_clips_of_what_may_be_trained_on_and_grows(jamendo, tmp_path):

@@ -7,25 +7,25 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hiphoplib.tracks.sources.jamendo import Jamendo
-from hiphoplib.tracks.sources.search import Cached, cached
+from hiphoplib.tracks.sources.search import Search
 
 QUERY = {"q": "genre:hip-hop year:1999 track:q", "type": "track", "limit": 50, "offset": 150}
 CELLS = [(year, letter) for year in (1999, 2000, 2001) for letter in "abcd"]
 
 
-def kept(folder, query=QUERY):
-    return cached(folder, query)
+def cached(folder, query=QUERY, ask=None):
+    return Search._cached(folder, query, ask, bool)
 
 
 def test_what_came_comes_back_without_asking_again(tmp_path):
-    assert kept(tmp_path) is None and kept(None) is None
+    assert cached(tmp_path) is None and cached(None) is None
     content = {"tracks": {"items": [None, {"name": "Beyoncé 漢 \ud83d half a pair", "n": 1.5}]}}
     first = cached(tmp_path, QUERY, lambda: content)
-    assert kept(tmp_path) == first == Cached(first.asked_at, content)
-    assert kept(tmp_path, dict(reversed(QUERY.items()))) == first
+    assert cached(tmp_path) == first and first["answer"] == content
+    assert cached(tmp_path, dict(reversed(QUERY.items()))) == first
     assert cached(tmp_path, QUERY, pytest.fail) == first
     assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
-    asked_at = datetime.fromisoformat(first.asked_at)
+    asked_at = datetime.fromisoformat(first["asked_at"])
     assert asked_at.utcoffset() == timedelta(0)
     assert abs(datetime.now(UTC) - asked_at) < timedelta(minutes=1)
 
@@ -42,7 +42,7 @@ def test_two_queries_never_share_a_response(tmp_path):
     assert all(len(path.name) < 200 and path.name.isascii() for path in files)
     assert list(tmp_path.iterdir()) == [pages]  # nothing beside the folder
     for number, query in enumerate(queries):
-        assert cached(pages, query).content == {"number": number}
+        assert cached(pages, query)["answer"] == {"number": number}
 
 
 OTHER = json.dumps({"query": {**QUERY, "offset": 0}, "asked_at": "", "answer": {"a": 1}})
@@ -59,9 +59,9 @@ def test_a_damaged_response_is_asked_for_again(tmp_path, content):
     path.with_name(f"{path.name}.part").write_bytes(b"half")  # of a run that was killed
     for damaged in (content, path.read_bytes()[:-9]):
         path.write_bytes(damaged)
-        assert kept(tmp_path) is None
-        assert cached(tmp_path, QUERY, lambda: {"a": 2}) == kept(tmp_path)
-        assert kept(tmp_path).content == {"a": 2}
+        assert cached(tmp_path) is None
+        assert cached(tmp_path, QUERY, lambda: {"a": 2}) == cached(tmp_path)
+        assert cached(tmp_path)["answer"] == {"a": 2}
     assert [each for each in tmp_path.iterdir() if each.suffix != ".part"] == [path]
 
 

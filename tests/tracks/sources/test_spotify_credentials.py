@@ -11,17 +11,7 @@ from hiphoplib.tracks.sources.spotify import Spotify
 from tests import spotify_server
 from tests.loopback import serving
 from tests.spotify_gathering import ALWAYS, refused
-from tests.spotify_server import (
-    ACCOUNTS,
-    API,
-    CLIENT_ID,
-    HOSTS,
-    SECRET,
-    YEARS,
-    after,
-    at,
-    error,
-)
+from tests.spotify_server import ACCOUNTS, API, CLIENT_ID, HOSTS, SECRET, YEARS, after, at, error
 
 pytestmark = pytest.mark.usefixtures("spotify")
 

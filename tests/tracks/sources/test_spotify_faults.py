@@ -9,18 +9,10 @@ from urllib3.util import Retry
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import get_tracks
-from hiphoplib.tracks.sources import web
 from hiphoplib.tracks.sources.spotify import Spotify
 from tests import spotify_server
 from tests.loopback import Reply, serving
-from tests.spotify_gathering import (
-    ALWAYS,
-    gather,
-    refused,
-    same,
-    searches,
-    undisturbed,
-)
+from tests.spotify_gathering import ALWAYS, gather, refused, same, searches, undisturbed
 from tests.spotify_server import ACCOUNTS, API, HOSTS, YEARS, after, at, error, page
 
 pytestmark = pytest.mark.usefixtures("spotify")
@@ -130,20 +122,6 @@ def test_what_cannot_be_survived_is_said_in_one_line(tmp_path, host, fault, kind
     assert all(word in said for word in words), said
     assert len(service.happened) <= 6
     assert not list(tmp_path.rglob("*.json"))
-
-
-@pytest.mark.parametrize("host", [API, ACCOUNTS])
-def test_a_service_that_does_not_answer_in_time_is_named(monkeypatch, host):
-    monkeypatch.setattr(web, "TIMEOUT", (0.05, 0.05))
-    monkeypatch.setattr(web, "TRIES", 2)
-    service = spotify_server.Spotify(faults={host: after(ALWAYS, Reply(200, b"", delay=0.15))})
-    assert refused(service, Unreachable).startswith(host)
-
-
-def test_an_endless_answer_is_not_taken(monkeypatch):
-    monkeypatch.setattr(web, "MAX_BYTES", 100_000)
-    service = spotify_server.Spotify(faults={API: after(ALWAYS, page(["x" * 200_000]))})
-    assert "are taken" in refused(service)
 
 
 def test_a_quota_without_a_time_stops_as_well():

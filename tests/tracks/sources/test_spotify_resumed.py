@@ -40,30 +40,6 @@ def test_a_quota_says_when_to_go_on_and_going_on_loses_nothing(tmp_path):
     assert not before & set(searches(server))
 
 
-@pytest.fixture
-def ctrl_c():
-    """What Ctrl-C does by default; a job in the background ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_interrupted_it_goes_on(tmp_path, ctrl_c):
-    service = spotify_server.Spotify()
-
-    def interrupting(request):
-        if len(server.requests) == 15:
-            os.kill(os.getpid(), signal.SIGINT)
-        return service(request)
-
-    with serving(interrupting, *HOSTS) as (server, session), pytest.raises(KeyboardInterrupt):
-        Spotify(300, years=YEARS, permission=True, session=session).tracks(tmp_path)
-    before = Counter(searches(server))
-    tracks, server = gather(spotify_server.Spotify(), keep=tmp_path, n=300)
-    same(tracks, undisturbed(300))
-    assert len(set(before) & set(searches(server))) <= 1  # the page that was on its way
-
-
 CHILD = textwrap.dedent("""
     import sys
     from hiphoplib.tracks.sources.spotify import Spotify
@@ -115,17 +91,6 @@ def test_offline_the_table_is_made_again(tmp_path, monkeypatch, capsys):
         source.preview(Clip("x", f"https://{CLIPS}/mp3-preview/x"))
     with pytest.raises(BadInput, match="no responses with tracks.*without --offline"):
         get_tracks(Spotify(120, **options), tmp_path / "elsewhere")
-
-
-def test_offline_a_damaged_page_costs_that_page(tmp_path):
-    years = 2016, 2017
-    gather(spotify_server.Spotify(), keep=tmp_path, n=200, years=years)
-    whole = get_tracks(Spotify(900, years=years, offline=True), tmp_path)
-    files = sorted((tmp_path / "pages").iterdir())
-    damaged = next(path for path in files if len(path.read_text()) > 10_000)
-    damaged.write_text(damaged.read_text()[:5000])
-    left = get_tracks(Spotify(900, years=years, offline=True), tmp_path)
-    assert len(whole) - 50 <= len(left) < len(whole) and set(left["id"]) < set(whole["id"])
 
 
 def test_pages_of_the_size_that_the_server_allows(tmp_path):
