@@ -25,7 +25,6 @@ def clip_features(y: np.ndarray, sr: int) -> np.ndarray:
     Parameters
     ----------
     y : np.ndarray [shape=(samples,)]
-        One channel.
     sr : int
         In Hz.
 

@@ -43,7 +43,7 @@ def windows(y: np.ndarray, sr: int) -> np.ndarray:
     Parameters
     ----------
     y : np.ndarray [shape=(samples,)]
-        At least 3 s, one channel.
+        At least 3 s.
     sr : int
         In Hz.
 
@@ -79,10 +79,7 @@ def summaries(clip: np.ndarray) -> np.ndarray:
 
 @cache
 def _tagger():
-    """The network with its weights, from windows [shape=(n, 187, 96)] to a dict of `PARTS`.
-
-    Its layers are named as in the authors' checkpoint.
-    """
+    """The network, from windows to a dict of `PARTS`; layers are named as in the checkpoint."""
     from hiphoplib.keras_backend import keras, tf
 
     layers = keras.layers

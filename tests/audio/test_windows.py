@@ -13,7 +13,7 @@ import soundfile as sf
 from hiphoplib.audio import windows as songs
 from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
-from hiphoplib.audio.windows import find_songs, read_windows, stretch, windows_or_reason
+from hiphoplib.audio.windows import _read_windows, find_songs, stretch, windows_or_reason
 from hiphoplib.errors import BadInput
 
 SR = 22_050
@@ -64,7 +64,7 @@ def tune(noise):
 
 
 def test_every_format_is_read_alike(tune, mp3, tmp_path):
-    song = {suffix: read_windows(sound(content, suffix, tmp_path), QUICK)
+    song = {suffix: _read_windows(sound(content, suffix, tmp_path), QUICK)
              for suffix, content in every_format(tune, SR, mp3).items()}
     exact = song[".wav"]
     assert exact.starts.tolist() == [0, 5, 10, 15, 20]
@@ -83,7 +83,7 @@ def test_a_window_is_what_the_pipeline_makes_of_that_clip(tune, tmp_path, grid):
     path = sound(written(tune, SR, ".wav", subtype="FLOAT"), ".wav", tmp_path)
     clip = sound(written(tune[10 * SR: 40 * SR], SR, ".wav", subtype="FLOAT"), ".wav", tmp_path,
                  "clip")
-    window = read_windows(path, grid).S_db[2]
+    window = _read_windows(path, grid).S_db[2]
     expected = mel_spectrogram(*read_clip(clip), grid).astype(np.float16)
     assert np.abs(window.astype(float) - expected.astype(float)).max() < 0.1
 
@@ -109,22 +109,22 @@ def test_a_part_is_cut_where_it_lies(tune, tmp_path):
                                                    (192_000, 2, "FLOAT"), (44_100, 6, "PCM_16")])
 def test_what_a_studio_exports_is_read(noise, tmp_path, sr, channels, subtype):
     y = noise(-20, seconds=32, sr=sr, channels=channels)
-    song = read_windows(sound(written(y, sr, ".wav", subtype=subtype), ".wav", tmp_path), QUICK)
+    song = _read_windows(sound(written(y, sr, ".wav", subtype=subtype), ".wav", tmp_path), QUICK)
     assert song.starts.tolist() == [0] and np.isfinite(song.S_db).all()
 
 
 def test_silent_windows_are_left_out(noise, tmp_path):
     y = noise(-20, seconds=120, sr=8000)
     y[20 * 8000: 80 * 8000] = 0
-    song = read_windows(sound(written(y, 8000, ".wav"), ".wav", tmp_path), QUICK)
+    song = _read_windows(sound(written(y, 8000, ".wav"), ".wav", tmp_path), QUICK)
     assert not {20, 25, 30, 35, 40, 45, 50} & set(song.starts)
     assert {15, 55, 90} <= set(song.starts)
 
 
 def test_a_short_song_is_one_window_and_says_so(noise, tmp_path):
-    song = read_windows(sound(written(noise(-20, 20), SR, ".wav"), ".wav", tmp_path), QUICK)
+    song = _read_windows(sound(written(noise(-20, 20), SR, ".wav"), ".wav", tmp_path), QUICK)
     assert song.starts.tolist() == [0] and "Only 20 s long" in song.note
-    nearly = read_windows(sound(written(noise(-20, 29.98), SR, ".wav"), ".wav", tmp_path), QUICK)
+    nearly = _read_windows(sound(written(noise(-20, 29.98), SR, ".wav"), ".wav", tmp_path), QUICK)
     assert nearly.note == ""  # as most clips of services are
 
 
@@ -134,7 +134,7 @@ def test_two_hours_are_song_at_larger_steps_in_little_memory(noise, tmp_path):
         for _ in range(120):
             mix.write(part)
     tracemalloc.start()
-    song = read_windows(path, QUICK)
+    song = _read_windows(path, QUICK)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert song.seconds == 7200 and len(song.starts) <= songs.MAX_WINDOWS
@@ -229,7 +229,7 @@ def test_no_file_stays_open(tune, tmp_path, mp3):
         path = sound(content, suffix, tmp_path)
         gc.collect()
         before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-        read_windows(path, QUICK)
+        _read_windows(path, QUICK)
         _, _, blocks = songs._open(path)
         next(blocks)
         blocks.close()
