@@ -139,11 +139,11 @@ class Synthetic(Source):
 
     def _clip(self, row):
         """The clip of a row, bytes of an mp3 (a few are none, as in real data)."""
-        name = row["id"] if isinstance(row, (dict, pd.Series)) else row.id
-        if name not in _corpus(self.n, self.seed):
-            raise BadInput(f"clip {name}: the synthetic corpus of {self.n} rows has none of that "
+        rows = _corpus(self.n, self.seed)
+        if row.id not in rows:
+            raise BadInput(f"clip {row.id}: the synthetic corpus of {self.n} rows has none of that "
                            "id; gather again")
-        behind = _corpus(self.n, self.seed)[name][1]
+        behind = rows[row.id][1]
         clip, sr = behind["clip"], SR
         if clip in NO_AUDIO:
             return NO_AUDIO[clip]
@@ -215,7 +215,6 @@ def _popularity_scale():
 
 
 def _draw_year(rng):
-    """A release year."""
     low, high, _ = YEARS[rng.choice(len(YEARS), p=[share for *_, share in YEARS])]
     return int(rng.integers(low, high + 1))
 
@@ -273,19 +272,17 @@ class Artist:
     def _releases(self, number):
         """All releases of recording `number`, the main one first: table rows without an id.
 
-        With each comes, as a dict, what no column says: recipe, fame, latent popularity of the
-        main release and its audible part, number of releases.
+        With each comes, as a dict, what no column says.
         """
         rng, recipe, song = self.rng, self.recipe(), self._song(30 * self.k + number)
         audible = sum(WEIGHTS[name] * _audible_value(name, z) for name, z in recipe.causes.items())
         audible *= (AUDIBLE / sum(w * w for w in WEIGHTS.values())) ** 0.5
         rest = (1 - AUDIBLE - FAME) ** 0.5 * rng.standard_normal()
         latent = audible + FAME ** 0.5 * self.fame + rest
-        count = 1
-        if rng.random() < RERELEASED[0]:
-            count += 1 + rng.choice(5, p=RERELEASED[1])
+        more = rng.choice(5, p=RERELEASED[1]) + 1 if rng.random() < RERELEASED[0] else 0
+        count = 1 + int(more)
         behind = {"recipe": recipe, "fame": self.fame, "latent": latent, "audible": audible,
-                  "releases": int(count), "clip": "whole"}
+                  "releases": count, "clip": "whole"}
         rows = [{**song, **self._release(song, again=i > 0)} for i in range(count)]
         for i, row in enumerate(rows):
             lost = rng.exponential(0.6) + 0.1 if i else 0.0

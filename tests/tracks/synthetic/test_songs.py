@@ -99,7 +99,7 @@ def test_songs_are_by_one_artist_and_in_tempos_of_their_own():
 def test_parts_differ_in_their_causes(number):
     form = [part for part in songs.parts(SEED, number) if part.role != "gap"]
     for cause in (name for name, what in CAUSES.items() if what["kind"] != "structure"):
-        values = [part.recipe.cause(cause) for part in form]
+        values = [part.recipe.causes[cause] for part in form]
         assert np.ptp(values) > 2 and np.abs(values).max() < 3, cause
         # one part has the most, from which they fall on both sides
         best = int(np.argmax(values))
@@ -110,14 +110,14 @@ def test_parts_differ_in_their_causes(number):
 def test_what_a_part_has_more_of_is_heard_there(whole):
     y, form = whole
     verses = [part for part in form if part.role == "verse"]
-    verses.sort(key=lambda part: part.recipe.cause("low_end"))
+    verses.sort(key=lambda part: part.recipe.causes["low_end"])
     bass = butter(4, [30, 120], "bandpass", fs=SR, output="sos")
     high = butter(4, [6000, 11000], "bandpass", fs=SR, output="sos")
     shares = []
     for part in (verses[0], verses[-1]):
         heard = y[:, slice(*part.samples)].mean(axis=0)
         shares.append(np.std(sosfiltfilt(bass, heard)) / np.std(sosfiltfilt(high, heard)))
-    wanted = 5 * np.diff([part.recipe.cause("low_end") for part in (verses[0], verses[-1])])[0]
+    wanted = 5 * np.diff([part.recipe.causes["low_end"] for part in (verses[0], verses[-1])])[0]
     assert 20 * np.log10(shares[1] / shares[0]) == pytest.approx(wanted, abs=3)
 
 
@@ -134,7 +134,7 @@ def test_joins_lie_on_one_grid_of_beats(monkeypatch):
     """Beats that are one impulse on every quarter make a song with one on every quarter."""
     def impulses(recipe):
         line, y = recipe.timeline, np.zeros((2, N + 1), dtype=np.float32)
-        at = np.array([line.at(quarter / 4) for quarter in range(4 * line.marks[-1])])
+        at = np.array([line.at(quarter / 4) for quarter in range(4 * line.spans["end"][1])])
         y[:, at[(at >= 0) & (at < N)]] = 1
         return y
 
@@ -189,7 +189,7 @@ def test_beats_that_do_not_fit_are_joined_without_a_click(monkeypatch):
     hz, level = 50.0, 0.5
 
     def tone(recipe):
-        phase = 7.0 * recipe.take + 3.0 * recipe.cause("low_end")
+        phase = 7.0 * recipe.take + 3.0 * recipe.causes["low_end"]
         y = level * np.sin(2 * np.pi * hz * np.arange(N + 1) / SR + phase)
         return np.stack([y, -y]).astype(np.float32)
 
@@ -225,7 +225,7 @@ def test_a_riser_swells_from_its_first_bar_to_its_last(monkeypatch):
     assert len(risers) > 9
     for seed, part in risers[:10]:
         (start, _), line = part.samples, part.recipe.timeline
-        y, first = songs._song(seed, 1)[0], line.span("gap")[0]
+        y, first = songs._song(seed, 1)[0], line.spans["gap"][0]
         assert y[start + line.bar] / y[start] == pytest.approx((first + 2) / (first + 1), rel=1e-3)
 
 
