@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from hiphoplib.evaluation.evaluate import read_results
-from hiphoplib.tracks.describe import MAX_TRACKS, MIN_TRACKS, artist_share, describe, years_table
+from hiphoplib.tracks.describe import MAX_TRACKS, MIN_TRACKS, _artist_share, describe, years_table
 from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.table import normalise
 from tests.paths import ROOT
@@ -61,17 +61,17 @@ def test_the_artists_share_is_found_again(share):
     artist = pd.Series(rng.integers(0, 1500, 6000))
     popularity = pd.Series(share ** 0.5 * rng.normal(size=1500)[artist]
                            + (1 - share) ** 0.5 * rng.normal(size=6000))
-    assert artist_share(popularity, artist) == pytest.approx(share, abs=0.03)
-    assert artist_share(50 + 7 * popularity, artist) == pytest.approx(
-        artist_share(popularity, artist))
+    assert _artist_share(popularity, artist) == pytest.approx(share, abs=0.03)
+    assert _artist_share(50 + 7 * popularity, artist) == pytest.approx(
+        _artist_share(popularity, artist))
 
 
 def test_the_artists_share_where_all_or_nothing_is_the_artists():
     artist = pd.Series(["a", "a", "b", "b", "b", "c"])
-    assert artist_share(artist.map({"a": 1.0, "b": 5.0, "c": 9.0}), artist) == 1
-    assert artist_share(pd.Series([1.0, 2, 3]), pd.Series(["a", "b", "c"])) is None
-    assert artist_share(pd.Series([3.0] * 6), artist) is None
-    assert artist_share(pd.Series([1.0, 2, 3]), pd.Series(["a", "a", "a"])) is None
+    assert _artist_share(artist.map({"a": 1.0, "b": 5.0, "c": 9.0}), artist) == 1
+    assert _artist_share(pd.Series([1.0, 2, 3]), pd.Series(["a", "b", "c"])) is None
+    assert _artist_share(pd.Series([3.0] * 6), artist) is None
+    assert _artist_share(pd.Series([1.0, 2, 3]), pd.Series(["a", "a", "a"])) is None
 
 
 def test_an_empty_table_can_be_described():
