@@ -1,7 +1,7 @@
 """Features of tracks in tables: of their clips, kept on disk, and of their metadata."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,7 +47,6 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
     Parameters
     ----------
     tracks : pd.DataFrame
-        The tracks table.
     folder : path-like
         The corpus; the table is kept in ``features-<kind>.npz`` there, after every 200 clips.
     kind : {"handcrafted", "musicnn"}
@@ -105,16 +104,13 @@ def make_available(tracks: pd.DataFrame, folder: Path | str, kinds: Sequence[str
     Parameters
     ----------
     tracks, folder, jobs
-        The tracks table, the corpus, and how many processes read the clips.
+        As of `make_features`.
     kinds : sequence of str
-        Keys of `FEATURES`.
 
     Returns
     -------
-    tables : dict of str to pd.DataFrame
-        By kind, what `make_features` returns.
-    missing : dict of str to str
-        Why the other kinds cannot be computed.
+    tables, missing : dict of str to pd.DataFrame, dict of str to str
+        What `make_features` returns, by kind; why the other kinds cannot be computed.
     """
     tables, missing = {}, {}
     for kind in kinds:
@@ -131,7 +127,6 @@ def read_features(folder: Path | str, kind: str) -> pd.DataFrame:
     Parameters
     ----------
     folder : path-like
-        The corpus.
     kind : {"handcrafted", "musicnn"}
 
     Returns
@@ -162,13 +157,11 @@ def _described(extract, summarise, path):
 
 def _load(path, way):
     """Table of a file, pd.DataFrame indexed by `INDEX`; None without one, or of another version."""
-    try:
+    with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile):  # none, or a damaged one
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as table:
             if table["version"] == way.version and table["values"].shape[1] == len(way.names):
                 clips = pd.DataFrame({name: table[name] for name in INDEX})
                 return pd.DataFrame(table["values"], pd.MultiIndex.from_frame(clips), way.names)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none, or a damaged one
-        pass
     return None
 
 

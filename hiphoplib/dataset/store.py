@@ -39,9 +39,8 @@ class MelStore:
     Parameters
     ----------
     folder : path-like
-        The corpus, for example ``data/synthetic``.
+        The corpus.
     grid : MelGrid
-        Which of its stores.
 
     Attributes
     ----------
@@ -49,7 +48,7 @@ class MelStore:
         The store.
     grid : MelGrid
     ids : pd.Index
-        Ids of the clips that could be used, in the order of the tracks table.
+        Clips that could be used, in the order of the tracks table.
 
     Raises
     ------
@@ -189,7 +188,7 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
     Parameters
     ----------
     tracks : pd.DataFrame
-        The tracks table; rows without `preview_url` are left out.
+        Rows without `preview_url` are left out.
     folder : path-like
         The corpus; the store is written to ``mels-<grid>`` in it, and what could not be used to
         ``rejected.csv``, which is at most a second old at any moment.
@@ -210,8 +209,7 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
         If no clip can be used, if there is a store on another grid or of another version (it
         stays as it is), or if the workers or the cluster cannot do the work.
     OSError
-        Names the file that could not be written, for instance where the disk is full. What is
-        done stays done.
+        Names the file that could not be written; what is done stays done.
     """
     folder, store = Path(folder), Path(folder) / f"mels-{grid.name}"
     paths, reasons = clip_paths(tracks, folder)

@@ -178,7 +178,7 @@ def table_path(folder: Path | str) -> Path:
     BadInput
         If there is no such corpus.
     """
-    for path in (Path(folder) / "tracks.parquet", Path(folder) / "tracks.csv"):
+    for path in (Path(folder) / name for name in ("tracks.parquet", "tracks.csv")):
         if path.is_file():
             return path
     raise BadInput(f"{folder}: no corpus there (no tracks.parquet or tracks.csv); make one "
@@ -206,8 +206,8 @@ def read_tracks(folder: Path | str) -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
             as_text = dict.fromkeys([*TEXTS, *ADDED, *LISTS, "release_date"], str)
-            tracks = pd.read_csv(path, dtype=as_text, keep_default_na=False,
-                                 na_values=[""])  # "NA" may be a name
+            # "NA" may be a name
+            tracks = pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=[""])
         else:
             tracks = pd.read_parquet(path)
     except (ValueError, OSError) as error:
@@ -223,25 +223,20 @@ def write_tracks(tracks: pd.DataFrame, folder: Path | str) -> None:
     ----------
     tracks : pd.DataFrame
     folder : path-like
-        The corpus.
     """
     write_whole(Path(folder) / "tracks.parquet", partial(tracks.to_parquet, index=False))
 
 
 def record_rejected(folder: Path | str, stage: str, reasons: Mapping[str, str]) -> None:
-    """List in ``rejected.csv`` what a stage could not use.
-
-    The file is complete at any moment, so that a stage may call this after every failure with
-    all of them so far.
+    """List in ``rejected.csv`` what a stage could not use; the file is complete at any moment.
 
     Parameters
     ----------
     folder : path-like
-        The corpus.
     stage : str
         "previews" or "mels"; the stage's earlier rows are replaced.
     reasons : dict of str to str
-        Reason by track id.
+        By track id.
     """
     path = Path(folder) / "rejected.csv"
     kept = [row for row in _rows(path) if row[1] != stage]
@@ -257,7 +252,6 @@ def read_rejected(folder: Path | str) -> pd.DataFrame:
     Parameters
     ----------
     folder : path-like
-        The corpus.
 
     Returns
     -------
