@@ -19,7 +19,6 @@ from hiphoplib.parallel import DIED, jobs_that_fit, unordered
 from hiphoplib.tracks.previews import clip_paths, file_version
 
 SAVE = 200  # clips between two writings of the table
-SECONDS = 30.0
 NETWORK_BYTES = 1_500_000_000  # of a worker with the tagger
 INDEX = ["id", "bytes", "modified"]  # a replaced clip differs in the last two
 
@@ -65,12 +64,13 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
     """
     folder, way = Path(folder), FEATURES[kind]
     paths, _ = clip_paths(tracks, folder)
-    clips = pd.MultiIndex.from_frame(pd.DataFrame(
-        [(track_id, *file_version(path)) for track_id, path in paths.items()], columns=INDEX))
+    clips = pd.DataFrame([(track_id, *file_version(path)) for track_id, path in paths.items()],
+                         columns=INDEX)
+    columns = {name: clips[name].to_numpy(str if name == "id" else None) for name in INDEX}
     file, ordered = folder / f"features-{kind}.npz", list(paths.values())
     stored = _load(file, way)
     values = (np.full((len(clips), len(way.names)), np.nan, np.float32) if stored is None
-              else stored.reindex(clips).to_numpy(copy=True))
+              else stored.reindex(pd.MultiIndex.from_frame(clips)).to_numpy(copy=True))
     todo = np.flatnonzero(np.isnan(values[:, 0]))
     here = None
     if todo.size and way.summarise:
@@ -87,14 +87,11 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
             if result is not DIED and result is not None:
                 values[todo[number]] = here(result) if here else result
             if done % SAVE == 0 or done == len(todo):
-                columns = {name: clips.get_level_values(name).to_numpy() for name in INDEX[1:]}
-                write_whole(file, partial(
-                    np.savez, version=way.version, values=values,
-                    id=clips.get_level_values("id").to_numpy(str), **columns))
+                write_whole(file, partial(np.savez, version=way.version, values=values, **columns))
     if np.isnan(values[:, 0]).all():
         raise BadInput(f"{folder}: none of {len(clips)} clips could be read; "
                        "see rejected.csv there")
-    return pd.DataFrame(values, clips.droplevel(INDEX[1:]), way.names)
+    return pd.DataFrame(values, pd.Index(clips["id"]), way.names)
 
 
 def make_available(tracks: pd.DataFrame, folder: Path | str, kinds: Sequence[str] = tuple(FEATURES),
@@ -149,7 +146,7 @@ def read_features(folder: Path | str, kind: str) -> pd.DataFrame:
 def _described(extract, summarise, path):
     """What a worker makes of a clip; None if it cannot be read, for which `mels` gives a reason."""
     try:
-        result = extract(*read_clip(path, SECONDS))
+        result = extract(*read_clip(path))
     except BadInput:
         return None
     return summarise(result) if summarise else result

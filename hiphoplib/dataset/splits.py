@@ -57,10 +57,12 @@ def default_folds(n: int) -> int:
     Parameters
     ----------
     n : int
+        Tracks.
 
     Returns
     -------
     int
+        0 for one split.
     """
     return next((folds for size, folds in FOLDS.items() if n < size), 0)
 
@@ -72,6 +74,7 @@ def split_tracks(tracks: pd.DataFrame, by: str = "artist", folds: int = 0,
     Parameters
     ----------
     tracks : pd.DataFrame
+        A cleaned tracks table, one row a recording.
     by : {"artist", "time", "random"}
         Artists kept whole; the newest tracks in the test set, and those before them in the
         validation set; or neither.
@@ -181,6 +184,7 @@ def label_popular(popularity: pd.Series, train: np.ndarray) -> tuple[pd.Series, 
     Parameters
     ----------
     popularity : pd.Series, 0-100
+        Of all tracks.
     train : array-like of bool [shape=(tracks,)]
         Which of them are in the training set.
 
@@ -189,7 +193,8 @@ def label_popular(popularity: pd.Series, train: np.ndarray) -> tuple[pd.Series, 
     popular : pd.Series of int
         1 where the popularity is at least the threshold.
     threshold : float
-        The median, or the next higher value where the median is the lowest.
+        The median; the next higher value where so many tracks share the lowest one that it is the
+        median.
 
     Raises
     ------

@@ -34,18 +34,12 @@ SAVE_SECONDS = 1.0  # between two writings of rejected.csv
 
 
 class MelStore:
-    """The spectrograms of a corpus, of which only those that are asked for are read.
-
-    Parameters
-    ----------
-    folder : path-like
-        The corpus.
-    grid : MelGrid
+    """The spectrograms of a corpus on a grid, of which only those that are asked for are read.
 
     Attributes
     ----------
     folder : Path
-        The store.
+        Of the store, in the corpus.
     grid : MelGrid
     ids : pd.Index
         Clips that could be used, in the order of the tracks table.
@@ -73,9 +67,6 @@ class MelStore:
 
     def __len__(self):
         return len(self.ids)
-
-    def __contains__(self, track_id):
-        return track_id in self._row
 
     def _read(self, ids):
         """Spectrograms as they are stored, np.ndarray [shape=(n, n_mels, frames)], float16."""
@@ -107,12 +98,11 @@ class MelStore:
         return self._read(ids).astype(np.float32)
 
     def checksum(self, ids: Sequence[str]) -> int:
-        """Return the CRC-32 of the spectrograms of some tracks.
+        """Return the CRC-32 of the spectrograms of some tracks, in that order.
 
         Parameters
         ----------
         ids : sequence of str
-            In another order it is another one.
 
         Returns
         -------

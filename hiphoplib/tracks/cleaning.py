@@ -85,10 +85,10 @@ def clean_tracks(tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     ([['a', 70.0, 2]], [3, 2, 1, 1])
     """
     withheld = tracks.get("withheld", pd.Series(None, tracks.index, dtype=object))
-    left, free = [("rows gathered", len(tracks))], tracks[withheld.isna()]
+    left = [("rows gathered", len(tracks))]
     for reason, rows in sorted(withheld.value_counts().items(), key=lambda item: (-item[1], item)):
         left.append((reason, left[-1][1] - rows))
-    best = _best_releases(free)
+    best = _best_releases(tracks[withheld.isna()])
     known = best[best["popularity"].notna()]
     clean = known[known["preview_url"].notna()].reset_index(drop=True)
     clean["flag"] = pd.Series(map(_flag, clean["track"], clean["album_name"], clean["artists"]),

@@ -52,8 +52,9 @@ def _artist_share(popularity, artist):
 def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Compute the intraclass correlation of groups of unequal size, under many weightings.
 
-    That of a one-way analysis of variance: 0 if the values of a group are as different as any, 1
-    if they are all alike; slightly below 0 may come by chance.
+    That of a one-way analysis of variance (Donner, "A review of inference procedures for the
+    intraclass correlation coefficient", International Statistical Review 54(1), 1986): 0 if the
+    values of a group are as different as any, 1 if they are alike; below 0 by chance.
 
     Parameters
     ----------
@@ -67,11 +68,6 @@ def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> n
     -------
     np.ndarray [shape=(resamples,)]
         NaN where a resample has one group, no group of two, or its values are all one.
-
-    References
-    ----------
-    Donner, A. (1986): "A review of inference procedures for the intraclass correlation
-    coefficient in the one-way random effects model", International Statistical Review 54(1).
 
     Examples
     --------

@@ -112,10 +112,8 @@ class Synthetic(Source):
 
     Parameters
     ----------
-    n : int
-        Rows of the table.
-    seed : int
-        Another seed, another corpus.
+    n, seed : int
+        Rows of the table; another seed, another corpus.
     """
 
     name = "synthetic"

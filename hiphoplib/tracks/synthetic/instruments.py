@@ -98,15 +98,15 @@ def _hat(rng, decay):
     return (y * np.exp(-t / decay) * np.minimum(1, (t[-1] - t) / 0.01)).astype(np.float32)
 
 
-def _bass(notes, step, n, glide=0.07):
-    """An 808 that glides from note to note in `glide` s: below about 125 Hz, and the grit above.
+def _bass(notes, step, n):
+    """An 808 that glides from note to note: what is below about 125 Hz, and the grit above.
 
     `notes` are (start and length in sixteenths, frequency in Hz); `step` and `n` are samples.
     """
     times, pitch, env_times, env = [], [], [], []
     for start, length, f in notes:
         a, b = start * step, (start + length) * step - 0.012 * SR
-        times += [a + glide * SR, b]
+        times += [a + 0.07 * SR, b]
         pitch += [f, f]
         env_times += [a, a + 0.006 * SR, b, b + 0.011 * SR]
         env += [0, 1, np.exp(-(b - a) / SR / 0.9), 0]
@@ -332,15 +332,6 @@ def _add_voice(mix, recipe, line):
             _place(mix, double, line.at(bar + step / 16), 0.9 * level)
 
 
-def _master(mix, recipe):
-    """Tilt, level and soft clip, in place; the level takes most of the mix's own level away."""
-    tilted = mix[:, 1:] + np.float32(-recipe.tilt) * mix[:, :-1]
-    tilted *= np.float32(1 / (1 + abs(recipe.tilt)))
-    rms = np.sqrt(np.mean(np.square(tilted[:, ::4]))) + 1e-9
-    tilted *= _decibels(recipe.level_db) * np.float32((0.14 / rms) ** 0.75 / 0.14)
-    return np.tanh(tilted, out=tilted)
-
-
 def render(recipe: Recipe) -> np.ndarray:
     """Render a beat.
 
@@ -366,4 +357,9 @@ def render(recipe: Recipe) -> np.ndarray:
         swell = np.float32(0.25 + 0.75 * t / ((b - a) / SR)) ** 1.5
         noise = _noise(recipe.rng("riser"), (b - a) / SR, 2000, 6000, 3)
         _place(mix, noise * swell, a, 0.26)
-    return _master(mix, recipe)
+    # the master: tilt, a level that takes most of the mix's own one away, soft clip
+    tilted = mix[:, 1:] + np.float32(-recipe.tilt) * mix[:, :-1]
+    tilted *= np.float32(1 / (1 + abs(recipe.tilt)))
+    rms = np.sqrt(np.mean(np.square(tilted[:, ::4]))) + 1e-9
+    tilted *= _decibels(recipe.level_db) * np.float32((0.14 / rms) ** 0.75 / 0.14)
+    return np.tanh(tilted, out=tilted)
