@@ -17,19 +17,17 @@ MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_00
 
 
 def read_clip(path: Path | str, seconds: float = 30.0) -> tuple[np.ndarray, int]:
-    """Decode the beginning of an audio file to one channel.
+    """Decode the first seconds of an audio file to one channel, the mean of all.
 
     Parameters
     ----------
     path : path-like
         Anything that libsndfile reads: mp3, wav, flac, ogg.
     seconds : float > 0
-        How much to read at most.
 
     Returns
     -------
     y : np.ndarray [shape=(samples,)], float32
-        The mean of the channels.
     sr : int
         The file's own sampling rate, in Hz.
 
@@ -74,13 +72,12 @@ def _decoded(file, seconds, middle=False):
 
 
 def check_audio(content: bytes, name: str) -> None:
-    """Raise where a file is no audio, which its beginning shows.
+    """Raise where a file is no audio, which its beginning shows; the error calls it `name`.
 
     Parameters
     ----------
     content : bytes
     name : str
-        What an error calls it.
 
     Raises
     ------
@@ -99,6 +96,7 @@ def middle(content: bytes, seconds: float = 30.0, name: str = "recording") -> by
     """Return the middle of a recording as an mp3 of 96 kbit/s; all of it if it is shorter.
 
     Intro and end say little about a track, and services do not cut their previews there either.
+    Channels and sampling rate stay.
 
     Parameters
     ----------
@@ -106,12 +104,10 @@ def middle(content: bytes, seconds: float = 30.0, name: str = "recording") -> by
         Of a file that libsndfile reads, mono or stereo, of 8 to 48 kHz; only the part is decoded.
     seconds : float > 0
     name : str
-        What an error calls it.
 
     Returns
     -------
     bytes
-        With the recording's own channels and sampling rate.
 
     Raises
     ------

@@ -62,9 +62,8 @@ def mel_spectrogram(y: np.ndarray, sr: int, grid: MelGrid = QUICK) -> np.ndarray
     Parameters
     ----------
     y : np.ndarray [shape=(samples,)]
-        One channel, full scale at 1.
-    sr : int > 0
-        Its sampling rate, in Hz.
+        Full scale at 1.
+    sr : int > 0, in Hz
     grid : MelGrid
 
     Returns
@@ -109,12 +108,12 @@ def clip_to_mel(task: tuple[Path, MelGrid, int]) -> tuple[np.ndarray | None, str
     Parameters
     ----------
     task : tuple of Path, MelGrid and int
-        The clip, and the `STORE_VERSION` of the store that is made.
+        The last is the `STORE_VERSION` of the store that is made.
 
     Returns
     -------
     tuple of np.ndarray [shape=(n_mels, frames)], float16, or None; str or None; bool
-        In dB, in the store's precision; why not; whether this machine sees such a file.
+        In dB; why not; whether this machine sees such a file.
 
     Raises
     ------

@@ -44,8 +44,7 @@ def windows(y: np.ndarray, sr: int) -> np.ndarray:
     ----------
     y : np.ndarray [shape=(samples,)]
         At least 3 s.
-    sr : int
-        In Hz.
+    sr : int, in Hz
 
     Returns
     -------
@@ -60,17 +59,15 @@ def windows(y: np.ndarray, sr: int) -> np.ndarray:
 
 
 def summaries(clip: np.ndarray) -> np.ndarray:
-    """Return the tagger's outputs for a clip, summarised over its windows.
+    """Return mean and standard deviation of all outputs of the tagger over a clip's windows.
 
     Parameters
     ----------
     clip : np.ndarray [shape=(windows, 187, 96)]
-        As `windows` returns it.
 
     Returns
     -------
     np.ndarray [shape=(len(SUMMARIES),)], float32
-        Mean over the windows of all outputs of the network, then the standard deviation.
     """
     outputs = _tagger().predict_on_batch(clip)  # several clips at once are no faster
     outputs = np.concatenate([outputs[part] for part in PARTS], axis=1)

@@ -33,7 +33,7 @@ class Windows:
     starts: np.ndarray  # [shape=(n_windows,)], in s
     S_db: np.ndarray  # [shape=(n_windows, n_mels, frames)], float16, in dB, as in a mel store
     seconds: float  # length of the song
-    note: str = ""  # what the reader should know of how it was read; empty for most
+    note: str  # what the reader should know of how it was read; empty for most
 
 
 def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
@@ -46,10 +46,8 @@ def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
 
     Returns
     -------
-    songs : list of Path
-        By their suffix; whether they hold audio shows when they are decoded.
-    others : list of str
-        Hidden files are left out.
+    songs, others : list of Path, list of str
+        Told apart by their suffix; hidden files are in neither.
 
     Raises
     ------
@@ -147,15 +145,13 @@ def stretch(path: Path | str, start: float, seconds: float) -> tuple[np.ndarray,
     Parameters
     ----------
     path : path-like
-    start, seconds : float
-        In s.
+    start, seconds : float, in s
 
     Returns
     -------
     y : np.ndarray [shape=(samples,)], float32
         The mean of the channels.
-    sr : int
-        In Hz.
+    sr : int, in Hz
     """
     sr, _, blocks = _open(path)
     _, y = next(_stretches(blocks, 1, int(seconds * sr), int(start * sr)), (0, np.empty(0)))

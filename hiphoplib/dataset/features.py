@@ -30,13 +30,12 @@ class FeatureKind:
     version: int  # of that way: a table of another one is made anew
     names: Sequence[str]  # of the features
     extract: Callable  # from samples and their rate to an array; a worker runs it
-    # from that to the features, by a network: a worker runs it, or this process if there is a GPU
+    # from that to the features, by the tagger: a worker runs it, or this process if there is a GPU
     summarise: Callable | None = None
-    ready: Callable = lambda: None  # raises where something is missing that `summarise` needs
 
 
 FEATURES = {"handcrafted": FeatureKind(1, NAMES, clip_features),
-            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries, weights)}
+            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries)}
 
 
 def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
@@ -47,10 +46,10 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
     ----------
     tracks : pd.DataFrame
     folder : path-like
-        The corpus; the table is kept in ``features-<kind>.npz`` there, after every 200 clips.
+        The table is kept in ``features-<kind>.npz`` there, after every 200 clips.
     kind : {"handcrafted", "musicnn"}
     jobs : int
-        Processes that read the clips; -1 takes every core.
+        Processes; -1 takes every core.
 
     Returns
     -------
@@ -76,7 +75,7 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
     if todo.size and way.summarise:
         from hiphoplib.keras_backend import HAS_GPU
 
-        way.ready()
+        weights()
         jobs = jobs_that_fit(jobs, NETWORK_BYTES, len(todo))
         here = way.summarise if HAS_GPU else None
     results = unordered(partial(_described, way.extract, None if here else way.summarise),
@@ -107,7 +106,7 @@ def make_available(tracks: pd.DataFrame, folder: Path | str, kinds: Sequence[str
     Returns
     -------
     tables, missing : dict of str to pd.DataFrame, dict of str to str
-        What `make_features` returns, by kind; why the other kinds cannot be computed.
+        By kind; why the others cannot be computed.
     """
     tables, missing = {}, {}
     for kind in kinds:
@@ -181,16 +180,15 @@ def metadata_features(tracks: pd.DataFrame) -> pd.DataFrame:
     dates = tracks["release_date"]
     turn = 2 * np.pi * (dates.dt.day_of_year - 1) / 365.25
     kind = tracks["album_type"].astype("object").str.lower()
-    known = kind.notna()
     before = dates.groupby(tracks["artists"].str[0]).rank(method="min") - 1
     return pd.DataFrame({
         "days": (dates.max() - dates).dt.days.astype(float),
         "month_sin": np.sin(turn), "month_cos": np.cos(turn),
         "friday": (dates.dt.day_of_week == 4).where(dates.notna()).astype(float),
         "duration": tracks["duration_ms"] / 1000,
-        "explicit": tracks["explicit"].astype("boolean").astype("Float64").astype(float),
-        "single": (kind == "single").where(known).astype(float),
-        "album": (kind == "album").where(known).astype(float),
+        "explicit": tracks["explicit"].astype("Float64").astype(float),
+        "single": (kind == "single").where(kind.notna()).astype(float),
+        "album": (kind == "album").where(kind.notna()).astype(float),
         "guests": tracks["artists"].str.len().astype(float) - 1,
         "out": np.log2(1 + before.where(dates.notna())),
     }, index=tracks.index)

@@ -180,14 +180,14 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
     tracks : pd.DataFrame
         Rows without `preview_url` are left out.
     folder : path-like
-        The corpus; the store is written to ``mels-<grid>`` in it, and what could not be used to
+        The store is written to ``mels-<grid>`` there, and what could not be used to
         ``rejected.csv``, which is at most a second old at any moment.
     grid : MelGrid
     jobs : int
         Processes; -1 takes every core.
     cluster : str, optional
-        Address of a Dask scheduler, ``tcp://HOST:PORT``. Its workers read the clips, so they have
-        to see the corpus under the same path; the store is written here.
+        Address of a Dask scheduler, ``tcp://HOST:PORT``, whose workers see the corpus under the
+        same path; the store is written here.
 
     Returns
     -------
@@ -196,8 +196,8 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
     Raises
     ------
     BadInput
-        If no clip can be used, if there is a store on another grid or of another version (it
-        stays as it is), or if the workers or the cluster cannot do the work.
+        If no clip can be used, a store on another grid or of another version is there (it stays
+        as it is), or the workers or the cluster cannot do the work.
     OSError
         Names the file that could not be written; what is done stays done.
     """
@@ -210,7 +210,7 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
     todo = [(clip[0], row) for clip, row in rows.items() if states[row] != DONE]
     listed = read_rejected(folder)
     missing = set(listed["id"][listed["stage"] == "previews"])  # the reason is listed already
-    again = listed[(listed["stage"] == "mels") & listed["id"].isin([name for name, _ in todo])]
+    again = listed[(listed["stage"] == "mels") & listed["id"].isin(dict(todo))]
     reasons = dict(zip(again["id"], again["reason"])) | reasons
 
     def save():

@@ -101,7 +101,7 @@ def clean_tracks(tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def read_clean(folder: Path | str) -> pd.DataFrame:
-    """Return the cleaned tracks of a corpus, from ``clean.parquet``.
+    """Return the cleaned tracks of a corpus, as of `clean_tracks`, from ``clean.parquet``.
 
     The file is made where it is missing, or was made from another table or by other rules.
 
@@ -112,7 +112,6 @@ def read_clean(folder: Path | str) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        As of `clean_tracks`.
     """
     path = Path(folder) / "clean.parquet"
     origin = hashlib.sha256(Path(__file__).read_bytes() + table_path(folder).read_bytes())
@@ -122,10 +121,10 @@ def read_clean(folder: Path | str) -> pd.DataFrame:
             clean.attrs.clear()
             return normalise(clean, where=str(path))
     clean, _ = clean_tracks(read_tracks(folder))
-    marked = clean.copy(deep=False)
-    marked.attrs["origin"] = origin.hexdigest()
+    clean.attrs["origin"] = origin.hexdigest()
     with suppress(PermissionError):  # a corpus that may only be read is cleaned anew
-        write_whole(path, partial(marked.to_parquet, index=False))
+        write_whole(path, partial(clean.to_parquet, index=False))
+    clean.attrs.clear()
     return clean
 
 

@@ -85,7 +85,7 @@ def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> n
 
 
 def years_table(summary: dict) -> pd.DataFrame:
-    """Return the "years" of a summary as a table.
+    """Return the "years" of a summary as a table: ``tracks``; ``low``, ``median``, ``high``.
 
     Parameters
     ----------
@@ -94,7 +94,6 @@ def years_table(summary: dict) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame, indexed by year
-        ``tracks``, and the quartiles of their popularity: ``low``, ``median``, ``high``.
     """
     rows = {int(year): [entry["tracks"], *entry["quartiles"]]
             for year, entry in summary["years"].items()}

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -60,12 +61,12 @@ def normalise(tracks: pd.DataFrame, where: str = "tracks") -> pd.DataFrame:
     tracks : pd.DataFrame
         Lists may be JSON, dates text of any precision ("2019", "2019-06", "2019-06-14").
     where : str
-        The file or source that an error names.
+        What an error calls it.
 
     Returns
     -------
     pd.DataFrame
-        The same rows; columns that the schema does not know come last.
+        Columns that the schema does not know come last.
 
     Raises
     ------
@@ -105,10 +106,8 @@ def _as_list(cell):
 def _parsed(text):
     """List that JSON, or Python as `DataFrame.to_csv` writes it, stands for."""
     for parse in (json.loads, ast.literal_eval):
-        try:
+        with suppress(ValueError, SyntaxError, TypeError):
             return list(parse(text))
-        except (ValueError, SyntaxError, TypeError):
-            continue
     return [text]
 
 
@@ -156,7 +155,7 @@ def _first_failure(cases, tracks, where):
 
 
 def table_path(folder: Path | str) -> Path:
-    """Return where the tracks table of a corpus lies.
+    """Return where the tracks table of a corpus lies: ``tracks.parquet``, or else ``tracks.csv``.
 
     Parameters
     ----------
@@ -165,7 +164,6 @@ def table_path(folder: Path | str) -> Path:
     Returns
     -------
     Path
-        ``tracks.parquet`` or ``tracks.csv``, the former first.
 
     Raises
     ------
@@ -180,7 +178,7 @@ def table_path(folder: Path | str) -> Path:
 
 
 def read_tracks(folder: Path | str) -> pd.DataFrame:
-    """Read the tracks table of a corpus, from ``tracks.parquet`` or ``tracks.csv``.
+    """Read the tracks table of a corpus, as `normalise` returns it.
 
     Parameters
     ----------
@@ -189,7 +187,6 @@ def read_tracks(folder: Path | str) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        As `normalise` returns it.
 
     Raises
     ------
@@ -234,14 +231,14 @@ def record_rejected(folder: Path | str, stage: str, reasons: Mapping[str, str]) 
     """
     path = Path(folder) / "rejected.csv"
     kept = [row for row in _rows(path) if row[1] != stage]
-    new = [(track_id, stage, reasons[track_id]) for track_id in sorted(reasons)]
+    new = [(track_id, stage, reason) for track_id, reason in sorted(reasons.items())]
     text = io.StringIO()  # and no pandas, which takes several times as long
     csv.writer(text, lineterminator="\n").writerows([REJECTED_COLUMNS, *kept, *new])
     write_whole(path, text.getvalue())
 
 
 def read_rejected(folder: Path | str) -> pd.DataFrame:
-    """Read what could not be used and why.
+    """Read what could not be used: ``id``, ``stage`` and ``reason``.
 
     Parameters
     ----------
@@ -250,7 +247,6 @@ def read_rejected(folder: Path | str) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame of str
-        ``id``, ``stage``, ``reason``; one row a track and stage.
     """
     return pd.DataFrame(_rows(Path(folder) / "rejected.csv"), columns=REJECTED_COLUMNS, dtype=str)
 

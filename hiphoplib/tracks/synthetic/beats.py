@@ -5,13 +5,11 @@ one up changes nothing else: every instrument draws from its own random stream.
 """
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
 SR = 44_100
 SECONDS, N = 30, 30 * SR
-SECTIONS = ("intro", "verse", "gap", "hook", "bridge", "end")
 
 CAUSES = {
     "low_end": {"kind": "level", "band_hz": [30, 120],
@@ -37,7 +35,7 @@ class Timeline:
 
     bar: int  # length, in samples
     offset: int  # how far into the first bar the clip begins, in samples
-    spans: dict[str, tuple[int, int]]  # first bar of each of `SECTIONS`, and the one past its last
+    spans: dict[str, tuple[int, int]]  # first bar of each section, and the one past its last
 
     def at(self, bars: float) -> int:
         """Return the sample at which a position lies.
@@ -107,8 +105,9 @@ class Recipe:
         intro = max(1, round(bars * rng.uniform(0.08, 0.16)))
         bridge = hook + max(2, round(bars * 0.28))
         end = max(bridge + 1, round(bars * 0.82))
-        marks = 0, intro, gap, hook, bridge, end, int(np.ceil(bars))
-        return Timeline(bar, offset, dict(zip(SECTIONS, pairwise(marks), strict=True)))
+        return Timeline(bar, offset, {
+            "intro": (0, intro), "verse": (intro, gap), "gap": (gap, hook),
+            "hook": (hook, bridge), "bridge": (bridge, end), "end": (end, int(np.ceil(bars)))})
 
     @property
     def harmony(self) -> tuple[int, ...]:

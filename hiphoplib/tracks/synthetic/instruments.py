@@ -84,8 +84,7 @@ def _snare(rng):
                    in ((0, 0.008), (0.011, 0.008), (0.022, 0.008), (0.03, 0.07))]
         dry = mono * sum(strokes)
     room = rng.uniform(0.05, 0.16) * rattle * np.exp(-t / rng.uniform(0.09, 0.15))
-    y = dry + room
-    return (y * np.minimum(1, (t[-1] - t) / 0.05)).astype(np.float32)
+    return ((dry + room) * np.minimum(1, (t[-1] - t) / 0.05)).astype(np.float32)
 
 
 def _hat(rng, decay):

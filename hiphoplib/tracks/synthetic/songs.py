@@ -55,12 +55,11 @@ class Part:
 
 
 def parts(seed: int, number: int) -> list[Part]:
-    """Return the parts of a song, one after another.
+    """Return the parts of a song, one after another; songs are numbered from 1 on.
 
     Parameters
     ----------
     seed, number : int
-        Of the artist, from 0 on; of the song, from 1 on.
 
     Returns
     -------
@@ -145,7 +144,6 @@ def file_name(seed: int, number: int) -> str:
     Parameters
     ----------
     seed, number : int
-        Of the artist, of the song.
 
     Returns
     -------
@@ -183,17 +181,15 @@ def render_songs(folder: Path | str, n: int = 10, seed: int = 0, *, jobs: int = 
     ----------
     folder : path-like
         Made if it is not there.
-    n : int > 0
-        How many; more of them begin with the fewer.
-    seed : int >= 0
-        Another seed, another artist.
+    n, seed : int
+        How many, of which artist; more of them begin with the fewer.
     jobs : int
-        Songs at a time, each in a process; -1 takes every core.
+        Processes; -1 takes every core.
 
     Returns
     -------
     list of Path
-        All `n`, in the order of their numbers: mp3, wav, flac, ogg, m4a in turn.
+        All `n`: mp3, wav, flac, ogg, m4a in turn.
 
     Raises
     ------
