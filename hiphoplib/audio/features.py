@@ -25,9 +25,7 @@ def clip_features(y: np.ndarray, sr: int) -> np.ndarray:
     Parameters
     ----------
     y : np.ndarray [shape=(samples,)]
-        One channel.
-    sr : int
-        In Hz.
+    sr : int, in Hz
 
     Returns
     -------

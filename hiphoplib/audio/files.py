@@ -1,5 +1,6 @@
 """Audio files: decoded to samples, or the reason why not; and samples encoded."""
 
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -16,19 +17,17 @@ MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_00
 
 
 def read_clip(path: Path | str, seconds: float = 30.0) -> tuple[np.ndarray, int]:
-    """Decode the beginning of an audio file to one channel.
+    """Decode the first seconds of an audio file to one channel, the mean of all.
 
     Parameters
     ----------
     path : path-like
         Anything that libsndfile reads: mp3, wav, flac, ogg.
     seconds : float > 0
-        How much to read at most, in s.
 
     Returns
     -------
     y : np.ndarray [shape=(samples,)], float32
-        The mean of the channels.
     sr : int
         The file's own sampling rate, in Hz.
 
@@ -43,10 +42,8 @@ def read_clip(path: Path | str, seconds: float = 30.0) -> tuple[np.ndarray, int]
     if path.stat().st_size == 0:
         raise BadInput(f"clip {path.name}: the file is empty; delete it and gather again")
     try:
-        with silent_stderr(), sf.SoundFile(path) as clip:
-            sr = clip.samplerate
-            samples = clip.read(int(seconds * sr), dtype="float32", always_2d=True)
-    except (RuntimeError, ValueError) as error:  # libsndfile's own is a RuntimeError
+        samples, sr = _decoded(path, seconds)
+    except (RuntimeError, ValueError) as error:
         raise BadInput(f"clip {path.name}: not audio that can be decoded; "
                        "replace the file") from error
     if len(samples) < MIN_SECONDS * sr:
@@ -62,27 +59,34 @@ def read_clip(path: Path | str, seconds: float = 30.0) -> tuple[np.ndarray, int]
     return y, sr
 
 
+def _decoded(file, seconds, middle=False):
+    """Samples [shape=(samples, channels)] of the beginning or middle of a file, and its rate.
+
+    Where there is no audio, libsndfile raises a RuntimeError, and soundfile a ValueError.
+    """
+    with silent_stderr(), sf.SoundFile(file) as clip:
+        n = int(seconds * clip.samplerate)
+        if middle:
+            clip.seek(max(0, (len(clip) - n) // 2))
+        return clip.read(n, dtype="float32", always_2d=True), clip.samplerate
+
+
 def check_audio(content: bytes, name: str) -> None:
-    """Raise where bytes are no audio, which their beginning shows.
+    """Raise where a file is no audio, which its beginning shows; the error calls it `name`.
 
     Parameters
     ----------
     content : bytes
-        Of a file.
     name : str
-        What an error calls it.
 
     Raises
     ------
     BadInput
         If nothing can be decoded: an empty file, an HTML page, a damaged beginning.
     """
-    try:
-        with silent_stderr(), sf.SoundFile(BytesIO(content)) as clip:
-            if len(clip.read(clip.samplerate, dtype="float32", always_2d=True)):
-                return
-    except (RuntimeError, ValueError):
-        pass
+    with suppress(RuntimeError, ValueError):
+        if len(_decoded(BytesIO(content), seconds=1)[0]):
+            return
     beginning = content[:30].decode("ascii", "replace").split("\n")[0].strip()
     shown = f", it begins with {beginning!r}" if beginning.isprintable() and beginning else ""
     raise BadInput(f"{name}: {len(content):,} bytes that are not audio{shown}")
@@ -92,39 +96,31 @@ def middle(content: bytes, seconds: float = 30.0, name: str = "recording") -> by
     """Return the middle of a recording as an mp3 of 96 kbit/s; all of it if it is shorter.
 
     Intro and end say little about a track, and services do not cut their previews there either.
+    Channels and sampling rate stay.
 
     Parameters
     ----------
     content : bytes
         Of a file that libsndfile reads, mono or stereo, of 8 to 48 kHz; only the part is decoded.
     seconds : float > 0
-        In s.
     name : str
-        What an error calls it.
 
     Returns
     -------
     bytes
-        With the recording's own channels and sampling rate.
 
     Raises
     ------
     BadInput
         If it is no such audio.
     """
-    try:
-        with silent_stderr(), sf.SoundFile(BytesIO(content)) as recording:
-            sr, n = recording.samplerate, int(seconds * recording.samplerate)
-            if sr not in MP3_RATES or recording.channels > 2:
-                raise ValueError("LAME does not encode it")
-            recording.seek(max(0, (len(recording) - n) // 2))
-            y = recording.read(n, dtype="float32", always_2d=True).T
-        if not (y.size and np.isfinite(y).all()):
-            raise ValueError("nothing to encode")
-    except (RuntimeError, ValueError) as error:
-        raise BadInput(f"{name}: {len(content):,} bytes that are not audio of 8 to 48 kHz in one "
-                       "or two channels; left out") from error
-    return encode(y, sr)
+    with suppress(RuntimeError, ValueError):
+        y, sr = _decoded(BytesIO(content), seconds, middle=True)
+        # what LAME encodes
+        if sr in MP3_RATES and y.shape[1] <= 2 and y.size and np.isfinite(y).all():
+            return encode(y.T, sr)
+    raise BadInput(f"{name}: {len(content):,} bytes that are not audio of 8 to 48 kHz in one or "
+                   "two channels; left out")
 
 
 def encode(y: np.ndarray, sr: int, kbps: int = 96) -> bytes:
@@ -137,8 +133,7 @@ def encode(y: np.ndarray, sr: int, kbps: int = 96) -> bytes:
     sr : int
         In Hz.
     kbps : int
-        Bit rate in kbit/s: 96 as in previews of services, or 32 for a player in a notebook, which
-        goes with a sampling rate of 22,050 Hz.
+        96 as previews of services, or 32, at 22,050 Hz, for a player in a notebook.
 
     Returns
     -------

@@ -62,9 +62,8 @@ def mel_spectrogram(y: np.ndarray, sr: int, grid: MelGrid = QUICK) -> np.ndarray
     Parameters
     ----------
     y : np.ndarray [shape=(samples,)]
-        One channel, full scale at 1.
-    sr : int > 0
-        Its sampling rate, in Hz.
+        Full scale at 1.
+    sr : int > 0, in Hz
     grid : MelGrid
 
     Returns
@@ -109,16 +108,12 @@ def clip_to_mel(task: tuple[Path, MelGrid, int]) -> tuple[np.ndarray | None, str
     Parameters
     ----------
     task : tuple of Path, MelGrid and int
-        The clip, and the `STORE_VERSION` of the store that is made.
+        The last is the `STORE_VERSION` of the store that is made.
 
     Returns
     -------
-    S_db : np.ndarray [shape=(n_mels, frames)], float16, or None
-        In dB, in the store's precision.
-    reason : str or None
-        Why the clip cannot be used.
-    seen : bool
-        Whether this machine sees such a file.
+    tuple of np.ndarray [shape=(n_mels, frames)], float16, or None; str or None; bool
+        In dB; why not; whether this machine sees such a file.
 
     Raises
     ------
@@ -137,10 +132,7 @@ def clip_to_mel(task: tuple[Path, MelGrid, int]) -> tuple[np.ndarray | None, str
 
 @lru_cache
 def _filter_bank(grid):
-    """Share of every bin in every band, sparse array [shape=(n_mels, 1 + n_fft // 2)], float32.
-
-    Triangles between the centres of the neighbours, each with an area of 1 Hz.
-    """
+    """Share of each bin in each band, sparse [shape=(n_mels, bins)]: triangles of 1 Hz."""
     bins, edges = np.fft.rfftfreq(grid.n_fft, 1 / grid.sr), _band_edges(grid)
     triangles = [np.interp(bins, edges[band: band + 3],
                            [0, 2 / (edges[band + 2] - edges[band]), 0])

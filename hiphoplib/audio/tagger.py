@@ -43,9 +43,8 @@ def windows(y: np.ndarray, sr: int) -> np.ndarray:
     Parameters
     ----------
     y : np.ndarray [shape=(samples,)]
-        At least 3 s, one channel.
-    sr : int
-        In Hz.
+        At least 3 s.
+    sr : int, in Hz
 
     Returns
     -------
@@ -60,17 +59,15 @@ def windows(y: np.ndarray, sr: int) -> np.ndarray:
 
 
 def summaries(clip: np.ndarray) -> np.ndarray:
-    """Return the tagger's outputs for a clip, summarised over its windows.
+    """Return mean and standard deviation of all outputs of the tagger over a clip's windows.
 
     Parameters
     ----------
     clip : np.ndarray [shape=(windows, 187, 96)]
-        As `windows` returns it.
 
     Returns
     -------
     np.ndarray [shape=(len(SUMMARIES),)], float32
-        Mean over the windows of all outputs of the network, then the standard deviation.
     """
     outputs = _tagger().predict_on_batch(clip)  # several clips at once are no faster
     outputs = np.concatenate([outputs[part] for part in PARTS], axis=1)
@@ -79,10 +76,7 @@ def summaries(clip: np.ndarray) -> np.ndarray:
 
 @cache
 def _tagger():
-    """The network with its weights, from windows [shape=(n, 187, 96)] to a dict of `PARTS`.
-
-    Its layers are named as in the authors' checkpoint.
-    """
+    """The network, from windows to a dict of `PARTS`; layers are named as in the checkpoint."""
     from hiphoplib.keras_backend import keras, tf
 
     layers = keras.layers

@@ -33,7 +33,7 @@ class Windows:
     starts: np.ndarray  # [shape=(n_windows,)], in s
     S_db: np.ndarray  # [shape=(n_windows, n_mels, frames)], float16, in dB, as in a mel store
     seconds: float  # length of the song
-    note: str = ""  # what the reader should know of how it was read; empty for most
+    note: str  # what the reader should know of how it was read; empty for most
 
 
 def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
@@ -46,10 +46,8 @@ def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
 
     Returns
     -------
-    songs : list of Path
-        By their suffix; whether they hold audio shows when they are decoded.
-    others : list of str
-        Names; hidden files are left out.
+    songs, others : list of Path, list of str
+        Told apart by their suffix; hidden files are in neither.
 
     Raises
     ------
@@ -75,46 +73,29 @@ def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
 
 
 def windows_or_reason(task: tuple[Path, MelGrid, float]) -> Windows | str:
-    """Read a song in a worker, which hands back the reason where it cannot be read.
+    """Read a song in overlapping windows; those with nothing but silence in them are left out.
 
     Parameters
     ----------
     task : tuple of Path, MelGrid and float
-        The arguments of `read_windows`.
+        A window is as long as the grid's clips; seconds between two beginnings, more where a
+        recording would have more than `MAX_WINDOWS`.
 
     Returns
     -------
     Windows or str
+        Or the reason why it cannot be read, which a worker hands back.
     """
     try:
-        return read_windows(*task)
+        return _read_windows(*task)
     except BadInput as error:
         return str(error)
     except OSError as error:
         return error.strerror or str(error)
 
 
-def read_windows(path: Path | str, grid: MelGrid, hop: float = HOP) -> Windows:
-    """Read a song in overlapping windows; those with nothing but silence in them are left out.
-
-    Parameters
-    ----------
-    path : path-like
-    grid : MelGrid
-        A window is as long as its clips.
-    hop : float > 0
-        In s; larger for a recording that would have more than `MAX_WINDOWS`.
-
-    Returns
-    -------
-    Windows
-
-    Raises
-    ------
-    BadInput
-        If it is no audio, shorter than `MIN_SECONDS`, silent, or holds samples that are no
-        numbers.
-    """
+def _read_windows(path, grid, hop=HOP):
+    """Read a song as `windows_or_reason` does, or raise the reason."""
     sr, stated, blocks = _open(path)
     step = max(hop, hop * np.ceil((stated - grid.seconds) / hop / MAX_WINDOWS))
     starts, spectra, sizes = [], [], []
@@ -145,10 +126,7 @@ def read_windows(path: Path | str, grid: MelGrid, hop: float = HOP) -> Windows:
 
 
 def _stretches(blocks, step, size, skip=0):
-    """Yield (first sample after `skip`, samples) of stretches of `size`, one every `step`.
-
-    Where less than one stretch is left of a song, all of it.
-    """
+    """Yield (first sample after `skip`, samples) of stretches; of a short song, all of it."""
     kept, start, any_yet = np.empty(0, np.float32), 0, False
     for y in blocks:
         y, skip = y[skip:], max(0, skip - len(y))  # between stretches that do not overlap
@@ -167,15 +145,13 @@ def stretch(path: Path | str, start: float, seconds: float) -> tuple[np.ndarray,
     Parameters
     ----------
     path : path-like
-    start, seconds : float
-        In s.
+    start, seconds : float, in s
 
     Returns
     -------
     y : np.ndarray [shape=(samples,)], float32
         The mean of the channels.
-    sr : int
-        In Hz.
+    sr : int, in Hz
     """
     sr, _, blocks = _open(path)
     _, y = next(_stretches(blocks, 1, int(seconds * sr), int(start * sr)), (0, np.empty(0)))

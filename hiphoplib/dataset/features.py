@@ -1,7 +1,7 @@
 """Features of tracks in tables: of their clips, kept on disk, and of their metadata."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from hiphoplib.parallel import DIED, jobs_that_fit, unordered
 from hiphoplib.tracks.previews import clip_paths, file_version
 
 SAVE = 200  # clips between two writings of the table
-SECONDS = 30.0
 NETWORK_BYTES = 1_500_000_000  # of a worker with the tagger
 INDEX = ["id", "bytes", "modified"]  # a replaced clip differs in the last two
 
@@ -31,13 +30,12 @@ class FeatureKind:
     version: int  # of that way: a table of another one is made anew
     names: Sequence[str]  # of the features
     extract: Callable  # from samples and their rate to an array; a worker runs it
-    # from that to the features, by a network: a worker runs it, or this process if there is a GPU
+    # from that to the features, by the tagger: a worker runs it, or this process if there is a GPU
     summarise: Callable | None = None
-    ready: Callable = lambda: None  # raises where something is missing that `summarise` needs
 
 
 FEATURES = {"handcrafted": FeatureKind(1, NAMES, clip_features),
-            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries, weights)}
+            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries)}
 
 
 def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
@@ -47,12 +45,11 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
     Parameters
     ----------
     tracks : pd.DataFrame
-        The tracks table.
     folder : path-like
-        The corpus; the table is kept in ``features-<kind>.npz`` there, after every 200 clips.
+        The table is kept in ``features-<kind>.npz`` there, after every 200 clips.
     kind : {"handcrafted", "musicnn"}
     jobs : int
-        Processes that read the clips; -1 takes every core.
+        Processes; -1 takes every core.
 
     Returns
     -------
@@ -66,18 +63,19 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
     """
     folder, way = Path(folder), FEATURES[kind]
     paths, _ = clip_paths(tracks, folder)
-    clips = pd.MultiIndex.from_frame(pd.DataFrame(
-        [(track_id, *file_version(path)) for track_id, path in paths.items()], columns=INDEX))
+    clips = pd.DataFrame([(track_id, *file_version(path)) for track_id, path in paths.items()],
+                         columns=INDEX)
+    columns = {name: clips[name].to_numpy(str if name == "id" else None) for name in INDEX}
     file, ordered = folder / f"features-{kind}.npz", list(paths.values())
     stored = _load(file, way)
     values = (np.full((len(clips), len(way.names)), np.nan, np.float32) if stored is None
-              else stored.reindex(clips).to_numpy(copy=True))
+              else stored.reindex(pd.MultiIndex.from_frame(clips)).to_numpy(copy=True))
     todo = np.flatnonzero(np.isnan(values[:, 0]))
     here = None
     if todo.size and way.summarise:
         from hiphoplib.keras_backend import HAS_GPU
 
-        way.ready()
+        weights()
         jobs = jobs_that_fit(jobs, NETWORK_BYTES, len(todo))
         here = way.summarise if HAS_GPU else None
     results = unordered(partial(_described, way.extract, None if here else way.summarise),
@@ -88,14 +86,11 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
             if result is not DIED and result is not None:
                 values[todo[number]] = here(result) if here else result
             if done % SAVE == 0 or done == len(todo):
-                columns = {name: clips.get_level_values(name).to_numpy() for name in INDEX[1:]}
-                write_whole(file, partial(
-                    np.savez, version=way.version, values=values,
-                    id=clips.get_level_values("id").to_numpy(str), **columns))
+                write_whole(file, partial(np.savez, version=way.version, values=values, **columns))
     if np.isnan(values[:, 0]).all():
         raise BadInput(f"{folder}: none of {len(clips)} clips could be read; "
                        "see rejected.csv there")
-    return pd.DataFrame(values, clips.droplevel(INDEX[1:]), way.names)
+    return pd.DataFrame(values, pd.Index(clips["id"]), way.names)
 
 
 def make_available(tracks: pd.DataFrame, folder: Path | str, kinds: Sequence[str] = tuple(FEATURES),
@@ -105,16 +100,13 @@ def make_available(tracks: pd.DataFrame, folder: Path | str, kinds: Sequence[str
     Parameters
     ----------
     tracks, folder, jobs
-        The tracks table, the corpus, and how many processes read the clips.
+        As of `make_features`.
     kinds : sequence of str
-        Keys of `FEATURES`.
 
     Returns
     -------
-    tables : dict of str to pd.DataFrame
-        By kind, what `make_features` returns.
-    missing : dict of str to str
-        Why the other kinds cannot be computed.
+    tables, missing : dict of str to pd.DataFrame, dict of str to str
+        By kind; why the others cannot be computed.
     """
     tables, missing = {}, {}
     for kind in kinds:
@@ -131,7 +123,6 @@ def read_features(folder: Path | str, kind: str) -> pd.DataFrame:
     Parameters
     ----------
     folder : path-like
-        The corpus.
     kind : {"handcrafted", "musicnn"}
 
     Returns
@@ -154,7 +145,7 @@ def read_features(folder: Path | str, kind: str) -> pd.DataFrame:
 def _described(extract, summarise, path):
     """What a worker makes of a clip; None if it cannot be read, for which `mels` gives a reason."""
     try:
-        result = extract(*read_clip(path, SECONDS))
+        result = extract(*read_clip(path))
     except BadInput:
         return None
     return summarise(result) if summarise else result
@@ -162,13 +153,11 @@ def _described(extract, summarise, path):
 
 def _load(path, way):
     """Table of a file, pd.DataFrame indexed by `INDEX`; None without one, or of another version."""
-    try:
+    with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile):  # none, or a damaged one
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as table:
             if table["version"] == way.version and table["values"].shape[1] == len(way.names):
                 clips = pd.DataFrame({name: table[name] for name in INDEX})
                 return pd.DataFrame(table["values"], pd.MultiIndex.from_frame(clips), way.names)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # none, or a damaged one
-        pass
     return None
 
 
@@ -191,16 +180,15 @@ def metadata_features(tracks: pd.DataFrame) -> pd.DataFrame:
     dates = tracks["release_date"]
     turn = 2 * np.pi * (dates.dt.day_of_year - 1) / 365.25
     kind = tracks["album_type"].astype("object").str.lower()
-    known = kind.notna()
     before = dates.groupby(tracks["artists"].str[0]).rank(method="min") - 1
     return pd.DataFrame({
         "days": (dates.max() - dates).dt.days.astype(float),
         "month_sin": np.sin(turn), "month_cos": np.cos(turn),
         "friday": (dates.dt.day_of_week == 4).where(dates.notna()).astype(float),
         "duration": tracks["duration_ms"] / 1000,
-        "explicit": tracks["explicit"].astype("boolean").astype("Float64").astype(float),
-        "single": (kind == "single").where(known).astype(float),
-        "album": (kind == "album").where(known).astype(float),
+        "explicit": tracks["explicit"].astype("Float64").astype(float),
+        "single": (kind == "single").where(kind.notna()).astype(float),
+        "album": (kind == "album").where(kind.notna()).astype(float),
         "guests": tracks["artists"].str.len().astype(float) - 1,
         "out": np.log2(1 + before.where(dates.notna())),
     }, index=tracks.index)

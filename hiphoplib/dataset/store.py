@@ -34,22 +34,15 @@ SAVE_SECONDS = 1.0  # between two writings of rejected.csv
 
 
 class MelStore:
-    """The spectrograms of a corpus, of which only those that are asked for are read.
-
-    Parameters
-    ----------
-    folder : path-like
-        The corpus, for example ``data/synthetic``.
-    grid : MelGrid
-        Which of its stores.
+    """The spectrograms of a corpus on a grid, of which only those that are asked for are read.
 
     Attributes
     ----------
     folder : Path
-        The store.
+        Of the store, in the corpus.
     grid : MelGrid
     ids : pd.Index
-        Ids of the clips that could be used, in the order of the tracks table.
+        Clips that could be used, in the order of the tracks table.
 
     Raises
     ------
@@ -74,9 +67,6 @@ class MelStore:
 
     def __len__(self):
         return len(self.ids)
-
-    def __contains__(self, track_id):
-        return track_id in self._row
 
     def _read(self, ids):
         """Spectrograms as they are stored, np.ndarray [shape=(n, n_mels, frames)], float16."""
@@ -108,12 +98,11 @@ class MelStore:
         return self._read(ids).astype(np.float32)
 
     def checksum(self, ids: Sequence[str]) -> int:
-        """Return the CRC-32 of the spectrograms of some tracks.
+        """Return the CRC-32 of the spectrograms of some tracks, in that order.
 
         Parameters
         ----------
         ids : sequence of str
-            In another order it is another one.
 
         Returns
         -------
@@ -189,16 +178,16 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
     Parameters
     ----------
     tracks : pd.DataFrame
-        The tracks table; rows without `preview_url` are left out.
+        Rows without `preview_url` are left out.
     folder : path-like
-        The corpus; the store is written to ``mels-<grid>`` in it, and what could not be used to
+        The store is written to ``mels-<grid>`` there, and what could not be used to
         ``rejected.csv``, which is at most a second old at any moment.
     grid : MelGrid
     jobs : int
         Processes; -1 takes every core.
     cluster : str, optional
-        Address of a Dask scheduler, ``tcp://HOST:PORT``. Its workers read the clips, so they have
-        to see the corpus under the same path; the store is written here.
+        Address of a Dask scheduler, ``tcp://HOST:PORT``, whose workers see the corpus under the
+        same path; the store is written here.
 
     Returns
     -------
@@ -207,11 +196,10 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
     Raises
     ------
     BadInput
-        If no clip can be used, if there is a store on another grid or of another version (it
-        stays as it is), or if the workers or the cluster cannot do the work.
+        If no clip can be used, a store on another grid or of another version is there (it stays
+        as it is), or the workers or the cluster cannot do the work.
     OSError
-        Names the file that could not be written, for instance where the disk is full. What is
-        done stays done.
+        Names the file that could not be written; what is done stays done.
     """
     folder, store = Path(folder), Path(folder) / f"mels-{grid.name}"
     paths, reasons = clip_paths(tracks, folder)
@@ -222,7 +210,7 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
     todo = [(clip[0], row) for clip, row in rows.items() if states[row] != DONE]
     listed = read_rejected(folder)
     missing = set(listed["id"][listed["stage"] == "previews"])  # the reason is listed already
-    again = listed[(listed["stage"] == "mels") & listed["id"].isin([name for name, _ in todo])]
+    again = listed[(listed["stage"] == "mels") & listed["id"].isin(dict(todo))]
     reasons = dict(zip(again["id"], again["reason"])) | reasons
 
     def save():

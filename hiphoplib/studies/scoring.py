@@ -81,7 +81,7 @@ def _causes(seed, number, starts, window=30.0):
     """
     song = parts(seed, number)
     edges = np.array([part.samples for part in song]) / SR
-    causes = np.array([sum(WEIGHTS[cause] * part.recipe.cause(cause)
+    causes = np.array([sum(WEIGHTS[cause] * part.recipe.causes[cause]
                            for cause in ("low_end", "voice_presence", "hat_rolls")
                            if _ROLES.get(cause, part.role) == part.role) for part in song])
     inside = (np.minimum(edges[:, 1], starts[:, None] + window)

@@ -1,12 +1,11 @@
 """One row a recording: which rows are releases of one, which are no music, and what went."""
 
-import contextlib
 import hashlib
-import io
 import re
 import unicodedata
 from collections import defaultdict
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 
@@ -65,8 +64,8 @@ def clean_tracks(tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Parameters
     ----------
     tracks : pd.DataFrame
-        A tracks table. Rows with a text in ``withheld`` (why they may not be trained on), where
-        there is such a column, go first: they neither join nor label a recording.
+        Rows with a text in ``withheld`` (why they may not be trained on), where there is such a
+        column, go first: they neither join nor label a recording.
 
     Returns
     -------
@@ -86,10 +85,10 @@ def clean_tracks(tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     ([['a', 70.0, 2]], [3, 2, 1, 1])
     """
     withheld = tracks.get("withheld", pd.Series(None, tracks.index, dtype=object))
-    left, free = [("rows gathered", len(tracks))], tracks[withheld.isna()]
+    left = [("rows gathered", len(tracks))]
     for reason, rows in sorted(withheld.value_counts().items(), key=lambda item: (-item[1], item)):
         left.append((reason, left[-1][1] - rows))
-    best = _best_releases(free)
+    best = _best_releases(tracks[withheld.isna()])
     known = best[best["popularity"].notna()]
     clean = known[known["preview_url"].notna()].reset_index(drop=True)
     clean["flag"] = pd.Series(map(_flag, clean["track"], clean["album_name"], clean["artists"]),
@@ -102,34 +101,30 @@ def clean_tracks(tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def read_clean(folder: Path | str) -> pd.DataFrame:
-    """Return the cleaned tracks of a corpus, from ``clean.parquet``.
+    """Return the cleaned tracks of a corpus, as of `clean_tracks`, from ``clean.parquet``.
 
     The file is made where it is missing, or was made from another table or by other rules.
 
     Parameters
     ----------
     folder : path-like
-        The corpus.
 
     Returns
     -------
     pd.DataFrame
-        As of `clean_tracks`.
     """
     path = Path(folder) / "clean.parquet"
     origin = hashlib.sha256(Path(__file__).read_bytes() + table_path(folder).read_bytes())
-    with contextlib.suppress(OSError, ValueError):  # also one that was cut short
+    with suppress(OSError, ValueError):  # also one that was cut short
         clean = pd.read_parquet(path)
         if clean.attrs.get("origin") == origin.hexdigest():
             clean.attrs.clear()
             return normalise(clean, where=str(path))
     clean, _ = clean_tracks(read_tracks(folder))
-    file = io.BytesIO()
-    marked = clean.copy(deep=False)
-    marked.attrs["origin"] = origin.hexdigest()
-    marked.to_parquet(file, index=False)
-    with contextlib.suppress(PermissionError):  # a corpus that may only be read is cleaned anew
-        write_whole(path, file.getvalue())
+    clean.attrs["origin"] = origin.hexdigest()
+    with suppress(PermissionError):  # a corpus that may only be read is cleaned anew
+        write_whole(path, partial(clean.to_parquet, index=False))
+    clean.attrs.clear()
     return clean
 
 
@@ -160,12 +155,10 @@ def recordings(tracks: pd.DataFrame) -> pd.Series:
     Parameters
     ----------
     tracks : pd.DataFrame
-        A tracks table.
 
     Returns
     -------
     pd.Series of int
-        Equal for rows of one recording.
     """
     pairs = np.array([*_same_isrc(tracks["isrc"]), *_same_song(tracks)], dtype=int).reshape(-1, 2)
     joined = coo_matrix((np.ones(len(pairs)), pairs.T), shape=(len(tracks), len(tracks)))

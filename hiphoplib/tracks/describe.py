@@ -14,22 +14,21 @@ def describe(tracks: pd.DataFrame) -> dict:
     Parameters
     ----------
     tracks : pd.DataFrame
-        A tracks table.
 
     Returns
     -------
     dict
         "tracks": rows with a popularity. "popularity": how many of them in each bin of `BIN`
         points from 0 to 100, list of 50 int. "zero": share with popularity 0. "artists": main
-        artists with 1, 2, … `MAX_TRACKS` or more tracks, list of int. "artist_share":
-        `artist_share`. "years": by year of release with at least `MIN_TRACKS` tracks, how many,
-        and the quartiles of popularity.
+        artists with 1, 2, … `MAX_TRACKS` or more tracks, list of int. "artist_share": of the
+        variance of popularity, what lies between artists. "years": by year of release with at
+        least `MIN_TRACKS` tracks, how many, and the quartiles of popularity.
     """
     known = tracks[tracks["popularity"].notna()]
     popularity, main = known["popularity"], known["artists"].str[0]
     bins = np.histogram(popularity, np.arange(0, 100 + BIN, BIN))[0]
     counts = np.minimum(main.value_counts(), MAX_TRACKS)
-    share = artist_share(popularity, main)
+    share = _artist_share(popularity, main)
     years = {}
     for year, group in popularity.groupby(known["release_date"].dt.year):
         if len(group) >= MIN_TRACKS:
@@ -41,18 +40,8 @@ def describe(tracks: pd.DataFrame) -> dict:
             "artist_share": None if share is None else round(share, 3), "years": years}
 
 
-def artist_share(popularity: pd.Series, artist: pd.Series) -> float | None:
-    """Return the share of the variance of popularity that lies between artists, not within them.
-
-    Parameters
-    ----------
-    popularity, artist : pd.Series [shape=(tracks,)]
-
-    Returns
-    -------
-    float <= 1 or None
-        The `intraclass` correlation; None if no artist has two tracks, or all have one number.
-    """
+def _artist_share(popularity, artist):
+    """The `intraclass` correlation; None if no artist has two tracks, or all have one number."""
     if popularity.nunique() < 2:
         return None
     member, names = pd.factorize(artist)
@@ -63,8 +52,9 @@ def artist_share(popularity: pd.Series, artist: pd.Series) -> float | None:
 def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Compute the intraclass correlation of groups of unequal size, under many weightings.
 
-    That of a one-way analysis of variance: 0 if the values of a group are as different as any, 1
-    if they are all alike; slightly below 0 may come by chance.
+    That of a one-way analysis of variance (Donner, "A review of inference procedures for the
+    intraclass correlation coefficient", International Statistical Review 54(1), 1986): 0 if the
+    values of a group are as different as any, 1 if they are alike; below 0 by chance.
 
     Parameters
     ----------
@@ -78,11 +68,6 @@ def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> n
     -------
     np.ndarray [shape=(resamples,)]
         NaN where a resample has one group, no group of two, or its values are all one.
-
-    References
-    ----------
-    Donner, A. (1986): "A review of inference procedures for the intraclass correlation
-    coefficient in the one-way random effects model", International Statistical Review 54(1).
 
     Examples
     --------
@@ -100,7 +85,7 @@ def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> n
 
 
 def years_table(summary: dict) -> pd.DataFrame:
-    """Return the "years" of a summary as a table.
+    """Return the "years" of a summary as a table: ``tracks``; ``low``, ``median``, ``high``.
 
     Parameters
     ----------
@@ -109,7 +94,6 @@ def years_table(summary: dict) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame, indexed by year
-        ``tracks``, and of their popularity ``low``, ``median``, ``high``.
     """
     rows = {int(year): [entry["tracks"], *entry["quartiles"]]
             for year, entry in summary["years"].items()}

@@ -5,9 +5,9 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
@@ -16,27 +16,26 @@ from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
 
 # text stays `object`, None where missing: the same on pandas 2 and 3
-_text: dict[str, Any] = {"dtype": object, "nullable": True, "required": False}
+_text = partial(pa.Column, object, nullable=True, required=False)
 
 SCHEMA = pa.DataFrameSchema({
     "id": pa.Column(object, unique=True),
     "popularity": pa.Column(float, [pa.Check.in_range(0, 100)], nullable=True),
     "track": pa.Column(object, nullable=True),
-    "artists": pa.Column(object, [pa.Check(lambda names: isinstance(names, list) and bool(names),
-                                           element_wise=True, name="a list of names")]),
-    "album_name": pa.Column(**_text),
-    "album_type": pa.Column(**_text),
+    "artists": pa.Column(object),
+    "album_name": _text(),
+    "album_type": _text(),
     "release_date": pa.Column("datetime64[ns]", nullable=True, required=False),
-    "image": pa.Column(**_text),
+    "image": _text(),
     "duration_ms": pa.Column(float, [pa.Check.gt(0)], nullable=True, required=False),
     "preview_url": pa.Column(object, nullable=True),
-    "artist_ids": pa.Column(object, nullable=True, required=False),
-    "isrc": pa.Column(**_text),
+    "artist_ids": _text(),
+    "isrc": _text(),
     "explicit": pa.Column("boolean", nullable=True, required=False),
-    "source": pa.Column(**_text),
-    "popularity_kind": pa.Column(**_text),
-    "collected_at": pa.Column(**_text),
-    "licence": pa.Column(**_text),
+    "source": _text(),
+    "popularity_kind": _text(),
+    "collected_at": _text(),
+    "licence": _text(),
 })
 COLUMNS = list(SCHEMA.columns)
 LISTS = ["artists", "artist_ids"]
@@ -48,7 +47,6 @@ REQUIRED = [name for name, column in SCHEMA.columns.items() if column.required]
 _WHAT_TO_DO = {
     "field_uniqueness": "stands twice; an id names one row, delete or rename one of them",
     "in_range": "is outside 0-100; correct it, or leave it empty if it is not known",
-    "a list of names": "holds no artist; name at least one",
     "greater_than": "is no length; give it in ms, or leave it empty",
     "not_nullable": "is empty; fill it in or delete the row",
 }
@@ -63,12 +61,12 @@ def normalise(tracks: pd.DataFrame, where: str = "tracks") -> pd.DataFrame:
     tracks : pd.DataFrame
         Lists may be JSON, dates text of any precision ("2019", "2019-06", "2019-06-14").
     where : str
-        The file or source that an error names.
+        What an error calls it.
 
     Returns
     -------
     pd.DataFrame
-        The same rows; columns that the schema does not know come last.
+        Columns that the schema does not know come last.
 
     Raises
     ------
@@ -108,10 +106,8 @@ def _as_list(cell):
 def _parsed(text):
     """List that JSON, or Python as `DataFrame.to_csv` writes it, stands for."""
     for parse in (json.loads, ast.literal_eval):
-        try:
+        with suppress(ValueError, SyntaxError, TypeError):
             return list(parse(text))
-        except (ValueError, SyntaxError, TypeError):
-            continue
     return [text]
 
 
@@ -151,18 +147,15 @@ def _first_failure(cases, tracks, where):
     """One line on the first row that breaks the schema."""
     case = cases.iloc[0]
     column, check = case["column"], str(case["check"])
-    advice = next((text for key, text in _WHAT_TO_DO.items() if check.startswith(key)),
-                  f"breaks the rule {check}")
+    advice = next(text for key, text in _WHAT_TO_DO.items() if check.startswith(key))
     more = f" ({len(cases) - 1} more like it)" if len(cases) > 1 else ""
-    if pd.isna(case["index"]):
-        return f"{where}: {column} {advice}{more}"
     row = int(case["index"])
     return (f"{where}, row {row + 1} (id {tracks['id'][row]!r}): {column} "
             f"{case['failure_case']!r} {advice}{more}")
 
 
 def table_path(folder: Path | str) -> Path:
-    """Return where the tracks table of a corpus lies.
+    """Return where the tracks table of a corpus lies: ``tracks.parquet``, or else ``tracks.csv``.
 
     Parameters
     ----------
@@ -171,14 +164,13 @@ def table_path(folder: Path | str) -> Path:
     Returns
     -------
     Path
-        ``tracks.parquet`` or ``tracks.csv``, the former first.
 
     Raises
     ------
     BadInput
         If there is no such corpus.
     """
-    for path in (Path(folder) / "tracks.parquet", Path(folder) / "tracks.csv"):
+    for path in (Path(folder) / name for name in ("tracks.parquet", "tracks.csv")):
         if path.is_file():
             return path
     raise BadInput(f"{folder}: no corpus there (no tracks.parquet or tracks.csv); make one "
@@ -186,7 +178,7 @@ def table_path(folder: Path | str) -> Path:
 
 
 def read_tracks(folder: Path | str) -> pd.DataFrame:
-    """Read the tracks table of a corpus, from ``tracks.parquet`` or ``tracks.csv``.
+    """Read the tracks table of a corpus, as `normalise` returns it.
 
     Parameters
     ----------
@@ -195,7 +187,6 @@ def read_tracks(folder: Path | str) -> pd.DataFrame:
     Returns
     -------
     pd.DataFrame
-        As `normalise` returns it.
 
     Raises
     ------
@@ -206,8 +197,8 @@ def read_tracks(folder: Path | str) -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
             as_text = dict.fromkeys([*TEXTS, *ADDED, *LISTS, "release_date"], str)
-            tracks = pd.read_csv(path, dtype=as_text, keep_default_na=False,
-                                 na_values=[""])  # "NA" may be a name
+            # "NA" may be a name
+            tracks = pd.read_csv(path, dtype=as_text, keep_default_na=False, na_values=[""])
         else:
             tracks = pd.read_parquet(path)
     except (ValueError, OSError) as error:
@@ -223,46 +214,39 @@ def write_tracks(tracks: pd.DataFrame, folder: Path | str) -> None:
     ----------
     tracks : pd.DataFrame
     folder : path-like
-        The corpus.
     """
     write_whole(Path(folder) / "tracks.parquet", partial(tracks.to_parquet, index=False))
 
 
 def record_rejected(folder: Path | str, stage: str, reasons: Mapping[str, str]) -> None:
-    """List in ``rejected.csv`` what a stage could not use.
-
-    The file is complete at any moment, so that a stage may call this after every failure with
-    all of them so far.
+    """List in ``rejected.csv`` what a stage could not use; the file is complete at any moment.
 
     Parameters
     ----------
     folder : path-like
-        The corpus.
     stage : str
         "previews" or "mels"; the stage's earlier rows are replaced.
     reasons : dict of str to str
-        Reason by track id.
+        By track id.
     """
     path = Path(folder) / "rejected.csv"
     kept = [row for row in _rows(path) if row[1] != stage]
-    new = [(track_id, stage, reasons[track_id]) for track_id in sorted(reasons)]
+    new = [(track_id, stage, reason) for track_id, reason in sorted(reasons.items())]
     text = io.StringIO()  # and no pandas, which takes several times as long
     csv.writer(text, lineterminator="\n").writerows([REJECTED_COLUMNS, *kept, *new])
     write_whole(path, text.getvalue())
 
 
 def read_rejected(folder: Path | str) -> pd.DataFrame:
-    """Read what could not be used and why.
+    """Read what could not be used: ``id``, ``stage`` and ``reason``.
 
     Parameters
     ----------
     folder : path-like
-        The corpus.
 
     Returns
     -------
     pd.DataFrame of str
-        ``id``, ``stage``, ``reason``; one row a track and stage.
     """
     return pd.DataFrame(_rows(Path(folder) / "rejected.csv"), columns=REJECTED_COLUMNS, dtype=str)
 

@@ -190,5 +190,9 @@ def test_one_sample_that_is_no_number_is_enough(tmp_path, left, right):
 
 @pytest.mark.parametrize("level", [-1e-3, 1e-3])
 def test_a_faint_sound_on_one_side_of_zero_is_no_silence(tmp_path, level):
-    sf.write(tmp_path / "clip.wav", np.full(4 * 8000, level, np.float32), 8000, subtype="FLOAT")
-    assert read_clip(tmp_path / "clip.wav")[0][0] == np.float32(level)
+    constant, path = np.full(4 * 8000, level, np.float32), tmp_path / "clip.wav"
+    sf.write(path, constant, 8000, subtype="FLOAT")
+    assert read_clip(path)[0][0] == np.float32(level)
+    sf.write(path, constant / 100, 8000, subtype="FLOAT")
+    with pytest.raises(BadInput, match="only silence"):
+        read_clip(path)

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-import soundfile as sf
 
 from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FLOOR_DB, FULL, STORE_VERSION, mel_spectrogram
@@ -66,14 +65,6 @@ def test_a_clip_that_cannot_be_used_is_skipped_and_listed_with_its_reason(odd_cl
     assert seconds == pytest.approx(8, abs=0.3)
 
 
-@pytest.mark.parametrize("y, reason", [
-    (np.full(5 * 22050, np.nan), "no numbers"), (np.full(5 * 22050, 1e-5), "only silence")])
-def test_samples_that_are_no_sound_are_refused(tmp_path, y, reason):
-    sf.write(tmp_path / "clip.wav", y.astype(np.float32), 22050, subtype="FLOAT")
-    with pytest.raises(BadInput, match=reason):
-        read_clip(tmp_path / "clip.wav")
-
-
 def test_a_row_that_leads_outside_is_listed_alone(odd_clips, tmp_path):
     shutil.copy(odd_clips[0] / "good.mp3", tmp_path)
     tracks = table_of(["good", "bad"])
@@ -103,7 +94,7 @@ def test_the_store_holds_the_spectrogram_of_every_clip(corpus):
         assert np.abs(store[row.id] - S_db).max() <= 1 / 16  # dB
     ids = ["0030", "0002", "0011"]
     np.testing.assert_array_equal(store.batch(ids), [store[i] for i in ids])
-    assert "0030" in store and "nope" not in store
+    assert "0030" in store.ids and "nope" not in store.ids
 
 
 @linux
@@ -160,7 +151,7 @@ def test_a_grown_or_shrunk_table_keeps_its_rows(own_corpus, noise, mp3):
     assert (store["0005"] == -50).all() and (store["0007"] == -70).all()
     S_db = mel_spectrogram(*read_clip(own_corpus / "audio" / "new.mp3"))
     np.testing.assert_array_equal(store["new"], S_db.astype(np.float16))
-    assert "0006" not in store
+    assert "0006" not in store.ids
 
 
 def test_a_table_that_grew_reads_as_one_that_was_whole(bare, corpus):
@@ -184,7 +175,7 @@ def test_a_clip_that_is_gone_or_comes_back_is_noticed(own_corpus):
     before = MelStore(own_corpus)["0003"]
     clip.rename(clip.with_suffix(".away"))
     store = make_mels(tracks, own_corpus, jobs=1)
-    assert "0003" not in store and len(store) == 39
+    assert "0003" not in store.ids and len(store) == 39
     assert np.flatnonzero(states(own_corpus) == REJECTED).size == 1
     assert read_rejected(own_corpus)["id"].tolist() == ["0003"]
     clip.with_suffix(".away").rename(clip)

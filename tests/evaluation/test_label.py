@@ -18,7 +18,7 @@ from hiphoplib.evaluation.label import (
     version_noise,
 )
 from hiphoplib.tracks.cleaning import clean_tracks
-from hiphoplib.tracks.describe import artist_share, intraclass
+from hiphoplib.tracks.describe import _artist_share, intraclass
 from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.table import normalise
 
@@ -164,7 +164,7 @@ def test_the_intraclass_correlation_is_that_of_repeated_groups():
                   for group in range(12) for copy in range(times[group])]
         groups = np.concatenate([[name] * len(part) for part, name in copies])
         repeated = pd.Series(np.concatenate([part for part, _ in copies]))
-        assert found == pytest.approx(artist_share(repeated, pd.Series(groups)))
+        assert found == pytest.approx(_artist_share(repeated, pd.Series(groups)))
 
 
 @pytest.mark.parametrize("slope", [-1, 1])

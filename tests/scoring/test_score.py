@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hiphoplib
-from hiphoplib.audio.windows import read_windows, windows_or_reason
+from hiphoplib.audio.windows import _read_windows, windows_or_reason
 from hiphoplib.errors import BadInput
 from hiphoplib.report.sentences import headline
 from hiphoplib.scoring.score import displayable, score_tracks
@@ -63,7 +63,7 @@ def test_every_song_is_scored_and_every_other_file_has_its_reason(scored):
 def test_a_score_is_the_mean_of_the_networks_over_the_windows(scored, model, folder):
     song = next(song for song in scored.songs if song.name == "rising.wav")
     expected = model.scores(
-        read_windows(folder / "rising.wav", model.grid).S_db.astype(np.float32))
+        _read_windows(folder / "rising.wav", model.grid).S_db.astype(np.float32))
     assert np.allclose(song.scores, expected, atol=1e-6)
     assert song.score == pytest.approx(expected.mean())
     low, high = song.spread

@@ -29,9 +29,9 @@ def test_a_window_has_the_causes_of_the_parts_that_it_spans():
     for part in parts(0, 1):
         start, stop = (sample / SR for sample in part.samples)
         inside = _causes(0, 1, np.array([start]), window=stop - start)[0]
-        loud = part.recipe.cause("low_end")
-        said = {"verse": 0.5 * part.recipe.cause("voice_presence"),
-                "hook": part.recipe.cause("hat_rolls")}.get(part.role, 0)
+        loud = part.recipe.causes["low_end"]
+        said = {"verse": 0.5 * part.recipe.causes["voice_presence"],
+                "hook": part.recipe.causes["hat_rolls"]}.get(part.role, 0)
         assert inside == pytest.approx(loud + said, abs=0.02)
 
 

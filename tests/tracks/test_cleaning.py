@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.errors import BadInput
 from hiphoplib.tracks import cleaning
 from hiphoplib.tracks.cleaning import FLAGS, clean_tracks, read_clean, recordings
 from hiphoplib.tracks.gather import get_tracks
@@ -40,9 +39,8 @@ def test_the_label_is_that_of_the_most_popular_release_and_the_row_can_be_heard(
     rows = table(4, isrc=[one, one, one, other], popularity=[30, 80, 40, 10],
                  preview_url=["a.mp3", None, "c.mp3", "d.mp3"])
     clean, steps = clean_tracks(rows)
-    assert clean["id"].tolist() == ["0002", "0003"]
-    assert clean["popularity"].tolist() == [80, 10]
-    assert clean["releases"].tolist() == [3, 1]
+    assert clean[["id", "popularity", "releases"]].values.tolist() == [
+        ["0002", 80, 3], ["0003", 10, 1]]
     assert steps["step"].tolist() == FOUR
     assert steps["left"].tolist() == [4, 2, 2, 2]
 
@@ -143,11 +141,9 @@ def test_a_flag_is_found_in_title_album_and_artists(words, flag):
     assert flag_of(track=words) == flag_of(album=words) == flag_of(artist=words) == flag
 
 
-@pytest.mark.parametrize("words", [
-    "Go", "Podcasting", "Beat It", "My Type", "Ringing", "Sound", "Effects",
-    "Karaokee", "Style"])
-def test_other_words_are_no_flag(words):
-    assert flag_of(words, words, words) is None
+def test_other_words_are_no_flag():
+    words = "Go, Podcasting, Beat It, My Type, Ringing, Sound, Effects, Karaokee, Style".split(", ")
+    assert [word for word in words if flag_of(word, word, word)] == []
 
 
 @pytest.mark.parametrize("title", [
@@ -155,12 +151,6 @@ def test_other_words_are_no_flag(words):
 def test_a_song_or_album_may_be_called_so_but_no_artist(title):
     assert flag_of(track=title, album=title) is None
     assert flag_of(artist="Karaoke") == "karaoke"
-
-
-def test_a_flagged_row_stays():
-    clean, steps = clean_tracks(table(track=["Go", "Go (Karaoke Version)"], artists=[["A"]] * 2))
-    assert clean["flag"].tolist() == [None, "karaoke"]
-    assert not steps["gone"].any()
 
 
 @pytest.fixture
@@ -205,6 +195,3 @@ def test_it_is_made_anew_where_it_is_not_of_this_table(gathered, damage, monkeyp
         "clean.parquet", "tracks.parquet"]
 
 
-def test_without_a_table_there_is_no_cleaned_one(tmp_path):
-    with pytest.raises(BadInput, match="no corpus there"):
-        read_clean(tmp_path)

@@ -34,19 +34,13 @@ def test_the_columns_stand_in_the_order_of_the_schema_and_own_ones_behind():
 
 
 @pytest.mark.parametrize("column, cells, said", [
-    ("id", ["a", "a"], "twice"),
-    ("id", ["a", None], "is empty"),
-    ("popularity", [50, 101], "outside 0-100"),
-    ("popularity", [50, -0.5], "outside 0-100"),
-    ("popularity", [50, np.inf], "outside 0-100"),
-    ("popularity", ["50", "a lot"], "not a number"),
-    ("duration_ms", [1000, 0], "is no length"),
-    ("duration_ms", ["1000", "3:20"], "not a number"),
-    ("artists", [["A"], []], "is empty"),
-    ("artists", [["A"], None], "is empty"),
-    ("artists", ["A", "[]"], "is empty"),
-    ("artists", ["A", " "], "is empty"),
-])
+    ("id", ["a", "a"], "twice"), ("id", ["a", None], "is empty"),
+    ("popularity", [50, 101], "outside 0-100"), ("popularity", [50, -0.5], "outside 0-100"),
+    ("popularity", [50, np.inf], "outside 0-100"), ("popularity", ["50", "a lot"], "not a number"),
+    ("duration_ms", [1000, 0], "is no length"), ("duration_ms", ["1000", "3:20"], "not a number"),
+    ("artists", [["A"], []], "is empty"), ("artists", [["A"], None], "is empty"),
+    ("artists", ["A", "[]"], "is empty"), ("artists", ["A", " "], "is empty"),
+    ("popularity", ["50", "a\nlot"], "not a number")])
 def test_a_bad_cell_is_told_in_one_line_with_its_row_and_the_next_step(column, cells, said):
     with pytest.raises(BadInput) as error:
         normalise(table(**{column: cells}), where="my.csv")
@@ -54,13 +48,7 @@ def test_a_bad_cell_is_told_in_one_line_with_its_row_and_the_next_step(column, c
     assert "\n" not in message
     assert message.startswith(f"my.csv, row {1 if said == 'twice' else 2}")
     assert column in message and said in message
-    assert any(step in message for step in ("delete", "correct", "give", "fill", "name at least"))
-
-
-def test_a_cell_with_line_breaks_is_still_told_in_one_line():
-    with pytest.raises(BadInput) as error:
-        normalise(table(popularity=["50", "a\nlot"]))
-    assert "\n" not in str(error.value)
+    assert any(step in message for step in ("delete", "correct", "give", "fill"))
 
 
 def test_many_bad_rows_are_counted():
@@ -75,13 +63,9 @@ def test_popularity_and_a_preview_may_be_missing():
 
 
 @pytest.mark.parametrize("cell, names", [
-    (["A", "B"], ["A", "B"]),
-    (np.array(["A", "B"], dtype=object), ["A", "B"]),
-    ('["A", "B"]', ["A", "B"]),
-    ("A, the First", ["A, the First"]),
-    ("[A$AP] Mob", ["[A$AP] Mob"]),
-    ([" A ", ""], ["A"]),
-])
+    (["A", "B"], ["A", "B"]), (np.array(["A", "B"], dtype=object), ["A", "B"]),
+    ('["A", "B"]', ["A", "B"]), ("A, the First", ["A, the First"]), ("[A$AP] Mob", ["[A$AP] Mob"]),
+    ([" A ", ""], ["A"]), ("['A', 'B C']", ["A", "B C"])])  # the last as pandas writes it
 def test_artists_may_be_a_list_json_or_plain_text(cell, names):
     artists = pd.Series([cell, ["B"]], dtype=object)
     assert normalise(table(artists=artists))["artists"][0] == names
@@ -151,15 +135,10 @@ def test_no_table_names_the_command_that_makes_one(tmp_path):
         read_tracks(tmp_path / "nothing")
 
 
-def test_get_tracks_names_the_sources_there_are():
+def test_get_tracks_names_its_source_and_those_there_are(source_folder):
+    assert (get_tracks("folder", path=source_folder)["source"] == "folder").all()
     with pytest.raises(BadInput, match="'nope'.*synthetic, folder"):
         get_tracks("nope")
-
-
-def test_get_tracks_of_a_folder(source_folder):
-    tracks = get_tracks("folder", path=source_folder)
-    assert len(tracks) == 40
-    assert (tracks["source"] == "folder").all()
 
 
 def test_the_real_corpus_fits_the_schema(liked_songs):
@@ -168,12 +147,6 @@ def test_the_real_corpus_fits_the_schema(liked_songs):
     assert tracks["id"].str.fullmatch(r"\d{4}").all()
     assert tracks["popularity"].between(0, 100).all()
     assert len(clean_tracks(tracks)[0]) == 400
-
-
-def test_lists_as_pandas_writes_them_to_csv_are_lists():
-    table = pd.DataFrame({"id": ["1"], "popularity": [1.0], "track": ["a"], "preview_url": ["a"],
-                          "artists": ["['MC Ampere', 'DJ Ohm']"]})
-    assert normalise(table)["artists"][0] == ["MC Ampere", "DJ Ohm"]
 
 
 def test_half_a_character_does_not_keep_a_table_from_being_written(tmp_path):

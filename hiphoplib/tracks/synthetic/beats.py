@@ -1,18 +1,15 @@
 """Recipes of 30 s hip-hop beats: all that can be heard, and what plays when.
 
-The causes of a recipe are the few properties that the synthetic corpus ties to popularity. Each
-acts in a known band at known times, and turning one up changes nothing else: every instrument
-draws from its own random stream.
+The causes of a recipe are the few properties that the synthetic corpus ties to popularity. Turning
+one up changes nothing else: every instrument draws from its own random stream.
 """
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
 
 SR = 44_100
 SECONDS, N = 30, 30 * SR
-SECTIONS = ("intro", "verse", "gap", "hook", "bridge", "end")
 
 CAUSES = {
     "low_end": {"kind": "level", "band_hz": [30, 120],
@@ -38,7 +35,7 @@ class Timeline:
 
     bar: int  # length, in samples
     offset: int  # how far into the first bar the clip begins, in samples
-    marks: tuple[int, ...]  # first bar of verse, gap, hook, bridge, end, and the bar past the end
+    spans: dict[str, tuple[int, int]]  # first bar of each section, and the one past its last
 
     def at(self, bars: float) -> int:
         """Return the sample at which a position lies.
@@ -53,23 +50,9 @@ class Timeline:
         """
         return int(round(bars * self.bar)) - self.offset
 
-    def span(self, name: str) -> tuple[int, int]:
-        """Return the first bar of a section and the one past its last.
-
-        Parameters
-        ----------
-        name : str
-            One of `SECTIONS`.
-
-        Returns
-        -------
-        tuple of int
-        """
-        return dict(zip(SECTIONS, pairwise((0, *self.marks)), strict=True))[name]
-
     def _seconds(self, *names):
         """Start and end of sections in s, list of lists, cut to the clip."""
-        spans = [[self.at(bar) / SR for bar in self.span(name)] for name in names]
+        spans = [[self.at(bar) / SR for bar in self.spans[name]] for name in names]
         return [[round(max(a, 0.0), 3), round(min(b, float(SECONDS)), 3)] for a, b in spans]
 
 
@@ -92,22 +75,9 @@ class Recipe:
     hat_db: float = 0.0
     voice_db: float = 0.0
     width: float = 0.3  # of the stereo image
-    causes: dict[str, float] = field(default_factory=dict)  # standardised; of structures, the sign
+    # standardised; of structures, the sign
+    causes: dict[str, float] = field(default_factory=lambda: dict.fromkeys(CAUSES, 0.0))
     take: int | None = None  # in songs, every take has other words
-
-    def cause(self, name: str) -> float:
-        """Return the standardised value of a cause; 0 when the recipe does not name it.
-
-        Parameters
-        ----------
-        name : str
-            A key of `CAUSES`.
-
-        Returns
-        -------
-        float
-        """
-        return float(self.causes.get(name, 0.0))
 
     def rng(self, part: str) -> np.random.Generator:
         """Return the random stream of one part of the beat.
@@ -115,7 +85,6 @@ class Recipe:
         Parameters
         ----------
         part : str
-            Any name.
 
         Returns
         -------
@@ -136,7 +105,9 @@ class Recipe:
         intro = max(1, round(bars * rng.uniform(0.08, 0.16)))
         bridge = hook + max(2, round(bars * 0.28))
         end = max(bridge + 1, round(bars * 0.82))
-        return Timeline(bar, offset, (intro, gap, hook, bridge, end, int(np.ceil(bars))))
+        return Timeline(bar, offset, {
+            "intro": (0, intro), "verse": (intro, gap), "gap": (gap, hook),
+            "hook": (hook, bridge), "bridge": (bridge, end), "end": (end, int(np.ceil(bars)))})
 
     @property
     def harmony(self) -> tuple[int, ...]:
@@ -156,19 +127,18 @@ class Recipe:
         list of int
         """
         role = {name: name for name in ("intro", "verse", "hook", "bridge")}
-        role["gap"] = "gap" if self.cause("riser") > 0 else "verse"
-        role["end"] = "hook" if self.cause("hook_returns") > 0 else "outro"
-        line = self.timeline
-        return [bar for name, what in role.items() if what in roles
-                for bar in range(*line.span(name))]
+        role["gap"] = "gap" if self.causes["riser"] > 0 else "verse"
+        role["end"] = "hook" if self.causes["hook_returns"] > 0 else "outro"
+        spans = self.timeline.spans
+        return [bar for name, what in role.items() if what in roles for bar in range(*spans[name])]
 
     def cause_times(self) -> dict[str, list[list[float]]]:
         """Return where each cause can be heard: by its name, a list of [start, end] in s."""
         line = self.timeline
-        hooks = ("hook", "end") if self.cause("hook_returns") > 0 else ("hook",)
+        hooks = ("hook", "end") if self.causes["hook_returns"] > 0 else ("hook",)
         (start, stop), (_, hook) = line._seconds("verse", "gap")
         whole, spoken = [[0.0, float(SECONDS)]], [[start, hook]]
-        if self.cause("riser") > 0:  # neither bass nor voice in the gap
+        if self.causes["riser"] > 0:  # neither bass nor voice in the gap
             whole, spoken = [[0.0, stop], [hook, float(SECONDS)]], [[start, stop]]
         return {"low_end": whole, "hat_rolls": line._seconds(*hooks), "voice_presence": spoken,
                 "hook_returns": line._seconds("end"), "riser": line._seconds("gap")}

@@ -112,10 +112,8 @@ class Synthetic(Source):
 
     Parameters
     ----------
-    n : int
-        Rows of the table.
-    seed : int
-        Another seed, another corpus.
+    n, seed : int
+        Rows of the table; another seed, another corpus.
     """
 
     name = "synthetic"
@@ -139,11 +137,11 @@ class Synthetic(Source):
 
     def _clip(self, row):
         """The clip of a row, bytes of an mp3 (a few are none, as in real data)."""
-        name = row["id"] if isinstance(row, (dict, pd.Series)) else row.id
-        if name not in _corpus(self.n, self.seed):
-            raise BadInput(f"clip {name}: the synthetic corpus of {self.n} rows has none of that "
+        rows = _corpus(self.n, self.seed)
+        if row.id not in rows:
+            raise BadInput(f"clip {row.id}: the synthetic corpus of {self.n} rows has none of that "
                            "id; gather again")
-        behind = _corpus(self.n, self.seed)[name][1]
+        behind = rows[row.id][1]
         clip, sr = behind["clip"], SR
         if clip in NO_AUDIO:
             return NO_AUDIO[clip]
@@ -163,15 +161,15 @@ class Synthetic(Source):
         -------
         dict
             "causes": band, kind, weight and one sentence on each. "tracks", by id: "upper_bound",
-            the probability that the recording's main release reaches the median, given all that can
-            be heard and nothing else; "clip", its flaw or "whole"; "causes", with "value" (in
-            standard deviations) and "times_s". "fame", by artist.
+            the probability that the recording's main release reaches the median, given all that
+            can be heard; "clip", its flaw or "whole"; "causes", with "value" (in standard
+            deviations) and "times_s". "fame", by artist.
         """
         rows = _corpus(self.n, self.seed)
         # A recording counts once; a handful of rows may hold no main release at all.
         mains = [pair for pair in rows.values() if pair[1]["main"]] or list(rows.values())
-        latent = np.array([behind["latent"] for _, behind in mains])
-        popularity = np.array([row["popularity"] for row, _ in mains])
+        latent, popularity = np.array([(behind["latent"], row["popularity"])
+                                       for row, behind in mains]).T
         threshold = latent[popularity >= np.median(popularity)].min()
         tracks = {}
         for name, (_, behind) in rows.items():
@@ -187,7 +185,7 @@ class Synthetic(Source):
 
 
 def invented(number: int, seed: int, forms: Sequence[str]) -> str:
-    """Return a name that no other number below 20,000 has.
+    """Return a name that no other number has.
 
     Parameters
     ----------
@@ -199,10 +197,11 @@ def invented(number: int, seed: int, forms: Sequence[str]) -> str:
     -------
     str
     """
-    a, b = len(FIRST), len(LAST)
-    i = (number * 7919 + seed * 104_729) % (a * b * len(forms))
-    name = forms[i % len(forms)].format(a=FIRST[i // len(forms) % a], b=LAST[i // len(forms) // a])
-    return name if number < a * b * len(forms) else f"{name} {number // (a * b * len(forms)) + 1}"
+    names = len(FIRST) * len(LAST) * len(forms)
+    rest, form = divmod((number * 7919 + seed * 104_729) % names, len(forms))
+    b, a = divmod(rest, len(FIRST))
+    name = forms[form].format(a=FIRST[a], b=LAST[b])
+    return name if number < names else f"{name} {number // names + 1}"
 
 
 @lru_cache(maxsize=1)
@@ -215,7 +214,6 @@ def _popularity_scale():
 
 
 def _draw_year(rng):
-    """A release year."""
     low, high, _ = YEARS[rng.choice(len(YEARS), p=[share for *_, share in YEARS])]
     return int(rng.integers(low, high + 1))
 
@@ -271,21 +269,15 @@ class Artist:
             cut_hz=base.cut_hz * 2 ** rng.normal(0, 0.3))
 
     def _releases(self, number):
-        """All releases of recording `number`, the main one first: table rows without an id.
-
-        With each comes, as a dict, what no column says: recipe, fame, latent popularity of the
-        main release and its audible part, number of releases.
-        """
+        """Releases of recording `number`, the main one first: rows, and dicts of what none says."""
         rng, recipe, song = self.rng, self.recipe(), self._song(30 * self.k + number)
         audible = sum(WEIGHTS[name] * _audible_value(name, z) for name, z in recipe.causes.items())
         audible *= (AUDIBLE / sum(w * w for w in WEIGHTS.values())) ** 0.5
         rest = (1 - AUDIBLE - FAME) ** 0.5 * rng.standard_normal()
         latent = audible + FAME ** 0.5 * self.fame + rest
-        count = 1
-        if rng.random() < RERELEASED[0]:
-            count += 1 + rng.choice(5, p=RERELEASED[1])
+        count = 2 + int(rng.choice(5, p=RERELEASED[1])) if rng.random() < RERELEASED[0] else 1
         behind = {"recipe": recipe, "fame": self.fame, "latent": latent, "audible": audible,
-                  "releases": int(count), "clip": "whole"}
+                  "releases": count, "clip": "whole"}
         rows = [{**song, **self._release(song, again=i > 0)} for i in range(count)]
         for i, row in enumerate(rows):
             lost = rng.exponential(0.6) + 0.1 if i else 0.0

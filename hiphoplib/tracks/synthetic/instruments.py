@@ -50,10 +50,7 @@ def _band(f, low, high, order=2):
 
 
 def _noise(rng, duration, low, high, order=2, fall_db=0.0):
-    """Noise between two edges in Hz (see `_band`) that falls by `fall_db` an octave, peak near 1.
-
-    Its two channels are independent.
-    """
+    """Noise on two channels from `low` to `high` Hz, less `fall_db` an octave, peak near 1."""
     n = int(duration * SR)
     n_fft = fft.next_fast_len(n, real=True)
     f = fft.rfftfreq(n_fft, 1 / SR).astype(np.float32)
@@ -87,8 +84,7 @@ def _snare(rng):
                    in ((0, 0.008), (0.011, 0.008), (0.022, 0.008), (0.03, 0.07))]
         dry = mono * sum(strokes)
     room = rng.uniform(0.05, 0.16) * rattle * np.exp(-t / rng.uniform(0.09, 0.15))
-    y = dry + room
-    return (y * np.minimum(1, (t[-1] - t) / 0.05)).astype(np.float32)
+    return ((dry + room) * np.minimum(1, (t[-1] - t) / 0.05)).astype(np.float32)
 
 
 def _hat(rng, decay):
@@ -101,16 +97,15 @@ def _hat(rng, decay):
     return (y * np.exp(-t / decay) * np.minimum(1, (t[-1] - t) / 0.01)).astype(np.float32)
 
 
-def _bass(notes, step, n, glide=0.07):
-    """An 808: a sine that glides from note to note in `glide` s, and its overtones.
+def _bass(notes, step, n):
+    """An 808 that glides from note to note: what is below about 125 Hz, and the grit above.
 
-    `notes` are (start and length in sixteenths, frequency in Hz), `step` is a sixteenth and `n` the
-    whole, in samples. Fundamental and octave (below about 125 Hz) come apart from the grit above.
+    `notes` are (start and length in sixteenths, frequency in Hz); `step` and `n` are samples.
     """
     times, pitch, env_times, env = [], [], [], []
     for start, length, f in notes:
         a, b = start * step, (start + length) * step - 0.012 * SR
-        times += [a + glide * SR, b]
+        times += [a + 0.07 * SR, b]
         pitch += [f, f]
         env_times += [a, a + 0.006 * SR, b, b + 0.011 * SR]
         env += [0, 1, np.exp(-(b - a) / SR / 0.9), 0]
@@ -125,11 +120,10 @@ def _bass(notes, step, n, glide=0.07):
 
 
 def _chord(rng, pitches, n, cut_hz, brightness, width):
-    """A chord that sounds sampled: each partial is a narrow band of random phases.
+    """A chord of MIDI `pitches` that sounds sampled: each partial is a band of random phases.
 
-    The spectrum is written down and transformed once, after Nasca's PADsynth idea. `pitches` are
-    MIDI numbers, `cut_hz` is the corner of the low-pass of the "record", `brightness` the exponent
-    of the partials' fall, `width` the phase difference of the channels, 0 (mono) to 1.
+    The spectrum is written down and transformed once, after Nasca's PADsynth idea. `brightness` is
+    the exponent of the partials' fall, `width` the phase difference of the channels, 0 to 1.
     """
     n_fft = fft.next_fast_len(n, real=True)
     f = fft.rfftfreq(n_fft, 1 / SR).astype(np.float32)
@@ -162,10 +156,7 @@ def _bell(rng, pitch, decay):
 
 
 def _formants(f, vowel, tract):
-    """Gain of a vocal tract at frequencies `f`, for vowels [shape=(n, 3)] of an average speaker.
-
-    `tract` is a factor on all formants; below 1 is a longer tract, a larger speaker.
-    """
+    """Gain at frequencies `f` of a vocal tract that is 1 / `tract` times as long as the average."""
     centre = np.concatenate([vowel, np.full((len(vowel), 1), 3500.0)], axis=1) * tract
     half = 45 + 0.035 * centre
     level = np.array([1.0, 0.7, 0.45, 0.3])
@@ -174,10 +165,9 @@ def _formants(f, vowel, tract):
 
 
 def _syllables(rng, f0, tract, presence, count, long=False):
-    """Syllables [shape=(count, samples)]: a glottal pulse train through moving formants.
+    """Syllables [shape=(count, samples)]: a consonant, and pulses through moving formants.
 
-    A consonant comes first. `f0` is the mean pitch in Hz, `presence` the gain of 1 to 4 kHz; `long`
-    ones are held, as in a hook.
+    `f0` is the mean pitch in Hz, `presence` the gain of 1 to 4 kHz; `long` ones are held.
     """
     n_fft = 18_000 if long else 10_000
     t = np.arange(n_fft, dtype=np.float32) / SR
@@ -219,7 +209,7 @@ def _add_drums(mix, recipe, line):
     rng, kit = recipe.rng("drums"), np.random.default_rng([recipe.kit, 1])
     body, click = _kick(kit)
     snare, open_hat = _snare(kit), _hat(kit, 0.09)
-    low = _decibels(recipe.low_db + LOW_DB * recipe.cause("low_end"))
+    low = _decibels(recipe.low_db + LOW_DB * recipe.causes["low_end"])
     pattern, swing = KICKS[recipe.style][rng.integers(6)], rng.uniform(0, 0.25)
     late = swing if recipe.style == "boom-bap" else 0.0
     for bar in recipe.bars_of("intro", "verse", "hook", "bridge", "outro"):
@@ -236,10 +226,7 @@ def _add_drums(mix, recipe, line):
 
 
 def _roll_steps(rng, rate, bar):
-    """Positions of hats in one bar, as fractions of it: about `rate` hits a second.
-
-    Quarters come first, then one eighth after another fills up: a roll, not a scatter.
-    """
+    """Positions of about `rate` hats a second, as fractions of a bar: one eighth after another."""
     grid = 32 if bar > 2 * SR else 16
     hits = int(np.clip(round(rate * bar / SR), 2, grid))
     step = np.arange(grid)
@@ -254,7 +241,7 @@ def _add_hats(mix, recipe, line):
     hat = _hat(kit, kit.uniform(0.016, 0.03))
     pan = kit.uniform(0.75, 1.25)
     hat = hat * np.array([[pan], [2 - pan]], dtype=np.float32)
-    z, level = recipe.cause("hat_rolls"), _decibels(recipe.hat_db)
+    z, level = recipe.causes["hat_rolls"], _decibels(recipe.hat_db)
     plain = _roll_steps(rng, rng.uniform(2.5, 4.5), line.bar)
     for bar in recipe.bars_of("intro", "verse", "bridge"):
         for position in plain:
@@ -281,7 +268,7 @@ def _add_bass(mix, recipe, line):
             length = max(1.0, (stop - start) * rng.uniform(0.6, 0.95))
             notes.append((16 * i + start, length, 440 * 2 ** ((pitch - 69) / 12)))
     sub, grit = _bass(notes, step, n)
-    sub = sub * _decibels(recipe.low_db + LOW_DB * recipe.cause("low_end"))
+    sub = sub * _decibels(recipe.low_db + LOW_DB * recipe.causes["low_end"])
     loop = (0.2 * sub + rng.uniform(0.025, 0.06) * grit)[None]
     for bar in recipe.bars_of("intro", "verse", "hook", "bridge", "outro"):
         a = bar % len(roots) * line.bar
@@ -307,7 +294,7 @@ def _add_loop(mix, recipe, line):
         pitches = [48 + recipe.root + note for note in scale[:rng.integers(3, 5)]]
         tone = _chord(rng, pitches, line.bar, recipe.cut_hz, brightness, recipe.width)
         chords.append(0.27 * tone * shape)
-    for bar in range(0, line.marks[-1]):
+    for bar in range(0, line.spans["end"][1]):
         _place(mix, chords[bar % len(chords)], line.at(bar))
 
 
@@ -327,7 +314,7 @@ def _add_melody(mix, recipe, line):
 def _add_voice(mix, recipe, line):
     """A flow in syllables: spoken in the verse, held and doubled in the hook."""
     rng = recipe.rng("voice")
-    presence = _decibels(5.0 * recipe.cause("voice_presence"))
+    presence = _decibels(5.0 * recipe.causes["voice_presence"])
     level = 0.36 * _decibels(recipe.voice_db)
     said = _syllables(rng, recipe.voice_hz, recipe.tract, presence, 14)
     sung = _syllables(rng, 1.2 * recipe.voice_hz, recipe.tract, 1.0, 6, long=True)
@@ -342,15 +329,6 @@ def _add_voice(mix, recipe, line):
             y = sung[(i + 3 * (bar % 2)) % 6]
             double = np.stack([y, np.roll(y, int(0.018 * SR))])
             _place(mix, double, line.at(bar + step / 16), 0.9 * level)
-
-
-def _master(mix, recipe):
-    """Tilt, level and soft clip, in place; the level takes most of the mix's own level away."""
-    tilted = mix[:, 1:] + np.float32(-recipe.tilt) * mix[:, :-1]
-    tilted *= np.float32(1 / (1 + abs(recipe.tilt)))
-    rms = np.sqrt(np.mean(np.square(tilted[:, ::4]))) + 1e-9
-    tilted *= _decibels(recipe.level_db) * np.float32((0.14 / rms) ** 0.75 / 0.14)
-    return np.tanh(tilted, out=tilted)
 
 
 def render(recipe: Recipe) -> np.ndarray:
@@ -372,10 +350,15 @@ def render(recipe: Recipe) -> np.ndarray:
         _place(mix, surface, at)
     for add in (_add_loop, _add_bass, _add_drums, _add_hats, _add_melody, _add_voice):
         add(mix, recipe, line)
-    if recipe.cause("riser") > 0:  # noise between 2 and 6 kHz that swells
-        a, b = (line.at(bar) for bar in line.span("gap"))
+    if recipe.causes["riser"] > 0:  # noise between 2 and 6 kHz that swells
+        a, b = (line.at(bar) for bar in line.spans["gap"])
         t = _seconds((b - a) / SR)
         swell = np.float32(0.25 + 0.75 * t / ((b - a) / SR)) ** 1.5
         noise = _noise(recipe.rng("riser"), (b - a) / SR, 2000, 6000, 3)
         _place(mix, noise * swell, a, 0.26)
-    return _master(mix, recipe)
+    # the master: tilt, a level that takes most of the mix's own one away, soft clip
+    tilted = mix[:, 1:] + np.float32(-recipe.tilt) * mix[:, :-1]
+    tilted *= np.float32(1 / (1 + abs(recipe.tilt)))
+    rms = np.sqrt(np.mean(np.square(tilted[:, ::4]))) + 1e-9
+    tilted *= _decibels(recipe.level_db) * np.float32((0.14 / rms) ** 0.75 / 0.14)
+    return np.tanh(tilted, out=tilted)

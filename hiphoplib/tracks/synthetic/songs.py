@@ -1,8 +1,7 @@
 """Whole songs of an invented artist, rendered into a folder, to try the scoring with.
 
-A song is made of several 30 s beats of one recipe, all in the same tempo, key and sounds, each for
-a part of its own: what makes a beat popular is turned up in some parts and down in others, and
-every verse has other words. The parts are joined at bar lines.
+A song is made of several 30 s beats of one recipe, joined at bar lines, each for a part of its own:
+what makes a beat popular is turned up in some parts and down in others.
 """
 
 from contextlib import closing
@@ -32,8 +31,7 @@ SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS"}
 # FFmpeg's own coder is slow, and with its tools for low bit rates it overshoots by 5 dB.
 AAC = {"aac_coder": "fast", "aac_tns": "0", "aac_pns": "0", "aac_is": "0"}
 
-# By whether the hook returns after the bridge, which is a cause; and how long parts are, relative
-# to each other.
+# By whether the hook returns after the bridge, which is a cause; and how long parts are.
 FORMS = {True: "intro verse verse hook verse verse hook bridge hook end".split(),
          False: "intro verse verse hook verse verse hook bridge end".split()}
 LENGTHS = {"intro": 2, "verse": 4, "hook": 4, "bridge": 3, "end": 2}
@@ -43,10 +41,7 @@ ROLES = {"intro": ("intro", "bridge"), "bridge": ("intro", "bridge"), "end": ("o
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a song, with causes of its own.
-
-    The voice speaks in verses only and the hats roll in hooks only: there these causes are heard.
-    """
+    """A stretch of a song; a voice is heard in verses only, and rolling hats in hooks only."""
 
     role: str  # intro, verse, gap (the drums drop out, a riser swells), hook, bridge or end
     bars: range  # where it lies in the song
@@ -60,14 +55,11 @@ class Part:
 
 
 def parts(seed: int, number: int) -> list[Part]:
-    """Return the parts of a song, one after another.
+    """Return the parts of a song, one after another; songs are numbered from 1 on.
 
     Parameters
     ----------
-    seed : int >= 0
-        Of the artist.
-    number : int > 0
-        Of the song.
+    seed, number : int
 
     Returns
     -------
@@ -76,7 +68,7 @@ def parts(seed: int, number: int) -> list[Part]:
     artist = Artist(seed, CLIENT)
     recipe = [artist.recipe() for _ in range(number)][-1]
     rng, line = recipe.rng("form"), recipe.timeline
-    roles = FORMS[recipe.cause("hook_returns") > 0]
+    roles = FORMS[recipe.causes["hook_returns"] > 0]
     lengths = np.cumsum([0] + [LENGTHS[role] for role in roles])
     pairs = rng.uniform(*SECONDS) * SR / line.bar / 2
     lines = 2 * np.round(lengths / lengths[-1] * round(pairs)).astype(int)
@@ -84,7 +76,7 @@ def parts(seed: int, number: int) -> list[Part]:
     best = rng.choice([i for i, role in enumerate(roles) if role in ("verse", "hook")])
     away = np.abs(np.arange(len(roles)) - best)
     lifts = LIFT * (1 - 2 * away / away.max())
-    gap = len(range(*line.span("gap"))) if recipe.cause("riser") > 0 else 0
+    gap = len(range(*line.spans["gap"])) if recipe.causes["riser"] > 0 else 0
     form = []
     for i, role in enumerate(roles):
         take = _take(recipe, role, lifts[i], i if role == "verse" else 0)
@@ -97,14 +89,11 @@ def parts(seed: int, number: int) -> list[Part]:
 
 
 def _take(recipe, role, lift, take):
-    """Recipe of a part, with the causes up by `lift`; a structure is that of the whole song.
-
-    In the beats the hook returns, so that there are more bars of it to take; only the end needs
-    the other ones.
-    """
+    """Recipe of a part, with the causes up by `lift`; a structure is that of the whole song."""
     within = MAX_CAUSE - LIFT
     causes = {name: float(np.clip(z, -within, within) + lift)
               if CAUSES[name]["kind"] != "structure" else z for name, z in recipe.causes.items()}
+    # a beat has more bars of a hook that returns; only the end needs the other ones
     causes["hook_returns"] = -1.0 if role == "end" else 1.0
     return replace(recipe, causes=causes, take=take)
 
@@ -128,7 +117,7 @@ def _song(seed, number):
 
 
 def _whole_bars(role, recipe, line):
-    """Bars of a beat that play a part and are not cut by the beat's beginning or end, list."""
+    """Bars of a beat that play a part and are not cut by the beat's beginning or end."""
     bars = [bar for bar in recipe.bars_of(*ROLES.get(role, (role,)))
             if line.at(bar) >= FADE and line.at(bar + 1) <= N]
     # the last bars of a slow beat may all be cut
@@ -143,11 +132,7 @@ def _follower(bars, last, loop):
 
 
 def _join(y, sound, at):
-    """Put a bar into the song at a sample, in place; `sound` begins 20 ms before its bar line.
-
-    It is faded in before the line, where the first kick stands. Bars that follow each other in
-    one beat come out as they were, the same fades into the same.
-    """
+    """Put a bar into the song, in place; it is faded in over 20 ms before its bar line."""
     rise = np.linspace(0, 1, FADE, dtype=np.float32)
     y[:, at - FADE:at] += rise * (sound[:, :FADE] - y[:, at - FADE:at])
     y[:, at:at + sound.shape[1] - FADE] = sound[:, FADE:]
@@ -159,7 +144,6 @@ def file_name(seed: int, number: int) -> str:
     Parameters
     ----------
     seed, number : int
-        Of the artist, of the song.
 
     Returns
     -------
@@ -197,17 +181,15 @@ def render_songs(folder: Path | str, n: int = 10, seed: int = 0, *, jobs: int = 
     ----------
     folder : path-like
         Made if it is not there.
-    n : int > 0
-        How many; more of them begin with the fewer.
-    seed : int >= 0
-        Another seed, another artist.
+    n, seed : int
+        How many, of which artist; more of them begin with the fewer.
     jobs : int
-        Songs at a time, each in a process; -1 takes every core.
+        Processes; -1 takes every core.
 
     Returns
     -------
     list of Path
-        All `n`, in the order of their numbers: mp3, wav, flac, ogg, m4a in turn.
+        All `n`: mp3, wav, flac, ogg, m4a in turn.
 
     Raises
     ------
@@ -216,17 +198,15 @@ def render_songs(folder: Path | str, n: int = 10, seed: int = 0, *, jobs: int = 
     """
     if n < 1 or seed < 0:
         raise BadInput(f"{n} songs, seed {seed}: at least 1 song, and a seed of 0 or more")
-    paths = {number: Path(folder) / file_name(seed, number) for number in range(1, n + 1)}
     Path(folder).mkdir(parents=True, exist_ok=True)
-    todo = {number: path for number, path in paths.items() if not path.is_file()}
-    written = unordered(_write, [(path, seed, number) for number, path in todo.items()], jobs=jobs)
-    with closing(written):
+    paths = [Path(folder) / file_name(seed, number) for number in range(1, n + 1)]
+    todo = [(path, seed, number) for number, path in enumerate(paths, 1) if not path.is_file()]
+    with closing(unordered(_write, todo, jobs=jobs)) as written:
         for _ in progress(written, total=len(todo), desc="songs", unit="song"):
             pass
-    return list(paths.values())
+    return paths
 
 
 def _write(task):
-    """Render one song into its file: what a worker does with its path, seed and number."""
     path, seed, number = task
     write_whole(path, _encode_as(path.suffix[1:], _song(seed, number)))

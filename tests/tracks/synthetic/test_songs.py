@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from scipy.signal import butter, correlate, sosfiltfilt
+from scipy.signal import butter, sosfiltfilt
 
 from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
@@ -39,12 +39,6 @@ def decoded(file, kind):
             return np.concatenate([each.to_ndarray() for each in stream.decode(audio=0)], 1), rate
     y, rate = soundfile.read(file, always_2d=True)
     return y.T, rate
-
-
-def bar_lines(form):
-    """Samples of all bar lines of a song but its beginning, where a bar may have been joined."""
-    bar = form[0].recipe.timeline.bar
-    return songs.FADE + bar * np.arange(1, form[-1].bars.stop)
 
 
 def test_songs_last_two_to_four_minutes_and_their_parts_leave_no_bar_out():
@@ -99,7 +93,7 @@ def test_songs_are_by_one_artist_and_in_tempos_of_their_own():
 def test_parts_differ_in_their_causes(number):
     form = [part for part in songs.parts(SEED, number) if part.role != "gap"]
     for cause in (name for name, what in CAUSES.items() if what["kind"] != "structure"):
-        values = [part.recipe.cause(cause) for part in form]
+        values = [part.recipe.causes[cause] for part in form]
         assert np.ptp(values) > 2 and np.abs(values).max() < 3, cause
         # one part has the most, from which they fall on both sides
         best = int(np.argmax(values))
@@ -110,14 +104,14 @@ def test_parts_differ_in_their_causes(number):
 def test_what_a_part_has_more_of_is_heard_there(whole):
     y, form = whole
     verses = [part for part in form if part.role == "verse"]
-    verses.sort(key=lambda part: part.recipe.cause("low_end"))
+    verses.sort(key=lambda part: part.recipe.causes["low_end"])
     bass = butter(4, [30, 120], "bandpass", fs=SR, output="sos")
     high = butter(4, [6000, 11000], "bandpass", fs=SR, output="sos")
     shares = []
     for part in (verses[0], verses[-1]):
         heard = y[:, slice(*part.samples)].mean(axis=0)
         shares.append(np.std(sosfiltfilt(bass, heard)) / np.std(sosfiltfilt(high, heard)))
-    wanted = 5 * np.diff([part.recipe.cause("low_end") for part in (verses[0], verses[-1])])[0]
+    wanted = 5 * np.diff([part.recipe.causes["low_end"] for part in (verses[0], verses[-1])])[0]
     assert 20 * np.log10(shares[1] / shares[0]) == pytest.approx(wanted, abs=3)
 
 
@@ -134,7 +128,7 @@ def test_joins_lie_on_one_grid_of_beats(monkeypatch):
     """Beats that are one impulse on every quarter make a song with one on every quarter."""
     def impulses(recipe):
         line, y = recipe.timeline, np.zeros((2, N + 1), dtype=np.float32)
-        at = np.array([line.at(quarter / 4) for quarter in range(4 * line.marks[-1])])
+        at = np.array([line.at(quarter / 4) for quarter in range(4 * line.spans["end"][1])])
         y[:, at[(at >= 0) & (at < N)]] = 1
         return y
 
@@ -146,20 +140,6 @@ def test_joins_lie_on_one_grid_of_beats(monkeypatch):
         found = np.flatnonzero(y[0])
         wanted = songs.FADE + bar * np.arange(4 * form[-1].bars.stop) / 4
         assert len(found) == len(wanted) and np.abs(found - wanted).max() <= 1
-
-
-def test_the_beat_of_real_parts_goes_on_over_the_joins(whole):
-    """Drums are the same in every bar: two bars about a join fit best where they are."""
-    y, form = whole
-    bar = form[0].recipe.timeline.bar
-    drums = sosfiltfilt(butter(4, 1500, "highpass", fs=SR, output="sos"), y.mean(axis=0))
-    shifts = []
-    for one, other in pairwise(form):
-        if {one.role, other.role} <= {"verse", "hook"}:  # other parts have no snare
-            join = other.samples[0]
-            fit = correlate(drums[join - 2000:join + bar], drums[join - bar:join - 2000], "valid")
-            shifts.append(int(np.argmax(fit)) - 2000)
-    assert len(shifts) > 2 and np.abs(shifts).max() <= 1
 
 
 def test_no_bar_is_cut_and_each_plays_its_part():
@@ -189,7 +169,7 @@ def test_beats_that_do_not_fit_are_joined_without_a_click(monkeypatch):
     hz, level = 50.0, 0.5
 
     def tone(recipe):
-        phase = 7.0 * recipe.take + 3.0 * recipe.cause("low_end")
+        phase = 7.0 * recipe.take + 3.0 * recipe.causes["low_end"]
         y = level * np.sin(2 * np.pi * hz * np.arange(N + 1) / SR + phase)
         return np.stack([y, -y]).astype(np.float32)
 
@@ -198,19 +178,6 @@ def test_beats_that_do_not_fit_are_joined_without_a_click(monkeypatch):
     slope = (2 * np.pi * hz / SR + 2 / songs.FADE) * np.abs(y).max()
     assert np.abs(np.diff(y)).max() < 1.01 * slope
     assert np.abs(y[:, [0, -1]]).max() < 1e-6  # neither where it begins nor where it ends
-
-
-def test_no_click_at_the_joins_of_real_parts(whole):
-    y, form = whole
-    jumps, near = np.abs(np.diff(y)).max(axis=0), np.zeros(y.shape[1] - 1, dtype=bool)
-    for line in bar_lines(form):
-        near[line - SR // 20:line + SR // 20] = True
-    assert jumps[near].max() <= jumps[~near].max()
-    # the sample where a part begins to be heard is no edge among the 5 ms on either side
-    for part in form[1:]:
-        begin, around = part.samples[0] - songs.FADE - 1, SR // 200
-        assert jumps[begin] < 1.2 * max(jumps[begin - around:begin].max(),
-                                        jumps[begin + 1:begin + around].max())
 
 
 def test_a_riser_swells_from_its_first_bar_to_its_last(monkeypatch):
@@ -225,7 +192,7 @@ def test_a_riser_swells_from_its_first_bar_to_its_last(monkeypatch):
     assert len(risers) > 9
     for seed, part in risers[:10]:
         (start, _), line = part.samples, part.recipe.timeline
-        y, first = songs._song(seed, 1)[0], line.span("gap")[0]
+        y, first = songs._song(seed, 1)[0], line.spans["gap"][0]
         assert y[start + line.bar] / y[start] == pytest.approx((first + 2) / (first + 1), rel=1e-3)
 
 
