@@ -36,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status: 0, 1 for an error told in one line, 2 for wrong usage, 130 after Ctrl-C.
     """
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # arrow's own keeps what was freed
     try:
-        with program.make_context(PROGRAM, list(arguments),
-                                  obj=" ".join([PROGRAM, *arguments])) as context:
+        command = " ".join([PROGRAM, *arguments])
+        with program.make_context(PROGRAM, arguments, obj=command) as context:
             program.invoke(context)
     except click.exceptions.Exit as stop:  # after --help
         return stop.exit_code
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         todo = "; make room, the same command goes on from here" if full else ""
-        name = error.filename or "file"
-        print(f"error: {name}: {error.strerror or error}{todo}", file=sys.stderr)
+        print(f"error: {error.filename or 'file'}: {error.strerror or error}{todo}",
+              file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
@@ -69,7 +69,7 @@ class _InOrder(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=_InOrder, context_settings={"max_content_width": 100})
+@click.group(cls=_InOrder, context_settings={"max_content_width": 100, "show_default": True})
 def program():
     """Which unreleased tracks have a chance? Every command goes on where it was stopped."""
 
@@ -82,15 +82,16 @@ def _all_of(*decorators: Callable) -> Callable:
 
 _corpus = click.argument("corpus", type=PATH, metavar="data/NAME")
 _grid = click.option("--grid", type=click.Choice(["quick", "full"]), default="quick",
-                     show_default=True, help="64 bands x 323 frames, or 128 x 1292 as in 2021.")
+                     help="64 bands x 323 frames, or 128 x 1292 as in 2021.")
 _folds = click.option("--folds", type=int, metavar="K", help="K-fold cross-validation; 0: one "
                       "split, 10 % for the test set. Default: 5 up to 10,000 tracks, else "
                       "0; 3 for data/synthetic.")
 _protocol = _all_of(_corpus, _grid, _folds, click.option(
-    "--split", type=click.Choice(SPLITS), default="artist", show_default=True,
+    "--split", type=click.Choice(SPLITS), default="artist",
     help="Keep artists in one set, test on the newest tracks, or draw at random."))
-_jobs = click.option("--jobs", type=int, default=-1, metavar="N",
+_jobs = click.option("--jobs", type=int, default=-1, metavar="N", show_default=False,
                      help="Processes; default: one a core. Results do not depend on it.")
+_models = partial(click.option, "--model", "models", multiple=True)
 _json = click.option("--json", "out", type=PATH, metavar="FILE", help="Write the results here.")
 
 
@@ -115,20 +116,20 @@ _out = _all_of(
                  help="Ask once more for the clips that rejected.csv names."),
     click.option("--jobs", type=int, metavar="N",
                  help="Clips at a time; default: one a core, four from a service."))
-_seed = click.option("--seed", default=0, show_default=True, help="Another seed, other tracks.")
+_seed = click.option("--seed", default=0, help="Another seed, other tracks.")
 _offline = click.option("--offline", is_flag=True, help="Make the table again from the cached "
                         "responses, and ask for none.")
 _no_derivatives = click.option("--no-derivatives", is_flag=True, help="Train also on tracks whose "
                                "licence forbids derivatives.")
 
 
-def _n(n):
-    return click.option("--n", type=COUNT, default=n, show_default=True, help="Tracks.")
+def _n(default):
+    return click.option("--n", type=COUNT, default=default, help="Tracks.")
 
 
 def _years(default):
-    return click.option("--years", callback=_first_and_last, default=default, show_default=True,
-                        metavar="FIRST-LAST", help="Of release.")
+    return click.option("--years", callback=_first_and_last, default=default, metavar="FIRST-LAST",
+                        help="Of release.")
 
 
 def _source(name, text, *options):
@@ -160,8 +161,7 @@ _source("folder", "Take a folder with tracks.csv and its audio.",
                      help="Also take previews from addresses that are not https."))
 _source("fma", "Take Creative Commons music and its listens from the Free Music Archive: 342 MiB "
         "of metadata once, then about 1 MB a clip.", _n(4000), _seed, _no_derivatives,
-        click.option("--genre", default="Hip-Hop", show_default=True,
-                     help="As the archive spells it."),
+        click.option("--genre", default="Hip-Hop", help="As the archive spells it."),
         click.option("--zip", type=PATH, metavar="FILE", help="fma_large.zip (93 GiB), where you "
                      "have it; else clips are read from the archive's server one by one."),
         click.option("--metadata", type=PATH, metavar="FILE",
@@ -169,13 +169,12 @@ _source("fma", "Take Creative Commons music and its listens from the Free Music 
 _source("spotify", "Search Spotify, with an application that still gets popularity and previews. "
         "Needs SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET in the environment.",
         _n(1000), _seed, _years("1990-2025"), _offline,
-        click.option("--genre", default="hip-hop", show_default=True,
-                     help="As Spotify's search spells it."),
+        click.option("--genre", default="hip-hop", help="As Spotify's search spells it."),
         click.option("--i-have-permission", "permission", is_flag=True, help="Spotify has allowed "
                      "you to train on its content, which its terms forbid otherwise."))
 _source("jamendo", "Take Creative Commons music and its listens from Jamendo. Needs "
         "JAMENDO_CLIENT_ID in the environment.", _n(1000), _seed, _years("2005-2025"), _offline,
-        _no_derivatives, click.option("--tag", default="hiphop", show_default=True))
+        _no_derivatives, click.option("--tag", default="hiphop"))
 
 
 @program.command()
@@ -225,7 +224,7 @@ def mels(corpus, grid, jobs, dask):
 @program.command()
 @_all_of(_corpus, _jobs)
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(FEATURES), default=FEATURES,
-              show_default=True, help="Can be repeated.")
+              help="Can be repeated.")
 def features(corpus, jobs, kinds):
     """Make features that need no training here: hand-crafted ones, and those of a tagger."""
     from hiphoplib.dataset.features import make_features
@@ -239,12 +238,10 @@ def features(corpus, jobs, kinds):
 
 @program.command()
 @_all_of(_protocol, _jobs)
-@click.option("--model", "models", multiple=True, required=True, type=click.Choice(NETWORKS),
-              help="Can be repeated.")
-@click.option("--seeds", type=COUNT, default=1, show_default=True,
+@_models(required=True, type=click.Choice(NETWORKS), help="Can be repeated.")
+@click.option("--seeds", type=COUNT, default=1,
               help="Trainings of each model and fold, with seeds 0 to N-1.")
-@click.option("--epochs", type=COUNT, default=25, show_default=True,
-              help="At most so many; training stops early.")
+@click.option("--epochs", type=COUNT, default=25, help="At most so many; training stops early.")
 @click.option("--out", type=PATH, metavar="models/NAME", help="Also put the trained model into one "
               "folder that `score` takes and that can be copied anywhere; with one --model.")
 def train(corpus, grid, split, folds, jobs, models, seeds, epochs, out):
@@ -255,7 +252,7 @@ def train(corpus, grid, split, folds, jobs, models, seeds, epochs, out):
     if out and len(models) > 1:
         raise BadInput("--out: one model a folder; give --model once")
     experiment = prepare(corpus, grid, split, folds)
-    runs = train_models(experiment, list(models), range(seeds), jobs=jobs, epochs=epochs)
+    runs = train_models(experiment, models, range(seeds), jobs=jobs, epochs=epochs)
     for parent in dict.fromkeys(run.parent for run in runs):
         print(f"{parent.name}: {len(runs) // len(models)} runs in {parent}")
     if out:
@@ -279,8 +276,8 @@ def _save(experiment, model, out, seeds):
 
 @program.command()
 @_all_of(_protocol, _json)
-@click.option("--model", "models", multiple=True, metavar="NAME",
-              help="Only this one, can be repeated; default: all that can be evaluated.")
+@_models(metavar="NAME",
+         help="Only this one, can be repeated; default: all that can be evaluated.")
 @click.option("--splits", is_flag=True, help="Also compare the splits by artist, time and chance, "
               "for models that are trained in folds under each.")
 @click.option("--power", is_flag=True, help="Also find how many tracks a finding needs; trains the "
@@ -313,8 +310,7 @@ def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
 @program.command()
 @_protocol
 @click.argument("track", metavar="TRACK_ID")
-@click.option("--model", type=click.Choice(NETWORKS), default="rnn", show_default=True,
-              help="Which trained model.")
+@click.option("--model", type=click.Choice(NETWORKS), default="rnn", help="Which trained model.")
 @click.option("--out", type=PATH, required=True, metavar="FILE.png", help="The picture.")
 @click.option("--wav", type=PATH, metavar="FOLDER", help="Also write the clip with only what "
               "the explanation names, and without it.")
@@ -359,9 +355,9 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
               help="Leave out the players: nobody can play your songs from the report.")
 @click.option("--no-explain", is_flag=True,
               help="Leave out the explanations, which take most of the time.")
-@click.option("--details", type=COUNT, default=10, show_default=True,
+@click.option("--details", type=COUNT, default=10,
               help="Show so many songs one by one, the highest scores first.")
-@click.option("--hop", type=float, default=5.0, show_default=True,
+@click.option("--hop", type=float, default=5.0,
               help="Seconds from one window of 30 s to the next.")
 @_jobs
 def score(folder, model, out, no_audio, no_explain, details, hop, jobs):

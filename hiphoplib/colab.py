@@ -1,7 +1,6 @@
 """Make a runtime of Google Colab ready: the first cell of every notebook calls `set_up`.
 
-Drive is quick with large files, which spectrograms and models are, and slow with many small ones,
-which clips are: a corpus of thousands of tracks is gathered faster without it.
+Drive is slow with many small files: thousands of clips are gathered faster without it.
 """
 
 import importlib
@@ -26,8 +25,6 @@ KEPT = ("data", "models")
 
 def set_up(drive: str = "") -> None:
     """Install on Colab what the project lacks, and keep data and models on Drive if asked to.
-
-    Elsewhere nothing is done.
 
     Parameters
     ----------
@@ -66,7 +63,6 @@ def upload(folder: Path | str) -> list[Path]:
     Returns
     -------
     list of Path
-        The files.
     """
     from google.colab import files
 

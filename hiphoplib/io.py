@@ -71,12 +71,12 @@ def replacing(folder: Path | str) -> Iterator[Path]:
     """Write a folder anew beside the old one, which it replaces at the end.
 
     No folder can be renamed onto another, so the old one steps aside first. After an error it
-    stands again; after a kill in between, `standing` finds it and `recover` puts it back.
+    stands again; after a kill in between, once the folder is written anew.
 
     Parameters
     ----------
     folder : path-like
-        It need not be there. What a killed process left of it is lost unless `recover` came first.
+        It need not be there.
 
     Yields
     ------
@@ -88,53 +88,24 @@ def replacing(folder: Path | str) -> Iterator[Path]:
     OSError
         If a folder cannot be made or renamed: on Windows, while somebody reads from it.
     """
-    current, new, old = _places(folder)
+    folder = Path(folder).resolve()  # a link to another disk stays one
+    new, old = (folder.with_name(f"{folder.name}.{end}") for end in ("new", "old"))
+
+    def clear():
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
+        for rest in (new, old):
+            shutil.rmtree(rest, ignore_errors=True)
+
+    clear()  # what a killed process left
     new.mkdir(parents=True)
     try:
         yield new
-        if current.exists():
-            os.replace(current, old)
-        os.replace(new, current)
-    except BaseException:
-        recover(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def recover(folder: Path | str) -> None:
-    """Undo an exchange that was killed half way, and remove what is left of any.
-
-    Parameters
-    ----------
-    folder : path-like
-    """
-    current, new, old = _places(folder)
-    if old.exists() and not current.exists():
-        os.replace(old, current)
-    for rest in (new, old):
-        if rest.exists():
-            shutil.rmtree(rest)
-
-
-def standing(folder: Path | str) -> Path:
-    """Return where to read a folder: where it stepped aside to if nothing has replaced it yet.
-
-    Parameters
-    ----------
-    folder : path-like
-
-    Returns
-    -------
-    Path
-    """
-    current, _, old = _places(folder)
-    return old if old.exists() and not current.exists() else Path(folder)
-
-
-def _places(folder):
-    """Return the paths of a folder, of the new one beside it, and of the old one."""
-    folder = Path(folder).resolve()  # a link to another disk stays one
-    return folder, *(folder.with_name(f"{folder.name}.{end}") for end in ("new", "old"))
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+    finally:
+        clear()
 
 
 @contextmanager

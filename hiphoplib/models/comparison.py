@@ -1,4 +1,4 @@
-"""Every model by its name: a function ``(experiment, fold, seed) -> scores`` with `enter`.
+"""Every model by its name: a function ``(experiment, fold, seed) -> scores``, entered in `MODELS`.
 
 Fitted on the training set, it returns a score for each track of the validation and test sets.
 """
@@ -51,29 +51,6 @@ class Entry:
     needs: str | None = None  # kind of features that have to be there
     seeded: bool = False  # whether another seed gives other scores
     built_on: tuple[str, ...] = ()  # models whose calibrated log odds it averages
-
-
-MODELS: dict[str, Entry] = {}
-
-
-def enter(model: str, **options) -> Callable:
-    """Enter a function ``(experiment, fold, seed) -> scores`` in `MODELS`.
-
-    Parameters
-    ----------
-    model : str
-    **options
-        Of its `Entry`.
-
-    Returns
-    -------
-    callable
-        The decorator.
-    """
-    def add(fit):
-        MODELS[model] = Entry(fit, **options)
-        return fit
-    return add
 
 
 class Scores:
@@ -228,7 +205,6 @@ def _unseen(experiment, fold):
     return experiment.ids(fold, "validation", "test")
 
 
-@enter("dummy")
 def _dummy(experiment, fold, seed):
     """Share of popular tracks in the training sets, the same for all."""
     # one constant over all folds: constants of their own would rank the folds' tracks
@@ -237,13 +213,11 @@ def _dummy(experiment, fold, seed):
     return pd.Series(share, index=_unseen(experiment, fold))
 
 
-@enter("recency")
 def _recency(experiment, fold, seed):
     """Age alone: known without listening, and a service's popularity decays with it."""
     return _fitted(_logistic(), metadata_features(experiment.tracks)[["days"]], experiment, fold)
 
 
-@enter("loudness", needs="handcrafted")
 def _loudness(experiment, fold, seed):
     """What a level meter and a watch show."""
     X = read_features(experiment.folder, "handcrafted")[LOUDNESS].join(
@@ -251,14 +225,12 @@ def _loudness(experiment, fold, seed):
     return _fitted(_logistic(), X, experiment, fold)
 
 
-@enter("handcrafted", needs="handcrafted")
 def _handcrafted(experiment, fold, seed):
     """Logistic regression on hand-crafted audio features: timbre, harmony, loudness, rhythm."""
     X = read_features(experiment.folder, "handcrafted")
     return _fitted(_logistic(C=0.01), X, experiment, fold)
 
 
-@enter("boosting", needs="handcrafted", seeded=True)
 def _boosting(experiment, fold, seed):
     """Boosted trees on the same features."""
     trees = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=150, max_leaf_nodes=8,
@@ -267,7 +239,6 @@ def _boosting(experiment, fold, seed):
     return _fitted(trees, read_features(experiment.folder, "handcrafted"), experiment, fold)
 
 
-@enter("neighbours", needs="handcrafted")
 def _neighbours(experiment, fold, seed):
     """Nearest neighbours by the same features, which are often tracks of the same artist.
 
@@ -278,7 +249,6 @@ def _neighbours(experiment, fold, seed):
     return _fitted(nearest, read_features(experiment.folder, "handcrafted"), experiment, fold)
 
 
-@enter("artist_identification", needs="handcrafted")
 def _artist_identification(experiment, fold, seed):
     """Popularity that the artists whom a track sounds like have in the training set.
 
@@ -340,7 +310,6 @@ class _ArtistIdentifier:
         return self.probabilities(X) @ self.fame
 
 
-@enter("metadata")
 def _metadata(experiment, fold, seed):
     """What is known before a release besides the sound: when, how long, what kind, how many."""
     X = metadata_features(experiment.tracks).drop(columns="days")
@@ -368,16 +337,6 @@ def _network(name):
     return fit
 
 
-def enter_networks() -> None:
-    """Enter every network of `NETWORKS` in `MODELS`, also those that were registered since."""
-    for name in NETWORKS:
-        MODELS.setdefault(name, Entry(_network(name), seeded=True))
-
-
-enter_networks()
-
-
-@enter("musicnn", needs="musicnn")
 def _musicnn(experiment, fold, seed):
     """Logistic regression on musicnn embeddings.
 
@@ -389,12 +348,6 @@ def _musicnn(experiment, fold, seed):
     return _fitted(_logistic(PENALTY), X[parts], experiment, fold)
 
 
-MODELS["ensemble"] = Entry(needs="musicnn", seeded=True, built_on=("musicnn", "crnn"))
-MODELS["ensemble_metadata"] = Entry(needs="musicnn", seeded=True,
-                                    built_on=("ensemble", "metadata"))
-
-
-@enter("artist_mean")
 def _artist_mean(experiment, fold, seed):
     """Mean popularity of the main artist in the training set, as odds of being popular.
 
@@ -411,3 +364,28 @@ def _as_odds(experiment, fold, popularity, ids):
     """Popularities as scores between 0 and 1, above 0.5 from the threshold on."""
     spread = experiment.tracks.loc[experiment.ids(fold, "train"), "popularity"].std()
     return pd.Series(expit((popularity - experiment.thresholds[fold]) / spread), index=ids)
+
+
+def enter_networks() -> None:
+    """Enter every network of `NETWORKS` in `MODELS`, also those that came there since."""
+    for name in NETWORKS:
+        MODELS.setdefault(name, Entry(_network(name), seeded=True))
+
+
+MODELS: dict[str, Entry] = {
+    "dummy": Entry(_dummy),
+    "recency": Entry(_recency),
+    "loudness": Entry(_loudness, needs="handcrafted"),
+    "handcrafted": Entry(_handcrafted, needs="handcrafted"),
+    "boosting": Entry(_boosting, needs="handcrafted", seeded=True),
+    "neighbours": Entry(_neighbours, needs="handcrafted"),
+    "artist_identification": Entry(_artist_identification, needs="handcrafted"),
+    "metadata": Entry(_metadata),
+}
+enter_networks()
+MODELS |= {
+    "musicnn": Entry(_musicnn, needs="musicnn"),
+    "ensemble": Entry(needs="musicnn", seeded=True, built_on=("musicnn", "crnn")),
+    "ensemble_metadata": Entry(needs="musicnn", seeded=True, built_on=("ensemble", "metadata")),
+    "artist_mean": Entry(_artist_mean),
+}

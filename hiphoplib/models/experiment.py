@@ -94,13 +94,12 @@ class Experiment:
         """
         return self.folder / "runs" / self.protocol.name / model / f"seed{seed}-fold{fold}"
 
-    def run_of(self, model: str, track_id: str, seed: int = 0) -> Path:
-        """Return the folder of the run that never saw a track; of one split, the only one.
+    def run_of(self, model: str, track_id: str) -> Path:
+        """Return the folder of seed 0's run that never saw a track; of one split, the only one.
 
         Parameters
         ----------
         model, track_id : str
-        seed : int
 
         Returns
         -------
@@ -116,7 +115,7 @@ class Experiment:
                            "see its tracks table and rejected.csv")
         side = self.sides.loc[track_id]
         fold = side.index[side == "test"][0] if (side == "test").any() else side.index[0]
-        return self.run_folder(model, seed, fold)
+        return self.run_folder(model, 0, fold)
 
     def trained_seeds(self, model: str) -> list[int]:
         """Return the seeds of which every fold of a network is trained on this very corpus.

@@ -1,4 +1,4 @@
-"""Fitting a network on a spectrogram store, and the folder that a finished run leaves behind."""
+"""Fitting a network on a spectrogram store: its state on disk, and the folder of a finished run."""
 
 import hashlib
 import json
@@ -17,10 +17,10 @@ from hiphoplib.errors import BadInput
 from hiphoplib.io import naming, write_whole
 from hiphoplib.keras_backend import keras, tf
 from hiphoplib.models import networks
-from hiphoplib.models.checkpoint import CHECKPOINT, Checkpoint
 from hiphoplib.run_size import run_size
 
 EPOCHS, PATIENCE = run_size().epochs, 6
+CHECKPOINT = "checkpoint.npz"
 PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte
 IN_MEMORY = 1000 * 64 * 323  # bins of a set that are read once and not every epoch, 83 MB
 
@@ -74,15 +74,10 @@ class ClipBatches(keras.utils.PyDataset):
         self.batch, self.seed = batch, seed
         few = len(labels) * store.grid.n_mels * store.grid.frames <= IN_MEMORY
         self._all = scaler(store.batch(labels.index)) if few else None
-        self.begin(0)
+        self._begin(0)
 
-    def begin(self, epoch: int) -> None:
-        """Put the clips into the order of an epoch, whatever was read before.
-
-        Parameters
-        ----------
-        epoch : int
-        """
+    def _begin(self, epoch):
+        """Put the clips into the order of an epoch, whatever was read before."""
         self._order = np.arange(len(self.labels))
         if self.seed is not None:
             np.random.default_rng([self.seed, epoch]).shuffle(self._order)
@@ -98,6 +93,71 @@ class ClipBatches(keras.utils.PyDataset):
         clips = (self.scaler(self.store.batch(labels.index)) if self._all is None
                  else self._all[rows])
         return clips, labels.to_numpy(np.float32)[:, None]
+
+
+class Checkpoint:
+    """The state of a training, kept after every epoch in one file that is whole or not there.
+
+    It holds all that the next epoch depends on: weights, the optimizer's moments, the state of the
+    dropout's random numbers, the history, and the weights of the best epoch. No code in it is run.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Of the run; None keeps nothing on disk.
+    model : keras.Model
+        Compiled and newly built; gets the state on disk.
+    settings : dict
+        What the training depends on. A checkpoint of other settings is not taken up.
+    """
+
+    def __init__(self, folder: Path | str | None, model: keras.Model, settings: dict):
+        self.path = Path(folder) / CHECKPOINT if folder else None
+        self.model, self.settings = model, settings
+        self.history: list[dict] = []  # one an epoch, with `val_loss`
+        self.best: list[np.ndarray] | None = None  # weights of the epoch of the lowest one
+        self._take_up()
+
+    @property
+    def _variables(self):
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+    def keep(self, epoch: dict) -> None:
+        """Keep the state after an epoch.
+
+        Parameters
+        ----------
+        epoch : dict
+            Its row of the history.
+        """
+        self.history.append(epoch)
+        losses = [row["val_loss"] for row in self.history]
+        if self.best is None or losses[-1] < min(losses[:-1]):
+            self.best = self.model.get_weights()
+        if self.path:
+            note = json.dumps({"settings": self.settings, "history": self.history})
+            arrays = {f"state{i}": variable.numpy() for i, variable in enumerate(self._variables)}
+            arrays |= {f"best{i}": weight for i, weight in enumerate(self.best)}
+            write_whole(self.path, lambda file: np.savez(file, note=np.array(note), **arrays))
+
+    def _take_up(self):
+        """Bring the model to the state on disk, if there is one of the same settings."""
+        self.model.optimizer.build(self.model.trainable_variables)
+        if not self.path or not self.path.is_file():
+            return
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+                note = json.loads(str(kept["note"]))
+                state = [kept[f"state{i}"] for i in range(len(self._variables))]
+                best = [kept[f"best{i}"] for i in range(len(self.model.weights))]
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+            return  # damaged: the training begins anew
+        shapes = [tuple(variable.shape) for variable in self._variables]
+        if note["settings"] != self.settings or [value.shape for value in state] != shapes:
+            return
+        for variable, value in zip(self._variables, state, strict=True):
+            variable.assign(value)
+        self.history, self.best = note["history"], best
 
 
 @dataclass
@@ -198,10 +258,23 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
     validation = ClipBatches(store, parts["validation"], scaler, batch)
     checkpoint = Checkpoint(folder, model,
                             _settings(name, seed, train, validation, epochs, patience))
+    began = 0.0
+
+    def begin(epoch, logs):
+        nonlocal began
+        train._begin(epoch)
+        began = time.perf_counter()
+
+    def end(epoch, logs):
+        checkpoint.keep({"epoch": epoch, **logs, "seconds": time.perf_counter() - began})
+        model.stop_training = _is_finished(checkpoint.history, epochs, patience)
+        if progress:
+            progress(epoch + 1)
+
     if not _is_finished(checkpoint.history, epochs, patience):
+        each = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
         model.fit(train, validation_data=validation, initial_epoch=len(checkpoint.history),
-                  epochs=epochs, shuffle=False, verbose=0,
-                  callbacks=[_EpochByEpoch(train, checkpoint, epochs, patience, progress)])
+                  epochs=epochs, shuffle=False, verbose=0, callbacks=[each])
     model.set_weights(checkpoint.best)
     history = pd.DataFrame(checkpoint.history)
     best = history.loc[history["val_loss"].idxmin()]
@@ -217,26 +290,6 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
         "versions": versions(),
     }
     return Run(model, scaler, card, history)
-
-
-class _EpochByEpoch(keras.callbacks.Callback):
-    """Gives every epoch its order, keeps its state, and stops when it is time."""
-
-    def __init__(self, clips, checkpoint, epochs, patience, progress):
-        super().__init__()
-        self.clips, self.checkpoint, self.progress = clips, checkpoint, progress
-        self.limits = epochs, patience
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.clips.begin(epoch)
-        self.began = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = time.perf_counter() - self.began
-        self.checkpoint.keep({"epoch": epoch, **logs, "seconds": seconds})
-        self.model.stop_training = _is_finished(self.checkpoint.history, *self.limits)
-        if self.progress:
-            self.progress(epoch + 1)
 
 
 def _is_finished(history, epochs, patience):

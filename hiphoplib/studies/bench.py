@@ -37,10 +37,9 @@ from hiphoplib.errors import BadInput
 from hiphoplib.explanation.tracks import explain_track
 from hiphoplib.io import write_whole
 from hiphoplib.keras_backend import keras, tf
-from hiphoplib.models.checkpoint import Checkpoint
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import BATCH, NETWORKS, build_model, clips_a_step
-from hiphoplib.models.training import ClipBatches, Scaler, load_run
+from hiphoplib.models.training import Checkpoint, ClipBatches, Scaler, load_run
 from hiphoplib.studies.bench_table import bench_markdown
 from hiphoplib.studies.resources import TIMES, machine, of_processes
 from hiphoplib.tracks.gather import gather

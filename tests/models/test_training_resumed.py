@@ -1,5 +1,6 @@
 """A training that was interrupted ends as one that was not, and so do several at once."""
 
+import errno
 import io
 import json
 import math
@@ -18,11 +19,13 @@ from tqdm import tqdm
 
 from hiphoplib.audio.mel import QUICK
 from hiphoplib.errors import BadInput
+from hiphoplib.keras_backend import keras
 from hiphoplib.models import experiment as training_side_by_side
-from hiphoplib.models.checkpoint import CHECKPOINT
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import AT_ONCE
 from hiphoplib.models.training import (
+    CHECKPOINT,
+    Checkpoint,
     ClipBatches,
     Scaler,
     _is_finished,
@@ -41,6 +44,12 @@ def experiment(corpus):
 
 def weights_of(run):
     return np.concatenate([weight.ravel() for weight in run.model.get_weights()])
+
+
+def fitted(experiment, name, epochs, folder=None, progress=None):
+    """A run of the first fold."""
+    return fit(name, experiment.store, experiment.labels[0], experiment.sides[0], epochs=epochs,
+               folder=folder, progress=progress)
 
 
 @pytest.fixture
@@ -63,28 +72,16 @@ def interrupt_after(epochs):
 @pytest.fixture(scope="module")
 def undisturbed(experiment):
     """Runs of four epochs: dropout keeps random numbers, batch normalisation moving means."""
-    return {name: fit(name, experiment.store, experiment.labels[0], experiment.sides[0], epochs=4)
-            for name in ("cnn1", "crnn")}
+    return {name: fitted(experiment, name, 4) for name in ("cnn1", "crnn")}
 
 
 @pytest.mark.parametrize("name, after", [("cnn1", 1), ("cnn1", 3), ("crnn", 2)])
 def test_an_interrupted_training_ends_as_an_undisturbed_one(experiment, undisturbed, tmp_path, name,
                                                             after):
-    def go_on(progress=None):
-        return fit(
-            name,
-            experiment.store,
-            experiment.labels[0],
-            experiment.sides[0],
-            epochs=4,
-            folder=tmp_path,
-            progress=progress,
-        )
-
     with pytest.raises(Interrupted):
-        go_on(interrupt_after(after))
+        fitted(experiment, name, 4, tmp_path, interrupt_after(after))
     seen = []
-    resumed = go_on(seen.append)
+    resumed = fitted(experiment, name, 4, tmp_path, seen.append)
     assert seen == list(range(after + 1, 5))
     np.testing.assert_array_equal(weights_of(resumed), weights_of(undisturbed[name]))
     pd.testing.assert_frame_equal(resumed.history.drop(columns="seconds"),
@@ -93,22 +90,12 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(experiment, undistur
 
 def test_an_interrupted_training_in_parts_goes_on_with_the_gradients_that_wait(experiment, tmp_path,
                                                                                in_parts):
-    def train_mlp(folder, progress=None):
-        return fit(
-            "mlp",
-            experiment.store,
-            experiment.labels[0],
-            experiment.sides[0],
-            epochs=2,
-            folder=folder,
-            progress=progress,
-        )
-
     clips = (experiment.sides[0] == "train").sum()
     assert -(-clips // 2) % 4  # the first epoch ends between two changes of the weights
     with pytest.raises(Interrupted):
-        train_mlp(tmp_path, interrupt_after(1))
-    np.testing.assert_array_equal(weights_of(train_mlp(tmp_path)), weights_of(train_mlp(None)))
+        fitted(experiment, "mlp", 2, tmp_path, interrupt_after(1))
+    resumed, whole = (fitted(experiment, "mlp", 2, folder) for folder in (tmp_path, None))
+    np.testing.assert_array_equal(weights_of(resumed), weights_of(whole))
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +112,8 @@ def whole(corpus, tmp_path_factory):
 def test_a_stopped_training_ends_as_an_undisturbed_one(whole, own_corpus, how, status, said):
     command = [sys.executable, "-m", "hiphoplib", "train", str(own_corpus), "--folds", "3",
                "--model", "cnn1", "--epochs", "8"]
-    process = subprocess.Popen(command, cwd=ROOT,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, text=True,
+                               stderr=subprocess.PIPE)
     workers = []
     checkpoint = prepare(own_corpus, folds=3).run_folder("cnn1", 0, 0) / CHECKPOINT
     until = time.monotonic() + 90
@@ -202,15 +189,8 @@ def test_a_training_begun_on_anything_else_is_another_one(experiment):
 
     same = begun()
     assert same == begun()
-    for other in (
-        {"labels": 1 - experiment.labels[0]},
-        {"labels": experiment.labels[0][:-1]},
-        {"seed": 1},
-        {"name": "rnn"},
-        {"epochs": 5},
-        {"patience": 1},
-        {"level": 1e-9},
-    ):
+    for other in ({"labels": 1 - experiment.labels[0]}, {"labels": experiment.labels[0][:-1]},
+                  {"seed": 1}, {"name": "rnn"}, {"epochs": 5}, {"patience": 1}, {"level": 1e-9}):
         assert begun(**other) != same
 
 
@@ -220,3 +200,102 @@ def test_a_training_is_finished_by_epochs_or_patience():
 
     assert not after() and not after(3, 2, 1) and not after(1, 2)
     assert after(1, 2, 3) and after(3, 1, 2, 2) and after(5, 4, 3, 2, 1)
+
+
+# the state of a training on disk: whole, of this training, or none
+
+SETTINGS = {"model": "tiny", "seed": 0}
+
+
+def tiny(units=60):
+    """Return a compiled network with a dropout, whose random numbers are part of its state."""
+    layers = keras.layers
+    model = keras.Sequential([keras.Input((50,)), layers.Dense(units), layers.Dropout(0.5),
+                              layers.Dense(1, activation="sigmoid")])
+    model.compile("adam", "binary_crossentropy")
+    return model
+
+
+def learn(model):
+    x = np.random.default_rng(0).normal(size=(32, 50))
+    model.fit(x, x[:, :1] > 0, shuffle=False, verbose=0)
+
+
+def state(model):
+    return [variable.numpy() for variable in [*model.variables, *model.optimizer.variables]]
+
+
+def assert_same(arrays, others):
+    for array, other in zip(arrays, others, strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """Return a model after two epochs, the second one no better, and its checkpoint."""
+    model = tiny()
+    checkpoint = Checkpoint(tmp_path, model, SETTINGS)
+    for epoch, loss in enumerate((0.5, 0.6)):
+        learn(model)
+        checkpoint.keep({"epoch": epoch, "val_loss": loss})
+    return model, checkpoint
+
+
+def test_all_that_the_next_epoch_depends_on_comes_back(begun, tmp_path):
+    again = tiny()
+    checkpoint = Checkpoint(tmp_path, again, SETTINGS)
+    assert_same(state(begun[0]), state(again))
+    assert checkpoint.history == begun[1].history
+    for model in (begun[0], again):
+        learn(model)
+    assert_same(state(begun[0]), state(again))
+
+
+def test_the_best_weights_are_those_of_the_lowest_loss(begun, tmp_path):
+    best = Checkpoint(tmp_path, tiny(), SETTINGS).best
+    now = begun[0].get_weights()
+    assert all((a != b).any() for a, b in zip(best, now, strict=True))
+    assert_same(begun[1].best, best)
+
+
+@pytest.mark.parametrize("settings", [SETTINGS | {"seed": 1}, {}])
+def test_one_of_other_settings_is_not_taken_up(begun, tmp_path, settings):
+    checkpoint = Checkpoint(tmp_path, tiny(), settings)
+    assert checkpoint.history == [] and checkpoint.best is None
+
+
+@pytest.mark.parametrize("length", [0, 100, 9_000])
+def test_a_damaged_one_is_not_taken_up(begun, tmp_path, length):
+    path = tmp_path / CHECKPOINT
+    path.write_bytes(path.read_bytes()[:length])
+    assert Checkpoint(tmp_path, tiny(), SETTINGS).history == []
+
+
+def test_one_of_a_network_of_another_size_is_not_taken_up(begun, tmp_path):
+    model = tiny(units=61)
+    before = state(model)
+    assert Checkpoint(tmp_path, model, SETTINGS).history == []
+    assert_same(before, state(model)[:len(before)])
+
+
+def test_a_full_disk_names_the_file_and_leaves_the_epoch_before(begun, tmp_path):
+    resource = pytest.importorskip("resource")  # not there on Windows
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+        with pytest.raises(OSError) as error:
+            begun[1].keep({"epoch": 2, "val_loss": 0.4})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert error.value.errno == errno.EFBIG
+    assert error.value.filename == str(tmp_path / CHECKPOINT)
+    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
+    assert len(Checkpoint(tmp_path, tiny(), SETTINGS).history) == 2
+
+
+def test_nothing_is_kept_without_a_folder():
+    checkpoint = Checkpoint(None, tiny(), SETTINGS)
+    checkpoint.keep({"epoch": 0, "val_loss": 0.5})
+    assert checkpoint.path is None and len(checkpoint.best) == 4

@@ -14,7 +14,7 @@ import pytest
 from hiphoplib.audio.mel import FULL
 from hiphoplib.dataset.store import make_mels
 from hiphoplib.errors import BadInput
-from hiphoplib.models.checkpoint import CHECKPOINT
+from hiphoplib.models.training import CHECKPOINT
 from hiphoplib.studies import bench as module
 from hiphoplib.studies.bench import DISK_GB, PARTS, RESULTS, SO_FAR, _Bench, _python, bench
 from hiphoplib.studies.bench_table import BEGIN, END, RATIOS, bench_markdown, insert_bench
