@@ -250,8 +250,7 @@ def causes_in(truth: dict, track_id: str, grid: SegmentGrid) -> dict[str, Cause]
         cause = truth["causes"][name]
         low, high = cause["band_hz"]
         bands = [lower < high and upper > low for lower, upper in grid.bands.values()]
-        shares = np.array([_filled(grid.span(number), values["times_s"])
-                           for number in range(grid.shape[1])])
+        shares = np.array([_filled(span, values["times_s"]) for span in grid.spans])
         stretches = (shares > 0) & (shares >= min(0.5, shares.max()))
         causes[name] = Cause(np.outer(bands, stretches), cause["weight"], values["value"])
     return causes
