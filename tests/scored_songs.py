@@ -44,21 +44,18 @@ def with_card(model, **changes):
     return replace(model, card=model.card | changes)
 
 
-def told(mean, low, high, **more):
+def by_network(model, S_db):
+    """Probabilities by each network of a model, np.ndarray [shape=(n_networks, n)]."""
+    return np.array([network.predict(S_db) for network in model.networks])
+
+
+def estimate(mean, low, high, **more):
     """An estimate with its interval, as a card has it."""
     return {"mean": mean, "low": low, "high": high} | more
 
 
 def song_of_noise(seconds, loud_from, level_db, seed=0):
-    """Samples whose 30 loud seconds are known, float32 [shape=(samples,)].
-
-    Parameters
-    ----------
-    seconds, loud_from : float
-        Length, and where those begin, in s.
-    level_db : float
-        Of those, below full scale; the others are 14 dB below.
-    """
+    """Samples, float32, of which 30 s are at a level (dB of full scale), the others 14 dB below."""
     level = np.full(int(seconds * SR), level_db - 14.0)
     level[int(loud_from * SR): int((loud_from + 30) * SR)] = level_db
     noise = np.random.default_rng(seed).normal(0, 10 ** (level / 20))
@@ -116,27 +113,14 @@ def report_of(trained):
     """Its report, two songs of it explained as `OneSegment` hears them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(song_report, "explain", by_one_segment)
-        return song_report.make_report(scored_folder(trained), details=2)
+        return song_report._page(scored_folder(trained), details=2)
 
 
 def invented(model, levels, *, names=None, spread=0.01, networks=MIN_NETWORKS, rejected=None,
              others=()):
-    """A scored folder without files: songs with scores about given levels.
+    """A scored folder without files: the means of songs are `levels`, descending.
 
-    Parameters
-    ----------
-    model : TrainedModel
-        Whose card and grid stand for it.
-    levels : sequence of float
-        Mean score of each song, descending.
-    names : sequence of str, optional
-        Of their files.
-    spread : float
-        How far a song's windows lie apart.
-    networks : int
-        How many score.
-    rejected, others
-        As `Scored` has them.
+    `spread` is how far a song's windows lie apart, `networks` how many score.
     """
     model = TrainedModel(model.networks[:1] * networks, model.card)
     steps = np.linspace(-spread, spread, 13)

@@ -29,8 +29,7 @@ def curves(model: Model, S_db: np.ndarray, attribution: Attribution, fills: Sequ
     model : Model
     S_db : np.ndarray [shape=(n_mels, frames)], in dB
     attribution : Attribution
-    fills : sequence of Fill
-        Curves are means over them.
+    fills : sequence of Fill, over which curves are averaged
     seed : int
 
     Returns
@@ -78,14 +77,12 @@ def recovery(weights: np.ndarray, truth: np.ndarray) -> float:
 
     Parameters
     ----------
-    weights : np.ndarray [shape=(n_bands, n_segments)]
-        Higher where the explanation puts the cause.
+    weights : np.ndarray [shape=(n_bands, n_segments)], higher where the explanation puts the cause
     truth : np.ndarray of bool [shape=(n_bands, n_segments)]
 
     Returns
     -------
-    float
-        0.5 is chance; NaN where the cause acts nowhere or everywhere.
+    float, 0.5 is chance; NaN where the cause acts nowhere or everywhere
 
     Examples
     --------
@@ -123,8 +120,7 @@ def mean_over(values: ArrayLike, weights: np.ndarray) -> dict | None:
 
     Parameters
     ----------
-    values : array-like [shape=(clips,) or (clips, …)]
-        Clips with NaN are left out.
+    values : array-like [shape=(clips,) or (clips, …)]; clips with NaN are left out
     weights : np.ndarray [shape=(resamples, clips)], of a `Bootstrap`
 
     Returns

@@ -2,8 +2,7 @@
 
 LIME (Ribeiro, Singh & Guestrin, KDD 2016), here on a grid (Mishra, Sturm & Dixon, ISMIR 2017),
 depends on the fill value (Mishra, Benetos, Sturm & Dixon, IJCNN 2020) and on its random samples
-(Praher, Prinz, Flexer & Widmer, ISMIR 2021). So it is run with several of both: an attribution is
-stable only where all runs agree, and confirmed where occlusion and integrated gradients do as well.
+(Praher, Prinz, Flexer & Widmer, ISMIR 2021), so it is run with several of both.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,13 +34,9 @@ lime_image.tqdm = iter  # lime 0.2.0.1 draws a bar for every run, and has no opt
 class Model(Protocol):
     """What can be explained: `training.Run`, `model_folder.TrainedModel` and the like."""
 
-    @property
-    def predict(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Method from float32 dB [shape=(n, n_mels, frames)] to probabilities [shape=(n,)]."""
-
-    @property
-    def gradient(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Method from the same to the gradient of each clip's probability by its dB."""
+    # from float32 dB [shape=(n, n_mels, frames)]: probabilities [shape=(n,)], and their gradients
+    predict: Callable[[np.ndarray], np.ndarray]
+    gradient: Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +101,7 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 
     Returns
     -------
-    float
-        0 where one of them is flat.
+    float, 0 where one of them is flat
     """
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return 0.0
@@ -124,8 +118,7 @@ def explain(model: Model, S_db: ArrayLike, grid: SegmentGrid, fills: Sequence[Fi
     S_db : np.ndarray [shape=(n_mels, frames)], in dB
     grid : SegmentGrid
     fills : sequence of Fill
-    seeds : sequence of int
-        At least two, or nothing is stable.
+    seeds : sequence of int, at least two, or nothing is stable
 
     Returns
     -------

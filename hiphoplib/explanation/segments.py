@@ -1,4 +1,4 @@
-"""Segments of a clip, named bands × 3 seconds: switched off in its spectrogram, and heard alone.
+"""Segments of a clip, named bands × 3 seconds: switched off in its spectrogram, or isolated.
 
 Segments and fill values are independent, as in audioLIME (Haunschmid, Manilow & Widmer, arXiv
 2008.00582): a `SegmentGrid` says which bins belong together, a `Fill` what replaces them.
@@ -38,7 +38,7 @@ class SegmentGrid:
     --------
     >>> from hiphoplib.audio.mel import QUICK
     >>> grid = SegmentGrid(QUICK)
-    >>> grid.shape, grid.size, grid.span(9)
+    >>> grid.shape, grid.size, grid.spans[9]
     ((4, 10), 40, (27.0, 30.0))
     """
 
@@ -97,19 +97,11 @@ class SegmentGrid:
         labels = self.labels().ravel()
         return (np.bincount(labels, np.ravel(bins)) / np.bincount(labels)).reshape(self.shape)
 
-    def span(self, number: int) -> tuple[float, float]:
-        """Return where one of the stretches of time starts and ends, in s.
-
-        Parameters
-        ----------
-        number : int, from 0
-
-        Returns
-        -------
-        start, end : float
-        """
-        start, end = number * self.segment_seconds, (number + 1) * self.segment_seconds
-        return start, min(end, self.mel_grid.seconds)
+    @property
+    def spans(self) -> list[tuple[float, float]]:
+        """Start and end of each stretch of time, in s."""
+        each, end = self.segment_seconds, self.mel_grid.seconds
+        return [(n * each, min((n + 1) * each, end)) for n in range(self.shape[1])]
 
 
 class Fill(NamedTuple):
@@ -129,8 +121,7 @@ def fills(band_mean: ArrayLike) -> list[Fill]:
 
     Parameters
     ----------
-    band_mean : np.ndarray [shape=(n_mels,)]
-        Mean level of each mel band over the training set, in dB.
+    band_mean : np.ndarray [shape=(n_mels,)], of each mel band over the training set, in dB
 
     Returns
     -------
@@ -145,8 +136,7 @@ def compose(S_db: ArrayLike, mask: ArrayLike, grid: SegmentGrid, fill: Fill) -> 
     Parameters
     ----------
     S_db : np.ndarray [shape=(n_mels, frames)], in dB
-    mask : np.ndarray of bool [shape=(..., n_bands, n_segments)]
-        True where a segment stays on; leading dimensions give as many spectrograms.
+    mask : np.ndarray of bool [shape=(..., n_bands, n_segments)], True where a segment stays on
     grid : SegmentGrid
     fill : Fill
 
@@ -168,8 +158,7 @@ def isolate(y: np.ndarray, sr: int, mask: ArrayLike, grid: SegmentGrid) -> np.nd
     ----------
     y : np.ndarray [shape=(samples,)]
     sr : int
-    mask : np.ndarray of bool [shape=(n_bands, n_segments)]
-        True where a segment is kept.
+    mask : np.ndarray of bool [shape=(n_bands, n_segments)], True where a segment is kept
     grid : SegmentGrid
 
     Returns

@@ -32,17 +32,14 @@ def explain_track(experiment: Experiment, model: str, track_id: str, *,
     Parameters
     ----------
     experiment : Experiment
-    model : str
-        A network in `NETWORKS`.
+    model : str, a network in `NETWORKS`
     track_id : str
     seeds : sequence of int
-    randomised : int, optional
-        Randomisation check: shuffle the network's weights with this seed before.
+    randomised : int, optional, a seed to shuffle the weights with, for the randomisation check
 
     Returns
     -------
-    attribution : Attribution
-        Read from its file if it has been computed before.
+    attribution : Attribution, read from its file if it has been computed before
     S_db : np.ndarray [shape=(n_mels, frames)], in dB
     """
     folder, S_db = experiment.run_of(model, track_id), experiment.store[track_id]
@@ -52,9 +49,8 @@ def explain_track(experiment: Experiment, model: str, track_id: str, *,
         run = load_run(folder)
         if randomised is not None:
             _randomise_weights(run.model, randomised)
-        found = explain(run, S_db, grid, fills(run.scaler.mean), seeds=seeds)
-        return {"runs": found.runs, "r2": found.r2, "probability": found.probability,
-                "other_methods": found.other_methods}
+        computed = vars(explain(run, S_db, grid, fills(run.scaler.mean), seeds=seeds))
+        return {name: computed[name] for name in ("runs", "r2", "probability", "other_methods")}
 
     what = "lime" if randomised is None else f"lime randomised {randomised}"
     kept = remember(folder, track_id, what, [S_db, grid, list(seeds), SAMPLES], compute)
@@ -74,8 +70,7 @@ def explain_ahead(work: Callable[[str], object], track_ids: Sequence[str]) -> No
 
     Parameters
     ----------
-    work : callable
-        Calls `explain_track` or `remember` for a track's id.
+    work : callable, which calls `explain_track` or `remember` for a track's id
     track_ids : sequence of str
 
     Raises
@@ -125,15 +120,12 @@ def remember(folder: Path, track_id: str, what: str, depends_on: Sequence,
     ----------
     folder : Path, of a trained run
     track_id, what : str
-    depends_on : sequence
-        Arrays, and whatever has a `repr`; the weights of the run always count.
-    compute : callable
-        Returns a dict of numbers, strings, lists and arrays.
+    depends_on : sequence of arrays, and what has a `repr`; the run's weights always count
+    compute : callable, which returns a dict of numbers, strings, lists and arrays
 
     Returns
     -------
-    dict
-        As JSON gives it back: arrays are lists.
+    dict, as JSON gives it back: arrays are lists
     """
     if not (folder / "model.keras").is_file():
         load_run(folder)  # says what to do

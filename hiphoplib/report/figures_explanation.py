@@ -58,13 +58,13 @@ def _draw_segments(ax, S_db, expl):
     most = max(np.abs(expl.weights).max(), SMALLEST)
     colors = mpl.cm.ScalarMappable(mpl.colors.Normalize(-most, most), DIVERGING)
     edges = list(grid.bands.values())
-    for (band, cell), weight in np.ndenumerate(expl.weights):
-        (start, end), (low, high) = grid.span(cell), edges[band]
-        box, stable = ((start, low), end - start, high - low), expl.stable[band, cell]
+    for (band, column), weight in np.ndenumerate(expl.weights):
+        (start, end), (low, high) = grid.spans[column], edges[band]
+        box, stable = ((start, low), end - start, high - low), expl.stable[band, column]
         ax.add_patch(plt.Rectangle(*box, color=colors.to_rgba(weight), linewidth=0,
                                    alpha=0.75 if stable else 0.25))
         if stable:
-            solid = expl.confirmed[band, cell] or not expl.other_methods
+            solid = expl.confirmed[band, column] or not expl.other_methods
             ax.add_patch(plt.Rectangle(*box, fill=False, linewidth=2.2, zorder=3,
                                        linestyle="-" if solid else (0, (2, 1.5))))
     ax.set_ylim(edges[0][0], edges[-1][1])
@@ -87,7 +87,7 @@ def _sums(expl, axis):
 def _sums_by_time(expl, ax, title):
     """The line above a map: sum over the bands, its spread over runs as a ribbon."""
     mean, spread = _sums(expl, 2)
-    middles = [np.mean(expl.grid.span(cell)) for cell in range(len(mean))]
+    middles = np.mean(expl.grid.spans, axis=1)
     ax.axhline(0, color=style.NEUTRAL, linewidth=0.8)
     ax.fill_between(middles, mean - spread, mean + spread, color="#D0D0D0", linewidth=0)
     ax.plot(middles, mean, color="black", marker="o", markersize=3, linewidth=1.5)
@@ -126,25 +126,25 @@ def segment_map(weights: np.ndarray, grid: SegmentGrid, ax: Axes | None = None,
 
     Parameters
     ----------
-    weights : np.ndarray [shape=(n_bands, n_cells)]
+    weights : np.ndarray [shape=(n_bands, n_segments)]
     grid : SegmentGrid
     ax : Axes, optional
     title : str
-    outlined, dotted : np.ndarray of bool [shape=(n_bands, n_cells)], optional
+    outlined, dotted : np.ndarray of bool [shape=(n_bands, n_segments)], optional
 
     Returns
     -------
     Axes
     """
-    ax, (n_bands, n_cells) = ax or plt.subplots(figsize=(7, 3.4))[1], np.shape(weights)
+    ax, (n_bands, n_segments) = ax or plt.subplots(figsize=(7, 3.4))[1], np.shape(weights)
     most, size = max(np.abs(weights).max(), 1e-6), grid.segment_seconds
     image = ax.imshow(weights, origin="lower", aspect="auto", cmap=DIVERGING, vmin=-most, vmax=most,
-                      extent=(0, n_cells * size, -0.5, n_bands - 0.5))
-    for band, cell in np.argwhere(outlined) if outlined is not None else ():
-        ax.add_patch(plt.Rectangle((cell * size, band - 0.5), size, 1, fill=False, linewidth=2.2))
+                      extent=(0, n_segments * size, -0.5, n_bands - 0.5))
+    for band, column in np.argwhere(outlined) if outlined is not None else ():
+        ax.add_patch(plt.Rectangle((column * size, band - 0.5), size, 1, fill=False, linewidth=2.2))
     if dotted is not None:
-        band, cell = np.nonzero(dotted)
-        ax.plot((cell + 0.5) * size, band, "o", color="black", markersize=5)
+        band, column = np.nonzero(dotted)
+        ax.plot((column + 0.5) * size, band, "o", color="black", markersize=5)
     ax.set_yticks(range(n_bands), list(grid.bands))
     ax.tick_params(axis="y", length=0)
     ax.figure.colorbar(image, ax=ax, label="weight", ticks=[-0.9 * most, 0, 0.9 * most],
@@ -283,8 +283,7 @@ def explained(S_db: np.ndarray, expl: Attribution, start: float) -> Axes:
     ----------
     S_db : np.ndarray [shape=(n_mels, frames)], in dB
     expl : Attribution
-    start : float
-        Where the 30 s begin in the song, in s.
+    start : float, where the 30 s begin in the song, in s
 
     Returns
     -------

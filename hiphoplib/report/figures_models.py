@@ -1,7 +1,4 @@
-"""Figures of results: models side by side, with intervals and a title that says what follows.
-
-What is called *results* is what `evaluation.evaluate` returns and a results file holds.
-"""
+"""Figures of results: models side by side, with intervals and a title that says what follows."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,8 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from hiphoplib.evaluation.bootstrap import Estimate, verdict
 from hiphoplib.report import style
 
-METRIC_COLORS = {"auc": style.PALETTE["green"], "accuracy": style.PALETTE["sky"]}
-METRIC_LABELS = {"auc": "AUC", "accuracy": "accuracy"}
+METRICS = {"auc": ("AUC", style.PALETTE["green"]), "accuracy": ("accuracy", style.PALETTE["sky"])}
 SURE = ("ensemble", "handcrafted", "upper_bound")  # whose sureness is drawn
 GROUPS = {"Baselines": ("dummy", "recency", "loudness", "handcrafted", "boosting", "neighbours",
                         "artist_identification", "metadata"),
@@ -53,13 +49,11 @@ def model_comparison(results: dict) -> Axes:
     guess = models.get("dummy", {}).get("accuracy", {}).get("mean", 0.5)
     ax.plot([], [], ":", color=style.NEUTRAL, label="guessing")
     series = []
-    for number, (metric, line) in enumerate((("auc", 0.5), ("accuracy", guess))):
-        color = METRIC_COLORS[metric]
+    for number, (metric, (label, color)) in enumerate(METRICS.items()):
         values = {name: model[metric] for name, model in models.items() if metric in model}
-        series.append(style.Series(values, color, "os"[number], METRIC_LABELS[metric]))
-        ax.axvline(line, color=color, linestyle=":")
-        texts = {rows[0]: METRIC_LABELS[metric]} | {
-            name: f"{value['mean']:.2f}" for name, value in values.items()}
+        series.append(style.Series(values, color, "os"[number], label))
+        ax.axvline((0.5, guess)[number], color=color, linestyle=":")
+        texts = {rows[0]: label} | {name: f"{each['mean']:.2f}" for name, each in values.items()}
         for name, text in texts.items():
             ax.annotate(text, (1.06 + 0.11 * number, rows.index(name)), ha="center", va="center",
                         xycoords=ax.get_yaxis_transform(), fontsize=11, annotation_clip=False)
@@ -223,8 +217,7 @@ def precision_at_k(results: dict) -> Axes:
     Parameters
     ----------
     models : mapping of str to dict, "models" of results
-    observed : float
-        Share of popular tracks there.
+    observed : float, share of popular tracks there
 
     Returns
     -------

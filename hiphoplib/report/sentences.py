@@ -14,7 +14,7 @@ MAX_NAME = 40  # letters of a name in a sentence
 BANNER = ("This model learnt from a synthetic corpus, beats that a program renders and whose "
           "popularity a program sets. Its scores show that the method works. They say nothing "
           "about your songs in the real world.")
-NOTHING_STABLE = "No part of the clip can be claimed to speak either way."
+NOTHING_STABLE = "No part of the clip reliably speaks either way."
 FOUR_KINDS = {"popular": "popular, and ranked high", "unpopular": "unpopular, and ranked low",
               "missed": "popular, but ranked low", "overrated": "unpopular, but ranked high"}
 
@@ -106,27 +106,25 @@ def attributions(expl: Attribution, moment: Callable[[float], str] | None = None
     Parameters
     ----------
     expl : Attribution
-    moment : callable, optional
-        From s of the clip to the words for it; seconds of the clip if not given.
+    moment : callable, optional, from s of the clip to the words for it
 
     Returns
     -------
-    list of str
-        A sentence a stretch of stable segments.
+    list of str, one sentence for each stretch of stable segments
     """
     grid, runs, regions = expl.grid, expl.r2.size, []
     signs = np.sign(expl.weights) * expl.stable
     for band, name in enumerate(grid.bands):
         starts = np.flatnonzero(np.diff(signs[band], prepend=0))
-        for cells in np.split(np.arange(grid.shape[1]), starts):
-            if len(cells) and signs[band, cells[0]]:
-                ends = grid.span(cells[0])[0], grid.span(cells[-1])[1]
+        for columns in np.split(np.arange(grid.shape[1]), starts):
+            if len(columns) and signs[band, columns[0]]:
+                ends = grid.spans[columns[0]][0], grid.spans[columns[-1]][1]
                 span = (" to ".join(map(moment, ends)) if moment else
                         f"{ends[0]:g} to {ends[1]:g} s")
-                side = "for" if signs[band, cells[0]] > 0 else "against"
-                regions.append((abs(expl.weights[band, cells].sum()),
+                side = "for" if signs[band, columns[0]] > 0 else "against"
+                regions.append((abs(expl.weights[band, columns].sum()),
                                 f"{name.capitalize()} from {span} speak {side} popularity (agreed "
-                                f"in {runs} of {runs} runs)." + _seconded(expl, band, cells)))
+                                f"in {runs} of {runs} runs)." + _seconded(expl, band, columns)))
     stable = [sentence for _, sentence in sorted(regions, key=lambda region: -region[0])]
     flat = np.abs(expl.weights).max() < MIN_WEIGHT
     return (stable or [NOTHING_STABLE]) + [
@@ -136,14 +134,14 @@ def attributions(expl: Attribution, moment: Callable[[float], str] | None = None
         if correlation < MIN_CORRELATION and not flat]
 
 
-def _seconded(expl, band, cells):
+def _seconded(expl, band, columns):
     """What the other methods say of stable segments; nothing if there are none."""
-    strong, who = expl.confirmed[band, cells], " and ".join(expl.other_methods).capitalize()
+    strong, who = expl.confirmed[band, columns], " and ".join(expl.other_methods).capitalize()
     if not who:
         return ""
     if strong.all():
         return f" {who} say the same."
-    part = "part of it." if strong.any() else "none of it: a weak claim."
+    part = "part of it." if strong.any() else "none of it: weak evidence."
     return f" {who} say the same of {part}"
 
 

@@ -1,7 +1,6 @@
-"""The client's page: one HTML file with a ranking, pictures, sentences and players.
+"""The client's page, one HTML file: it holds all that it shows, runs no script, asks nobody.
 
-It holds all that it shows, runs no script, and asks nobody for anything: its own content policy
-forbids both. What strangers wrote, names of files above all, is escaped by Jinja2.
+What strangers wrote, names of files above all, is escaped by Jinja2.
 """
 
 import base64
@@ -37,37 +36,24 @@ PHONE = {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.label
          "ytick.labelsize": 8.5, "legend.fontsize": 8.5}
 
 
-def make_report(scored: score.Scored, *, audio: bool = True, explaining: bool = True,
-                details: int = MAX_DETAILS) -> str:
-    """Return the page on a scored folder, as HTML.
-
-    Parameters
-    ----------
-    scored : Scored
-    audio, explaining : bool
-        Whether the best 30 seconds can be listened to, and are explained, which takes seconds.
-    details : int
-        So many songs are shown one by one, from the highest score on; all are ranked.
-
-    Returns
-    -------
-    str
-    """
-    closer, scale = scored.songs[:max(0, details)], _scale(scored)
-    rows = [_row(scored, number, scale, number < len(closer))
-            for number in range(len(scored.songs))]
+def _page(scored, *, audio=True, explaining=True, details=MAX_DETAILS):
+    """Return what `write_report` writes, str."""
+    closer = scored.songs[:max(0, details)]
+    rows = [_row(scored, number, number < len(closer)) for number in range(len(scored.songs))]
     songs = [_shown(song, scored.model, row, explaining, audio) for song, row in
              progress(zip(closer, rows), total=len(closer), desc="look closer", unit="song")]
     env = Environment(loader=PackageLoader("hiphoplib.report", ""), autoescape=True,
                       undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    env.filters |= {"percent": "{:.0%}".format, "estimate": lambda entry, digits=3:
-                    f"{Estimate.read(entry):.{digits}f}"}
-    folder = scored.folder.resolve()
+    low, high, ticks = _scale(scored)
+    env.filters |= {
+        "percent": "{:.0%}".format,
+        "along": lambda share: round(100 * (share - low) / (high - low), 2),  # where on the scale
+        "estimate": lambda entry, digits=3: f"{Estimate.read(entry):.{digits}f}"}
     return env.get_template("song_page.html").render(
         headline=headline(scored) if scored.songs else "No song could be scored.",
-        folder=score.displayable(folder.parent.name if folder.is_file() else folder.name),
-        count=len(rows), today=datetime.date.today().isoformat(), scale=scale,
-        half=_along(0.5, scale), rows=rows, songs=songs, left_out=len(rows) - len(closer),
+        folder=scored.name,
+        count=len(rows), today=datetime.date.today().isoformat(), scale=ticks,
+        rows=rows, songs=songs, left_out=len(rows) - len(closer),
         scored=scored, most_in_table=MAX_IN_TABLE, card=scored.model.card,
         networks=len(scored.model.networks), banner=BANNER, caveat=CAVEAT,
         model=label_of(scored.model.card["model"]), verdict=verdict,
@@ -75,15 +61,17 @@ def make_report(scored: score.Scored, *, audio: bool = True, explaining: bool = 
         min_pairs=score.MIN_SHARE_ABOVE)
 
 
-def write_report(scored: score.Scored, path: Path | str, **options) -> None:
-    """Write the page to a file.
+def write_report(scored: score.Scored, path: Path | str, *, audio: bool = True,
+                 explaining: bool = True, details: int = MAX_DETAILS) -> None:
+    """Write the page on a scored folder to a file.
 
     Parameters
     ----------
     scored : Scored
     path : path-like
-    **options
-        Of `make_report`.
+    audio, explaining : bool
+        Whether the best 30 seconds can be listened to, and are explained, which takes seconds.
+    details : int, so many songs are shown one by one, from the highest score on; all are ranked
 
     Raises
     ------
@@ -91,7 +79,7 @@ def write_report(scored: score.Scored, path: Path | str, **options) -> None:
         If `path` is a folder or no HTML file by its name.
     """
     check_path(path)
-    write_whole(path, make_report(scored, **options))
+    write_whole(path, _page(scored, audio=audio, explaining=explaining, details=details))
 
 
 def check_path(path: Path | str) -> None:
@@ -116,7 +104,7 @@ def inline(page: str) -> str:
 
     Parameters
     ----------
-    page : str, of `make_report`
+    page : str, HTML
 
     Returns
     -------
@@ -126,7 +114,7 @@ def inline(page: str) -> str:
             'style="width:100%;max-width:46rem;height:800px;border:1px solid #ddd"></iframe></div>')
 
 
-def _row(scored, number, scale, in_detail):
+def _row(scored, number, in_detail):
     """One line of the ranking."""
     song = scored.songs[number]
     low, high = song.spread
@@ -139,8 +127,6 @@ def _row(scored, number, scale, in_detail):
             "percentile": f"{song.percentile:.0f}", "low": low, "high": high, "note": song.note,
             "best": f"{clock(song.best)} to {clock(end)}",
             "whole": song.seconds <= scored.model.grid.seconds,
-            "from": _along(low, scale), "width": max(_along(high, scale) - _along(low, scale), 0.5),
-            "dot": _along(song.score, scale),
             "compared": {how: [(scored.songs[other].name, scored.share_above[number, other])
                                for other in np.flatnonzero(which)]
                          for how, which in others.items()}}
@@ -166,18 +152,11 @@ def _shown(song, model, row, explaining, audio):
 
 
 def _scale(scored):
-    """Ends of the ranking's scale: tens of per cent, wide enough that little looks like little."""
+    """Ends and ticks of the ranking's scale: tenths, so wide that little looks like little."""
     ends = [end for song in scored.songs for end in song.spread] or [0.5]
     low, high = np.floor(10 * min(*ends, 0.45)) / 10, np.ceil(10 * max(*ends, 0.55)) / 10
-    return {"low": low, "high": high, "ticks": [
-        {"at": _along(tenth / 10, {"low": low, "high": high}), "text": f"{10 * tenth}%"}
-        for tenth in range(round(10 * low), round(10 * high) + 1)
-        if high - low < 0.45 or tenth % 2]}  # of few, 50 % is one
-
-
-def _along(share, scale):
-    """Where a share lies on a scale, in per cent of its length."""
-    return round(100 * (share - scale["low"]) / (scale["high"] - scale["low"]), 2)
+    return low, high, [tenth / 10 for tenth in range(round(10 * low), round(10 * high) + 1)
+                       if high - low < 0.45 or tenth % 2]  # of few, 50 % is one
 
 
 def _png(ax):

@@ -73,8 +73,7 @@ def titled(ax: Axes, title: str, xlabel: str, ylabel: str, **more) -> Axes:
     ----------
     ax : Axes
     title, xlabel, ylabel : str
-    **more
-        Of ``Axes.set``.
+    **more, of ``Axes.set``
 
     Returns
     -------
@@ -101,8 +100,7 @@ def label_of(model: str) -> str:
 
     Returns
     -------
-    str
-        The key where no label is known.
+    str, the key where no label is known
     """
     return MODEL_LABELS.get(model, model)
 
@@ -148,14 +146,10 @@ def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,
     ax : Axes
     names : sequence of str, the first on top
     series : sequence of Series
-    labels : sequence of str, optional
-        Of the rows; the models' labels if not given.
-    hollow : collection of str
-        Rows whose dots are only outlined.
-    gap : float
-        Distance of two series, in rows.
-    columns : int
-        Of the legend.
+    labels : sequence of str, of the rows; the models' labels if not given
+    hollow : collection of str, rows whose dots are only outlined
+    gap : float, distance of two series, in rows
+    columns : int, in the legend
     """
     for number, each in enumerate(series):
         shift = gap * (number - (len(series) - 1) / 2)

@@ -1,8 +1,7 @@
 """A trained model as a folder that can be copied, mailed and loaded: all that scoring needs.
 
-``model.json`` holds scalers, calibrations, reference scores and hashes, ``network0.keras`` and so
-on the weights; ``card.md`` is for people. The network is built by this project's own code, and only
-numbers are read from the files, so that no code in them can run.
+The network is built by this project's own code, and only numbers are read from the files, so that
+no code in them can run.
 """
 
 import hashlib
@@ -68,21 +67,8 @@ class TrainedModel:
         """Mean of each band over its training sets, in dB [shape=(n_mels,)]."""
         return np.mean([network.run.scaler.mean for network in self.networks], axis=0)
 
-    def scores(self, S_db: np.ndarray) -> np.ndarray:
-        """Return the calibrated probability of being popular, by each network.
-
-        Parameters
-        ----------
-        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
-
-        Returns
-        -------
-        np.ndarray [shape=(n_networks, n)]
-        """
-        return np.array([network.predict(S_db) for network in self.networks])
-
     def predict(self, S_db: np.ndarray) -> np.ndarray:
-        """Return the mean of the networks' probabilities.
+        """Return the mean of the networks' calibrated probabilities.
 
         Parameters
         ----------
@@ -92,7 +78,7 @@ class TrainedModel:
         -------
         np.ndarray [shape=(n,)]
         """
-        return self.scores(S_db).mean(axis=0)
+        return np.mean([network.predict(S_db) for network in self.networks], axis=0)
 
     def gradient(self, S_db: np.ndarray) -> np.ndarray:
         """Return the gradient of that mean by each clip's dB.
@@ -116,21 +102,18 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
     ----------
     experiment : Experiment
     results : dict, of `evaluate` on that experiment
-    model : str
-        A name in `NETWORKS`, trained on every fold and these seeds.
+    model : str, a name in `NETWORKS`, trained on every fold and these seeds
     folder : path-like
     seeds : sequence of int
 
     Returns
     -------
-    Path
-        The folder.
+    Path, of the folder
 
     Raises
     ------
     BadInput
-        If `folder` holds something else than a model, the model is not trained, or the results are
-        of something else.
+        If `folder` holds something else, the model is not trained, or the results are of another.
     """
     folder = Path(folder)
     if folder.exists() and not (folder / MANIFEST).is_file() and (

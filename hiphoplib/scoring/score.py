@@ -39,7 +39,7 @@ class Song:
     @property
     def name(self) -> str:
         """Name of its file, safe to display."""
-        return displayable(self.path.name)
+        return _displayable(self.path.name)
 
     @property
     def by_window(self) -> np.ndarray:
@@ -72,6 +72,12 @@ class Scored:
     songs: list[Song]  # highest score first; `reliably_above` tells what of that order is reliable
     rejected: dict[str, str]  # why a file was not scored, by its name
     others: list[str]  # files that are no audio by their names
+
+    @property
+    def name(self) -> str:
+        """Name of the folder, safe to display."""
+        folder = self.folder.resolve()
+        return _displayable(folder.parent.name if folder.is_file() else folder.name)
 
     @cached_property
     def share_above(self) -> np.ndarray:
@@ -121,14 +127,10 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
 
     Parameters
     ----------
-    folder : path-like
-        Of mp3, wav, flac, ogg, m4a and the like, of any length; or one such file.
-    model : TrainedModel or path-like
-        Or the folder that `save_model` made.
-    hop : float > 0
-        From one window of 30 s to the next, in s.
-    jobs : int
-        Processes; -1 takes every core.
+    folder : path-like, of mp3, wav, flac, ogg, m4a and the like, of any length; or one such file
+    model : TrainedModel, or path-like of the folder that `save_model` made
+    hop : float > 0, from one window of 30 s to the next, in s
+    jobs : int, processes; -1 takes every core
 
     Returns
     -------
@@ -156,14 +158,16 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
                 songs[number] = _song(paths[number], windows, model)
     ranked = sorted(songs, key=lambda number: (-songs[number].score, number))
     return Scored(Path(folder), model, [songs[number] for number in ranked],
-                  {displayable(paths[number].name): reason
+                  {_displayable(paths[number].name): reason
                    for number, reason in sorted(rejected.items())},
-                  [displayable(name) for name in others])
+                  [_displayable(name) for name in others])
 
 
 def _song(path, windows, model):
-    scores = np.concatenate([model.scores(windows.S_db[first: first + BATCH].astype(np.float32))
-                             for first in range(0, len(windows.starts), BATCH)], axis=1)
+    batches = (windows.S_db[first: first + BATCH].astype(np.float32)
+               for first in range(0, len(windows.starts), BATCH))
+    scores = np.concatenate([[network.predict(batch) for network in model.networks]
+                             for batch in batches], axis=1)
     shares = [_below(network.reference, mine) / len(network.reference)
               for network, mine in zip(model.networks, scores)]
     return Song(path, windows.seconds, windows.starts, scores, 100 * float(np.mean(shares)),
@@ -175,17 +179,8 @@ def _below(ascending, values):
     return sum(np.searchsorted(ascending, values, side) for side in ("left", "right")) / 2
 
 
-def displayable(name: str) -> str:
-    """Replace in a file's name what a page cannot hold or an eye cannot see.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    str
-    """
+def _displayable(name):
+    """Replace in a file's name what a page cannot hold or an eye cannot see."""
     readable = os.fsencode(name).decode("utf-8", "replace")
     return "".join(char if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
                    else "\N{REPLACEMENT CHARACTER}" for char in readable)
@@ -216,13 +211,11 @@ def reliably_above(scores: Sequence[np.ndarray], share: np.ndarray | None = None
     Parameters
     ----------
     scores : sequence of np.ndarray [shape=(n_networks, n_windows)], of each song
-    share : np.ndarray [shape=(n_songs, n_songs)], optional
-        `Scored.share_above`, computed if not given.
+    share : np.ndarray [shape=(n_songs, n_songs)]; `Scored.share_above`, computed if not given
 
     Returns
     -------
-    np.ndarray of bool [shape=(n_songs, n_songs)]
-        Whether the song of the row is above that of the column.
+    np.ndarray of bool [(n_songs, n_songs)]: whether the song of the row is above that of the column
 
     Examples
     --------

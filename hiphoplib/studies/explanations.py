@@ -159,8 +159,7 @@ def _causes_in(truth, track_id, grid):
         cause = truth["causes"][name]
         low, high = cause["band_hz"]
         bands = [lower < high and upper > low for lower, upper in grid.bands.values()]
-        shares = np.array([_filled(grid.span(number), values["times_s"])
-                           for number in range(grid.shape[1])])
+        shares = np.array([_filled(span, values["times_s"]) for span in grid.spans])
         stretches = (shares > 0) & (shares >= min(0.5, shares.max()))
         causes[name] = _Cause(np.outer(bands, stretches), cause["weight"], values["value"])
     return causes

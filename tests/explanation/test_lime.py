@@ -74,15 +74,6 @@ def test_constant_model_has_no_explanation():
     assert nothing.correlations == {"occlusion": 0, "gradients": 0}
 
 
-@pytest.mark.parametrize("clips", [20, pytest.param(100, marks=pytest.mark.slow)])
-def test_of_a_constant_model_nothing_is_stable(clips):
-    small = SegmentGrid(MelGrid(16, 8192))
-    rng = np.random.default_rng(0)
-    for clip in rng.normal(-30, 8, (clips, *small.mel_grid.shape)):
-        found = explain(constant_model(), clip, small, fills(np.full(16, -40.0)), seeds=(0, 1))
-        assert not found.stable.any()
-
-
 def test_noise_is_not_stable():
     noise = explain(noise_model(), S_DB, GRID, FILLS)
     assert not noise.stable.any() and attributions(noise)[0] == NOTHING_STABLE
@@ -90,13 +81,6 @@ def test_noise_is_not_stable():
 
 def test_of_one_seed_nothing_is_stable():
     assert not explain(level_model(PLANTED), S_DB, GRID, FILLS, seeds=(0,)).stable.any()
-
-
-def test_another_model_has_another_map(found):
-    elsewhere = segments((BASS, 1))
-    other = explain(level_model(elsewhere), S_DB, GRID, FILLS)
-    assert roc_auc_score(elsewhere.ravel(), other.weights.ravel()) >= 0.95
-    assert np.corrcoef(other.weights.ravel(), found.weights.ravel())[0, 1] < 0.5
 
 
 def test_seeds_reproduce(found):

@@ -10,7 +10,7 @@ from hiphoplib import report
 from hiphoplib.audio.mel import FLOOR_DB, FULL, QUICK
 from hiphoplib.evaluation.label import _auc_by_threshold, _auc_without_middle
 from hiphoplib.models.comparison import MODELS
-from hiphoplib.report.figures_models import METRIC_COLORS, METRIC_LABELS
+from hiphoplib.report.figures_models import METRICS
 from tests.figure_data import (
     ALL,
     BOOT,
@@ -127,7 +127,7 @@ def test_every_model_has_a_label_and_a_colour_in_the_order_of_the_comparison():
 @pytest.mark.parametrize("names", [ALL, FEW])
 def test_the_comparison_shows_auc_and_accuracy_of_every_model_in_its_row(names):
     ax = report.model_comparison(results(some(names)))
-    for metric, color in METRIC_COLORS.items():
+    for metric, (_, color) in METRICS.items():
         dots = {round(y): x for x, y, _ in marks(ax, color.upper())}
         assert dots == {row_of(ax, name): SHOWN[name][metric]["mean"] for name in names}
         whiskers = [tuple(segment[:, 0]) for lines in ax.collections
@@ -135,8 +135,8 @@ def test_the_comparison_shows_auc_and_accuracy_of_every_model_in_its_row(names):
                     for segment in lines.get_segments()]
         assert sorted(whiskers) == sorted(
             (SHOWN[name][metric]["low"], SHOWN[name][metric]["high"]) for name in names)
-    assert sorted(text.get_text() for text in ax.texts) == sorted([*METRIC_LABELS.values()] + [
-        f"{SHOWN[name][metric]['mean']:.2f}" for name in names for metric in METRIC_COLORS])
+    assert sorted(text.get_text() for text in ax.texts) == sorted(["AUC", "accuracy"] + [
+        f"{SHOWN[name][metric]['mean']:.2f}" for name in names for metric in METRICS])
 
 
 def test_the_comparison_has_groups_and_hollow_dots_for_what_nobody_could_use():

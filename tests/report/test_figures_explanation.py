@@ -22,11 +22,11 @@ HATS = 3
 pytestmark = pytest.mark.usefixtures("figure_style")
 
 
-def explained(strength=0.2, witnesses=()):
+def explained(strength=0.2, other_methods=()):
     """Return an Attribution with one stable segment, or none for a strength of 0."""
     runs = RNG.normal(0, strength / 100, (2, 3, *GRID.shape))
     runs[..., HATS, 4] += strength
-    return Attribution(GRID, runs, np.ones((2, 3)), 0.6, dict(witnesses))
+    return Attribution(GRID, runs, np.ones((2, 3)), 0.6, dict(other_methods))
 
 
 RESULTS = explanations()
@@ -85,7 +85,8 @@ def test_only_stable_segments_are_outlined(strength, outlines):
 
 @pytest.mark.parametrize("weight, line", [(0.2, "-"), (-0.2, "--")])
 def test_what_another_method_denies_is_outlined_with_a_broken_line(weight, line):
-    ax = report.explanation(S_DB, explained(witnesses={"other": np.full((2, *GRID.shape), weight)}))
+    other_methods = {"other": np.full((2, *GRID.shape), weight)}
+    ax = report.explanation(S_DB, explained(other_methods=other_methods))
     outline, = (patch for patch in ax.patches if not patch.get_fill())
     assert (outline.get_linestyle() == "-") == (line == "-")
 

@@ -18,11 +18,11 @@ BASS, LOW_MIDS, VOCALS, HATS = range(4)
 CAUSAL = re.compile(r"\b(because|caus\w+ (?:a|the|of) hit|makes?|due to|leads? to|will be)\b")
 
 
-def made(weights, witnesses=None):
+def made(weights, other_methods=None):
     """An Attribution of three seeds and two fill values that all but agree on the weights."""
     jitter = np.array([0.999, 1, 1.001])[None, :, None, None]
     return Attribution(GRID, weights * jitter * np.ones((2, 1, 1, 1)), np.ones((2, 3)), 0.62,
-                       witnesses or {})
+                       other_methods or {})
 
 
 def both(map_):
@@ -54,7 +54,7 @@ def test_sentences_merge_neighbours_and_begin_with_the_largest_weight():
 @pytest.mark.parametrize("denied, end", [
     ((), " Occlusion and gradients say the same."),
     ((4,), " Occlusion and gradients say the same of part of it."),
-    ((4, 5), " Occlusion and gradients say the same of none of it: a weak claim.")])
+    ((4, 5), " Occlusion and gradients say the same of none of it: weak evidence.")])
 def test_a_sentence_tells_what_the_other_methods_say(denied, end):
     weights = np.zeros(GRID.shape)
     weights[HATS, 4:6] = 0.2

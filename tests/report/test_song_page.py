@@ -15,19 +15,20 @@ from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
 from hiphoplib.report import song_page as song_report
 from hiphoplib.report.sentences import BANNER
-from hiphoplib.report.song_page import MAX_IN_TABLE, make_report, write_report
+from hiphoplib.report.song_page import MAX_IN_TABLE, _page, write_report
 from hiphoplib.report.style import clock
-from hiphoplib.scoring.score import Scored, displayable
+from hiphoplib.scoring.score import Scored, _displayable
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 from tests.scored_songs import (
     HOSTILE,
     SONGS,
     OneSegment,
+    by_network,
     by_one_segment,
+    estimate,
     invented,
     report_of,
     scored_folder,
-    told,
     trained_model,
     with_card,
 )
@@ -55,7 +56,7 @@ def report(trained):
 def ranked(model):
     """Function: what the report says of songs with these scores, one by one of none of them."""
     def make(levels, own_model=model, **options):
-        return text(make_report(invented(own_model, levels, **options), details=0))
+        return text(_page(invented(own_model, levels, **options), details=0))
 
     return make
 
@@ -77,7 +78,7 @@ def section(html, heading):
 
 def test_a_synthetic_model_and_no_other_carries_the_banner(model):
     for synthetic in (True, False):
-        html = make_report(invented(with_card(model, synthetic=synthetic), [0.6, 0.4]), details=0)
+        html = _page(invented(with_card(model, synthetic=synthetic), [0.6, 0.4]), details=0)
         assert (BANNER in text(html)) == synthetic == (CAVEAT in text(html))
         assert ("banner" in html.split("</style>")[1]) == synthetic
         if synthetic:  # before any score
@@ -85,30 +86,16 @@ def test_a_synthetic_model_and_no_other_carries_the_banner(model):
 
 
 def test_the_limits_are_told_in_the_models_own_numbers(model):
-    card = {
-        "results": model.card["results"]
-        | {
-            "auc": told(0.613, 0.562, 0.668),
-            "within_artist": told(0.571, 0.512, 0.633, artists=37),
-            "precision_at_k": [
-                {"n": 10, "k": k, "base": base, "lift": told(*lift)}
-                for k, base, lift in [
-                    (1, None, (9.1, 9.0, 9.2)),
-                    (3, 0.2, (8.1, 8.0, 8.2)),
-                    (3, None, (1.21, 1.07, 1.36)),
-                ]
-            ],
-        },
-        "corpus": {
-            "name": "my corpus",
-            "tracks": 4321,
-            "artists": 1234,
-            "popularity_kind": "plays in a week",
-            "fingerprint": "",
-        },
-        "protocol": model.card["protocol"] | {"test_tracks": 987},
-    }
-    said = section(make_report(invented(with_card(model, **card), [0.5]), details=0), "What this")
+    lifts = [(1, None, (9.1, 9.0, 9.2)), (3, 0.2, (8.1, 8.0, 8.2)), (3, None, (1.21, 1.07, 1.36))]
+    results = {"auc": estimate(0.613, 0.562, 0.668),
+               "within_artist": estimate(0.571, 0.512, 0.633, artists=37),
+               "precision_at_k": [{"n": 10, "k": k, "base": base, "lift": estimate(*lift)}
+                                  for k, base, lift in lifts]}
+    card = {"results": model.card["results"] | results,
+            "corpus": {"name": "my corpus", "tracks": 4321, "artists": 1234,
+                       "popularity_kind": "plays in a week", "fingerprint": ""},
+            "protocol": model.card["protocol"] | {"test_tracks": 987}}
+    said = section(_page(invented(with_card(model, **card), [0.5]), details=0), "What this")
     for number in ("AUC 0.613 [0.562, 0.668]", "61% of cases", "987 tracks", "split by artist",
                    "AUC 0.571 [0.512, 0.633], 37 artists", "best 3 of 10",
                    "1.21 [1.07, 1.36] times the hits", "4,321 tracks by 1,234 artists",
@@ -123,17 +110,18 @@ def test_the_limits_are_told_in_the_models_own_numbers(model):
     ((0.49, 0.53), "not shown to be better than guessing", "no gain is shown")])
 def test_a_verdict_follows_from_its_interval(model, interval, of_order, of_hits):
     by = np.subtract(interval, 0.5)
-    results = {"auc": told(0.5, *interval), "within_artist": told(0.5, *interval, artists=9),
-               "precision_at_k": [{"n": 10, "k": 3, "base": None, "lift": told(1, *(1 + by))}]}
+    results = {"auc": estimate(0.5, *interval),
+               "within_artist": estimate(0.5, *interval, artists=9),
+               "precision_at_k": [{"n": 10, "k": 3, "base": None, "lift": estimate(1, *(1 + by))}]}
     changed = with_card(model, results=model.card["results"] | results)
-    said = section(make_report(invented(changed, [0.5]), details=0), "What this")
+    said = section(_page(invented(changed, [0.5]), details=0), "What this")
     verdicts = re.findall(r"(?:tracks, split by \w+\)|\d artists|blind pick): ([^.]*)\.", said)
     assert verdicts == [of_order, of_order, of_hits]
 
 
 def test_where_no_artist_has_enough_songs_nothing_is_known_of_that_case(model):
     results = model.card["results"] | {"within_artist": None}
-    said = section(make_report(invented(with_card(model, results=results), [0.5]), details=0),
+    said = section(_page(invented(with_card(model, results=results), [0.5]), details=0),
                    "What this")
     assert "nothing is known" in said and "artists:" not in said
 
@@ -166,7 +154,7 @@ def test_a_song_that_is_surely_first_is_named(ranked):
 
 def test_every_pair_stands_in_a_table_that_adds_up(model):
     scored = invented(model, [0.7, 0.5, 0.495, 0.3])
-    table = make_report(scored, details=0).split("<tbody>")[1].split("</tbody>")[0]
+    table = _page(scored, details=0).split("<tbody>")[1].split("</tbody>")[0]
     rows = [re.findall(r'<td( class="reliable")?>(\d*)%?</td>', line)
             for line in table.split("</tr>")[:-1]]
     assert [len(row) for row in rows] == [4, 4, 4, 4]
@@ -178,7 +166,7 @@ def test_every_pair_stands_in_a_table_that_adds_up(model):
 
 @pytest.mark.parametrize("n", [MAX_IN_TABLE, MAX_IN_TABLE + 1])
 def test_more_songs_than_a_phone_is_wide_have_no_table(model, n):
-    html = make_report(invented(model, np.linspace(0.7, 0.3, n)), details=0)
+    html = _page(invented(model, np.linspace(0.7, 0.3, n)), details=0)
     assert ("<table" in html) == (n <= MAX_IN_TABLE)
     assert html.count('<div class="bar"') == n
 
@@ -213,7 +201,7 @@ def test_a_folder_of_songs_alone_has_no_section_of_others(ranked):
 @pytest.mark.parametrize("levels", [[0.5], [0.95], [0.31], [0.52, 0.5], [0.95, 0.05],
                                     [0.999, 0.001]])
 def test_the_scale_holds_every_bar_and_names_the_half(model, levels):
-    html = make_report(invented(model, levels, spread=0.0005), details=0)
+    html = _page(invented(model, levels, spread=0.0005), details=0)
     at = [float(left) for left in re.findall(r"left:(-?[\d.]+)%", html)]
     ends = [float(left) + float(width)
             for left, width in re.findall(r"left:([\d.]+)%;width:([\d.]+)%", html)]
@@ -227,15 +215,15 @@ def test_the_scale_holds_every_bar_and_names_the_half(model, levels):
 
 def test_details_caps_the_songs_that_are_shown_and_says_so(scored, report):
     for details in (1, 4, 5, 99):
-        html = make_report(scored, details=details, **PLAIN)
+        html = _page(scored, details=details, **PLAIN)
         shown = min(details, 5)
         assert html.count("<img") == html.count('<section aria-labelledby="song-') == shown
         assert html.count('<a href="#song-') == shown and html.count('class="bar"') == 5
         assert ("shown one by one" in html) == (shown < 5)
     assert "Only the first 2 songs are shown one by one; the other 3 are" in text(report)
     assert "Only the first song is shown one by one; the other 4 are" in text(
-        make_report(scored, details=1, **PLAIN))
-    assert "the other one is in the ranking" in text(make_report(scored, details=4, **PLAIN))
+        _page(scored, details=1, **PLAIN))
+    assert "the other one is in the ranking" in text(_page(scored, details=4, **PLAIN))
 
 
 def test_every_link_has_its_one_target(report):
@@ -245,7 +233,7 @@ def test_every_link_has_its_one_target(report):
     assert set(re.findall(r'(?:labelledby|describedby)="([^"]*)"', report)) <= set(ids)
 
 
-def test_claims_have_the_times_of_the_song_not_of_the_clip(scored, report):
+def test_attributions_have_the_times_of_the_song_not_of_the_clip(scored, report):
     first, last = OneSegment.seconds
     for song in scored.songs[:2]:
         assert song.best > 0
@@ -260,16 +248,16 @@ def test_what_is_explained_is_the_model_that_scored_at_the_best_30_seconds(score
     asked, song = [], scored.songs[0]
     monkeypatch.setattr(song_report, "explain",
                         lambda *args: asked.append(args) or by_one_segment(*args))
-    make_report(scored, details=1, audio=False)
+    _page(scored, details=1, audio=False)
     ((model, S_db, grid, _),) = asked
     assert model is scored.model and grid.mel_grid == model.grid
     # the spectrograms that were scored are kept in half precision
     window = list(song.starts).index(song.best)
-    assert model.scores(S_db[None]).T[0] == pytest.approx(song.scores[:, window], abs=0.01)
+    assert by_network(model, S_db[None]).T[0] == pytest.approx(song.scores[:, window], abs=0.01)
 
 
-def test_without_explanations_nothing_is_claimed(scored):
-    html = make_report(scored, explaining=False, audio=False)
+def test_without_explanations_nothing_is_attributed(scored):
+    html = _page(scored, explaining=False, audio=False)
     assert "What the model hears" not in html and "speak" not in text(html)
 
 
@@ -293,7 +281,7 @@ def test_a_player_has_the_best_30_seconds_compressed(scored, report):
 
 
 def test_without_audio_there_is_no_player_and_no_sound(scored):
-    html = make_report(scored, audio=False, explaining=False)
+    html = _page(scored, audio=False, explaining=False)
     assert "<audio" not in html and "audio/mpeg" not in html
 
 
@@ -301,7 +289,7 @@ def test_a_song_shorter_than_a_window_has_no_best_part_beyond_its_end(model):
     scored = invented(model, [0.6])
     short = replace(scored.songs[0], seconds=20.0, starts=np.zeros(1),
                     scores=scored.songs[0].scores[:, :1], note="Only 20 s long.")
-    said = text(make_report(Scored(scored.folder, model, [short], {}, []), details=0))
+    said = text(_page(Scored(scored.folder, model, [short], {}, []), details=0))
     assert "Best part 0:00 to 0:20" in said and "Only 20 s long." in said
 
 
@@ -311,15 +299,16 @@ def test_a_song_shorter_than_a_window_has_no_best_part_beyond_its_end(model):
 def test_nothing_in_a_name_or_a_model_reaches_the_page_unescaped(model):
     card = {"corpus": model.card["corpus"] | {"name": "<b>c</b>", "popularity_kind": "<i>&amp;"},
             "made": "<u>today</u>"}
-    names = [displayable(name) for name in HOSTILE]  # as `score_tracks` hands them on
+    names = [_displayable(name) for name in HOSTILE]  # as `score_tracks` hands them on
     scored = invented(with_card(model, **card), np.linspace(0.7, 0.3, len(names)), names=HOSTILE,
                       rejected={name: f"as {name}" for name in names}, others=names)
     scored = replace(scored, folder=scored.folder / "<script>alert(2)<script>")
-    html = make_report(scored, details=0)
+    html = _page(scored, details=0)
     allowed = {"html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "p",
                "span", "strong", "main", "section", "ol", "ul", "li", "div", "footer", "table",
                "thead", "tbody", "tr", "td", "th", "!doctype"}
     assert {name.lower() for name in re.findall(r"</?([!\w]+)", html)} <= allowed
+    assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b") & set(html)
     assert not re.search(r"<[^>]*\son\w+\s*=", html)
     for name in names:  # ranked, rejected with a reason, left alone
         assert text(html).count(" ".join(name.split())) >= 4
@@ -342,13 +331,13 @@ def test_the_page_asks_nobody_and_runs_nothing_by_its_own_policy(report):
 
 def test_the_same_songs_give_the_same_report(scored, monkeypatch):
     monkeypatch.setattr(song_report, "explain", by_one_segment)
-    assert make_report(scored, details=1) == make_report(scored, details=1)
+    assert _page(scored, details=1) == _page(scored, details=1)
 
 
 def test_a_report_is_written_whole_and_only_to_an_html_file(model, tmp_path):
     scored = invented(model, [0.5])
     write_report(scored, tmp_path / "a.HTML", details=0)
-    assert (tmp_path / "a.HTML").read_text(encoding="utf-8") == make_report(scored, details=0)
+    assert (tmp_path / "a.HTML").read_text(encoding="utf-8") == _page(scored, details=0)
     for path in (tmp_path, tmp_path / "report.pdf", tmp_path / "report"):
         with pytest.raises(BadInput, match="name it so"):
             write_report(scored, path, details=0)

@@ -20,6 +20,7 @@ from hiphoplib.models.training import load_run
 from hiphoplib.scoring import model_folder
 from hiphoplib.scoring.model_folder import MANIFEST, load_model, save_model
 from tests.paths import ROOT
+from tests.scored_songs import by_network
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +59,14 @@ def test_every_network_predicts_as_the_one_that_was_trained(experiment, saved):
     model, on_test = load_model(saved), Scores(experiment).on_test("mlp")[0]
     S_db = experiment.store.batch(experiment.tracks.index[:5])
     assert len(model.networks) == 3
-    for fold, (network, scores) in enumerate(zip(model.networks, model.scores(S_db))):
+    for fold, (network, scores) in enumerate(zip(model.networks, by_network(model, S_db))):
         run = load_run(experiment.run_folder("mlp", 0, fold))
         calibration = Scores(experiment).calibration("mlp", fold)
         assert network.calibration == calibration
         assert np.allclose(scores, calibrated(run.predict(S_db), *calibration), atol=1e-6)
         test = experiment.sides.index[experiment.sides[fold] == "test"]
         assert np.allclose(network.reference, np.sort(on_test[test]), atol=1e-5)
-    assert np.allclose(model.predict(S_db), model.scores(S_db).mean(axis=0))
+    assert np.allclose(model.predict(S_db), by_network(model, S_db).mean(axis=0))
 
 
 def test_the_gradient_is_that_of_the_calibrated_mean(experiment, saved):
