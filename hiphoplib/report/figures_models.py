@@ -216,8 +216,7 @@ def precision_at_k(results: dict) -> Axes:
 
     Parameters
     ----------
-    models : mapping of str to dict, "models" of results
-    observed : float, share of popular tracks there
+    results : dict, of `evaluate`
 
     Returns
     -------
