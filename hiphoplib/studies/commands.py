@@ -55,7 +55,7 @@ def explanations(command, **options):
 @click.argument("models", nargs=-1, required=True, type=_PATH, metavar="models/NAME...")
 @click.option("--songs", type=_PATH, default=Path("data/songs-checked"), show_default=True,
               help="Songs are rendered there.")
-@click.option("--seeds", type=_COUNT, default=3, show_default=True,
+@click.option("--seeds", type=_COUNT, default=10, show_default=True,
               help="Artists, of ten songs each.")
 @_json
 @click.pass_obj

@@ -9,7 +9,7 @@ import pytest
 from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.evaluation.evaluate import read_results
 from hiphoplib.scoring.score import Song
-from hiphoplib.studies.scoring import _agreement, _causes, _contradicted
+from hiphoplib.studies.scoring import _agreement, _causes
 from hiphoplib.tracks.synthetic.beats import SR
 from hiphoplib.tracks.synthetic.songs import file_name, parts
 from tests.paths import ROOT
@@ -39,14 +39,6 @@ def test_a_score_that_follows_the_causes_is_seen_to_and_another_is_not():
     right, wrong = (_agreement(scored(curve), 0) for curve in (np.positive, np.negative))
     assert np.allclose(right[:, 0], 1) and (right[:, 1] > 0.9).all()
     assert np.allclose(wrong[:, 0], -1) and (wrong[:, 1] < 0.1).all()
-
-
-def test_orders_that_other_networks_turn_round_are_counted():
-    one, other = np.full((5, 4), 0.7), np.full((5, 4), 0.5)
-    assert _contradicted([one, other]) == (10, 0)  # ten choices of three of five
-    other[3:] = 0.95  # two networks see it otherwise, and only three can be without both
-    assert _contradicted([one, other]) == (1, 1)
-    assert _contradicted([one[:3], other[:3]]) == (0, 0)  # nobody is left to ask
 
 
 def test_the_readme_says_what_the_checks_found():
