@@ -51,10 +51,8 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
         As for `prepare`.
     planted : bool
         Also train small networks on planted causes, and check whether those are found.
-    pictures : path-like, optional
-        Draw four tracks into this folder; titles name no track.
-    out : path-like, optional
-        Write the results here.
+    pictures, out : path-like, optional
+        A folder to draw four tracks into, whose titles name none; a file for the results.
     command : str, optional
         What to write down as the way to repeat this.
     """

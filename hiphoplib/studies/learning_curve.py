@@ -36,7 +36,6 @@ def learning_curve(experiment: Experiment, draws: Mapping[str, int] = DRAWS,
     Parameters
     ----------
     experiment : Experiment
-        The corpus and its grid.
     draws : dict of str to int
         By model, how many corpora of each size; a network is trained on each, once.
     sizes : sequence of int
