@@ -33,7 +33,6 @@ from tests.spotify_server import (
     SECRET,
     YEARS,
     after,
-    at,
     error,
     page,
 )
@@ -51,7 +50,7 @@ SURVIVED = [*((API, kind) for kind in ("429", "500", "502", "503", "cut", "slow"
 def test_a_fault_is_survived(host, kind):
     number = 3 if host == API else 0
     fault = page({"access_token": "a\r\nb", "expires_in": 3600}) if kind == "no token" else kind
-    service = spotify_server.Spotify(faults={host: at({number: fault})})
+    service = spotify_server.Spotify(faults={host: {number: fault}.get})
     started = time.monotonic()
     tracks, _ = gather(service)
     assert service.happened == [fault]
@@ -123,6 +122,7 @@ STOPPED = [
     (API, "no page", Unreachable, ["no page of a search"]),
     (API, "redirect", Unreachable, ["HTTP 302", "redirect"]),
     (API, error(429, "slow down", **{"Retry-After": "3600"}), TryLater, ["HTTP 429", "go on"]),
+    (API, error(429, "Quota exceeded", "QUOTA_EXCEEDED"), TryLater, ["QUOTA_EXCEEDED", "go on"]),
     (ACCOUNTS, page({"error": "invalid_client", "error_description": "Invalid client"}, 400),
      BadInput, ["HTTP 400", "Invalid client", "SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET"]),
     *((ACCOUNTS, reply, BadInput, ["HTTP 403", "access token", "SPOTIPY_CLIENT_SECRET"])
@@ -145,12 +145,6 @@ def test_what_cannot_be_survived_is_said_in_one_line(tmp_path, host, fault, kind
     assert all(word in said for word in words), said
     assert len(service.happened) <= 6
     assert not list(tmp_path.rglob("*.json"))
-
-
-def test_a_quota_without_a_time_stops_as_well():
-    fault = error(429, "Quota exceeded", "QUOTA_EXCEEDED")
-    assert "QUOTA_EXCEEDED" in refused(
-        spotify_server.Spotify(faults={API: after(ALWAYS, fault)}), TryLater)
 
 
 def test_a_session_that_tries_again_itself_is_no_trouble():
@@ -206,8 +200,8 @@ def test_no_credential_is_said_or_kept(tmp_path, capfd, caplog):
     """Two services repeat what they were sent: without redaction this test fails."""
     everything, tokens = [], []
     repeats = error(403, f"no premium for {CLIENT_ID}:{SECRET}")
-    faults = [{}, {API: after(2, "premium")}, {API: after(2, "401")}, {API: at({1: "html"})},
-              {API: after(2, repeats)}, {ACCOUNTS: after(ALWAYS, repeats)}, {API: at({1: "cut"})},
+    faults = [{}, {API: after(2, "premium")}, {API: after(2, "401")}, {API: {1: "html"}.get},
+              {API: after(2, repeats)}, {ACCOUNTS: after(ALWAYS, repeats)}, {API: {1: "cut"}.get},
               {ACCOUNTS: after(ALWAYS, "html")}, {API: after(5, "quota")}]
     services = [spotify_server.Spotify(faults=fault, clips=lambda track_id: b"clip")
                 for fault in faults]
