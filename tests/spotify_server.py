@@ -60,11 +60,6 @@ def _track(rng, seed, number, years):
                   "images": [{"url": f"https://i.scdn.co/image/{number}", "height": 640}]}}
 
 
-def at(faults):
-    """Faults by the number of the request to a host, from 0."""
-    return lambda number: faults.get(number)
-
-
 def after(number, fault):
     """The same fault from one request on."""
     return lambda asked: fault if asked >= number else None

@@ -12,10 +12,7 @@ CONTENT = random.Random(0).randbytes(300_000)
 
 
 class Replies:
-    """Replies in their order, the last one for ever; `asked` and `times` of the requests.
-
-    A reply may be a function of the request.
-    """
+    """Replies, or functions of the request, in their order; the last one for ever."""
 
     def __init__(self, *replies):
         self.replies, self.asked, self.times = replies, [], []

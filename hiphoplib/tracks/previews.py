@@ -126,7 +126,7 @@ def _todo(tracks, folder, rejected, remote):
 
 
 def _in_threads(work, tasks, *, jobs):
-    """Yield number and result of each task as `unordered` does, for work that waits."""
+    """Yield number and result of each task, as `unordered` does."""
     run = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")
     return run(joblib.delayed(lambda number, task: (number, work(task)))(*item)
                for item in enumerate(tasks))

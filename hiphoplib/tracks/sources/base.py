@@ -189,7 +189,6 @@ class Folder(Source):
     allow_http : bool
         Also take audio from addresses that are not https.
     session : requests.Session, optional
-        For such addresses.
 
     Raises
     ------

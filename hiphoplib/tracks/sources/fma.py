@@ -51,7 +51,7 @@ class FMA(Source):
     """Tracks of a genre, drawn by the seed; clips are read out of the archive one by one.
 
     Popularity is the percentile of the listens among all the genre's uploads of the same year,
-    since listens grow with age; equal ones share the middle of their ranks.
+    since listens grow with age.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class FMA(Source):
         Raises
         ------
         BadInput
-            If the server does not hand it out, or it is damaged.
+            If it is not handed out, or damaged.
         """
         with self._opening:
             if self._archive:

@@ -31,7 +31,7 @@ class Jamendo(Search):
     """Tracks with a tag that may be downloaded, year by year in an order drawn by the seed.
 
     Popularity is the percentile of the listens among the gathered tracks that went up in the same
-    year, ties sharing their middle. A clip is the middle 30 s of a track, which comes whole.
+    year. A clip is the middle 30 s of a track, which comes whole.
 
     Parameters
     ----------
@@ -105,7 +105,6 @@ class Jamendo(Search):
             "listens": self._number(self._at(track, "stats", "rate_listened_total"))}
 
     def _total(self, folder, year):
-        """Return how many entries a year has."""
         page = self._page(folder, year, offset=0, limit=1)
         total = self._number(page and page["answer"]["headers"].get("results_fullcount"))
         return _END if total is None else int(min(total, _END))
@@ -141,7 +140,6 @@ def _response(body):
 
 
 def _failure(code, message):
-    """Return the error that a response stands for."""
     message = legible(" ".join(str(message or "").split())) or (
         "the service reports an error and does not say which")
     code = Jamendo._number(code)

@@ -23,7 +23,7 @@ from hiphoplib.tracks.sources.web import AT_ONCE, Web, conceal
 
 
 class Search(Source):
-    """A source that finds its tracks by the search of a service, see `Jamendo` and `Spotify`.
+    """A source that finds its tracks by the search of a service.
 
     Parameters
     ----------

@@ -41,8 +41,7 @@ _TOKEN_WANTED = "an access token"
 class Spotify(Search):
     """Tracks of a genre, found by the search of the 2021 study, made systematic.
 
-    The search is split by year and first letter of a word in the title, and its pages are asked
-    for in an order that the seed draws: the same table comes whether or not a run was stopped.
+    The search is split by year and first letter of a word in the title; the seed draws the pages.
 
     Parameters
     ----------
@@ -255,7 +254,6 @@ def _is_page(page):
 
 
 def _items(page):
-    """Return the tracks of a page, a list of whatever came."""
     return Spotify._at(page, "tracks", "items")
 
 

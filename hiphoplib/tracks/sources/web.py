@@ -152,7 +152,6 @@ class Web:
             self._check(target)
 
     def _patiently(self, url, read, refusal=None, **request):
-        """Return ``read(response)``, asked for again where that may help."""
         for attempt in range(TRIES):
             with self._slots:
                 while (left := self._not_before - time.monotonic()) > 0:
@@ -201,7 +200,6 @@ def _announced(response):
 
 
 def _failure(response):
-    """Return the error that a status stands for."""
     status = response.status_code
     text = legible(f"HTTP {status} {response.reason or ''}")[:80]
     if status == 429 or status >= 500:

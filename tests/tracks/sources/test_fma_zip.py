@@ -1,8 +1,13 @@
-"""FMA's clips: read out of a remote zip, whatever its server does, and out of one on disk."""
+"""FMA's clips, whatever its server does and whenever it is killed; and out of a zip on disk."""
 
 import hashlib
+import multiprocessing
+import time
+from collections import Counter
 from dataclasses import replace
+from itertools import chain
 
+import numpy as np
 import pytest
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
@@ -24,7 +29,7 @@ from tests.fma_server import (
     zipped,
     zips,
 )
-from tests.loopback import Reply, ranged, serving
+from tests.loopback import Reply, Server, ranged, rerouted, serving
 
 N = 20
 PAGE = Reply(200, b"<!DOCTYPE html><title>Back soon</title>", {"Content-Type": "text/html"})
@@ -77,7 +82,7 @@ def ids(calm):
 
 def audio(folder):
     """Bytes by id of a corpus' clips."""
-    return {path.stem: path.read_bytes() for path in (folder / "audio").iterdir()}
+    return {path.stem: path.read_bytes() for path in folder.glob("audio/*.mp3")}
 
 
 def test_clips_are_those_of_the_zip_and_only_of_what_may_be_trained_on(calm, ids):
@@ -236,3 +241,65 @@ def test_a_zip_at_hand_is_read_and_the_server_only_asked_for_metadata(calm, tmp_
     for there, said in (tmp_path / "nowhere.zip", "no such file"), (tmp_path, "not a zip"):
         with pytest.raises(BadInput, match=said):
             fma.FMA(zip=there)
+
+
+KILLS = 20
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["pytest", "pyarrow.parquet", "hiphoplib.tracks.gather",
+                                  "hiphoplib.tracks.sources.fma", "tests.fma_server"])
+
+
+def attempt(url, name, folder, sha1):
+    """Gather, and tell the server which attempt it is."""
+    fma.METADATA_SHA1, web.PAUSE = sha1, 0.002
+    session = rerouted(url, HOST)
+    session.headers["Attempt"] = name
+    gather("fma", folder, n=N, session=session)
+
+
+def run(url, name, moment, folder):
+    """Exit code of an attempt that is killed at a moment in s, negative if it was."""
+    process = PROCESSES.Process(
+        target=attempt, args=(url, name, folder, hashlib.sha1(zips()[0]).hexdigest()))
+    process.start()
+    process.join(moment)
+    process.kill()
+    process.join()
+    return process.exitcode
+
+
+def phase(folder):
+    """How far a run came."""
+    if not (folder / "raw" / "fma_metadata.zip").is_file():
+        return "metadata"
+    return "clips" if audio(folder) else "table"
+
+
+def test_killed_at_random_moments_it_ends_as_a_run_that_nobody_disturbed(calm, tmp_path,
+                                                                         monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    archive = Archive(*zips(), piece=8192, pause=0.01)
+    there, left, finished = {}, Counter(), []
+    with Server(archive) as server:
+        run(server.url, "first", 0, tmp_path / "first")  # it waits until all is imported
+        start = time.monotonic()
+        code = run(server.url, "whole", 60, tmp_path / "whole")
+        seconds = time.monotonic() - start
+        assert code == 0
+        rng, enough = np.random.default_rng(0), False
+        # early ones first, while the metadata are on their way
+        moments = chain(sorted(rng.uniform(0, seconds / 2, KILLS)),
+                        iter(lambda: rng.uniform(0, seconds), None))
+        while code or not enough:
+            folder, name = tmp_path / f"corpus_{len(finished)}", str(len(there))
+            there[name] = set(audio(folder))
+            code = run(server.url, name, 60 if enough else next(moments), folder)
+            assert code in (0, -9)
+            if code:
+                left[phase(folder)] += 1
+            else:
+                finished.append(folder)
+            enough = left.total() >= KILLS and left["metadata"] and left["clips"]
+    assert all(same_corpus(folder, calm[0]) for folder in finished)
+    for request in archive.requests:
+        assert archive.clip(request) not in there.get(request.headers["attempt"], ())

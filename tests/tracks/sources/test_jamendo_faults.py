@@ -76,15 +76,11 @@ def test_an_empty_answer_with_a_warning_of_the_limit_is_no_end(jamendo, tmp_path
 
 
 def test_without_a_client_id_nothing_is_asked(jamendo, monkeypatch):
-    for value in (None, "", "  "):
-        monkeypatch.delenv("JAMENDO_CLIENT_ID")
-        if value is not None:
-            monkeypatch.setenv("JAMENDO_CLIENT_ID", value)
-        service = Service()
-        with pytest.raises(BadInput, match="^JAMENDO_CLIENT_ID: not set.*devportal.jamendo.com$"):
-            jamendo(service).tracks()
-        assert service.asked == []
-        monkeypatch.setenv("JAMENDO_CLIENT_ID", CLIENT_ID)
+    monkeypatch.delenv("JAMENDO_CLIENT_ID")
+    service = Service()
+    with pytest.raises(BadInput, match="^JAMENDO_CLIENT_ID: not set.*devportal.jamendo.com$"):
+        jamendo(service).tracks()
+    assert service.asked == []
 
 
 def test_a_tag_of_no_tracks_is_an_error(jamendo):

@@ -1,19 +1,41 @@
-"""Spotify's faults: survived, or told in one line with the next step."""
+"""Spotify's faults are survived, or told in one line; what was stopped goes on."""
 
+import base64
 import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import textwrap
 import time
 from collections import Counter
+from datetime import datetime, timedelta
 
+import pandas as pd
 import pytest
 from urllib3.util import Retry
 
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import get_tracks
+from hiphoplib.tracks.previews import Clip
 from hiphoplib.tracks.sources.spotify import Spotify
 from tests import spotify_server
-from tests.loopback import Reply, serving
+from tests.loopback import Reply, rerouted, serving
+from tests.paths import ROOT
 from tests.spotify_gathering import ALWAYS, gather, refused, same, searches, undisturbed
-from tests.spotify_server import ACCOUNTS, API, HOSTS, YEARS, after, at, error, page
+from tests.spotify_server import (
+    ACCOUNTS,
+    API,
+    CLIENT_ID,
+    CLIPS,
+    HOSTS,
+    SECRET,
+    YEARS,
+    after,
+    error,
+    page,
+)
 
 pytestmark = pytest.mark.usefixtures("spotify")
 
@@ -28,7 +50,7 @@ SURVIVED = [*((API, kind) for kind in ("429", "500", "502", "503", "cut", "slow"
 def test_a_fault_is_survived(host, kind):
     number = 3 if host == API else 0
     fault = page({"access_token": "a\r\nb", "expires_in": 3600}) if kind == "no token" else kind
-    service = spotify_server.Spotify(faults={host: at({number: fault})})
+    service = spotify_server.Spotify(faults={host: {number: fault}.get})
     started = time.monotonic()
     tracks, _ = gather(service)
     assert service.happened == [fault]
@@ -100,6 +122,7 @@ STOPPED = [
     (API, "no page", Unreachable, ["no page of a search"]),
     (API, "redirect", Unreachable, ["HTTP 302", "redirect"]),
     (API, error(429, "slow down", **{"Retry-After": "3600"}), TryLater, ["HTTP 429", "go on"]),
+    (API, error(429, "Quota exceeded", "QUOTA_EXCEEDED"), TryLater, ["QUOTA_EXCEEDED", "go on"]),
     (ACCOUNTS, page({"error": "invalid_client", "error_description": "Invalid client"}, 400),
      BadInput, ["HTTP 400", "Invalid client", "SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET"]),
     *((ACCOUNTS, reply, BadInput, ["HTTP 403", "access token", "SPOTIPY_CLIENT_SECRET"])
@@ -124,12 +147,6 @@ def test_what_cannot_be_survived_is_said_in_one_line(tmp_path, host, fault, kind
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_a_quota_without_a_time_stops_as_well():
-    fault = error(429, "Quota exceeded", "QUOTA_EXCEEDED")
-    assert "QUOTA_EXCEEDED" in refused(
-        spotify_server.Spotify(faults={API: after(ALWAYS, fault)}), TryLater)
-
-
 def test_a_session_that_tries_again_itself_is_no_trouble():
     service = spotify_server.Spotify(faults={API: after(ALWAYS, "503")})
     with serving(service, *HOSTS) as (_, session):
@@ -145,3 +162,162 @@ def test_a_token_that_ends_in_the_middle_is_renewed(tokens):
     tracks, _ = gather(service)
     assert len(service.tokens) > 3
     same(tracks, undisturbed(120))
+
+
+def test_credentials_are_asked_for_by_name(monkeypatch):
+    monkeypatch.delenv("SPOTIPY_CLIENT_ID")
+    monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", "")
+    said = refused(spotify_server.Spotify())
+    assert said.startswith("SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET: not set")
+    assert "developer.spotify.com/dashboard" in said
+    monkeypatch.setenv("SPOTIPY_CLIENT_ID", "kopiért")
+    monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", SECRET)
+    assert "kopi" not in refused(spotify_server.Spotify())
+
+
+def inside(value, depth=4):
+    """Representations of an object and of what it holds."""
+    yield repr(value)
+    for inner in getattr(value, "__dict__", {}).values() if depth else ():
+        if type(inner).__module__.startswith(("hiphoplib", "requests")):
+            yield from inside(inner, depth - 1)
+
+
+class Echoing(spotify_server.Spotify):
+    """Refuses, and repeats the credential that it was sent."""
+
+    def __init__(self, host):
+        super().__init__()
+        self.host = host
+
+    def __call__(self, request):
+        if request.host == self.host:
+            return error(403, f"not for {request.headers['authorization'].split()[1]}")
+        return super().__call__(request)
+
+
+def test_no_credential_is_said_or_kept(tmp_path, capfd, caplog):
+    """Two services repeat what they were sent: without redaction this test fails."""
+    everything, tokens = [], []
+    repeats = error(403, f"no premium for {CLIENT_ID}:{SECRET}")
+    faults = [{}, {API: after(2, "premium")}, {API: after(2, "401")}, {API: {1: "html"}.get},
+              {API: after(2, repeats)}, {ACCOUNTS: after(ALWAYS, repeats)}, {API: {1: "cut"}.get},
+              {ACCOUNTS: after(ALWAYS, "html")}, {API: after(5, "quota")}]
+    services = [spotify_server.Spotify(faults=fault, clips=lambda track_id: b"clip")
+                for fault in faults]
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "urllib3")
+    for number, service in enumerate([*services, Echoing(API), Echoing(ACCOUNTS)]):
+        with serving(service, *HOSTS) as (_, session):
+            source = Spotify(60, years=YEARS, permission=True, session=session)
+            try:
+                tracks = get_tracks(source, tmp_path / str(number))
+                tracks.to_csv(tmp_path / f"{number}.csv")
+                source.preview(next(tracks.itertuples()))
+                everything.append(tracks.to_string())
+            except BadInput as error_:
+                chain = [error_, error_.__cause__, error_.__context__]
+                everything += [f"{link} {link!r}" for link in chain]
+            everything += inside(source)
+        tokens += service.tokens
+    everything += [caplog.text, *capfd.readouterr()]
+    everything += [repr(vars(record)) for record in caplog.records]
+    everything += [f"{path} {path.read_text()}" for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(list(tmp_path.rglob("*.json"))) > 10 and not list(tmp_path.glob(".cache*"))
+    assert "POST /api/token" in caplog.text and "/v1/search?" in caplog.text
+    secrets = [SECRET, CLIENT_ID, base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()]
+    for secret in [*secrets, *tokens]:
+        assert not any(secret in said for said in everything)
+    assert len(tokens) >= 8
+    # a library's complaints would stand on standard error beside ours
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_quota_says_when_to_go_on_and_going_on_loses_nothing(tmp_path):
+    limited = spotify_server.Spotify(faults={API: after(20, "quota")})
+    with pytest.raises(TryLater) as caught:
+        gather(limited, keep=tmp_path, n=300)
+    then = datetime.now().astimezone() + timedelta(seconds=46_000)
+    assert "QUOTA_EXCEEDED" in str(caught.value)
+    assert any(f"{moment:%Y-%m-%d %H:%M}" in str(caught.value)
+               for moment in (then, then - timedelta(minutes=1)))
+    assert limited.happened == ["quota"]  # asked no more
+    before = set(searches(caught.value.server)[:20])
+    tracks, server = gather(spotify_server.Spotify(), keep=tmp_path, n=300)
+    same(tracks, undisturbed(300))
+    assert not before & set(searches(server))
+
+
+CHILD = textwrap.dedent("""
+    import sys
+    from hiphoplib.tracks.sources.spotify import Spotify
+    from tests.loopback import rerouted
+    from tests.spotify_server import HOSTS, YEARS
+    Spotify(300, years=YEARS, permission=True, session=rerouted(sys.argv[1], *HOSTS)).tracks("raw")
+""")
+
+
+def test_killed_it_goes_on(tmp_path):
+    service = spotify_server.Spotify(faults={API: lambda number: "slow" if number > 12 else None})
+    with serving(service, *HOSTS) as (server, _):
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, server.url], stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(ROOT)})
+        while len(server.requests) < 18 and child.poll() is None:
+            time.sleep(0.005)
+        child.kill()
+        assert child.wait() == -signal.SIGKILL
+    before = searches(server)
+    tracks, server = gather(spotify_server.Spotify(), keep=tmp_path / "raw", n=300)
+    same(tracks, undisturbed(300))
+    assert len(set(before) & set(searches(server))) <= 1
+
+
+def test_a_table_grows_by_what_is_new(tmp_path):
+    _, server = gather(spotify_server.Spotify(), keep=tmp_path, n=200)
+    first = set(searches(server))
+    tracks, server = gather(spotify_server.Spotify(), keep=tmp_path, n=400)
+    same(tracks, undisturbed(400))
+    assert searches(server) and not first & set(searches(server))
+    again, server = gather(spotify_server.Spotify(), keep=tmp_path, n=400)
+    assert not server.log
+    pd.testing.assert_frame_equal(again, tracks)
+
+
+def test_offline_the_table_is_made_again(tmp_path, monkeypatch, capsys):
+    years = 2016, 2017
+    tracks, _ = gather(spotify_server.Spotify(), keep=tmp_path, years=years)
+    monkeypatch.delenv("SPOTIPY_CLIENT_SECRET")
+    capsys.readouterr()
+    options = {"years": years, "offline": True, "session": rerouted("http://127.0.0.1:9")}
+    source = Spotify(120, **options)
+    pd.testing.assert_frame_equal(get_tracks(source, tmp_path), tracks)
+    assert capsys.readouterr().err == ""  # the terms are of requests, and there is none
+    with pytest.raises(TryLater, match="without --offline"):
+        source.preview(Clip("x", f"https://{CLIPS}/mp3-preview/x"))
+    with pytest.raises(BadInput, match="no responses with tracks.*without --offline"):
+        get_tracks(Spotify(120, **options), tmp_path / "elsewhere")
+
+
+def test_pages_of_the_size_that_the_server_allows(tmp_path):
+    service = spotify_server.Spotify()
+    service.max_limit = 10
+    tracks, server = gather(service, keep=tmp_path)
+    assert [size for _, size, _ in searches(server)[:3]] == [50, 10, 10]
+    assert {size for _, size, _ in searches(server)[1:]} == {10}
+    assert len(tracks) == 120 and tracks["id"].is_unique
+    pd.testing.assert_frame_equal(  # and the pages of that size make the table again
+        get_tracks(Spotify(120, years=YEARS, offline=True), tmp_path), tracks)
+
+
+def test_pages_kept_of_another_size_count(tmp_path):
+    with pytest.raises(TryLater):
+        gather(spotify_server.Spotify(faults={API: after(20, "quota")}), 300, tmp_path)
+    files = {path.name for path in (tmp_path / "pages").iterdir()}
+    service = spotify_server.Spotify()
+    service.max_limit = 10
+    tracks, server = gather(service, 300, tmp_path)
+    assert Counter(size for _, size, _ in searches(server))[50] == 1
+    assert len(tracks) == 300 and tracks["id"].is_unique
+    assert len(files) > 10 and files < {path.name for path in (tmp_path / "pages").iterdir()}
+    same(tracks[:50], undisturbed(50))  # they come first
