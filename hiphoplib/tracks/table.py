@@ -32,11 +32,7 @@ SCHEMA = pa.DataFrameSchema({
     "artist_ids": _text(),
     "isrc": _text(),
     "explicit": pa.Column("boolean", nullable=True, required=False),
-    "source": _text(),
-    "popularity_kind": _text(),
-    "collected_at": _text(),
-    "licence": _text(),
-})
+    **{name: _text() for name in ("source", "popularity_kind", "collected_at", "licence")}})
 COLUMNS = list(SCHEMA.columns)
 LISTS = ["artists", "artist_ids"]
 TEXTS = [name for name, column in SCHEMA.columns.items()
@@ -112,7 +108,7 @@ def _parsed(text):
 
 
 def _as_text(cell):
-    """Text without blanks around it; None when nothing is left."""
+    """Text as of `_writable`; None when nothing is left."""
     return None if pd.api.types.is_scalar(cell) and pd.isna(cell) else _writable(cell) or None
 
 
