@@ -138,7 +138,7 @@ def _stretches(blocks, step, size, skip=0):
 
 
 def stretch(path: Path | str, start: float, seconds: float) -> tuple[np.ndarray, int]:
-    """Read a part of a song, for a player.
+    """Read a part of a song, the mean of its channels, for a player.
 
     Parameters
     ----------
@@ -148,7 +148,6 @@ def stretch(path: Path | str, start: float, seconds: float) -> tuple[np.ndarray,
     Returns
     -------
     y : np.ndarray [shape=(samples,)], float32
-        The mean of the channels.
     sr : int, in Hz
     """
     sr, _, blocks = _open(path)

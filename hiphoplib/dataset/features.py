@@ -100,9 +100,8 @@ def make_available(tracks: pd.DataFrame, folder: Path | str, kinds: Sequence[str
 
     Parameters
     ----------
-    tracks, folder, jobs
+    tracks, folder, kinds, jobs
         As of `make_features`.
-    kinds : sequence of str
 
     Returns
     -------

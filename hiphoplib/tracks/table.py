@@ -220,10 +220,9 @@ def record_rejected(folder: Path | str, stage: str, reasons: Mapping[str, str]) 
     Parameters
     ----------
     folder : path-like
-    stage : str
-        "previews" or "mels"; the stage's earlier rows are replaced.
-    reasons : dict of str to str
-        By track id.
+    stage : {"previews", "mels"}
+        Its earlier rows are replaced.
+    reasons : dict of str to str, by track id
     """
     path = Path(folder) / "rejected.csv"
     kept = [row for row in _rows(path) if row[1] != stage]
