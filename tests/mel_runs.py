@@ -49,9 +49,11 @@ def states(folder):
     return np.memmap(folder / "mels-quick" / "states.uint8", np.uint8, "r+")
 
 
-def start(folder, *arguments, code="import sys; from hiphoplib.cli import main; "
-                                   "sys.exit(main(sys.argv[1:]))"):
-    """Start ``mels`` in a process group of its own, as a terminal does."""
+def start(folder, *arguments, limit=None):
+    """Start ``mels`` in a process group of its own, as a terminal does; files end at `limit`."""
+    code = "import sys; from hiphoplib.cli import main; sys.exit(main(sys.argv[1:]))"
+    if limit:
+        code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit},) * 2); {code}"
     return subprocess.Popen(
         [sys.executable, "-c", code, "mels", str(folder), *map(str, arguments)], cwd=ROOT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -94,12 +96,6 @@ def gone(pids, seconds=10):
     while any(map(alive, pids)) and time.monotonic() < until:
         time.sleep(0.02)
     return not any(map(alive, pids))
-
-
-def limit_code(n):
-    """Program like the command line's that can write no file beyond `n` bytes."""
-    return (f"import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({n}, {n})); "
-            "from hiphoplib.cli import main; sys.exit(main(sys.argv[1:]))")
 
 
 def kill(process):

@@ -12,11 +12,10 @@ N_MFCC = 20
 PULSE = (60, 200)  # slowest and fastest pulse that is looked for, in beats a minute
 CURVES = [*(f"mfcc{n}" for n in range(N_MFCC)), *(f"chroma{n}" for n in range(12)), "centroid",
           "bandwidth", "rolloff", "flatness", "crossings"]
-CHANGES = [f"mfcc{n}_change" for n in range(N_MFCC)]
 LOUDNESS = ["loudness", "loudness_range", "crest"]
-RHYTHM = ["tempo", "pulse", "onset_mean", "onset_std"]
-NAMES = [*(f"{curve}_mean" for curve in CURVES), *(f"{curve}_std" for curve in CURVES), *CHANGES,
-         *LOUDNESS, *RHYTHM]
+NAMES = [*(f"{curve}_mean" for curve in CURVES), *(f"{curve}_std" for curve in CURVES),
+         *(f"mfcc{n}_change" for n in range(N_MFCC)), *LOUDNESS,
+         "tempo", "pulse", "onset_mean", "onset_std"]
 
 
 def clip_features(y: np.ndarray, sr: int) -> np.ndarray:

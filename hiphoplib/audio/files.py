@@ -28,8 +28,7 @@ def read_clip(path: Path | str, seconds: float = 30.0) -> tuple[np.ndarray, int]
     Returns
     -------
     y : np.ndarray [shape=(samples,)], float32
-    sr : int
-        The file's own sampling rate, in Hz.
+    sr : int, in Hz
 
     Raises
     ------
@@ -130,8 +129,7 @@ def encode(y: np.ndarray, sr: int, kbps: int = 96) -> bytes:
     ----------
     y : np.ndarray [shape=(samples,) or (channels, samples)]
         Clipped to -1 and 1.
-    sr : int
-        In Hz.
+    sr : int, in Hz
     kbps : int
         96 as previews of services, or 32, at 22,050 Hz, for a player in a notebook.
 

@@ -134,8 +134,7 @@ def clip_to_mel(task: tuple[Path, MelGrid, int]) -> tuple[np.ndarray | None, str
 def _filter_bank(grid):
     """Share of each bin in each band, sparse [shape=(n_mels, bins)]: triangles of 1 Hz."""
     bins, edges = np.fft.rfftfreq(grid.n_fft, 1 / grid.sr), _band_edges(grid)
-    triangles = [np.interp(bins, edges[band: band + 3],
-                           [0, 2 / (edges[band + 2] - edges[band]), 0])
+    triangles = [np.interp(bins, edges[band: band + 3], [0, 2 / (edges[band + 2] - edges[band]), 0])
                  for band in range(grid.n_mels)]
     return scipy.sparse.csr_array(np.array(triangles, dtype=np.float32))
 

@@ -37,17 +37,16 @@ class Windows:
 
 
 def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
-    """List the audio files of a folder, in the order of their names, and its other files.
+    """List the audio files of a folder, by their suffix and in the order of names, and the others.
 
     Parameters
     ----------
     folder : path-like
-        Folders in it are not entered; or one audio file.
+        Folders and hidden files in it do not count; or one audio file.
 
     Returns
     -------
     songs, others : list of Path, list of str
-        Told apart by their suffix; hidden files are in neither.
 
     Raises
     ------
@@ -78,13 +77,12 @@ def windows_or_reason(task: tuple[Path, MelGrid, float]) -> Windows | str:
     Parameters
     ----------
     task : tuple of Path, MelGrid and float
-        A window is as long as the grid's clips; seconds between two beginnings, more where a
-        recording would have more than `MAX_WINDOWS`.
+        The last: seconds from window to window, more where there would be over `MAX_WINDOWS`.
 
     Returns
     -------
     Windows or str
-        Or the reason why it cannot be read, which a worker hands back.
+        Or the reason why it cannot be read.
     """
     try:
         return _read_windows(*task)
@@ -140,7 +138,7 @@ def _stretches(blocks, step, size, skip=0):
 
 
 def stretch(path: Path | str, start: float, seconds: float) -> tuple[np.ndarray, int]:
-    """Read a part of a song, for a player.
+    """Read a part of a song, the mean of its channels, for a player.
 
     Parameters
     ----------
@@ -150,7 +148,6 @@ def stretch(path: Path | str, start: float, seconds: float) -> tuple[np.ndarray,
     Returns
     -------
     y : np.ndarray [shape=(samples,)], float32
-        The mean of the channels.
     sr : int, in Hz
     """
     sr, _, blocks = _open(path)

@@ -30,12 +30,13 @@ class FeatureKind:
     version: int  # of that way: a table of another one is made anew
     names: Sequence[str]  # of the features
     extract: Callable  # from samples and their rate to an array; a worker runs it
-    # from that to the features, by the tagger: a worker runs it, or this process if there is a GPU
+    # from that to the features, by a network: a worker runs it, or this process if there is a GPU
     summarise: Callable | None = None
+    ready: Callable = lambda: None  # raises where something is missing that `summarise` needs
 
 
 FEATURES = {"handcrafted": FeatureKind(1, NAMES, clip_features),
-            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries)}
+            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries, weights)}
 
 
 def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
@@ -75,7 +76,7 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
     if todo.size and way.summarise:
         from hiphoplib.keras_backend import HAS_GPU
 
-        weights()
+        way.ready()
         jobs = jobs_that_fit(jobs, NETWORK_BYTES, len(todo))
         here = way.summarise if HAS_GPU else None
     results = unordered(partial(_described, way.extract, None if here else way.summarise),
@@ -99,9 +100,8 @@ def make_available(tracks: pd.DataFrame, folder: Path | str, kinds: Sequence[str
 
     Parameters
     ----------
-    tracks, folder, jobs
+    tracks, folder, kinds, jobs
         As of `make_features`.
-    kinds : sequence of str
 
     Returns
     -------

@@ -1,9 +1,8 @@
 """The spectrogram store of a corpus: on disk, read clip by clip, written in any order.
 
-Three files: ``mels.float16``, one spectrogram after the other; ``states.uint8``, whether each is
-there; ``store.json``, the grid, the version and the clips, each with the number of its row. A row
-belongs to one version of one clip for ever, so nothing is copied when the table changes, and who
-reads is not disturbed; rows of clips that are gone stay until the folder is deleted.
+``mels.float16`` holds one spectrogram after the other, ``states.uint8`` whether each is there,
+``store.json`` grid, version and the row of each clip. A row belongs to one version of one clip for
+ever: nothing is copied when the table changes, and rows of clips that are gone stay.
 """
 
 import json
@@ -38,9 +37,7 @@ class MelStore:
 
     Attributes
     ----------
-    folder : Path
-        Of the store, in the corpus.
-    grid : MelGrid
+    folder, grid : Path, MelGrid
     ids : pd.Index
         Clips that could be used, in the order of the tracks table.
 

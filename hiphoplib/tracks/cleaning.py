@@ -64,8 +64,8 @@ def clean_tracks(tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Parameters
     ----------
     tracks : pd.DataFrame
-        Rows with a text in ``withheld`` (why they may not be trained on), where there is such a
-        column, go first: they neither join nor label a recording.
+        Rows with a text in ``withheld`` (why they may not be trained on) go first: they neither
+        join nor label a recording.
 
     Returns
     -------

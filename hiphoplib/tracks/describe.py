@@ -97,5 +97,4 @@ def years_table(summary: dict) -> pd.DataFrame:
     """
     rows = {int(year): [entry["tracks"], *entry["quartiles"]]
             for year, entry in summary["years"].items()}
-    return pd.DataFrame.from_dict(rows, orient="index",
-                                  columns=["tracks", "low", "median", "high"])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["tracks", "low", "median", "high"])

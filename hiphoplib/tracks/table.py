@@ -32,11 +32,7 @@ SCHEMA = pa.DataFrameSchema({
     "artist_ids": _text(),
     "isrc": _text(),
     "explicit": pa.Column("boolean", nullable=True, required=False),
-    "source": _text(),
-    "popularity_kind": _text(),
-    "collected_at": _text(),
-    "licence": _text(),
-})
+    **{name: _text() for name in ("source", "popularity_kind", "collected_at", "licence")}})
 COLUMNS = list(SCHEMA.columns)
 LISTS = ["artists", "artist_ids"]
 TEXTS = [name for name, column in SCHEMA.columns.items()
@@ -112,7 +108,7 @@ def _parsed(text):
 
 
 def _as_text(cell):
-    """Text without blanks around it; None when nothing is left."""
+    """Text as of `_writable`; None when nothing is left."""
     return None if pd.api.types.is_scalar(cell) and pd.isna(cell) else _writable(cell) or None
 
 
@@ -224,10 +220,9 @@ def record_rejected(folder: Path | str, stage: str, reasons: Mapping[str, str]) 
     Parameters
     ----------
     folder : path-like
-    stage : str
-        "previews" or "mels"; the stage's earlier rows are replaced.
-    reasons : dict of str to str
-        By track id.
+    stage : {"previews", "mels"}
+        Its earlier rows are replaced.
+    reasons : dict of str to str, by track id
     """
     path = Path(folder) / "rejected.csv"
     kept = [row for row in _rows(path) if row[1] != stage]

@@ -62,19 +62,13 @@ def test_the_presets_have_the_shape_of_the_design(grid, shape, noise):
 @pytest.mark.parametrize("sr", [8_000, 22_050, 32_000, 44_100, 48_000, 96_000])
 @pytest.mark.parametrize("channels", [1, 2])
 @both_grids
-def test_it_agrees_with_librosa_on_noise(tmp_path, noise, sr, channels, grid):
-    path = tmp_path / "clip.wav"  # up to half the sampling rate, which an mp3 is not
-    sf.write(path, noise(-20, 5, sr, channels=channels), sr)
-    assert_equivalent(mel_spectrogram(*read_clip(path), grid), plain_way(path, grid))
-
-
-@pytest.mark.parametrize("sr", [8_000, 22_050, 32_000, 44_100, 48_000])
-@pytest.mark.parametrize("channels", [1, 2])
-@both_grids
-def test_it_agrees_with_librosa_on_music(tmp_path, mp3, sr, channels, grid):
-    path = tmp_path / "clip.mp3"
-    path.write_bytes(mp3(music(5, sr, channels), sr))
-    assert_equivalent(mel_spectrogram(*read_clip(path), grid), plain_way(path, grid))
+def test_it_agrees_with_librosa_on_noise_and_music(tmp_path, noise, mp3, sr, channels, grid):
+    # up to half the sampling rate, which an mp3 is not
+    sf.write(tmp_path / "noise.wav", noise(-20, 5, sr, channels=channels), sr)
+    if sr <= 48_000:  # the highest of an mp3
+        (tmp_path / "music.mp3").write_bytes(mp3(music(5, sr, channels), sr))
+    for path in tmp_path.iterdir():
+        assert_equivalent(mel_spectrogram(*read_clip(path), grid), plain_way(path, grid))
 
 
 @both_grids

@@ -27,6 +27,12 @@ def made(corpus, tmp_path_factory):
     return folder, tracks, make_features(tracks, folder, "handcrafted", jobs=2)
 
 
+@pytest.fixture
+def own(made, tmp_path):
+    """A copy of it that a test may change, and the tracks."""
+    return shutil.copytree(made[0], tmp_path / "tiny"), made[1]
+
+
 def test_every_clip_has_its_features_under_its_id(made):
     folder, tracks, X = made
     assert list(X) == NAMES and list(X.index) == list(tracks["id"])
@@ -36,9 +42,8 @@ def test_every_clip_has_its_features_under_its_id(made):
     pd.testing.assert_frame_equal(read_features(folder, "handcrafted"), X)
 
 
-def test_what_is_there_is_not_computed_again_and_a_replaced_clip_is(made, tmp_path, monkeypatch):
-    folder = shutil.copytree(made[0], tmp_path / "tiny")
-    tracks = made[1]
+def test_what_is_there_is_not_computed_again_and_a_replaced_clip_is(own, monkeypatch):
+    folder, tracks = own
     new, old = (folder / tracks["preview_url"][row] for row in (4, 5))
     new.write_bytes(old.read_bytes())
     os.utime(new, ns=(1, 1))
@@ -57,16 +62,15 @@ def test_what_is_there_is_not_computed_again_and_a_replaced_clip_is(made, tmp_pa
     assert len(asked) == 1
 
 
-def test_a_clip_that_cannot_be_read_has_an_empty_row(made, tmp_path):
-    folder = shutil.copytree(made[0], tmp_path / "tiny")
-    tracks = made[1]
+def test_a_clip_that_cannot_be_read_has_an_empty_row(own):
+    folder, tracks = own
     (folder / tracks["preview_url"][2]).write_bytes(b"no audio")
     X = make_features(tracks, folder, "handcrafted", jobs=1)
     assert X.iloc[2].isna().all() and X.drop(X.index[2]).notna().all().all()
 
 
-def test_a_run_that_is_stopped_keeps_what_it_has(made, tmp_path, monkeypatch):
-    folder = shutil.copytree(made[0], tmp_path / "tiny")
+def test_a_run_that_is_stopped_keeps_what_it_has(made, own, monkeypatch):
+    folder, _ = own
     (folder / "features-handcrafted.npz").unlink()
     monkeypatch.setattr(features, "SAVE", 2)
     whole = features.unordered
@@ -105,18 +109,17 @@ def test_a_table_of_another_version_does_not_count(made, monkeypatch):
 
 
 def test_a_corpus_without_a_clip_that_can_be_read_is_told(made, tmp_path):
-    tracks = made[1][:2]
     with pytest.raises(BadInput, match="none of 2 clips"):
-        make_features(tracks, tmp_path, "handcrafted", jobs=1)
+        make_features(made[1][:2], tmp_path, "handcrafted", jobs=1)
 
 
 def test_without_the_taggers_weights_the_rest_is_made_and_the_next_step_told(
-        made, tmp_path, monkeypatch):
+        made, own, monkeypatch):
     def missing(name):
         raise PackageNotFoundError(name)
 
-    folder = shutil.copytree(made[0], tmp_path / "made")
+    folder, tracks = own
     monkeypatch.setattr(musicnn, "distribution", missing)
-    tables, missing = make_available(made[1], folder, jobs=1)
+    tables, missing = make_available(tracks, folder, jobs=1)
     pd.testing.assert_frame_equal(tables.pop("handcrafted"), made[2])
     assert not tables and list(missing) == ["musicnn"] and INSTALL in missing["musicnn"]

@@ -248,12 +248,6 @@ def test_a_store_that_is_not_there_is_an_error(corpus):
         MelStore(corpus, FULL)
 
 
-def test_rows_without_a_spectrogram_are_zeros(own_corpus):
-    (own_corpus / "audio" / "0003.mp3").write_bytes(b"")
-    make_mels(read_tracks(own_corpus), own_corpus, jobs=1)
-    assert [row for row, S_db in enumerate(stored(own_corpus)) if not S_db.any()] == [40]
-
-
 def test_a_worker_starts_without_librosa_and_pandas():
     run = subprocess.run(
         [sys.executable, "-c", "import sys; from hiphoplib.audio.mel import clip_to_mel; print("

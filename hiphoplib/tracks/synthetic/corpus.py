@@ -110,10 +110,7 @@ def _corpus(n, seed):
 class Synthetic(Source):
     """Hip-hop beats rendered on demand, with a popularity whose causes are known.
 
-    Parameters
-    ----------
-    n, seed : int
-        Rows of the table; another seed, another corpus.
+    The table has `n` rows; another `seed` is another corpus.
     """
 
     name = "synthetic"
@@ -141,7 +138,7 @@ class Synthetic(Source):
         if row.id not in rows:
             raise BadInput(f"clip {row.id}: the synthetic corpus of {self.n} rows has none of that "
                            "id; gather again")
-        behind = rows[row.id][1]
+        _, behind = rows[row.id]
         clip, sr = behind["clip"], SR
         if clip in NO_AUDIO:
             return NO_AUDIO[clip]

@@ -67,7 +67,7 @@ def test_rows_do_not_depend_on_each_other():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_an_oracle_of_all_that_is_heard_reaches_what_the_issue_asks(seed):
+def test_an_oracle_of_all_that_is_heard_is_good_but_not_perfect_and_calibrated(seed):
     source = Synthetic(2000, seed)
     clean, _ = clean_tracks(get_tracks(source))
     truth = source.truth()["tracks"]
@@ -84,7 +84,6 @@ def test_truth_is_json_and_says_where():
     truth = json.loads(json.dumps(source.truth()))
     assert set(truth["tracks"]) == set(source.tracks()["id"])
     assert set(truth["causes"]) == set(beats.CAUSES)
-    assert 4 <= len(truth["causes"]) <= 5
     for track in truth["tracks"].values():
         assert 0 < track["upper_bound"] < 1
         for cause in track["causes"].values():
@@ -171,6 +170,9 @@ def test_every_flaw_is_there_and_rare():
     clips = [track["clip"] for track in source.truth()["tracks"].values()]
     for flaw in synthetic.CLIP_FLAWS:
         assert 0 < np.mean([clip == flaw for clip in clips]) <= 0.0101, flaw
+    for flaw in ("html", "text"):
+        with pytest.raises(soundfile.LibsndfileError):
+            soundfile.read(io.BytesIO(clip_of(source, flaw)))
 
 
 @pytest.mark.parametrize("flaw, channels, sr, seconds", [
@@ -181,12 +183,6 @@ def test_clips_decode(flaw, channels, sr, seconds):
     assert (found, y.shape[1]) == (sr, channels)
     assert len(y) / sr == pytest.approx(seconds, abs=0.1)
     assert (np.abs(y).max() < 1e-4) if flaw == "silent" else (0.02 < np.std(y) < 0.5)
-
-
-@pytest.mark.parametrize("flaw", ["html", "text"])
-def test_some_clips_are_no_audio(flaw):
-    with pytest.raises(soundfile.LibsndfileError):
-        soundfile.read(io.BytesIO(clip_of(Synthetic(400, 0), flaw)))
 
 
 def test_it_sounds_like_music_by_its_spectrum():
