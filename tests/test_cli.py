@@ -30,18 +30,13 @@ def one_line(text):
     return text.startswith("error: ") and text.count("\n") == 1 and text.endswith("\n")
 
 
-def test_help_names_every_command():
+def test_help_names_every_command_and_each_has_its_own(capsys):
     shown = run("--help")
     assert shown.returncode == 0 and shown.stderr == ""
     for command in ("gather", "describe", "mels", "train", "evaluate", "explain", "score"):
         assert command in shown.stdout
-
-
-@pytest.mark.parametrize("command", ["gather", "describe", "mels", "train", "evaluate",
-                                     "explain", "score"])
-def test_every_command_has_its_help(command, capsys):
-    assert main([command, "--help"]) == 0
-    assert "Usage: python -m hiphoplib" in capsys.readouterr().out
+        assert main([command, "--help"]) == 0
+        assert "Usage: python -m hiphoplib" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [
@@ -76,8 +71,10 @@ def test_an_error_is_one_line_and_ends_with_1():
 
 def test_errors_of_every_command_are_one_line(corpus, source_folder, tmp_path, capsys):
     picture = str(tmp_path / "a.png")
+    (tmp_path / "file").write_text("")
     for arguments in [
             ["gather", "folder", "/nothing", "--out", tmp_path / "new"],
+            ["gather", "folder", source_folder, "--out", tmp_path / "file" / "corpus"],
             ["gather", "synthetic", "--n", "2", "--out", corpus],
             ["mels", tmp_path], ["train", tmp_path, "--model", "mlp"],
             ["train", corpus, "--model", "mlp", "--grid", "full"],
@@ -91,13 +88,6 @@ def test_errors_of_every_command_are_one_line(corpus, source_folder, tmp_path, c
         assert one_line(shown.err), arguments
         assert shown.out == ""
     assert not Path(picture).exists()
-
-
-def test_a_file_that_cannot_be_written_is_one_line(source_folder, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    out = str(tmp_path / "file" / "corpus")
-    assert main(["gather", "folder", str(source_folder), "--out", out]) == 1
-    assert one_line(capsys.readouterr().err)
 
 
 def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
@@ -124,9 +114,6 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
     written = json.loads(results.read_text())
     assert f"AUC {written['models']['mlp']['auc']['mean']:.3f}" in shown[3]
     assert written["command"].startswith("python -m hiphoplib evaluate ")
-    assert main(["explain", str(folder), "nope", "--model", "mlp", "--out", str(tmp_path / "a.png"),
-                 *protocol]) == 1
-    assert one_line(capsys.readouterr().err)
 
 
 def test_a_model_of_too_few_networks_says_so(trained, tmp_path, capsys):

@@ -18,12 +18,19 @@ NOTEBOOKS = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob(
 OPEN = ("[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
         "(https://colab.research.google.com/github/NicholasIndorf/HipHopPopularity/blob/main/{})")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PACKAGES = Path(__file__).with_name("colab_packages.txt")  # that Colab ships
 GPU = "GPU {}: Tesla T4 (UUID: GPU-8f7b3c52-0000-1111-2222-333344445555)"
 
 
 def lines(path):
     """Lines of a file of requirements."""
     return [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+
+
+def pinned(path):
+    """Version by name of a file that holds every package at one."""
+    return {canonicalize_name(name): version
+            for name, version in (line.split("==") for line in lines(path))}
 
 
 def first_cell(notebook):
@@ -57,9 +64,7 @@ def test_only_what_no_version_of_is_there_is_installed_and_the_rest_held(install
 
 
 def test_colab_has_most_of_what_the_project_asks_for(install, capsys):
-    there = {canonicalize_name(name): version for name, version in (
-        line.split("==") for line in lines(Path(__file__).with_name("colab_packages.txt")))}
-    missing = install(PROJECT["dependencies"], there)[1:]
+    missing = install(PROJECT["dependencies"], pinned(PACKAGES))[1:]
     assert len(missing) < 10 and not [need for need in missing if "tensorflow" in need]
     assert ("and kept: urllib3 2.5.0 (>=2.6)\n") in capsys.readouterr().out  # which does as well
 
@@ -78,7 +83,7 @@ def test_requirements_are_those_of_the_project_with_a_lower_bound_and_a_constrai
     assert sorted(needs) == sorted(sum(PROJECT["optional-dependencies"].values(),
                                        PROJECT["dependencies"]))
     assert all(re.match(r"[\w-]+(\[\w+\])?>=[\d.]+(; .*)?$", need) for need in needs)
-    held = {canonicalize_name(line.split("==")[0]) for line in lines(ROOT / "constraints.txt")}
+    held = set(pinned(ROOT / "constraints.txt"))
     names = {canonicalize_name(re.match(r"[\w-]+", need)[0]) for need in needs}
     assert names - held <= {"tensorflow"}
 

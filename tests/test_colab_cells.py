@@ -13,17 +13,16 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from hiphoplib.colab import KEPT
-from tests.test_colab import GPU, NOTEBOOKS, PROJECT, ROOT, first_cell
+from tests.test_colab import GPU, NOTEBOOKS, PACKAGES, PROJECT, ROOT, first_cell, pinned
 
 pytestmark = pytest.mark.slow
 
-PACKAGES = Path(__file__).with_name("colab_packages.txt")
-CELL = first_cell(NOTEBOOKS[0])
+CELL, SHIPPED = first_cell(NOTEBOOKS[0]), pinned(PACKAGES)
 CORE = {"numpy", "pandas", "scikit-learn", "keras", "tensorflow"}
 URL = "https://github.com/NicholasIndorf/HipHopPopularity"
 MOUNT = '''"""Stands for Colab's: notes where it was called for."""
@@ -83,7 +82,7 @@ class Runtime:
         """Version by name of what is installed."""
         listed = run(self.python, "-m", "pip", "--disable-pip-version-check", "list", "--format",
                      "json", env=self.environment)
-        return {one["name"].lower(): one["version"] for one in json.loads(listed)}
+        return {canonicalize_name(one["name"]): one["version"] for one in json.loads(listed)}
 
     def cell(self, source, drive=""):
         """Run a cell in ``/content``; what it printed."""
@@ -105,13 +104,6 @@ class Runtime:
 
 
 @pytest.fixture(scope="module")
-def shipped():
-    """Version by name of what Colab ships."""
-    lines = [line for line in PACKAGES.read_text().splitlines() if not line.startswith("#")]
-    return {name.lower(): version for name, version in (line.split("==") for line in lines)}
-
-
-@pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
     """A fresh one; gone at the end, for pytest keeps the folders of its last runs."""
     folder = tmp_path_factory.mktemp("colab")
@@ -119,15 +111,15 @@ def runtime(tmp_path_factory):
     shutil.rmtree(folder)
 
 
-def test_the_first_cell_changes_no_package_that_is_there(runtime, shipped):
-    assert runtime.packages() == shipped and set(shipped) >= CORE
+def test_the_first_cell_changes_no_package_that_is_there(runtime):
+    assert runtime.packages() == SHIPPED and set(SHIPPED) >= CORE
     output = runtime.cell(CELL)
     after = runtime.packages()
-    assert {name: after.get(name) for name in shipped} == shipped
+    assert {name: after.get(name) for name in SHIPPED} == SHIPPED
     assert (runtime.project / "hiphoplib").is_dir()
     extras = {re.match(r"[\w-]+", need)[0] for extra in PROJECT["optional-dependencies"].values()
               for need in extra}
-    assert not extras & (set(after) - set(shipped))
+    assert not extras & (set(after) - set(SHIPPED))
     assert "\nno GPU: " in output
     assert not runtime.mounted() and not (runtime.project / "data").exists()
 
@@ -151,7 +143,7 @@ def test_a_package_that_wants_another_version_is_refused_and_changes_nothing(run
     assert runtime.packages() == before
 
 
-def test_the_project_works_with_what_is_there(runtime, shipped):
+def test_the_project_works_with_what_is_there(runtime):
     names = sorted(path.stem for path in (ROOT / "hiphoplib").glob("[!_]*.py"))
     output = runtime.inside(
         "import keras, numpy, pandas, sklearn, tensorflow",
@@ -162,7 +154,7 @@ def test_the_project_works_with_what_is_there(runtime, shipped):
         "print(len(gather('synthetic', 'try', n=4)))")
     versions, n = output.splitlines()
     assert re.findall(r"[\d.]+", versions) == [
-        shipped[name] for name in ("keras", "numpy", "pandas", "scikit-learn", "tensorflow")]
+        SHIPPED[name] for name in ("keras", "numpy", "pandas", "scikit-learn", "tensorflow")]
     assert n == "4"
 
 

@@ -41,19 +41,12 @@ def installed():
         return False
 
 
-def leaks(results):
-    """Names of the entries that know what nobody can know: their AUC is surely above 0.5."""
-    return {name for name, auc in aucs(results).items() if surely_above(auc)}
-
-
 def surely_above(auc):
     """Whether an AUC is above 0.5 by more than twice the way to its interval's lower end.
 
-    That is about four standard errors. The interval itself would not do: of the fifty that are
-    looked at here chance alone puts a few off 0.5. And the folds depend on each other: each part
-    of the tracks is judged by what the others taught, so that a chance likeness of features and
-    labels may count in all of them. In trials with two folds, the AUC of nothing varied 1.2 to
-    1.7 times as much as its interval says in the random split.
+    That is about four standard errors: of fifty intervals chance alone puts a few off 0.5. And
+    folds depend on each other, each being judged by what the others taught: in trials with two of
+    them, the AUC of nothing varied 1.2 to 1.7 times as much as its interval says.
     """
     return 2 * auc["low"] - auc["mean"] > 0.5
 
@@ -78,10 +71,6 @@ def way(name):
     if networks - {NETWORK}:
         return "networks"
     return NETWORK if networks else "tagger" if tagged(name) else "at once"
-
-
-def aucs(results):
-    return {name: model["auc"] for name, model in results["models"].items()}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -144,13 +133,14 @@ def labelled(heard, tmp_path_factory):
     return make
 
 
-def result(folder, split, networks, models=None):
-    """What the whole way says: prepared, trained, evaluated."""
+def aucs(folder, split, networks, models):
+    """What the whole way says, prepared, trained, evaluated: AUC and its interval by entry."""
     experiment = prepare(folder, SHORT.name, split, folds=FOLDS)
     for network in networks:
         epochs = EPOCHS.get(network, 20)
         train(experiment, network, epochs=epochs, patience=epochs)
-    return evaluate(experiment, models, resamples=RESAMPLES)[0]
+    results, _ = evaluate(experiment, models, resamples=RESAMPLES)
+    return {name: model["auc"] for name, model in results["models"].items()}
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +153,7 @@ def judge(labelled):
         networks = {NETWORK: [NETWORK], "networks": NETWORKS}.get(which, [])
         there = [name for name in MODELS
                  if way(name) == which and (installed() or not tagged(name))]
-        return aucs(result(folder(labels, which), split, networks, there))
+        return aucs(folder(labels, which), split, networks, there)
 
     def of(name, labels, split):
         if tagged(name) and not installed():
@@ -244,4 +234,5 @@ def label_in_the_spectrograms(folder, monkeypatch):
 def test_a_leak_is_found(labelled, monkeypatch, leak, labels, networks, found):
     folder = labelled(labels)
     leak(folder, monkeypatch)
-    assert leaks(result(folder, "artist", networks, sorted(found))) == found
+    judged = aucs(folder, "artist", networks, sorted(found))
+    assert {name for name, auc in judged.items() if surely_above(auc)} == found

@@ -112,8 +112,8 @@ def whole(corpus, tmp_path_factory):
 def test_a_stopped_training_ends_as_an_undisturbed_one(whole, own_corpus, how, status, said):
     command = [sys.executable, "-m", "hiphoplib", "train", str(own_corpus), "--folds", "3",
                "--model", "cnn1", "--epochs", "8"]
-    process = subprocess.Popen(command, cwd=ROOT,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, text=True,
+                               stderr=subprocess.PIPE)
     workers = []
     checkpoint = prepare(own_corpus, folds=3).run_folder("cnn1", 0, 0) / CHECKPOINT
     until = time.monotonic() + 90
@@ -225,6 +225,11 @@ def state(model):
     return [variable.numpy() for variable in [*model.variables, *model.optimizer.variables]]
 
 
+def assert_same(arrays, others):
+    for array, other in zip(arrays, others, strict=True):
+        np.testing.assert_array_equal(array, other)
+
+
 @pytest.fixture
 def begun(tmp_path):
     """Return a model after two epochs, the second one no better, and its checkpoint."""
@@ -239,21 +244,18 @@ def begun(tmp_path):
 def test_all_that_the_next_epoch_depends_on_comes_back(begun, tmp_path):
     again = tiny()
     checkpoint = Checkpoint(tmp_path, again, SETTINGS)
-    for kept, value in zip(state(begun[0]), state(again), strict=True):
-        np.testing.assert_array_equal(kept, value)
+    assert_same(state(begun[0]), state(again))
     assert checkpoint.history == begun[1].history
     for model in (begun[0], again):
         learn(model)
-    for kept, value in zip(state(begun[0]), state(again), strict=True):
-        np.testing.assert_array_equal(kept, value)
+    assert_same(state(begun[0]), state(again))
 
 
 def test_the_best_weights_are_those_of_the_lowest_loss(begun, tmp_path):
     best = Checkpoint(tmp_path, tiny(), SETTINGS).best
     now = begun[0].get_weights()
     assert all((a != b).any() for a, b in zip(best, now, strict=True))
-    for kept, value in zip(begun[1].best, best, strict=True):
-        np.testing.assert_array_equal(kept, value)
+    assert_same(begun[1].best, best)
 
 
 @pytest.mark.parametrize("settings", [SETTINGS | {"seed": 1}, {}])
@@ -273,8 +275,7 @@ def test_one_of_a_network_of_another_size_is_not_taken_up(begun, tmp_path):
     model = tiny(units=61)
     before = state(model)
     assert Checkpoint(tmp_path, model, SETTINGS).history == []
-    for kept, value in zip(before, state(model)[:len(before)], strict=True):
-        np.testing.assert_array_equal(kept, value)
+    assert_same(before, state(model)[:len(before)])
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_epoch_before(begun, tmp_path):
