@@ -123,13 +123,9 @@ _no_derivatives = click.option("--no-derivatives", is_flag=True, help="Train als
                                "licence forbids derivatives.")
 
 
-def _n(default):
-    return click.option("--n", type=COUNT, default=default, help="Tracks.")
-
-
-def _years(default):
-    return click.option("--years", callback=_first_and_last, default=default, metavar="FIRST-LAST",
-                        help="Of release.")
+_n = partial(click.option, "--n", type=COUNT, help="Tracks.")
+_years = partial(click.option, "--years", callback=_first_and_last, metavar="FIRST-LAST",
+                 help="Of release.")
 
 
 def _source(name, text, *options):
@@ -154,13 +150,14 @@ def _gather(source, out, jobs, retry_rejected, **settings):
         print(f"{count:7d}  flagged as {flag}, left in")
 
 
-_source("synthetic", "Render hip-hop beats whose popularity has known causes.", _n(600), _seed)
+_source("synthetic", "Render hip-hop beats whose popularity has known causes.", _n(default=600),
+        _seed)
 _source("folder", "Take a folder with tracks.csv and its audio.",
         click.argument("path", type=PATH, metavar="FOLDER"),
         click.option("--allow-http", is_flag=True,
                      help="Also take previews from addresses that are not https."))
 _source("fma", "Take Creative Commons music and its listens from the Free Music Archive: 342 MiB "
-        "of metadata once, then about 1 MB a clip.", _n(4000), _seed, _no_derivatives,
+        "of metadata once, then about 1 MB a clip.", _n(default=4000), _seed, _no_derivatives,
         click.option("--genre", default="Hip-Hop", help="As the archive spells it."),
         click.option("--zip", type=PATH, metavar="FILE", help="fma_large.zip (93 GiB), where you "
                      "have it; else clips are read from the archive's server one by one."),
@@ -168,13 +165,14 @@ _source("fma", "Take Creative Commons music and its listens from the Free Music 
                      help="fma_metadata.zip, where you have it."))
 _source("spotify", "Search Spotify, with an application that still gets popularity and previews. "
         "Needs SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET in the environment.",
-        _n(1000), _seed, _years("1990-2025"), _offline,
+        _n(default=1000), _seed, _years(default="1990-2025"), _offline,
         click.option("--genre", default="hip-hop", help="As Spotify's search spells it."),
         click.option("--i-have-permission", "permission", is_flag=True, help="Spotify has allowed "
                      "you to train on its content, which its terms forbid otherwise."))
 _source("jamendo", "Take Creative Commons music and its listens from Jamendo. Needs "
-        "JAMENDO_CLIENT_ID in the environment.", _n(1000), _seed, _years("2005-2025"), _offline,
-        _no_derivatives, click.option("--tag", default="hiphop"))
+        "JAMENDO_CLIENT_ID in the environment.", _n(default=1000), _seed,
+        _years(default="2005-2025"), _offline, _no_derivatives,
+        click.option("--tag", default="hiphop"))
 
 
 @program.command()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -165,21 +166,19 @@ def test_an_explanation_is_a_picture_sentences_and_sound(trained, tmp_path, caps
 @pytest.fixture
 def spotify(monkeypatch, noise, mp3):
     """Function of an era: the command line's requests reach that Spotify from then on."""
-    clip, running = mp3(noise(-20, 3.5)), []
+    clip = mp3(noise(-20, 3.5))
 
     def start(era):
         service = spotify_server.Spotify(era=era, clips=lambda track_id: clip)
-        running.append(serving(service, *spotify_server.HOSTS))
-        server, _ = running[-1].__enter__()
+        server, _ = running.enter_context(serving(service, *spotify_server.HOSTS))
         adapter = Reroute(server.url)
         monkeypatch.setattr(requests.Session, "get_adapter", lambda session, url: adapter)
         return server
 
     monkeypatch.setenv("SPOTIPY_CLIENT_ID", spotify_server.CLIENT_ID)
     monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", spotify_server.SECRET)
-    yield start
-    for one in running:
-        one.__exit__(None, None, None)
+    with ExitStack() as running:
+        yield start
 
 
 SPOTIFY = ["gather", "spotify", "--n", "60", "--years", "2015-2020", "--out"]

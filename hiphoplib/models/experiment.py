@@ -113,9 +113,7 @@ class Experiment:
         if track_id not in self.sides.index:
             raise BadInput(f"track {track_id!r}: no usable clip of that id in {self.folder}; "
                            "see its tracks table and rejected.csv")
-        side = self.sides.loc[track_id]
-        fold = side.index[side == "test"][0] if (side == "test").any() else side.index[0]
-        return self.run_folder(model, 0, fold)
+        return self.run_folder(model, 0, (self.sides.loc[track_id] == "test").idxmax())
 
     def trained_seeds(self, model: str) -> list[int]:
         """Return the seeds of which every fold of a network is trained on this very corpus.
@@ -143,8 +141,7 @@ def prepare(folder: Path | str, grid: str = "quick", split: str = "artist",
 
     Parameters
     ----------
-    folder : path-like
-        The corpus, for example ``data/synthetic``.
+    folder : path-like, of the corpus
     grid : {"quick", "full"}
     split : {"artist", "time", "random"}
     folds : int, optional
@@ -193,11 +190,9 @@ def train(experiment: Experiment, models: str | Sequence[str], seeds: Sequence[i
     Parameters
     ----------
     experiment : Experiment
-    models : str or sequence of str
-        Names in `NETWORKS`.
+    models : str or sequence of str, in `NETWORKS`
     seeds : sequence of int
-    folds : sequence of int, optional
-        Every one of the protocol if not given.
+    folds : sequence of int, optional; every one of the protocol if not given
     epochs, patience : int
         At most so many epochs, and so many without a better loss on the validation set.
     jobs : int
@@ -289,7 +284,7 @@ class _Training:
 
     def epochs_done(self):
         """Epochs that are done: None if it is not running, the most there are if it is through."""
-        if (self.folder / "card.json").is_file() and not (self.folder / EPOCHS_DONE).is_file():
+        if (self.folder / "card.json").is_file():
             return self.card["max_epochs"]
         with suppress(OSError, ValueError):
             return int((self.folder / EPOCHS_DONE).read_text())

@@ -27,10 +27,8 @@ def build_model(name: str, input_shape: Shape) -> keras.Model:
 
     Parameters
     ----------
-    name : str
-        A name in `NETWORKS`.
-    input_shape : (n_mels, frames)
-        Of standardised spectrograms.
+    name : str, in `NETWORKS`
+    input_shape : (n_mels, frames), of standardised spectrograms
 
     Returns
     -------
@@ -55,8 +53,7 @@ def load_network(name: str, shape: Shape, path: Path | str) -> keras.Model:
 
     Parameters
     ----------
-    name : str
-        A name in `NETWORKS`.
+    name : str, in `NETWORKS`
     shape : (n_mels, frames)
     path : path-like
 
@@ -125,9 +122,8 @@ def rnn(input_shape: Shape, *, frames: int | None = None) -> keras.Model:
     ----------
     input_shape : (n_mels, frames)
     frames : int, optional
-        Of so many in a row it reads the mean. By default it reads every frame, as in 2021, and on
-        the `QUICK` grid the mean of two: that halves its price, and the difference in AUC is not
-        significant (`rnn_frames.json`).
+        Of so many in a row it reads the mean. By default 1, as in 2021, and on the `QUICK` grid 2:
+        that halves its price, with no significant difference in AUC (`rnn_frames.json`).
 
     Returns
     -------
@@ -149,27 +145,12 @@ def rnn(input_shape: Shape, *, frames: int | None = None) -> keras.Model:
     return keras.Model(clip, layers.Dense(1, activation="sigmoid")(x), name="rnn")
 
 
-def crnn(input_shape: Shape, *, dropout: float = 0.3, recurrent: bool = True,
-         summary: str = "mean") -> keras.Model:
-    """Build a recurrent network that a laptop can train: a frame's bands are channels.
+def _crnn(input_shape, *, dropout=0.3, recurrent=True, summary="mean"):
+    """Recurrent network that a laptop can train: a frame's bands are channels.
 
     Convolutions run over time only, so that a layer is a product of matrices; the pools leave a
     thirty-second of the frames to the GRU, whose output is averaged over the clip. What the other
     settings are worth is in `crnn_search.json`.
-
-    Parameters
-    ----------
-    input_shape : (n_mels, frames)
-    dropout : float in [0, 1)
-        Of what the last layer sees.
-    recurrent : bool
-        Whether the GRU is there.
-    summary : {"mean", "mean and max"}
-        Of its output over the clip.
-
-    Returns
-    -------
-    keras.Model
     """
     clip = keras.Input(input_shape)
     x = layers.Permute((2, 1))(clip)
@@ -201,5 +182,5 @@ NETWORKS: dict[str, Callable[[Shape], keras.Model]] = {
     # longer in time than in frequency
     "cnn2": partial(_cnn, name="cnn2", filters=(32, 64, 128, 128), kernels=[(2, 3)] * 3 + [(3, 3)]),
     "rnn": rnn,
-    "crnn": crnn,
+    "crnn": _crnn,
 }

@@ -39,8 +39,7 @@ class Scaler:
         Parameters
         ----------
         store : MelStore
-        ids : pd.Index of str
-            The training clips.
+        ids : pd.Index of str, of the training clips
 
         Returns
         -------
@@ -127,8 +126,7 @@ class Checkpoint:
 
         Parameters
         ----------
-        epoch : dict
-            Its row of the history.
+        epoch : dict, its row of the history
         """
         self.history.append(epoch)
         losses = [row["val_loss"] for row in self.history]
@@ -219,17 +217,14 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
 
     Parameters
     ----------
-    name : str
-        A name in `NETWORKS`.
+    name : str, in `NETWORKS`
     store : MelStore
     labels, sides : pd.Series, indexed by track id
         0 or 1; "train", "validation" or "test", of which the last is not touched.
     seed : int
-        Of the weights, the dropout and the order of the clips; the same seed on the same machine
-        gives the same network.
+        Of weights, dropout and the order of the clips: on one machine it decides the network.
     epochs, patience : int
-        At most so many epochs, and so many without a better loss on the validation set; the weights
-        of the best epoch are kept.
+        At most so many, and so many without a better loss; the weights of the best one are kept.
     folder : path-like, optional
         Keeps the state after every epoch: the same call goes on from there, to the same result.
     progress : callable, optional
@@ -335,7 +330,7 @@ def save_run(run: Run, folder: Path | str) -> None:
 
 
 def read_card(folder: Path | str) -> dict | None:
-    """Read the card of a finished run.
+    """Read the card of a finished run; None if there is none or it is damaged.
 
     Parameters
     ----------
@@ -344,7 +339,6 @@ def read_card(folder: Path | str) -> dict | None:
     Returns
     -------
     dict or None
-        None if there is none or it is damaged.
     """
     try:
         return json.loads((Path(folder) / "card.json").read_text())
