@@ -6,7 +6,7 @@ depends on the fill value (Mishra, Benetos, Sturm & Dixon, IJCNN 2020) and on it
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -47,8 +47,7 @@ class Attribution:
     runs: np.ndarray  # weights of each LIME run [shape=(n_fills, n_seeds, n_bands, n_segments)]
     r2: np.ndarray  # how linear the model is here, not how right [shape=(n_fills, n_seeds)]
     probability: float  # the model's output for the whole clip
-    # by name: weights [shape=(n_fills, n_bands, n_segments)]
-    other_methods: dict[str, np.ndarray] = field(default_factory=dict)
+    other_methods: dict[str, np.ndarray]  # weights by name [shape=(n_fills, n_bands, n_segments)]
 
     @property
     def weights(self) -> np.ndarray:
@@ -75,12 +74,11 @@ class Attribution:
     def confirmed(self) -> np.ndarray:
         """Stable segments on which every other method agrees, bool [shape=(n_bands, n_segments)].
 
-        It agrees if its mean over the fill values has the sign of the weight, and at least
-        `MIN_WEIGHT`. Without another method nothing is confirmed.
+        It agrees if its mean has the sign of the weight, and at least `MIN_WEIGHT`.
         """
         agreed = [np.sign(map_) * (np.abs(map_) >= MIN_WEIGHT) == np.sign(self.weights)
                   for map_ in self._other_maps().values()]
-        return self.stable & np.all(agreed, axis=0) if agreed else np.zeros_like(self.stable)
+        return self.stable & np.all(agreed, axis=0)
 
     @property
     def correlations(self) -> dict[str, float]:

@@ -64,9 +64,8 @@ def _draw_segments(ax, S_db, expl):
         ax.add_patch(plt.Rectangle(*box, color=colors.to_rgba(weight), linewidth=0,
                                    alpha=0.75 if stable else 0.25))
         if stable:
-            solid = expl.confirmed[band, column] or not expl.other_methods
-            ax.add_patch(plt.Rectangle(*box, fill=False, linewidth=2.2, zorder=3,
-                                       linestyle="-" if solid else (0, (2, 1.5))))
+            line = "-" if expl.confirmed[band, column] else (0, (2, 1.5))
+            ax.add_patch(plt.Rectangle(*box, fill=False, linewidth=2.2, zorder=3, linestyle=line))
     ax.set_ylim(edges[0][0], edges[-1][1])
     return colors
 

@@ -135,14 +135,11 @@ def attributions(expl: Attribution, moment: Callable[[float], str] | None = None
 
 
 def _seconded(expl, band, columns):
-    """What the other methods say of stable segments; nothing if there are none."""
-    strong, who = expl.confirmed[band, columns], " and ".join(expl.other_methods).capitalize()
-    if not who:
-        return ""
-    if strong.all():
-        return f" {who} say the same."
-    part = "part of it." if strong.any() else "none of it: weak evidence."
-    return f" {who} say the same of {part}"
+    """What the other methods say of stable segments."""
+    confirmed, who = expl.confirmed[band, columns], " and ".join(expl.other_methods).capitalize()
+    part = ("" if confirmed.all() else
+            " of part of it" if confirmed.any() else " of none of it: weak evidence")
+    return f" {who} say the same{part}."
 
 
 def explanation_summary(expl: Attribution, model: str) -> str:

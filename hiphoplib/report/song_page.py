@@ -51,11 +51,9 @@ def _page(scored, *, audio=True, explaining=True, details=MAX_DETAILS):
         "estimate": lambda entry, digits=3: f"{Estimate.read(entry):.{digits}f}"}
     return env.get_template("song_page.html").render(
         headline=headline(scored) if scored.songs else "No song could be scored.",
-        folder=scored.name,
-        count=len(rows), today=datetime.date.today().isoformat(), scale=ticks,
-        rows=rows, songs=songs, left_out=len(rows) - len(closer),
-        scored=scored, most_in_table=MAX_IN_TABLE, card=scored.model.card,
-        networks=len(scored.model.networks), banner=BANNER, caveat=CAVEAT,
+        scored=scored, count=len(rows), today=datetime.date.today().isoformat(), scale=ticks,
+        rows=rows, songs=songs, left_out=len(rows) - len(closer), most_in_table=MAX_IN_TABLE,
+        card=scored.model.card, networks=len(scored.model.networks), banner=BANNER, caveat=CAVEAT,
         model=label_of(scored.model.card["model"]), verdict=verdict,
         min_networks=score.MIN_NETWORKS, min_difference=score.MIN_DIFFERENCE,
         min_pairs=score.MIN_SHARE_ABOVE)

@@ -45,7 +45,7 @@ def test_what_the_map_names_first_matters_more_than_what_others_do(sign):
 def test_a_wrong_map_is_worse_than_a_random_order():
     model = level_model(PLANTED)
     right, _ = explained_and_judged(model)
-    wrong = Attribution(GRID, -right.runs, right.r2, right.probability)
+    wrong = Attribution(GRID, -right.runs, right.r2, right.probability, {})
     judged = curves(model, loud_clip(), wrong, FILLS)["deletion"]
     assert area(judged["lime"]) > area(judged["random"])
 

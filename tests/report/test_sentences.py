@@ -18,15 +18,12 @@ BASS, LOW_MIDS, VOCALS, HATS = range(4)
 CAUSAL = re.compile(r"\b(because|caus\w+ (?:a|the|of) hit|makes?|due to|leads? to|will be)\b")
 
 
-def made(weights, other_methods=None):
+def made(weights, **other_methods):
     """An Attribution of three seeds and two fill values that all but agree on the weights."""
     jitter = np.array([0.999, 1, 1.001])[None, :, None, None]
+    maps = {"occlusion": weights, "gradients": weights, **other_methods}
     return Attribution(GRID, weights * jitter * np.ones((2, 1, 1, 1)), np.ones((2, 3)), 0.62,
-                       other_methods or {})
-
-
-def both(map_):
-    return {name: np.stack([map_, map_]) for name in ("occlusion", "gradients")}
+                       {name: np.stack([map_, map_]) for name, map_ in maps.items()})
 
 
 def test_every_model_has_a_row_in_the_table_and_empty_columns_are_left_out():
@@ -43,7 +40,7 @@ def test_every_model_has_a_row_in_the_table_and_empty_columns_are_left_out():
 def test_sentences_merge_neighbours_and_begin_with_the_largest_weight():
     weights = np.zeros(GRID.shape)
     weights[HATS, 0:2], weights[HATS, 2], weights[BASS, 9] = 0.1, -0.3, 0.15
-    runs = "popularity (agreed in 6 of 6 runs)."
+    runs = "popularity (agreed in 6 of 6 runs). Occlusion and gradients say the same."
     assert attributions(made(weights)) == [f"Hats and air from 6 to 9 s speak against {runs}",
                                            f"Hats and air from 0 to 6 s speak for {runs}",
                                            f"Sub and bass from 27 to 30 s speak for {runs}"]
@@ -60,23 +57,22 @@ def test_a_sentence_tells_what_the_other_methods_say(denied, end):
     weights[HATS, 4:6] = 0.2
     other = weights.copy()
     other[HATS, list(denied)] = -0.2
-    expl = made(weights, {**both(weights), "gradients": np.stack([other, other])})
-    assert attributions(expl)[0] == (
+    assert attributions(made(weights, gradients=other))[0] == (
         "Hats and air from 12 to 18 s speak for popularity (agreed in 6 of 6 runs)." + end)
 
 
 def test_methods_that_disagree_over_the_clip_are_named():
     rng = np.random.default_rng(0)
     weights, other = rng.normal(0, 0.1, (2, *GRID.shape))
-    expl = made(weights, {**both(weights), "gradients": np.stack([other, other])})
+    expl = made(weights, gradients=other)
     disagrees = "Over the whole clip gradients and LIME disagree (rank correlation "
     assert attributions(expl)[-1].startswith(disagrees)
     assert disagrees in explanation_summary(expl, "rnn")
-    assert not any("disagree" in each for each in attributions(made(weights, both(weights))))
+    assert not any("disagree" in each for each in attributions(made(weights)))
 
 
 def test_a_flat_map_is_no_disagreement_and_says_so():
-    expl = made(np.zeros(GRID.shape), both(np.zeros(GRID.shape)))
+    expl = made(np.zeros(GRID.shape))
     assert attributions(expl) == [NOTHING_STABLE]
     assert explanation_summary(expl, "rnn") == (
         "- The RNN's probability, before calibration, is 0.62. LIME's linear fit has R² 1.00, "
@@ -86,4 +82,4 @@ def test_a_flat_map_is_no_disagreement_and_says_so():
 def test_no_sentence_is_causal():
     weights = np.zeros(GRID.shape)
     weights[VOCALS, 3], weights[LOW_MIDS, 2] = 0.1, -0.2
-    assert not CAUSAL.search(explanation_summary(made(weights, both(weights)), "rnn"))
+    assert not CAUSAL.search(explanation_summary(made(weights), "rnn"))
