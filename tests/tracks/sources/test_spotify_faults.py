@@ -24,18 +24,7 @@ from tests import spotify_server
 from tests.loopback import Reply, rerouted, serving
 from tests.paths import ROOT
 from tests.spotify_gathering import ALWAYS, gather, refused, same, searches, undisturbed
-from tests.spotify_server import (
-    ACCOUNTS,
-    API,
-    CLIENT_ID,
-    CLIPS,
-    HOSTS,
-    SECRET,
-    YEARS,
-    after,
-    error,
-    page,
-)
+from tests.spotify_server import ACCOUNTS, API, CLIPS, HOSTS, YEARS, after, error, page
 
 pytestmark = pytest.mark.usefixtures("spotify")
 
@@ -171,7 +160,7 @@ def test_credentials_are_asked_for_by_name(monkeypatch):
     assert said.startswith("SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET: not set")
     assert "developer.spotify.com/dashboard" in said
     monkeypatch.setenv("SPOTIPY_CLIENT_ID", "kopiért")
-    monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("SPOTIPY_CLIENT_SECRET", spotify_server.SECRET)
     assert "kopi" not in refused(spotify_server.Spotify())
 
 
@@ -199,7 +188,8 @@ class Echoing(spotify_server.Spotify):
 def test_no_credential_is_said_or_kept(tmp_path, capfd, caplog):
     """Two services repeat what they were sent: without redaction this test fails."""
     everything, tokens = [], []
-    repeats = error(403, f"no premium for {CLIENT_ID}:{SECRET}")
+    client = f"{spotify_server.CLIENT_ID}:{spotify_server.SECRET}"
+    repeats = error(403, f"no premium for {client}")
     faults = [{}, {API: after(2, "premium")}, {API: after(2, "401")}, {API: {1: "html"}.get},
               {API: after(2, repeats)}, {ACCOUNTS: after(ALWAYS, repeats)}, {API: {1: "cut"}.get},
               {ACCOUNTS: after(ALWAYS, "html")}, {API: after(5, "quota")}]
@@ -225,7 +215,7 @@ def test_no_credential_is_said_or_kept(tmp_path, capfd, caplog):
     everything += [f"{path} {path.read_text()}" for path in tmp_path.rglob("*") if path.is_file()]
     assert len(list(tmp_path.rglob("*.json"))) > 10 and not list(tmp_path.glob(".cache*"))
     assert "POST /api/token" in caplog.text and "/v1/search?" in caplog.text
-    secrets = [SECRET, CLIENT_ID, base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()]
+    secrets = [*client.split(":"), base64.b64encode(client.encode()).decode()]
     for secret in [*secrets, *tokens]:
         assert not any(secret in said for said in everything)
     assert len(tokens) >= 8
