@@ -2,8 +2,7 @@
 
 import os
 
-from hiphoplib.io import silent_stderr
-from hiphoplib.memory import keep_memory
+from hiphoplib.io import keep_memory, silent_stderr
 
 KEEPS_MEMORY = keep_memory()  # before TensorFlow allocates
 

@@ -27,7 +27,7 @@ import joblib
 import psutil
 
 from hiphoplib.errors import BadInput
-from hiphoplib.memory import keep_memory
+from hiphoplib.io import keep_memory
 
 DIED = "died"  # instead of a result: the task ends its worker, even when it runs alone
 AHEAD = 2  # tasks handed out for each process: one that it works on, and the next

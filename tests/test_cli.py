@@ -130,7 +130,7 @@ def test_an_evaluation_in_a_process_of_its_own_says_nothing_else(trained):
     ended = run("evaluate", trained, "--folds", "3")
     assert ended.returncode == 0 and ended.stderr == ""
     assert [line.split()[0] for line in ended.stdout.splitlines()] == [
-        "40", "dummy", "recency", "metadata", "mlp", "artist_mean"]
+        "40", "dummy", "metadata", "mlp"]
 
 
 def test_features_are_made_by_a_command_and_told(trained, tmp_path, capsys):

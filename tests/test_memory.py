@@ -8,7 +8,7 @@ import types
 
 import pytest
 
-from hiphoplib.memory import keep_memory
+from hiphoplib.io import keep_memory
 from tests.paths import ROOT
 
 STEPS = """

@@ -82,7 +82,7 @@ def mean_over_artists(pairs: np.ndarray, values: np.ndarray) -> Estimate:
     Examples
     --------
     >>> f"{mean_over_artists(np.array([4, 6, 30]), np.array([[0.5], [0.75], [0.6]])):.2f}"
-    '0.63 [0.30, 0.96]'
+    '0.62 [0.28, 0.97]'
     """
     weights = np.minimum(pairs, MOST_PAIRS) / np.minimum(pairs, MOST_PAIRS).sum()
     by_artist, by_seed = values.mean(axis=1), weights @ values

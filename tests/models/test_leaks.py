@@ -158,7 +158,10 @@ def judge(labelled):
     def of(name, labels, split):
         if tagged(name) and not installed():
             pytest.skip(f"needs `{INSTALL}`")
-        return judged(labels, split, way(name))[name]
+        found = judged(labels, split, way(name))
+        if name not in found:
+            pytest.skip("does not apply: it says the same of every track")
+        return found[name]
 
     return of
 
