@@ -176,10 +176,8 @@ def metadata_gain(results: dict) -> Axes:
                     textcoords="offset points", fontsize=11)
     ax.axvline(0.5, color=style.NEUTRAL, linestyle=":")
     gain = paired.get(f"ensemble_metadata-{sound}", {}).get("auc")
-    title = "What is known before a release, and what is heard" if gain is None else verdict(
-        gain, f"Metadata adds to the sound: {_difference(gain)}",
-        f"Metadata takes from the sound: {_difference(gain)}",
-        f"Metadata adds nothing significant: {_difference(gain)}")
+    title = "What is known before a release, and what is heard" + (
+        f": both minus sound {_difference(gain)}" if gain else "")
     return style.titled(ax, title, _on_test("AUC", results["protocol"]["test_tracks"]), "input")
 
 
@@ -243,8 +241,8 @@ def precision_at_k(results: dict) -> Axes:
         title = f"The best of {first['n']} by {style.label_of(spoken_of)} is " + (
             f"popular in {first['hit_share']['mean']:.0%}, a blind pick in {observed:.0%}"
             if first["lift"]["low"] > 1 else "not significantly better than a blind pick")
-    return style.titled(ax, title, "share of hits among the picked (95 % intervals; dotted: a "
-                        "blind pick)", "model")
+    return style.titled(ax, title, _on_test("share of hits", results["protocol"]["test_tracks"])
+                        + "; dotted: a blind pick", "model")
 
 
 def selective_accuracy(models: Mapping[str, dict]) -> Axes:
@@ -299,7 +297,8 @@ def label_sensitivity(label: dict) -> Figure:
     means, above = [auc["mean"] for auc in aucs], sum(auc["low"] > 0.5 for auc in aucs)
     style.titled(threshold, f"{best}: AUC {min(means):.2f} to {max(means):.2f}, above chance at "
                  f"{above} of {len(steps)} thresholds",
-                 "threshold (popularity, 0-100; share of popular tracks)", "AUC (95 % intervals)")
+                 "threshold (popularity, 0-100; share of popular tracks)",
+                 f"AUC on {label['without_middle'][0]['tracks']:,} tracks (95 % intervals)")
     steps = label["without_middle"]
     x = [100 * step["left_out"] for step in steps]
     best, aucs = _label_lines(middle, x, steps, [f"{share:.0f}\n({step['tracks']:,})"
