@@ -14,7 +14,7 @@ import requests
 from hiphoplib.audio.files import middle
 from hiphoplib.errors import BadInput, TryLater
 from hiphoplib.tracks.sources.base import percentile_within, withheld
-from hiphoplib.tracks.sources.search import Search
+from hiphoplib.tracks.sources.search import Search, cached
 from hiphoplib.tracks.sources.web import Transient, legible
 
 API = "https://api.jamendo.com/v3.0/tracks/"
@@ -122,7 +122,7 @@ class Jamendo(Search):
             client_id, = self._credentials("JAMENDO_CLIENT_ID")
             return self.web.get(API, params={"client_id": client_id, **query}, parse=_response)
 
-        return self._cached(folder, query, None if self.offline else ask, _is_response)
+        return cached(folder, query, None if self.offline else ask, _is_response)
 
 
 def _response(body):

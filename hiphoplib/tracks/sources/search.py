@@ -111,26 +111,6 @@ class Search(Source):
                     if offset < totals.get(cell, end):
                         break
 
-    @staticmethod
-    def _cached(folder: Path | None, query: dict, ask: Callable[[], dict] | None,
-                usable: Callable[[Any], bool]) -> dict | None:
-        """Return the "answer" to a query, kept in `folder` or asked for, and when it was asked."""
-        path = folder / _file_name(query) if folder else None
-        if path:
-            with contextlib.suppress(FileNotFoundError, ValueError, TypeError, LookupError):
-                page = json.loads(path.read_bytes())
-                if page["query"] == query and usable(page["answer"]) and "asked_at" in page:
-                    return page
-        if ask is None:
-            return None
-        page = {"query": query, "asked_at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "answer": ask()}
-        if path:
-            # half a surrogate pair is no UTF-8, but Python's escape of it is JSON's as well
-            write_whole(path, json.dumps(page, ensure_ascii=False).encode(
-                errors="backslashreplace"))
-        return page
-
     # Strangers write the responses: what is of another kind is None, and costs its field alone.
 
     @staticmethod
@@ -170,6 +150,42 @@ class Search(Source):
             if urlsplit(address).scheme == "https" and urlsplit(address).hostname:
                 return address
         return None
+
+
+def cached(folder: Path | str | None, query: dict, ask: Callable[[], dict] | None = None,
+           usable: Callable[[Any], bool] = bool) -> dict | None:
+    """Return the response to a query, so that a table can be made again without asking.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Where responses are kept, one JSON file each; nowhere if None.
+    query : dict
+        Names the file; without credentials.
+    ask : callable, optional
+        Returns the response; called where no usable one is kept.
+    usable : callable
+        Whether the content of a file is a response.
+
+    Returns
+    -------
+    dict or None
+        ``query``, ``asked_at``, ``answer``; None if there is none, and nobody to ask.
+    """
+    path = Path(folder) / _file_name(query) if folder else None
+    if path:
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError, LookupError):
+            page = json.loads(path.read_bytes())
+            if page["query"] == query and usable(page["answer"]) and "asked_at" in page:
+                return page
+    if ask is None:
+        return None
+    page = {"query": query, "asked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "answer": ask()}
+    if path:
+        # half a surrogate pair is no UTF-8, but Python's escape of it is JSON's as well
+        write_whole(path, json.dumps(page, ensure_ascii=False).encode(errors="backslashreplace"))
+    return page
 
 
 def _file_name(query):

@@ -13,7 +13,7 @@ from functools import partial
 import requests
 
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.tracks.sources.search import Search
+from hiphoplib.tracks.sources.search import Search, cached
 from hiphoplib.tracks.sources.web import MAX_WAIT, Transient, legible
 
 YEARS = (1990, 2025)
@@ -147,7 +147,7 @@ class Spotify(Search):
                          "limit": size, "offset": offset}
                 ask = partial(self._search, query) if asked[:1] == [size] else None
                 try:
-                    page = self._cached(folder, query, ask, _is_page)
+                    page = cached(folder, query, ask, _is_page)
                 except _LimitRefused:
                     asked.remove(size)
                     if not asked:

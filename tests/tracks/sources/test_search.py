@@ -7,21 +7,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hiphoplib.tracks.sources.jamendo import Jamendo
-from hiphoplib.tracks.sources.search import Search
+from hiphoplib.tracks.sources.search import cached
 
 QUERY = {"q": "genre:hip-hop year:1999 track:q", "type": "track", "limit": 50, "offset": 150}
 CELLS = [(year, letter) for year in (1999, 2000, 2001) for letter in "abcd"]
 
 
-def cached(folder, query=QUERY, ask=None):
-    return Search._cached(folder, query, ask, bool)
-
-
 def test_what_came_comes_back_without_asking_again(tmp_path):
-    assert cached(tmp_path) is None and cached(None) is None
+    assert cached(tmp_path, QUERY) is None and cached(None, QUERY) is None
     content = {"tracks": {"items": [None, {"name": "Beyoncé 漢 \ud83d half a pair", "n": 1.5}]}}
     first = cached(tmp_path, QUERY, lambda: content)
-    assert cached(tmp_path) == first and first["answer"] == content
+    assert cached(tmp_path, QUERY) == first and first["answer"] == content
     assert cached(tmp_path, dict(reversed(QUERY.items()))) == first
     assert cached(tmp_path, QUERY, pytest.fail) == first
     assert [path.suffix for path in tmp_path.iterdir()] == [".json"]
