@@ -277,7 +277,8 @@ def test_selective_accuracy_shows_each_share_and_its_title_the_first_and_the_sur
     ax = report.selective_accuracy({name: {"selective_accuracy": sure(0.6, 0.63, 0.7, 0.8)}
                                     for name in ("mlp", "ensemble")})
     line = next(line for line in ax.lines if line.get_label() == "Ensemble")
-    assert list(line.get_ydata()) == [60, 63, 70, 80] and "MLP" not in {of.get_label() for of in ax.lines}
+    assert list(line.get_ydata()) == [60, 63, 70, 80]
+    assert "MLP" not in {of.get_label() for of in ax.lines}
     assert title_of(ax) == ("Of 80 pairs by 9 artists, Ensemble orders 60% right; of the surest "
                             "10%, 80%")
     assert title_of(report.selective_accuracy({})).startswith("No artist")

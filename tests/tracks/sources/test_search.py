@@ -55,9 +55,9 @@ def test_a_damaged_response_is_asked_for_again(tmp_path, content):
     path.with_name(f"{path.name}.part").write_bytes(b"half")  # of a run that was killed
     for damaged in (content, path.read_bytes()[:-9]):
         path.write_bytes(damaged)
-        assert cached(tmp_path) is None
-        assert cached(tmp_path, QUERY, lambda: {"a": 2}) == cached(tmp_path)
-        assert cached(tmp_path)["answer"] == {"a": 2}
+        assert cached(tmp_path, QUERY) is None
+        assert cached(tmp_path, QUERY, lambda: {"a": 2}) == cached(tmp_path, QUERY)
+        assert cached(tmp_path, QUERY)["answer"] == {"a": 2}
     assert [each for each in tmp_path.iterdir() if each.suffix != ".part"] == [path]
 
 
