@@ -7,8 +7,11 @@ the pools shrink to what the input offers.
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from hiphoplib.audio.mel import QUICK
 from hiphoplib.keras_backend import keras
@@ -19,11 +22,59 @@ Shape = tuple[int, ...]
 VERSION = 4  # of networks and runs: those of another one are trained again
 LEARNING_RATE = {"mlp": 1e-4}  # of Adam; at 1e-3 its first steps are so long that it is lost
 DEFAULT_RATE = 1e-3
-AVERAGED = 0.98  # of the mean weights that stays in a step: about 50 count, which smooths the loss
+AVERAGED = 2  # epochs: the mean weights of about so many count, whose loss jumps less
 START = "zeros"  # of the output layer's weights: every clip's probability begins at one half
 BATCH = 16  # clips that a change of the weights is learnt from
+SMALLER_BATCH = {"rnn": 8}  # which needs hundreds of changes before it learns at all
 MOMENTUM = 0.9  # of moving means; at 0.99 an epoch of a few hundred clips is too short for them
 AT_ONCE = {"rnn": 4 * 128 * 1292}  # bins of them that are in memory at once, where not all are
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Makes other training clips of those that are there; what it is worth: `training_choices`.
+
+    Parameters
+    ----------
+    mixup : float
+        Each clip becomes a mean of two, with weights drawn from Beta(mixup, mixup), and so does its
+        label (Zhang, Cisse, Dauphin & Lopez-Paz, ICLR 2018). 0 leaves it as it is.
+    masks : int
+        So many stretches of time and as many of bands, an eighth of the clip each at most, are set
+        to the training mean (SpecAugment: Park et al., Interspeech 2019).
+    """
+
+    mixup: float = 0.0
+    masks: int = 0
+
+    def __call__(self, clips: np.ndarray, labels: np.ndarray,
+                 rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return other clips [shape=(n, n_mels, frames)] and labels [shape=(n, 1)].
+
+        Parameters
+        ----------
+        clips, labels : np.ndarray, of the same shapes; stay as they are
+        rng : np.random.Generator
+
+        Returns
+        -------
+        clips, labels : np.ndarray
+        """
+        clips = clips.copy()
+        if self.mixup:
+            share = rng.beta(self.mixup, self.mixup, (len(clips), 1)).astype(np.float32)
+            other = rng.permutation(len(clips))
+            clips = share[..., None] * clips + (1 - share[..., None]) * clips[other]
+            labels = share * labels + (1 - share) * labels[other]
+        for clip in clips:
+            for side in (clip, clip.T) * self.masks:  # bands and frames, of the same memory
+                width = rng.integers(len(side) // 8 + 1)
+                start = rng.integers(len(side) - width + 1)
+                side[start: start + width] = 0
+        return clips, labels
+
+
+AUGMENT = {"mlp": Augment(mixup=0.4), "crnn": Augment(mixup=0.4, masks=1)}
 
 
 def build_model(name: str, input_shape: Shape) -> keras.Model:
@@ -39,12 +90,12 @@ def build_model(name: str, input_shape: Shape) -> keras.Model:
     keras.Model
     """
     model = NETWORKS[name](input_shape)
-    parts = 1
-    while BATCH // parts * math.prod(input_shape) > AT_ONCE.get(name, math.inf) and parts < BATCH:
+    batch, parts = SMALLER_BATCH.get(name, BATCH), 1
+    while batch // parts * math.prod(input_shape) > AT_ONCE.get(name, math.inf) and parts < batch:
         parts *= 2
     optimizer = keras.optimizers.Adam(LEARNING_RATE.get(name, DEFAULT_RATE),
                                       gradient_accumulation_steps=parts if parts > 1 else None,
-                                      use_ema=True, ema_momentum=AVERAGED ** (1 / parts))
+                                      use_ema=True)
     model.compile(optimizer=optimizer, loss="binary_crossentropy",
                   metrics=[keras.metrics.MeanMetricWrapper(_accuracy, name="accuracy"),
                            _HalvedAUC(name="auc")])
@@ -114,7 +165,8 @@ def clips_a_step(model: keras.Model) -> int:
     -------
     int
     """
-    return BATCH // (model.optimizer.gradient_accumulation_steps or 1)
+    batch = SMALLER_BATCH.get(model.name, BATCH)
+    return batch // (model.optimizer.gradient_accumulation_steps or 1)
 
 
 def _mlp(input_shape):

@@ -34,7 +34,7 @@ class ClipBatches(keras.utils.PyDataset):
     """
 
     def __init__(self, store: MelStore, labels: pd.Series, scaler: Scaler, batch: int,
-                 seed: int | None = None, augment: "Augment | None" = None):
+                 seed: int | None = None, augment: networks.Augment | None = None):
         super().__init__()
         self.augment = augment  # new clips each epoch; needs a seed
         self.store, self.labels, self.scaler = store, labels, scaler
@@ -64,53 +64,6 @@ class ClipBatches(keras.utils.PyDataset):
             return self.augment(clips, labels,
                                 np.random.default_rng([self.seed, self._epoch, number]))
         return clips, labels
-
-
-@dataclass(frozen=True)
-class Augment:
-    """Makes other training clips of those that are there; what it is worth: `training_choices`.
-
-    Parameters
-    ----------
-    mixup : float
-        Each clip becomes a mean of two, with weights drawn from Beta(mixup, mixup), and so does its
-        label (Zhang, Cisse, Dauphin & Lopez-Paz, ICLR 2018). 0 leaves it as it is.
-    masks : int
-        So many stretches of time and as many of bands, an eighth of the clip each at most, are set
-        to the training mean (SpecAugment: Park et al., Interspeech 2019).
-    """
-
-    mixup: float = 0.0
-    masks: int = 0
-
-    def __call__(self, clips: np.ndarray, labels: np.ndarray,
-                 rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return other clips [shape=(n, n_mels, frames)] and labels [shape=(n, 1)].
-
-        Parameters
-        ----------
-        clips, labels : np.ndarray, of the same shapes; stay as they are
-        rng : np.random.Generator
-
-        Returns
-        -------
-        clips, labels : np.ndarray
-        """
-        clips = clips.copy()
-        if self.mixup:
-            share = rng.beta(self.mixup, self.mixup, (len(clips), 1)).astype(np.float32)
-            other = rng.permutation(len(clips))
-            clips = share[..., None] * clips + (1 - share[..., None]) * clips[other]
-            labels = share * labels + (1 - share) * labels[other]
-        for clip in clips:
-            for side in (clip, clip.T) * self.masks:  # bands and frames, of the same memory
-                width = rng.integers(len(side) // 8 + 1)
-                start = rng.integers(len(side) - width + 1)
-                side[start: start + width] = 0
-        return clips, labels
-
-
-AUGMENT = {"mlp": Augment(mixup=0.4), "crnn": Augment(mixup=0.4, masks=1)}
 
 
 class Checkpoint:
@@ -231,7 +184,7 @@ class Run:
 
 
 def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed: int = 0,
-        epochs: int = EPOCHS, patience: int = PATIENCE, augment: Augment | None = None,
+        epochs: int = EPOCHS, patience: int = PATIENCE, augment: networks.Augment | None = None,
         folder: Path | str | None = None, progress: Callable[[int], None] | None = None) -> Run:
     """Train one network, stopping early on the validation set.
 
@@ -246,8 +199,8 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
         Of weights, dropout and the order of the clips: on one machine it decides the network.
     epochs, patience : int
         At most so many, and so many without a better loss; the weights of the best one are kept.
-    augment : Augment, optional
-        `AUGMENT` of the network if not given.
+    augment : networks.Augment, optional
+        That of the network in `networks.AUGMENT` if not given.
     folder : path-like, optional
         Keeps the state after every epoch: the same call goes on from there, to the same result.
     progress : callable, optional
@@ -272,9 +225,10 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
     scaler = Scaler.fit(store, parts["train"].index)
     model = networks.build_model(name, store.grid.shape)
     batch = networks.clips_a_step(model)
-    augment = augment or AUGMENT.get(name, Augment())
+    augment = augment or networks.AUGMENT.get(name)
     train = ClipBatches(store, parts["train"], scaler, batch, seed, augment)
     validation = ClipBatches(store, parts["validation"], scaler, batch)
+    model.optimizer.ema_momentum = max(0, 1 - 1 / (networks.AVERAGED * len(train)))
     checkpoint = Checkpoint(folder, model,
                             _settings(name, seed, train, validation, epochs, patience))
     averaged, began = keras.callbacks.SwapEMAWeights(), 0.0  # puts them in for validation
@@ -327,7 +281,7 @@ def _settings(name, seed, train, validation, epochs, patience):
     return {"model": name, "networks": networks.VERSION, "seed": seed, "epochs": epochs,
             "patience": patience, "batch": train.batch, "versions": versions(),
             "learning_rate": networks.LEARNING_RATE.get(name, networks.DEFAULT_RATE),
-            "averaged": networks.AVERAGED, "augment": asdict(train.augment) if train.augment else None,
+            "averaged": networks.AVERAGED, "augment": train.augment and asdict(train.augment),
             "data": hashlib.sha256(repr(learnt_from).encode()).hexdigest()}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -20,7 +21,8 @@ from hiphoplib.models import networks
 from hiphoplib.models.calibration import log_odds
 from hiphoplib.models.comparison import Scores
 from hiphoplib.models.experiment import Experiment, prepare, train
-from hiphoplib.models.training import Augment, fit
+from hiphoplib.models.networks import AUGMENT, Augment
+from hiphoplib.models.training import fit
 
 DRAWS = {"musicnn": 20, "crnn": 2}  # corpora of each size; a network takes minutes to train
 BARS = (0.5, 0.6)  # of the AUC
@@ -174,14 +176,15 @@ class Choice:
 
     percentiles: bool = True  # or the halved label
     augment: Augment | None = None  # that of the network
-    settings: Mapping = field(default_factory=dict)  # constants of `models.networks`
+    settings: Mapping[str, Any] = field(default_factory=dict)  # constants of `models.networks`
 
 
 BASE = "now"  # what each is compared with
-_FORMER = {"rate 1e-3": {"LEARNING_RATE": {}, "DEFAULT_RATE": 1e-3},
-           "rate 3e-4": {"LEARNING_RATE": {}, "DEFAULT_RATE": 3e-4},
-           "random start": {"START": "glorot_uniform"}, "weights of the last step": {"AVERAGED": 0},
-           "slow moving means": {"MOMENTUM": 0.99}, "batches of 8": {"BATCH": 8}}
+_FORMER: dict[str, dict[str, Any]] = {
+    "rate 1e-3": {"LEARNING_RATE": {}, "DEFAULT_RATE": 1e-3},
+    "rate 3e-4": {"LEARNING_RATE": {}, "DEFAULT_RATE": 3e-4},
+    "random start": {"START": "glorot_uniform"}, "last weights": {"AVERAGED": 1e-9},
+    "slow moving means": {"MOMENTUM": 0.99}, "batches of 8": {"BATCH": 8}}
 CHOICES = {
     BASE: Choice(),
     "halved label": Choice(percentiles=False),
@@ -264,7 +267,8 @@ def _trained(experiment, model, choice, seed, fold):
     path = (experiment.folder / "runs" / experiment.protocol.name / "training_choices" / model /
             f"{choice.replace(' ', '-')}-seed{seed}-fold{fold}.json")
     wanted = {"networks": networks.VERSION, "fingerprint": experiment.fingerprint,
-              "settings": repr(CHOICES[choice])}
+              "settings": repr([CHOICES[choice], AUGMENT.get(model), *(
+                  getattr(networks, of) for settings in _FORMER.values() for of in settings)])}
     if path.is_file():
         kept = json.loads(path.read_text())
         if kept.items() >= wanted.items():

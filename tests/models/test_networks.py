@@ -87,10 +87,11 @@ def test_the_variants_of_the_search_are_networks_of_the_same_kind(name):
     assert ("bidirectional" in str([layer.name for layer in model.layers])) == (name != "crnn-conv")
 
 
-def test_the_rnn_learns_the_full_grid_in_quarters_of_a_batch_and_all_else_in_whole_ones():
+def test_the_rnn_learns_the_full_grid_in_halves_of_a_batch_and_all_else_in_whole_ones():
     at_once = {(name, grid.name): models.clips_a_step(build_model(name, grid.shape))
                for name in PARAMETERS for grid in (QUICK, FULL)}
-    assert at_once.pop(("rnn", "full")) == models.BATCH // 4
+    assert at_once.pop(("rnn", "full")) == models.SMALLER_BATCH["rnn"] // 2
+    assert at_once.pop(("rnn", "quick")) == models.SMALLER_BATCH["rnn"]
     assert set(at_once.values()) == {models.BATCH}
 
 

@@ -11,7 +11,8 @@ from hiphoplib.dataset.store import MelStore
 from hiphoplib.errors import BadInput
 from hiphoplib.keras_backend import keras
 from hiphoplib.models.experiment import prepare, train
-from hiphoplib.models.training import Augment, ClipBatches, Scaler, fit, load_run, save_run
+from hiphoplib.models.networks import LEARNING_RATE, Augment
+from hiphoplib.models.training import ClipBatches, Scaler, fit, load_run, save_run
 from tests.mel_runs import stored
 
 
@@ -46,9 +47,15 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(experimen
     assert (first != other).mean() > 0.9
 
 
-def test_the_weights_are_those_of_the_best_epoch(experiment):
-    # the more it learns, the worse it is on the test side
-    some = experiment.labels[0].where(experiment.sides[0] != "validation", 1 - experiment.labels[0])
+@pytest.fixture(scope="module")
+def misleading(experiment):
+    """Labels that are the other way round in the validation set: what is learnt is wrong there."""
+    return experiment.labels[0].where(experiment.sides[0] != "validation", 1 - experiment.labels[0])
+
+
+def test_the_weights_are_those_of_the_best_epoch(experiment, misleading, monkeypatch):
+    monkeypatch.setitem(LEARNING_RATE, "mlp", 1e-3)
+    some = misleading
     fitted = fit("mlp", experiment.store, some, experiment.sides[0], epochs=6, patience=99)
     losses = fitted.history["val_loss"]
     assert losses.idxmin() < 5 and losses.iloc[-1] > 1.1 * losses.min()
@@ -60,9 +67,8 @@ def test_the_weights_are_those_of_the_best_epoch(experiment):
     assert fitted.card["best_epoch"] == losses.idxmin()
 
 
-def test_training_stops_early(experiment):
-    fitted = fit("mlp", experiment.store, experiment.labels[0], experiment.sides[0], epochs=60,
-                 patience=1)
+def test_training_stops_early(experiment, misleading):
+    fitted = fit("mlp", experiment.store, misleading, experiment.sides[0], epochs=60, patience=1)
     best = int(fitted.history["val_loss"].idxmin())
     assert len(fitted.history) < 60
     assert len(fitted.history) - 1 == best + 1
