@@ -20,7 +20,8 @@ layers = keras.layers
 
 Shape = tuple[int, ...]
 VERSION = 4  # of networks and runs: those of another one are trained again
-LEARNING_RATE = {"mlp": 1e-4}  # of Adam; at 1e-3 its first steps are so long that it is lost
+# of Adam; at its default, steps of the MLP are too long, and the RNN does not begin to learn
+LEARNING_RATE = {"mlp": 1e-4, "rnn": 3e-4}
 DEFAULT_RATE = 1e-3
 AVERAGED = 2  # epochs: the mean weights of about so many count, whose loss jumps less
 START = "zeros"  # of the output layer's weights: every clip's probability begins at one half

@@ -19,7 +19,7 @@ from hiphoplib.keras_backend import keras, tf
 from hiphoplib.models import networks
 from hiphoplib.run_size import run_size
 
-EPOCHS, PATIENCE = run_size().epochs, 6
+EPOCHS, PATIENCE = run_size().epochs, 10
 CHECKPOINT = "checkpoint.npz"
 PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte
 IN_MEMORY = 1000 * 64 * 323  # bins of a set that are read once and not every epoch, 83 MB

@@ -224,8 +224,8 @@ def compare_training(folder: Path | str, model: str, choices: Sequence[str] = tu
     result : dict
         ``tracks``, ``seeds``, ``choices``: by name ``auc`` of the halved label within the folds,
         mean over seeds; ``difference`` to `BASE`; ``gain`` of the mean of the seeds' log odds over
-        one seed, each with its interval over artists and seeds; ``loss``, validation loss by epoch,
-        mean over the trainings that lasted, and ``lowest``, mean of the lowest ones.
+        one seed, each with its interval over artists and seeds; ``loss``, by which trainings are
+        stopped, by epoch, mean over those that lasted, and ``lowest``, mean of the lowest ones.
     differences : dict of str to Resampled
         By choice, for means over several corpora.
     """
@@ -277,12 +277,11 @@ def _trained(experiment, model, choice, seed, fold):
     train = (sides == "train").to_numpy()
     labels = (percentile(experiment.tracks["popularity"], train) if how.percentiles
               else experiment.labels[fold])
-    with patch.multiple(networks, **how.settings):
+    with patch.dict(vars(networks), how.settings):
         run = fit(model, experiment.store, labels, sides, seed=seed, augment=how.augment)
     judged = experiment.store.batch(experiment.ids(fold, "validation"))
     result = wanted | {"odds": log_odds(run.predict(judged)).round(5).tolist(),
                        "loss": run.history["val_loss"].round(5).tolist(),
-                       "train_loss": run.history["loss"].round(5).tolist(),
                        "seconds": float(run.history["seconds"].sum())}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(result))
@@ -313,10 +312,11 @@ def training_choices(corpora: Sequence[str], models: Sequence[str], choices: Seq
         Names in `NETWORKS` and in `CHOICES`.
     seeds : int
     out : path-like or None
-        What stands there of other choices, networks and corpora stays.
+        What stands there of other networks and corpora stays.
     command : str or None
         Written down.
     """
+    choices = tuple(dict.fromkeys([BASE, *choices]))
     there = json.loads(out.read_text()) if out and out.is_file() else {}
     found, differences = there.get("corpora", {}), []
     for corpus in corpora:
