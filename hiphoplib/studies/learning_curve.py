@@ -181,21 +181,21 @@ class Choice:
 
 BASE = "now"  # what each is compared with
 _FORMER: dict[str, dict[str, Any]] = {
-    "rate 1e-3": {"LEARNING_RATE": {}, "DEFAULT_RATE": 1e-3},
-    "rate 3e-4": {"LEARNING_RATE": {}, "DEFAULT_RATE": 3e-4},
-    "random start": {"START": "glorot_uniform"}, "last weights": {"AVERAGED": 1e-9},
-    "slow moving means": {"MOMENTUM": 0.99}, "batches of 8": {"BATCH": 8}}
+    "rate-1e-3": {"LEARNING_RATE": {}, "DEFAULT_RATE": 1e-3},
+    "rate-3e-4": {"LEARNING_RATE": {}, "DEFAULT_RATE": 3e-4},
+    "random-start": {"START": "glorot_uniform"}, "last-weights": {"AVERAGED": 1e-9},
+    "slow-moving-means": {"MOMENTUM": 0.99}, "batches-of-8": {"BATCH": 8}}
 CHOICES = {
     BASE: Choice(),
-    "halved label": Choice(percentiles=False),
-    "no augmentation": Choice(augment=Augment()),
+    "halved-label": Choice(percentiles=False),
+    "no-augmentation": Choice(augment=Augment()),
     "mixup": Choice(augment=Augment(mixup=0.4)),
     "masks": Choice(augment=Augment(masks=1)),
-    "mixup and masks": Choice(augment=Augment(mixup=0.4, masks=1)),
+    "mixup-and-masks": Choice(augment=Augment(mixup=0.4, masks=1)),
     **{name: Choice(settings=settings) for name, settings in _FORMER.items()},
     # of the RNN, its rate was 3e-4
     "before": Choice(False, Augment(), {of: value for name, settings in _FORMER.items()
-                                        if name != "rate 3e-4" for of, value in settings.items()}),
+                                        if name != "rate-3e-4" for of, value in settings.items()}),
 }
 
 
@@ -225,7 +225,8 @@ def compare_training(folder: Path | str, model: str, choices: Sequence[str] = tu
         ``tracks``, ``seeds``, ``choices``: by name ``auc`` of the halved label within the folds,
         mean over seeds; ``difference`` to `BASE`; ``gain`` of the mean of the seeds' log odds over
         one seed, each with its interval over artists and seeds; ``loss``, by which trainings are
-        stopped, by epoch, mean over those that lasted, and ``lowest``, mean of the lowest ones.
+        stopped, by epoch, mean over those that lasted, and ``lowest``, mean of the lowest ones: of other labels it is
+        another loss.
     differences : dict of str to Resampled
         By choice, for means over several corpora.
     """
@@ -265,7 +266,7 @@ def compare_training(folder: Path | str, model: str, choices: Sequence[str] = tu
 def _trained(experiment, model, choice, seed, fold):
     """Log odds of the validation tracks, and losses by epoch, dict; from disk where it stands."""
     path = (experiment.folder / "runs" / experiment.protocol.name / "training_choices" / model /
-            f"{choice.replace(' ', '-')}-seed{seed}-fold{fold}.json")
+            f"{choice}-seed{seed}-fold{fold}.json")
     wanted = {"networks": networks.VERSION, "fingerprint": experiment.fingerprint,
               "settings": repr([CHOICES[choice], AUGMENT.get(model), *(
                   getattr(networks, of) for settings in _FORMER.values() for of in settings)])}

@@ -121,12 +121,12 @@ def test_choices_of_training_are_compared_on_several_corpora_once(trained, own_c
     monkeypatch.setattr(module, "STOPPING", 0.4)
     out = tmp_path / "choices.json"
     for _ in range(2):  # the second time all stands
-        module.training_choices([str(own_corpus), f"{own_corpus}:30"], ["mlp"], ["halved label"],
+        module.training_choices([str(own_corpus), f"{own_corpus}:30"], ["mlp"], ["halved-label"],
                                 1, out, "make it")
         assert len(fitted) == 2 * 2 * 5
     found = json.loads(out.read_text())
-    assert len(found["corpora"]) == 2 and found["mean"]["halved label"]["of"] == 2
+    assert len(found["corpora"]) == 2 and found["mean"]["halved-label"]["of"] == 2
     whole = found["corpora"][own_corpus.name]["mlp"]
-    assert set(whole["choices"]) == {"now", "halved label"} and whole["tracks"] == 40
-    difference = whole["choices"]["halved label"]["difference"]
+    assert set(whole["choices"]) == {"now", "halved-label"} and whole["tracks"] == 40
+    difference = whole["choices"]["halved-label"]["difference"]
     assert difference["low"] <= difference["mean"] <= difference["high"]
