@@ -225,8 +225,8 @@ def compare_training(folder: Path | str, model: str, choices: Sequence[str] = tu
         ``tracks``, ``seeds``, ``choices``: by name ``auc`` of the halved label within the folds,
         mean over seeds; ``difference`` to `BASE`; ``gain`` of the mean of the seeds' log odds over
         one seed, each with its interval over artists and seeds; ``loss``, by which trainings are
-        stopped, by epoch, mean over those that lasted, and ``lowest``, mean of the lowest ones: of other labels it is
-        another loss.
+        stopped (of other labels another one), by epoch, mean over those that lasted, and
+        ``lowest``, mean of the lowest ones.
     differences : dict of str to Resampled
         By choice, for means over several corpora.
     """
