@@ -13,7 +13,7 @@ class RunSize:
     corpus: str = "synthetic"  # name of its folder
     rows: int = 600  # of its tracks table
     folds: int = 3  # of its cross-validation
-    epochs: int = 25  # that a training has at most
+    epochs: int = 20  # that a training has at most
     resamples: int = 2000  # of a bootstrap
     lime_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)  # of an explanation, under each filling
     planted: int = 400  # clips that a network learns a planted cause from

@@ -209,3 +209,27 @@ def label_popular(popularity: pd.Series, train: np.ndarray) -> tuple[pd.Series, 
     if threshold == known.min():
         threshold = known[known > threshold].min()
     return (popularity >= threshold).astype(int), float(threshold)
+
+
+def percentile(popularity: pd.Series, train: np.ndarray) -> pd.Series:
+    """Return the share of the training tracks that are less popular, ties half.
+
+    Parameters
+    ----------
+    popularity : pd.Series
+        Of all tracks.
+    train : array-like of bool [shape=(tracks,)]
+        Which of them are in the training set.
+
+    Returns
+    -------
+    pd.Series of float in [0, 1]
+
+    Examples
+    --------
+    >>> percentile(pd.Series([10, 20, 20, 40, 30]), [True] * 4 + [False]).tolist()
+    [0.125, 0.5, 0.5, 0.875, 0.75]
+    """
+    known = np.sort(popularity[np.asarray(train, dtype=bool)].dropna())
+    less = sum(np.searchsorted(known, popularity, side) for side in ("left", "right")) / 2
+    return pd.Series(less / len(known), index=popularity.index)

@@ -13,7 +13,7 @@ import weakref
 import zlib
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
 
@@ -109,6 +109,39 @@ class MelStore:
         for track_id in ids:
             crc = zlib.crc32(self._read([track_id]), crc)
         return crc
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """Standardises spectrograms per band [shape=(n_mels,)], by the training clips' dB."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def fit(cls, store: MelStore, ids: pd.Index) -> "Scaler":
+        """Measure mean and deviation of every band, over both time and clips.
+
+        Parameters
+        ----------
+        store : MelStore
+        ids : pd.Index of str, of the training clips
+
+        Returns
+        -------
+        Scaler
+        """
+        total = np.zeros((2, store.grid.n_mels))
+        for start in range(0, len(ids), 32):  # so many are in memory at once
+            S_db = store.batch(ids[start: start + 32]).astype(float)
+            total += S_db.mean(axis=2).sum(axis=0), (S_db**2).mean(axis=2).sum(axis=0)
+        mean, square = total / len(ids)
+        return cls(mean, np.sqrt(np.maximum(square - mean**2, 1e-6)))
+
+    def __call__(self, S_db: np.ndarray) -> np.ndarray:
+        """Return standardised spectrograms, float32 [shape=(n, n_mels, frames)]."""
+        mean, std = (band.astype(np.float32)[:, None] for band in (self.mean, self.std))
+        return (S_db - mean) / std
 
 
 def _sizes(grid):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.errors import BadInput
@@ -21,6 +22,7 @@ from hiphoplib.models.calibration import (
     brier_skill,
     calibration_intercept,
     calibration_slope,
+    log_odds,
     reliability,
 )
 from hiphoplib.models.comparison import MODELS, NOT_OFFERED, UPPER_BOUND, Scores
@@ -301,6 +303,10 @@ def _judge(test, scores, measured):
     result = {metric: {**asdict(value.estimate()),
                        "by_seed": [float(METRICS[metric](y_true, score, once)[0])
                                    for score in scores.T]} for metric, value in measured.items()}
+    together = expit(log_odds(scores).mean(axis=1))  # what is shipped: all seeds as one model
+    if scores.shape[1] > 1:
+        result["mean_of_seeds"] = {metric: asdict(boot.estimate(METRICS[metric], y_true, together))
+                                   for metric in METRICS}
     ranks = {}
     if np.ptp(scores):  # what is the same for all tracks has no order
         ranks = {name: asdict(boot.estimate(metric, popularity, scores))
@@ -313,9 +319,9 @@ def _judge(test, scores, measured):
         "brier_skill": asdict(boot.estimate(brier_skill, y_true, scores)),
         "within_artist": within_artist(y_true, popularity, scores, test.artists),
         "within_genre": _within_groups(test, test.tracks.get("genre"), scores),
-        "selective_accuracy": selective_accuracy(popularity, scores.mean(axis=1), test.artists),
+        "selective_accuracy": selective_accuracy(popularity, together, test.artists),
         "precision_at_k": hit_shares(boot, y_true, scores, PICKS),
-        "reliability": reliability(y_true, scores.mean(axis=1)).to_dict("records")}
+        "reliability": reliability(y_true, together).to_dict("records")}
 
 
 def _share_of_gain(measured):

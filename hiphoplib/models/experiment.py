@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 
 from hiphoplib.audio.mel import GRIDS, MelGrid
-from hiphoplib.dataset.splits import artist_groups, default_folds, label_popular, split_tracks
+from hiphoplib.dataset.splits import (
+    artist_groups,
+    default_folds,
+    label_popular,
+    percentile,
+    split_tracks,
+)
 from hiphoplib.dataset.store import MelStore
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress
@@ -64,6 +70,15 @@ class Experiment:
         table = self.tracks[["id", "popularity", "artists"]].to_json(orient="values")
         learnt_from = f"{table} {self.store.checksum(self.tracks.index)}"
         return "sha256:" + hashlib.sha256(learnt_from.encode()).hexdigest()
+
+    @cached_property
+    def percentiles(self) -> pd.DataFrame:
+        """Popularity's percentile among the training tracks of each fold [shape=(tracks, folds)].
+
+        What networks learn: the label says only in which half it is.
+        """
+        return pd.DataFrame({fold: percentile(self.tracks["popularity"], side == "train")
+                             for fold, side in self.sides.items()})
 
     def ids(self, fold: int, *sets: str) -> pd.Index:
         """Return the ids of the tracks in some of a fold's sets.
@@ -219,8 +234,8 @@ def train(experiment: Experiment, models: str | Sequence[str], seeds: Sequence[i
     runs = [(model, seed, fold) for model in models for seed in seeds
             for fold in (experiment.sides if folds is None else folds)]
     folders = [experiment.run_folder(*run) for run in runs]
-    todo = [_Training(model, seed, int(fold), folder, experiment.store, experiment.labels[fold],
-                      experiment.sides[fold], NETWORKS[model],
+    todo = [_Training(model, seed, int(fold), folder, experiment.store,
+                      experiment.percentiles[fold], experiment.sides[fold], NETWORKS[model],
                       {**wanted, "fold": int(fold), "threshold": experiment.thresholds[fold]})
             for (model, seed, fold), folder in zip(runs, folders) if not _stands(folder, wanted)]
     # the longest first, so that none of them runs alone at the end

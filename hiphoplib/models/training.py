@@ -12,50 +12,17 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from hiphoplib.dataset.store import MelStore
+from hiphoplib.dataset.store import MelStore, Scaler
 from hiphoplib.errors import BadInput
 from hiphoplib.io import naming, write_whole
 from hiphoplib.keras_backend import keras, tf
 from hiphoplib.models import networks
 from hiphoplib.run_size import run_size
 
-EPOCHS, PATIENCE = run_size().epochs, 6
+EPOCHS, PATIENCE = run_size().epochs, 10
 CHECKPOINT = "checkpoint.npz"
 PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte
 IN_MEMORY = 1000 * 64 * 323  # bins of a set that are read once and not every epoch, 83 MB
-
-
-@dataclass(frozen=True)
-class Scaler:
-    """Standardises spectrograms per band [shape=(n_mels,)], by the training clips' dB."""
-
-    mean: np.ndarray
-    std: np.ndarray
-
-    @classmethod
-    def fit(cls, store: MelStore, ids: pd.Index) -> "Scaler":
-        """Measure mean and deviation of every band, over both time and clips.
-
-        Parameters
-        ----------
-        store : MelStore
-        ids : pd.Index of str, of the training clips
-
-        Returns
-        -------
-        Scaler
-        """
-        total = np.zeros((2, store.grid.n_mels))
-        for start in range(0, len(ids), 32):  # so many are in memory at once
-            S_db = store.batch(ids[start: start + 32]).astype(float)
-            total += S_db.mean(axis=2).sum(axis=0), (S_db**2).mean(axis=2).sum(axis=0)
-        mean, square = total / len(ids)
-        return cls(mean, np.sqrt(np.maximum(square - mean**2, 1e-6)))
-
-    def __call__(self, S_db: np.ndarray) -> np.ndarray:
-        """Return standardised spectrograms, float32 [shape=(n, n_mels, frames)]."""
-        mean, std = (band.astype(np.float32)[:, None] for band in (self.mean, self.std))
-        return (S_db - mean) / std
 
 
 class ClipBatches(keras.utils.PyDataset):
@@ -63,12 +30,13 @@ class ClipBatches(keras.utils.PyDataset):
 
     Keras reads ahead while it trains (`tf.data.Dataset.prefetch`); no more than that is in memory,
     unless all of them are few. The seed is of the order of the clips, a new one each epoch; without
-    it, that is the order of the labels, pd.Series of int indexed by track id.
+    it, that is the order of the labels, pd.Series of numbers from 0 to 1 indexed by track id.
     """
 
     def __init__(self, store: MelStore, labels: pd.Series, scaler: Scaler, batch: int,
-                 seed: int | None = None):
+                 seed: int | None = None, augment: networks.Augment | None = None):
         super().__init__()
+        self.augment = augment  # new clips each epoch; needs a seed
         self.store, self.labels, self.scaler = store, labels, scaler
         self.batch, self.seed = batch, seed
         few = len(labels) * store.grid.n_mels * store.grid.frames <= IN_MEMORY
@@ -77,7 +45,7 @@ class ClipBatches(keras.utils.PyDataset):
 
     def _begin(self, epoch):
         """Put the clips into the order of an epoch, whatever was read before."""
-        self._order = np.arange(len(self.labels))
+        self._epoch, self._order = epoch, np.arange(len(self.labels))
         if self.seed is not None:
             np.random.default_rng([self.seed, epoch]).shuffle(self._order)
 
@@ -91,7 +59,11 @@ class ClipBatches(keras.utils.PyDataset):
         labels = self.labels.iloc[rows]
         clips = (self.scaler(self.store.batch(labels.index)) if self._all is None
                  else self._all[rows])
-        return clips, labels.to_numpy(np.float32)[:, None]
+        labels = labels.to_numpy(np.float32)[:, None]
+        if self.augment:
+            return self.augment(clips, labels,
+                                np.random.default_rng([self.seed, self._epoch, number]))
+        return clips, labels
 
 
 class Checkpoint:
@@ -121,17 +93,18 @@ class Checkpoint:
     def _variables(self):
         return [*self.model.variables, *self.model.optimizer.variables]
 
-    def keep(self, epoch: dict) -> None:
+    def keep(self, epoch: dict, weights: list[np.ndarray] | None = None) -> None:
         """Keep the state after an epoch.
 
         Parameters
         ----------
         epoch : dict, its row of the history
+        weights : list of np.ndarray, that the loss is of; those of the model if not given
         """
         self.history.append(epoch)
         losses = [row["val_loss"] for row in self.history]
         if self.best is None or losses[-1] < min(losses[:-1]):
-            self.best = self.model.get_weights()
+            self.best = weights or self.model.get_weights()
         if self.path:
             note = json.dumps({"settings": self.settings, "history": self.history})
             arrays = {f"state{i}": variable.numpy() for i, variable in enumerate(self._variables)}
@@ -211,8 +184,8 @@ class Run:
 
 
 def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed: int = 0,
-        epochs: int = EPOCHS, patience: int = PATIENCE, folder: Path | str | None = None,
-        progress: Callable[[int], None] | None = None) -> Run:
+        epochs: int = EPOCHS, patience: int = PATIENCE, augment: networks.Augment | None = None,
+        folder: Path | str | None = None, progress: Callable[[int], None] | None = None) -> Run:
     """Train one network, stopping early on the validation set.
 
     Parameters
@@ -220,11 +193,14 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
     name : str, in `NETWORKS`
     store : MelStore
     labels, sides : pd.Series, indexed by track id
-        0 or 1; "train", "validation" or "test", of which the last is not touched.
+        0 or 1, or a percentile between them, see `Experiment.percentiles`; "train", "validation" or
+        "test", of which the last is not touched.
     seed : int
         Of weights, dropout and the order of the clips: on one machine it decides the network.
     epochs, patience : int
         At most so many, and so many without a better loss; the weights of the best one are kept.
+    augment : networks.Augment, optional
+        That of the network in `networks.AUGMENT` if not given.
     folder : path-like, optional
         Keeps the state after every epoch: the same call goes on from there, to the same result.
     progress : callable, optional
@@ -243,17 +219,19 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
     keras.utils.set_random_seed(seed)
     parts = {side: labels[sides[labels.index] == side] for side in ("train", "validation")}
     for side, part in parts.items():
-        if part.nunique() < 2:
+        if (part >= 0.5).nunique() < 2:
             raise BadInput(f"split: the {side} set of {len(part)} tracks has one class only; "
                            "gather more tracks, or split at random")
     scaler = Scaler.fit(store, parts["train"].index)
     model = networks.build_model(name, store.grid.shape)
     batch = networks.clips_a_step(model)
-    train = ClipBatches(store, parts["train"], scaler, batch, seed)
+    augment = augment or networks.AUGMENT.get(name)
+    train = ClipBatches(store, parts["train"], scaler, batch, seed, augment)
     validation = ClipBatches(store, parts["validation"], scaler, batch)
+    model.optimizer.ema_momentum = max(0, 1 - 1 / (networks.AVERAGED * len(train)))
     checkpoint = Checkpoint(folder, model,
                             _settings(name, seed, train, validation, epochs, patience))
-    began = 0.0
+    averaged, began = keras.callbacks.SwapEMAWeights(), 0.0  # puts them in for validation
 
     def begin(epoch, logs):
         nonlocal began
@@ -261,7 +239,10 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
         began = time.perf_counter()
 
     def end(epoch, logs):
-        checkpoint.keep({"epoch": epoch, **logs, "seconds": time.perf_counter() - began})
+        averaged.on_test_begin()
+        weights = model.get_weights()
+        averaged.on_test_end()
+        checkpoint.keep({"epoch": epoch, **logs, "seconds": time.perf_counter() - began}, weights)
         model.stop_training = _is_finished(checkpoint.history, epochs, patience)
         if progress:
             progress(epoch + 1)
@@ -269,7 +250,7 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
     if not _is_finished(checkpoint.history, epochs, patience):
         each = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
         model.fit(train, validation_data=validation, initial_epoch=len(checkpoint.history),
-                  epochs=epochs, shuffle=False, verbose=0, callbacks=[each])
+                  epochs=epochs, shuffle=False, verbose=0, callbacks=[averaged, each])
     model.set_weights(checkpoint.best)
     history = pd.DataFrame(checkpoint.history)
     best = history.loc[history["val_loss"].idxmin()]
@@ -299,7 +280,8 @@ def _settings(name, seed, train, validation, epochs, patience):
                    *train.scaler.std]
     return {"model": name, "networks": networks.VERSION, "seed": seed, "epochs": epochs,
             "patience": patience, "batch": train.batch, "versions": versions(),
-            "learning_rate": networks.LEARNING_RATE.get(name, 1e-3),
+            "learning_rate": networks.LEARNING_RATE.get(name, networks.DEFAULT_RATE),
+            "averaged": networks.AVERAGED, "augment": train.augment and asdict(train.augment),
             "data": hashlib.sha256(repr(learnt_from).encode()).hexdigest()}
 
 

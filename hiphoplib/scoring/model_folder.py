@@ -12,12 +12,13 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+from scipy.special import expit
 
 from hiphoplib.audio.mel import STORE_VERSION, MelGrid
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.io import replacing
-from hiphoplib.models.calibration import calibrated
+from hiphoplib.models.calibration import calibrated, log_odds
 from hiphoplib.models.comparison import Scores
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS, load_network
@@ -42,17 +43,34 @@ class _Network:
     def predict(self, S_db):
         return calibrated(self.run.predict(S_db), *self.calibration)
 
-    def gradient(self, S_db):
+    def odds_gradient(self, S_db):
         raw = np.clip(self.run.predict(S_db), 1e-6, 1 - 1e-6)
-        p = calibrated(raw, *self.calibration)
-        # the chain rule through the log odds
-        slope = self.calibration[0] * p * (1 - p) / (raw * (1 - raw))
+        slope = self.calibration[0] / (raw * (1 - raw))
         return slope[:, None, None] * self.run.gradient(S_db)
+
+
+def together(probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """Return the probabilities of several networks as one: the mean of their log odds.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray [shape=(n_networks, n)], calibrated
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)]
+
+    Examples
+    --------
+    >>> together([[0.2, 0.5], [0.8, 0.9]]).round(2)
+    array([0.5 , 0.75])
+    """
+    return expit(log_odds(np.asarray(probabilities)).mean(axis=0))
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model to score with: several trainings of one network, whose mean counts."""
+    """A model to score with: several trainings of one network, whose mean log odds count."""
 
     networks: list[_Network]
     card: dict  # the manifest, less networks and hash
@@ -68,7 +86,7 @@ class TrainedModel:
         return np.mean([network.run.scaler.mean for network in self.networks], axis=0)
 
     def predict(self, S_db: np.ndarray) -> np.ndarray:
-        """Return the mean of the networks' calibrated probabilities.
+        """Return the probability of being popular, `together` of all networks.
 
         Parameters
         ----------
@@ -78,10 +96,10 @@ class TrainedModel:
         -------
         np.ndarray [shape=(n,)]
         """
-        return np.mean([network.predict(S_db) for network in self.networks], axis=0)
+        return together([network.predict(S_db) for network in self.networks])
 
     def gradient(self, S_db: np.ndarray) -> np.ndarray:
-        """Return the gradient of that mean by each clip's dB.
+        """Return the gradient of that probability by each clip's dB.
 
         Parameters
         ----------
@@ -91,7 +109,9 @@ class TrainedModel:
         -------
         np.ndarray [shape=(n, n_mels, frames)]
         """
-        return np.mean([network.gradient(S_db) for network in self.networks], axis=0)
+        odds = [network.odds_gradient(S_db) for network in self.networks]
+        p = self.predict(S_db)
+        return (p * (1 - p))[:, None, None] * np.mean(odds, axis=0)
 
 
 def save_model(experiment: Experiment, results: dict, model: str, folder: Path | str,

@@ -15,7 +15,7 @@ from hiphoplib.audio.windows import HOP, find_songs, windows_or_reason
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress
 from hiphoplib.parallel import DIED, unordered
-from hiphoplib.scoring.model_folder import TrainedModel, load_model
+from hiphoplib.scoring.model_folder import TrainedModel, load_model, together
 
 SPREAD = (0.1, 0.9)  # eight of ten windows lie between
 BATCH = 64  # windows that are scored at a time
@@ -43,13 +43,13 @@ class Song:
 
     @property
     def by_window(self) -> np.ndarray:
-        """Mean of the networks for each window [shape=(n_windows,)]."""
-        return self.scores.mean(axis=0)
+        """Probability of all networks together for each window [shape=(n_windows,)]."""
+        return together(self.scores)
 
     @property
     def score(self) -> float:
-        """Mean over windows and networks: the probability that 30 s of it are popular."""
-        return float(self.scores.mean())
+        """Mean over windows: the probability that 30 s of it are popular."""
+        return float(self.by_window.mean())
 
     @property
     def spread(self) -> tuple[float, float]:

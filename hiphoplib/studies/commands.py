@@ -67,6 +67,24 @@ def check_scoring(command, **options):
 
 
 @click.command()
+@click.argument("corpora", nargs=-1, required=True, metavar="data/NAME[:TRACKS]...")
+@click.option("--model", "models", multiple=True, default=("mlp", "crnn"), show_default=True)
+@click.option("--choice", "choices", multiple=True, metavar="NAME", help="All if not given.")
+@click.option("--seeds", type=_COUNT, default=2, show_default=True)
+@_json
+@click.pass_obj
+def training_choices(command, choices, **options):
+    """Compare ways to train networks by their validation sets, in five folds.
+
+    Trainings are kept: the same command goes on.
+    """
+    from hiphoplib.studies.learning_curve import CHOICES
+    from hiphoplib.studies.learning_curve import training_choices as compare
+
+    compare(command=command, choices=choices or tuple(CHOICES), **options)
+
+
+@click.command()
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="Can be repeated.")
 @_json
 @click.pass_obj
@@ -125,5 +143,5 @@ def pictures(model, songs, out):
     print(*make_pictures(model, songs, out), sep="\n")
 
 
-COMMANDS = (render_songs, explanations, check_scoring, bench, bench_table, notebooks, presentation,
-            pictures)
+COMMANDS = (render_songs, explanations, check_scoring, training_choices, bench, bench_table,
+            notebooks, presentation, pictures)

@@ -11,6 +11,7 @@ from hiphoplib.dataset.store import MelStore
 from hiphoplib.errors import BadInput
 from hiphoplib.keras_backend import keras
 from hiphoplib.models.experiment import prepare, train
+from hiphoplib.models.networks import LEARNING_RATE, Augment
 from hiphoplib.models.training import ClipBatches, Scaler, fit, load_run, save_run
 from tests.mel_runs import stored
 
@@ -46,9 +47,15 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(experimen
     assert (first != other).mean() > 0.9
 
 
-def test_the_weights_are_those_of_the_best_epoch(experiment):
-    # the more it learns, the worse it is on the test side
-    some = experiment.labels[0].where(experiment.sides[0] != "validation", 1 - experiment.labels[0])
+@pytest.fixture(scope="module")
+def misleading(experiment):
+    """Labels that are the other way round in the validation set: what is learnt is wrong there."""
+    return experiment.labels[0].where(experiment.sides[0] != "validation", 1 - experiment.labels[0])
+
+
+def test_the_weights_are_those_of_the_best_epoch(experiment, misleading, monkeypatch):
+    monkeypatch.setitem(LEARNING_RATE, "mlp", 1e-3)
+    some = misleading
     fitted = fit("mlp", experiment.store, some, experiment.sides[0], epochs=6, patience=99)
     losses = fitted.history["val_loss"]
     assert losses.idxmin() < 5 and losses.iloc[-1] > 1.1 * losses.min()
@@ -60,9 +67,8 @@ def test_the_weights_are_those_of_the_best_epoch(experiment):
     assert fitted.card["best_epoch"] == losses.idxmin()
 
 
-def test_training_stops_early(experiment):
-    fitted = fit("mlp", experiment.store, experiment.labels[0], experiment.sides[0], epochs=60,
-                 patience=1)
+def test_training_stops_early(experiment, misleading):
+    fitted = fit("mlp", experiment.store, misleading, experiment.sides[0], epochs=60, patience=1)
     best = int(fitted.history["val_loss"].idxmin())
     assert len(fitted.history) < 60
     assert len(fitted.history) - 1 == best + 1
@@ -120,6 +126,37 @@ def test_batches_hold_every_clip_once_an_epoch_in_an_order_of_its_own(experiment
         orders.append(order)
     assert orders[0] != orders[1]
     assert orders[0] == orders[2]  # whatever was read in between
+
+
+def test_augmented_batches_are_those_of_their_epoch_whatever_was_read_before(experiment):
+    clips = ClipBatches(experiment.store, experiment.percentiles[0].iloc[:10],
+                        Scaler(np.zeros(64), np.ones(64)), 4, 0, Augment(mixup=1.0, masks=1))
+    epochs = []
+    for epoch, numbers in ((0, (0, 1, 2)), (1, (0, 1, 2)), (0, (2, 1, 0))):
+        clips._begin(epoch)
+        read = {number: clips[number] for number in numbers}
+        epochs.append([part for number in range(3) for part in read[number]])
+    for first, other, again in zip(*epochs, strict=True):
+        np.testing.assert_array_equal(first, again)
+        assert (first != other).any()
+
+
+def test_mixup_mixes_a_label_as_its_clip():
+    labels = np.linspace(0, 1, 8, dtype=np.float32)[:, None]
+    clips = labels[..., None] * np.ones((8, 4, 6), np.float32)
+    mixed, of = Augment(mixup=0.4)(clips, labels, np.random.default_rng(0))
+    np.testing.assert_allclose(mixed, of[..., None] * np.ones((8, 4, 6)), atol=1e-6)
+    assert (of != labels).sum() > 4 and of.mean() != labels.mean()
+    assert len(np.unique(clips)) == 8  # what was given stays
+
+
+def test_masks_hide_whole_bands_and_frames_an_eighth_of_each_at_most():
+    clips = np.ones((40, 16, 80), np.float32)
+    masked, labels = Augment(masks=1)(clips, np.ones((40, 1)), np.random.default_rng(0))
+    bands, frames = (masked == 0).all(axis=2), (masked == 0).all(axis=1)
+    np.testing.assert_array_equal(masked == 0, bands[..., None] | frames[:, None])
+    assert set(bands.sum(axis=1)) == {0, 1, 2} and 5 < frames.sum(axis=1).max() <= 10
+    assert (labels == 1).all() and (clips == 1).all()
 
 
 def test_a_run_comes_back_from_its_folder(experiment, run, tmp_path):
@@ -218,3 +255,22 @@ def test_labels_are_by_the_median_of_each_folds_training_tracks(experiment):
         assert threshold == seen.median()
         assert (experiment.labels[fold] == (experiment.tracks["popularity"] >= threshold)).all()
     assert len(set(experiment.thresholds)) > 1
+
+
+def test_networks_learn_percentiles_of_the_training_set(experiment, monkeypatch, own_corpus):
+    learnt = {}
+
+    def stop(name, store, labels, sides, **options):
+        learnt[name] = labels
+        raise BadInput("enough")
+
+    monkeypatch.setattr("hiphoplib.models.experiment.HAS_GPU", True)  # in this process
+    monkeypatch.setattr("hiphoplib.models.experiment.fit", stop)
+    with pytest.raises(BadInput, match="enough"):
+        train(prepare(own_corpus, folds=3), "mlp", folds=[1])
+    popularity = experiment.tracks["popularity"]
+    of_training = popularity[experiment.sides[1] == "train"]
+    for track_id, label in learnt["mlp"].items():
+        below = (of_training < popularity[track_id]).mean()
+        equal = (of_training == popularity[track_id]).mean()
+        assert label == pytest.approx(below + equal / 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import evaluate
@@ -66,7 +67,8 @@ def test_every_network_predicts_as_the_one_that_was_trained(experiment, saved):
         assert np.allclose(scores, calibrated(run.predict(S_db), *calibration), atol=1e-6)
         test = experiment.sides.index[experiment.sides[fold] == "test"]
         assert np.allclose(network.reference, np.sort(on_test[test]), atol=1e-5)
-    assert np.allclose(model.predict(S_db), by_network(model, S_db).mean(axis=0))
+    odds = logit(by_network(model, S_db)).mean(axis=0)
+    assert np.allclose(model.predict(S_db), expit(odds), atol=1e-6)
 
 
 def test_the_gradient_is_that_of_the_calibrated_mean(experiment, saved):
