@@ -61,6 +61,8 @@ def test_a_member_that_adds_nothing_has_no_weight_and_equals_have_equal_ones(rng
     odds = np.stack([truth, truth + rng.normal(size=4000), -truth], axis=1)
     weights = fit_weights(odds, popular)
     assert weights[0] > 0.8 and weights[1] < 0.1 and weights[2] < 0.01
+    noise = odds[:, 1] - truth  # which would be taken away again with a negative weight
+    assert fit_weights(np.stack([odds[:, 1], noise + truth / 4], axis=1), popular)[1] == 0
     one, other = fit_weights(odds[:, [0, 0]], popular)
     assert one == pytest.approx(other) and one + other == pytest.approx(1, abs=0.1)
 
