@@ -19,7 +19,7 @@ PROGRAM = "python -m hiphoplib"
 # those of `networks.NETWORKS`, `splits.SPLITS` and `features.FEATURES`
 NETWORKS = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
 SPLITS = ("artist", "time", "random")
-FEATURES = ("handcrafted", "musicnn")
+FEATURES = ("handcrafted", "musicnn", "vgg")
 PATH, COUNT = click.Path(path_type=Path), click.IntRange(min=1)
 
 

@@ -125,8 +125,8 @@ def test_notebooks_warn_where_the_corpus_is_synthetic(path):
 
 
 def test_results_name_what_made_them():
-    others = ("bench", "crnn_search", "fma_hiphop", "rnn_frames", "scoring", "summary_rap_2020",
-              "training_choices", "transfer_search")
+    others = ("bench", "crnn_search", "fma_hiphop", "rnn_frames", "scoring", "stack",
+              "summary_rap_2020", "training_choices", "transfer_search")
     for path in (path for path in RESULTS.glob("*.json") if path.stem not in others
                  and path.stem.split("_")[0] != "explanations"):
         results = read_results(path)

@@ -12,7 +12,15 @@ import pandas as pd
 
 from hiphoplib.audio.features import NAMES, clip_features
 from hiphoplib.audio.files import read_clip
-from hiphoplib.audio.tagger import SUMMARIES, summaries, weights, windows
+from hiphoplib.audio.tagger import (
+    SUMMARIES,
+    VGG,
+    VGG_SUMMARIES,
+    summaries,
+    vgg_summaries,
+    weights,
+    windows,
+)
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress, write_whole
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
@@ -20,6 +28,7 @@ from hiphoplib.tracks.previews import clip_paths, file_version
 
 SAVE = 200  # clips between two writings of the table
 NETWORK_BYTES = 1_500_000_000  # of a worker with the tagger
+EMBEDDINGS = "tags", "max_pool", "penultimate"
 INDEX = ["id", "bytes", "modified"]  # a replaced clip differs in the last two
 
 
@@ -36,7 +45,8 @@ class FeatureKind:
 
 
 FEATURES = {"handcrafted": FeatureKind(1, NAMES, clip_features),
-            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries, weights)}
+            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries, weights),
+            "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_summaries, weights)}
 
 
 def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
@@ -48,7 +58,7 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
     tracks : pd.DataFrame
     folder : path-like
         The table is kept in ``features-<kind>.npz`` there, after every 200 clips.
-    kind : {"handcrafted", "musicnn"}
+    kind : {"handcrafted", "musicnn", "vgg"}
     jobs : int
         Processes; -1 takes every core.
 
@@ -123,7 +133,7 @@ def read_features(folder: Path | str, kind: str) -> pd.DataFrame:
     Parameters
     ----------
     folder : path-like
-    kind : {"handcrafted", "musicnn"}
+    kind : {"handcrafted", "musicnn", "vgg"}
 
     Returns
     -------
@@ -140,6 +150,25 @@ def read_features(folder: Path | str, kind: str) -> pd.DataFrame:
         raise BadInput(f"{path}: there are no such features; make them with "
                        f"`python -m hiphoplib features {folder} --kind {kind}`")
     return table.droplevel(INDEX[1:])
+
+
+def read_embeddings(folder: Path | str) -> dict[str, pd.DataFrame]:
+    """Read what heads learn from: the features that musicnn's authors advise, of three networks.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    dict of str to pd.DataFrame [shape=(tracks, features)], float32, indexed by track id
+        By network: means over a clip of its tags, and of the layers before them.
+    """
+    X, vgg = read_features(folder, "musicnn"), read_features(folder, "vgg")
+    return {"musicnn": X[[name for name in X if name.startswith(EMBEDDINGS)
+                          and name.endswith("_mean")]],
+            **{network: vgg[[name for name in vgg if name.startswith(network)]]
+               for network in VGG}}
 
 
 def _described(extract, summarise, path):

@@ -114,7 +114,7 @@ def split_tracks(tracks: pd.DataFrame, by: str = "artist", folds: int = 0,
                        "popular and unpopular ones in each; take fewer, or gather more")
     if not folds:
         return pd.DataFrame({0: _one_split(popular, groups, SHARES, seed)}, index=index)
-    part, sets = _parts(popular, groups, folds, seed), {}
+    part, sets = divide(popular, groups, folds, seed), {}
     shares = np.array(SHARES[:2]) / sum(SHARES[:2])
     for fold in range(folds):
         rest = part != fold
@@ -145,8 +145,20 @@ def _by_time(tracks, folds):
     return sets
 
 
-def _parts(popular, groups, n_parts, seed):
-    """Part of every track, np.ndarray of int: groups whole, parts alike in size and label."""
+def divide(popular: np.ndarray, groups: np.ndarray, n_parts: int, seed: int = 0) -> np.ndarray:
+    """Divide tracks into parts that are alike in size and label, groups whole.
+
+    Parameters
+    ----------
+    popular : np.ndarray of bool [shape=(n,)]
+    groups : np.ndarray [shape=(n,)]
+    n_parts, seed : int
+
+    Returns
+    -------
+    np.ndarray of int [shape=(n,)]
+        The part of every track.
+    """
     if len(np.unique(groups)) == len(groups):
         folds = KFold(n_parts, shuffle=True, random_state=seed).split(groups)
     else:
@@ -165,7 +177,7 @@ def _parts(popular, groups, n_parts, seed):
 def _one_split(popular, groups, shares, seed):
     """Set of every track: small parts go, the largest first, to the set that lacks most."""
     chunks = min(CHUNKS, len(np.unique(groups)), np.bincount(popular).max())
-    part = _parts(popular, groups, chunks, seed) if chunks > 1 else np.zeros(len(groups), dtype=int)
+    part = divide(popular, groups, chunks, seed) if chunks > 1 else np.zeros(len(groups), dtype=int)
     sizes, lacking = np.bincount(part), np.array(shares) * len(groups)
     chosen = np.empty(len(groups), dtype=object)
     for number in np.argsort(-sizes, kind="stable"):

@@ -15,8 +15,13 @@ from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import METRICS, RESAMPLES, Bootstrap, holm
 from hiphoplib.evaluation.label import describe_label
 from hiphoplib.evaluation.rank_metrics import kendall, spearman, top_tenth_recall
-from hiphoplib.evaluation.selection import best_model, hit_shares, within_groups_auc
-from hiphoplib.evaluation.within_artist import selective_accuracy, within_artist
+from hiphoplib.evaluation.selection import (
+    best_model,
+    hit_shares,
+    selective_accuracy,
+    within_artist,
+    within_groups_auc,
+)
 from hiphoplib.io import write_whole
 from hiphoplib.models.calibration import (
     brier_skill,
@@ -31,7 +36,7 @@ from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import read_card, versions
 from hiphoplib.tracks.table import read_tracks
 
-LABELLED = ("cnn1", "rnn", "musicnn", "ensemble", UPPER_BOUND)  # judged by other labels, too
+LABELLED = ("cnn1", "rnn", "musicnn", "stack", UPPER_BOUND)  # judged by other labels, too
 PICKS = ((10, 1), (10, 3))  # pick so many of ten finished songs
 RANKS = {"spearman": spearman, "kendall": kendall, "top_tenth_recall": top_tenth_recall}
 
@@ -98,14 +103,10 @@ def evaluate(experiment: Experiment, models: Sequence[str] | None = None, *,
 
 
 def _not_applicable(arrays):
-    """Reason by model where it says the same of every track, or is built on one that does."""
+    """Reason by model where it says the same of every track."""
     absent: dict[str, str] = {}
     for name, scores in arrays.items():
-        part = next((part for part in MODELS[name].built_on if part in absent), None) \
-            if name in MODELS else None
-        if part:
-            absent[name] = f"built on {part}, which does not apply"
-        elif name != "dummy" and name not in NETWORKS and (scores == arrays["dummy"]).all():
+        if name != "dummy" and name not in NETWORKS and (scores == arrays["dummy"]).all():
             absent[name] = "says the same of every track: nothing here that it could use"
     return absent
 
@@ -153,12 +154,10 @@ def _what_lacks(scores, model):
     if model not in MODELS:
         return f"there is none of that name; there are {', '.join(MODELS)}"
     folder, entry = scores.experiment.folder, MODELS[model]
-    if entry.needs and not (folder / f"features-{entry.needs}.npz").is_file():
-        return (f"needs features of the clips; run `python -m hiphoplib features {folder} "
-                f"--kind {entry.needs}` first")
-    lacking = next((part for part in entry.built_on if not scores.seeds(part)), None)
-    if lacking:
-        return _what_lacks(scores, lacking)
+    for kind in entry.needs:
+        if not (folder / f"features-{kind}.npz").is_file():
+            return (f"needs features of the clips; run `python -m hiphoplib features {folder} "
+                    f"--kind {kind}` first")
     return (f"not trained on this corpus and protocol; run `python -m hiphoplib train {folder} "
             f"--model {model}` first")
 

@@ -19,11 +19,12 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from hiphoplib.audio.features import LOUDNESS
-from hiphoplib.dataset.features import metadata_features, read_features
+from hiphoplib.dataset.features import EMBEDDINGS, metadata_features, read_features
 from hiphoplib.io import progress, write_whole
 from hiphoplib.models.calibration import calibrated, fit_slope, log_odds
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
+from hiphoplib.models.stack import stack_scores
 from hiphoplib.models.training import load_run
 
 # what nobody could give to an artist, or nobody would: they show what a score is worth
@@ -33,7 +34,6 @@ UPPER_BOUND = "upper_bound"  # the synthetic corpus' own truth: no model, but sc
 SEEDS = 5  # of a model that is fitted in seconds
 NEIGHBOURS = 10
 PENALTY = 0.001  # C of a head on the tagger's features, of which there are more than clips
-MUSICNN_PARTS = ("tags", "max_pool", "penultimate")  # as the tagger's authors advise
 # of artist identification
 SHRINKAGE = 0.1  # of the covariance within artists, towards a sphere
 NEW = 0.5  # probability, before listening, of an artist that is not in the training set
@@ -46,11 +46,11 @@ class Entry:
     """A model of the comparison."""
 
     # of an experiment, a fold and a seed: scores between 0 and 1, pd.Series indexed by track id, of
-    # the validation and test sets; None where a model is the mean of others
-    fit: Callable | None = None
-    needs: str | None = None  # kind of features that have to be there
+    # the validation and test sets
+    fit: Callable
+    needs: tuple[str, ...] = ()  # kinds of features that have to be there
     seeded: bool = False  # whether another seed gives other scores
-    built_on: tuple[str, ...] = ()  # models whose calibrated log odds it averages
+    built_on: tuple[str, ...] = ()  # models that hear what it hears, and that it should surpass
 
 
 class Scores:
@@ -62,7 +62,7 @@ class Scores:
         self._lines: dict[tuple, dict[int, tuple[float, float]]] = {}
 
     def of(self, model: str, fold: int, seed: int = 0) -> pd.Series:
-        """Return the scores of the validation and test tracks of a fold.
+        """Return the scores of the validation and test tracks of a fold; the stack's of all.
 
         Parameters
         ----------
@@ -78,15 +78,15 @@ class Scores:
         entry = MODELS[model]
         key = model, fold, seed if entry.seeded else 0
         if key not in self._kept:
-            self._kept[key] = (entry.fit(self.experiment, fold, key[2]) if entry.fit
-                               else self._mean(entry, fold, key[2]))
+            self._kept[key] = entry.fit(self.experiment, fold, key[2])
         return self._kept[key]
 
     def calibration(self, model: str, fold: int, seed: int = 0) -> tuple[float, float]:
         """Return the calibration of a model: one slope for all folds, the base rate of each.
 
-        The slope is fitted on the validation sets of all folds together, to log odds less their
-        mean in the fold; the base rate is that of the fold's training set.
+        The slope is fitted on the validation sets of all folds together, and on the training
+        tracks that a model scores out of fold, to log odds less their mean in the fold; the base
+        rate is that of the fold's training set.
 
         Parameters
         ----------
@@ -107,10 +107,10 @@ class Scores:
         """Slope and offset by fold."""
         experiment, parts = self.experiment, {}
         for fold in experiment.sides:
-            validation = experiment.ids(fold, "validation")
+            score = self.of(model, fold, seed).drop(experiment.ids(fold, "test"))
             base = logit(experiment.labels.loc[experiment.ids(fold, "train"), fold].mean())
-            parts[fold] = pd.DataFrame({"x": log_odds(self.of(model, fold, seed)[validation]),
-                                        "y": experiment.labels.loc[validation, fold], "base": base})
+            parts[fold] = pd.DataFrame({"x": log_odds(score), "base": base,
+                                        "y": experiment.labels.loc[score.index, fold]})
         centred = pd.concat([part.assign(x=part["x"] - part["x"].mean())
                              for part in parts.values()])
         slope = fit_slope(*(centred[of].to_numpy() for of in ("y", "x", "base")))
@@ -164,22 +164,12 @@ class Scores:
             Empty where something lacks.
         """
         entry = MODELS[model]
-        if entry.needs and not (self.experiment.folder / f"features-{entry.needs}.npz").is_file():
+        if not all((self.experiment.folder / f"features-{kind}.npz").is_file()
+                   for kind in entry.needs):
             return []
         if model in NETWORKS:
             return self.experiment.trained_seeds(model)
-        if entry.built_on:
-            return sorted(set.intersection(*(set(self.seeds(part)) for part in entry.built_on
-                                             if MODELS[part].seeded)))
         return list(range(SEEDS)) if entry.seeded else [0]
-
-    def _mean(self, entry, fold, seed):
-        """Mean of the calibrated log odds of what a model is built on."""
-        odds = []
-        for part in entry.built_on:
-            score = self.of(part, fold, seed)
-            odds.append(log_odds(calibrated(score, *self.calibration(part, fold, seed))))
-        return pd.Series(expit(np.mean(odds, axis=0)), index=score.index)
 
 
 def _logistic(C=1.0):
@@ -344,8 +334,13 @@ def _musicnn(experiment, fold, seed):
     clip; they are many for a small corpus, hence the strong penalty.
     """
     X = read_features(experiment.folder, "musicnn")
-    parts = [name for name in X if name.startswith(MUSICNN_PARTS) and name.endswith("_mean")]
+    parts = [name for name in X if name.startswith(EMBEDDINGS) and name.endswith("_mean")]
     return _fitted(_logistic(PENALTY), X[parts], experiment, fold)
+
+
+def _stack(experiment, fold, seed):
+    """Hand-crafted features, musicnn and the CRNN where it is trained, see `stack`."""
+    return stack_scores(experiment, fold, MODELS["crnn"].fit)
 
 
 def _artist_mean(experiment, fold, seed):
@@ -375,17 +370,17 @@ def enter_networks() -> None:
 MODELS: dict[str, Entry] = {
     "dummy": Entry(_dummy),
     "recency": Entry(_recency),
-    "loudness": Entry(_loudness, needs="handcrafted"),
-    "handcrafted": Entry(_handcrafted, needs="handcrafted"),
-    "boosting": Entry(_boosting, needs="handcrafted", seeded=True),
-    "neighbours": Entry(_neighbours, needs="handcrafted"),
-    "artist_identification": Entry(_artist_identification, needs="handcrafted"),
+    "loudness": Entry(_loudness, needs=("handcrafted",)),
+    "handcrafted": Entry(_handcrafted, needs=("handcrafted",)),
+    "boosting": Entry(_boosting, needs=("handcrafted",), seeded=True),
+    "neighbours": Entry(_neighbours, needs=("handcrafted",)),
+    "artist_identification": Entry(_artist_identification, needs=("handcrafted",)),
     "metadata": Entry(_metadata),
 }
 enter_networks()
 MODELS |= {
-    "musicnn": Entry(_musicnn, needs="musicnn"),
-    "ensemble": Entry(needs="musicnn", seeded=True, built_on=("musicnn", "crnn")),
-    "ensemble_metadata": Entry(needs="musicnn", seeded=True, built_on=("ensemble", "metadata")),
+    "musicnn": Entry(_musicnn, needs=("musicnn",)),
+    "stack": Entry(_stack, needs=("handcrafted", "musicnn", "vgg"),
+                   built_on=("handcrafted", "musicnn", "crnn")),
     "artist_mean": Entry(_artist_mean),
 }

@@ -13,7 +13,7 @@ from hiphoplib.evaluation.bootstrap import Estimate, verdict
 from hiphoplib.report import style
 
 METRICS = {"auc": ("AUC", style.PALETTE["green"]), "accuracy": ("accuracy", style.PALETTE["sky"])}
-SURE = ("ensemble", "rnn", "upper_bound")  # whose sureness is drawn
+SURE = ("stack", "ensemble", "rnn", "upper_bound")  # whose sureness is drawn
 GROUPS = {"Baselines": ("dummy", "recency", "loudness", "handcrafted", "boosting", "neighbours",
                         "artist_identification", "metadata"),
           "Networks": style.NETWORK_NAMES, "Beyond": (), "Never to be deployed": style.NOT_FOR_USE}

@@ -35,7 +35,7 @@ MODEL_LABELS = {  # in the order of the model comparison
     "boosting": "Boosting on audio features", "neighbours": "Nearest neighbours",
     "artist_identification": "Artist identification", "metadata": "Metadata", "mlp": "MLP",
     "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN", "crnn": "CRNN",
-    "musicnn": "musicnn + logistic", "ensemble": "Ensemble",
+    "musicnn": "musicnn + logistic", "stack": "Stack", "ensemble": "Ensemble",
     "ensemble_metadata": "Ensemble + metadata", "artist_mean": "Artist's mean",
     "upper_bound": "Upper bound"}
 MODEL_COLORS = {
@@ -43,10 +43,11 @@ MODEL_COLORS = {
     "boosting": "#4A4A4A", "neighbours": "#989898", "artist_identification": "#808080",
     "metadata": "#5E5E5E", "mlp": PALETTE["sky"], "cnn1": PALETTE["green"],
     "cnn2": PALETTE["orange"], "rnn": PALETTE["purple"], "crnn": PALETTE["blue"],
-    "musicnn": PALETTE["vermillion"], "ensemble": PALETTE["black"],
-    "ensemble_metadata": PALETTE["yellow"], "artist_mean": "#B8B8B8", "upper_bound": "#707070"}
+    "musicnn": PALETTE["vermillion"], "stack": PALETTE["black"],
+    "ensemble": PALETTE["black"], "ensemble_metadata": PALETTE["yellow"],
+    "artist_mean": "#B8B8B8", "upper_bound": "#707070"}
 NETWORK_NAMES = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
-TITLE_MODELS = ("ensemble", "rnn")
+TITLE_MODELS = ("stack", "ensemble", "rnn")
 NOT_FOR_USE = ("artist_mean", "upper_bound")  # know what nobody knows of an unreleased song
 LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
 MAX_TITLE = 60  # letters in a title's line: what the narrowest figure holds

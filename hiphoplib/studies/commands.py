@@ -52,6 +52,90 @@ def explanations(command, **options):
 
 
 @click.command()
+@click.argument("corpora", nargs=-1, required=True, type=_PATH, metavar="data/NAME...")
+@_json
+@click.pass_obj
+def stack_gains(command, corpora, out):
+    """Measure what soft labels, more tracks, more networks and the stack bring.
+
+    No test track is looked at: training and validation tracks are scored out of fold.
+    """
+    from hiphoplib.evaluation.evaluate import write_results
+    from hiphoplib.models.experiment import prepare
+
+    results = {path.name: _gains(prepare(path)) for path in corpora}
+    for name, gains in results.items():
+        for gain, value in gains["gains"].items():
+            print(f"{name}: {gain} {value['mean']:+.3f} [{value['low']:+.3f}, "
+                  f"{value['high']:+.3f}]")
+    if out:
+        write_results({"corpora": results, "command": command}, out)
+
+
+def _gains(experiment):
+    """AUC of each way out of fold, mean of the folds, and the differences between ways, dict."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from hiphoplib.dataset.splits import artist_groups
+    from hiphoplib.evaluation.bootstrap import Bootstrap, Resampled, weighted_auc
+
+    folds = [_ways(experiment, fold) for fold in experiment.sides]
+    boot = Bootstrap(artist_groups(experiment.tracks))
+
+    def auc(way):
+        each = [boot[experiment.tracks.index.get_indexer(ids)].resample(
+            weighted_auc, popular, ways[way]) for ids, popular, ways in folds]
+        return Resampled(np.mean([one.value for one in each]),
+                         np.mean([one.draws for one in each], axis=0))
+
+    aucs = {way: auc(way) for way in folds[0][2]}
+    pairs = {"soft labels": ("", ", halves"), "training and validation": ("", ", training only")}
+    gains = {f"{gain}, {kind}": (kind + one, kind + other) for gain, (one, other) in pairs.items()
+             for kind in aucs if kind + other in aucs}
+    gains |= {"two more networks": ("stack", "stack of two heads")}
+    gains |= {f"stack over {way}": ("stack", way) for way in aucs if f"{way}, halves" in aucs}
+    gains |= {"stack over musicnn, halves": ("stack", "musicnn, halves")}
+    return {"tracks": len(experiment.tracks), "folds": experiment.protocol.folds,
+            "auc": {way: asdict(value.estimate()) for way, value in aucs.items()},
+            "gains": {gain: asdict((aucs[one] - aucs[other]).estimate())
+                      for gain, (one, other) in gains.items()}}
+
+
+def _ways(experiment, fold):
+    """Ids of a fold's training and validation tracks, their labels, their log odds by way."""
+    import numpy as np
+
+    from hiphoplib.dataset.splits import artist_groups, divide, percentile
+    from hiphoplib.models.comparison import MODELS
+    from hiphoplib.models.stack import CRNN, PARTS, fit_head, fit_stack, network_odds, read_members
+
+    ids = experiment.ids(fold, "train", "validation")
+    tracks, popular = experiment.tracks.loc[ids], experiment.labels.loc[ids, fold].to_numpy()
+    groups = artist_groups(tracks).to_numpy()
+    parts = divide(popular == 1, groups, PARTS)
+    soft = percentile(tracks["popularity"], np.full(len(ids), True)).to_numpy()
+    train = experiment.sides.loc[ids, fold].to_numpy() == "train"
+    features = {kind: X.loc[ids] for kind, X in read_members(experiment).items()}
+    ways = {}
+    for kind, X in features.items():
+        for name, target, learnt in (("", soft, True), (", halves", popular, True),
+                                     (", training only", soft, train)):
+            odds = ways[kind + name] = np.empty(len(ids))
+            for part in range(PARTS):
+                rows = learnt & (parts != part)
+                odds[parts == part] = fit_head(X[rows], target[rows]).predict(X[parts == part])
+    network = network_odds(experiment, fold, MODELS[CRNN].fit)
+    odds = None if network is None else network[ids].to_numpy()
+    arguments = tracks["popularity"], popular, groups, odds
+    ways["stack"] = fit_stack(features, *arguments)[1]
+    ways["stack of two heads"] = fit_stack(
+        {kind: features[kind] for kind in ("handcrafted", "musicnn")}, *arguments)[1]
+    return ids, popular, ways
+
+
+@click.command()
 @click.argument("models", nargs=-1, required=True, type=_PATH, metavar="models/NAME...")
 @click.option("--songs", type=_PATH, default=Path("data/songs-checked"), show_default=True,
               help="Songs are rendered there.")
@@ -143,5 +227,5 @@ def pictures(model, songs, out):
     print(*make_pictures(model, songs, out), sep="\n")
 
 
-COMMANDS = (render_songs, explanations, check_scoring, training_choices, bench, bench_table,
-            notebooks, presentation, pictures)
+COMMANDS = (render_songs, explanations, training_choices, stack_gains, check_scoring, bench,
+            bench_table, notebooks, presentation, pictures)

@@ -45,6 +45,33 @@ def test_a_summary_is_mean_and_deviation_over_the_windows():
         outputs["penultimate"].numpy()[:, 199].std(), abs=1e-5)
 
 
+@needs_weights
+@pytest.mark.parametrize("network", musicnn.VGG)
+def test_the_smaller_networks_have_the_outputs_of_the_original_graph(network):
+    """Its operations one by one, as the authors' own code has them."""
+    from hiphoplib.keras_backend import tf
+
+    stored = tf.compat.v1.train.NewCheckpointReader(f"{musicnn.weights(network)}/").get_tensor
+
+    def normalised(x, number):
+        name = f"batch_normalization_{number}".removesuffix("_0")
+        return tf.nn.batch_normalization(x, *(stored(f"{name}/{of}") for of in (
+            "moving_mean", "moving_variance", "beta", "gamma")), 1e-3)
+
+    x = normalised(golden_windows()[..., None], 0)
+    for number, size, stride in ((1, (4, 1), 2), (2, 2, 2), (3, 2, 2), (4, 2, 2), (5, 4, 4)):
+        x = tf.nn.conv2d(x, stored(f"{number}CNN/kernel"), 1, "SAME")
+        x = normalised(tf.nn.relu(x + stored(f"{number}CNN/bias")), number)
+        x = tf.nn.max_pool2d(x, size, stride, "VALID")
+    pool5 = tf.reshape(x, (len(x), -1))
+    tags = tf.sigmoid(pool5 @ stored("dense/kernel") + stored("dense/bias"))
+    outputs = musicnn._tagger(network).predict_on_batch(golden_windows())
+    np.testing.assert_allclose(outputs["pool5"], pool5, atol=1e-4)
+    np.testing.assert_allclose(outputs["tags"], tags, atol=1e-5)
+    summary = dict(zip(musicnn.VGG_SUMMARIES, musicnn.vgg_summaries(golden_windows()), strict=True))
+    assert summary[f"{network}_tags3_mean"] == pytest.approx(tags.numpy()[:, 3].mean(), abs=1e-5)
+
+
 @pytest.mark.parametrize("sr, seconds, n", [(16_000, 30, 10), (44_100, 30, 10), (22_050, 3.1, 1)])
 def test_windows_are_three_seconds_each_at_any_rate(sr, seconds, n):
     y = np.sin(2 * np.pi * 440 * np.arange(int(sr * seconds)) / sr).astype(np.float32)

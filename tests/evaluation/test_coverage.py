@@ -5,8 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from hiphoplib.evaluation.bootstrap import Bootstrap, weighted_auc
-from hiphoplib.evaluation.selection import best_model
-from hiphoplib.evaluation.within_artist import within_artist
+from hiphoplib.evaluation.selection import best_model, within_artist
 from hiphoplib.tracks.synthetic.corpus import TRACKS_PER_ARTIST
 from tests.paths import ROOT
 

@@ -124,16 +124,13 @@ def test_what_was_learnt_from_other_popularities_does_not_count(trained, tmp_pat
     assert prepare(folder, folds=3).trained_seeds("mlp") == []
 
 
-def test_what_is_built_on_others_names_the_part_that_lacks(experiment, monkeypatch):
-    for name in ("ensemble", "ensemble_metadata"):
-        with pytest.raises(BadInput, match="--kind musicnn"):
-            evaluate(experiment, [name])
-        monkeypatch.setitem(MODELS, "musicnn", MODELS["dummy"])
-        for built in ("ensemble", "ensemble_metadata"):
-            monkeypatch.setitem(MODELS, built, dataclasses.replace(MODELS[built], needs=None))
-        with pytest.raises(BadInput, match="--model crnn"):
-            evaluate(experiment, [name])
-        monkeypatch.undo()
+def test_the_features_that_lack_are_named(experiment, monkeypatch):
+    with pytest.raises(BadInput, match="--kind handcrafted"):
+        evaluate(experiment, ["stack"])
+    there = dataclasses.replace(MODELS["stack"], needs=("vgg",))
+    monkeypatch.setitem(MODELS, "stack", there)
+    with pytest.raises(BadInput, match="--kind vgg"):
+        evaluate(experiment, ["stack"])
 
 
 def test_who_says_the_same_of_all_ranks_no_folds(evaluated):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from hiphoplib.evaluation.within_artist import (
+from hiphoplib.evaluation.selection import (
     MOST_PAIRS,
     mean_over_artists,
     selective_accuracy,

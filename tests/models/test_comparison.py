@@ -75,7 +75,7 @@ def test_where_artists_are_not_held_out_their_other_tracks_tell(folder):
 
 def test_a_model_whose_features_are_not_there_has_no_seeds(experiment):
     scores = Scores(experiment)
-    assert scores.seeds("musicnn") == scores.seeds("ensemble") == []
+    assert scores.seeds("musicnn") == scores.seeds("stack") == []
     assert scores.seeds("boosting") == [0, 1, 2, 3, 4]
     assert scores.seeds("recency") == scores.seeds("mlp") == [0]
 

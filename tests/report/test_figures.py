@@ -115,8 +115,11 @@ def test_each_figure_can_be_read_and_changes_no_data(name):
     check_figure(draw, data)
 
 
+FORMER = "ensemble", "ensemble_metadata"  # in results files until all are measured again
+
+
 def test_every_model_has_a_label_and_a_colour_in_the_order_of_the_comparison():
-    assert list(report.MODEL_LABELS) == [*MODELS, "upper_bound"]
+    assert [name for name in report.MODEL_LABELS if name not in FORMER] == [*MODELS, "upper_bound"]
     assert set(report.MODEL_COLORS) == set(report.MODEL_LABELS)
     greys = [of for of in report.MODEL_COLORS.values() if len({of[1:3], of[3:5], of[5:]}) == 1]
     assert {of.upper() for of in report.MODEL_COLORS.values()} - {of.upper() for of in greys} <= {
@@ -145,7 +148,7 @@ def test_the_comparison_has_groups_and_hollow_dots_for_what_nobody_could_use():
     rows = rows_of(ax)
     groups = [tick.get_text() for tick in ax.get_yticklabels() if tick.get_fontweight() == "bold"]
     assert groups == ["Baselines", "Networks", "Beyond", "Never to be deployed"]
-    expected = [report.MODEL_LABELS[name] for name in [*MODELS, "upper_bound"]]
+    expected = list(report.MODEL_LABELS.values())
     assert [row for row in rows if row not in (*groups, "mine")] == expected
     assert (rows.index("Ensemble + metadata") < rows.index("mine")
             < rows.index("Never to be deployed"))
