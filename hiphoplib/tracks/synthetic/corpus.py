@@ -33,9 +33,9 @@ NO_AUDIO = {"html": b"<!DOCTYPE html>\n<html><head><title>503 Service Unavailabl
             "text": b"error: this preview is not available\n"}
 # How much each cause weighs, relative to the others, and what shares of the variance of the
 # latent popularity they, the fame, the release date and other metadata have; the rest is noise.
-WEIGHTS = {"hook_returns": 0.9, "riser": 1.0, "drop": 1.0, "hat_rolls": 0.8, "arrangement": 0.4,
-           "low_end": 0.35, "voice_presence": 0.35}
-AUDIBLE, FAME, RECENCY, METADATA = 0.32, 0.24, 0.10, 0.02
+WEIGHTS = {"hook_returns": 1.0, "riser": 1.0, "drop": 1.0, "hat_rolls": 0.6, "arrangement": 0.3,
+           "low_end": 0.3, "voice_presence": 0.3}
+AUDIBLE, FAME, RECENCY, METADATA = 0.31, 0.24, 0.10, 0.02
 HABIT = 0.25  # share of a cause's variance that is the artist's habit
 
 # Humps of the popularity that the study of 2021 saw: share, centre, spread. The first is one-sided.
