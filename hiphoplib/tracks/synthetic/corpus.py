@@ -117,7 +117,7 @@ class Synthetic(Source):
     name = "synthetic"
     parallel = "processes"  # clips are computed, not fetched
 
-    def __init__(self, n=600, seed=0):
+    def __init__(self, n=1200, seed=0):
         self.n, self.seed = int(n), int(seed)
         if self.n < 1 or self.seed < 0:
             raise BadInput(f"synthetic corpus of {n} tracks, seed {seed}: at least 1 track and a "
