@@ -384,6 +384,8 @@ def _master(mix, recipe):
         drive = (low + high) / 2
         above = np.sqrt(np.mean(np.square(np.tanh(drive * few)))) > RMS
         low, high = (low, drive) if above else (drive, high)
-    np.tanh(np.float32(drive) * tilted, out=tilted)
-    tilted *= np.float32(_decibels(recipe.level_db) / RMS)
-    return np.clip(tilted, -1, 1, out=tilted)
+    tilted *= np.float32(drive)
+    np.tanh(tilted, out=tilted)
+    level = np.float32(_decibels(recipe.level_db) / RMS)
+    tilted *= level
+    return np.clip(tilted, -1, 1, out=tilted) if level > 1 else tilted
