@@ -150,7 +150,7 @@ def _gather(source, out, jobs, retry_rejected, **settings):
         print(f"{count:7d}  flagged as {flag}, left in")
 
 
-_source("synthetic", "Render hip-hop beats whose popularity has known causes.", _n(default=600),
+_source("synthetic", "Render hip-hop beats whose popularity has known causes.", _n(default=1200),
         _seed)
 _source("folder", "Take a folder with tracks.csv and its audio.",
         click.argument("path", type=PATH, metavar="FOLDER"),

@@ -11,7 +11,7 @@ class RunSize:
     """Amounts of a run on the synthetic corpus."""
 
     corpus: str = "synthetic"  # name of its folder
-    rows: int = 600  # of its tracks table
+    rows: int = 1200  # of its tracks table
     folds: int = 3  # of its cross-validation
     epochs: int = 20  # that a training has at most
     resamples: int = 2000  # of a bootstrap

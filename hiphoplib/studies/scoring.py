@@ -18,7 +18,11 @@ from hiphoplib.tracks.synthetic.corpus import WEIGHTS
 from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs
 
 _SONGS = 10  # an artist
-_ROLES = {"voice_presence": "verse", "hat_rolls": "hook"}  # the other causes act everywhere
+# Parts in which a cause that differs from part to part acts, and causes that act where it leads to
+# a hook. The arrangement is that of the whole song, and no window holds all of a hook's return.
+_ROLES = {"low_end": ("intro", "verse", "lead", "hook", "bridge", "end"),
+          "voice_presence": ("verse",), "hat_rolls": ("verse", "hook")}
+_LEADS = "riser", "drop"
 
 
 def check_scoring(models: Sequence[Path | str], songs: Path | str, seeds: int,
@@ -72,18 +76,23 @@ def _check(model, folder, seeds):
 
 
 def _causes(seed, number, starts, window=30.0):
-    """Return the mean weighted sum of a song's causes in each window, np.ndarray, in deviations.
+    """Return the weighted sum of a song's causes in each window, np.ndarray, in deviations.
 
+    The mean of what differs from part to part, and what leads to a hook, as far as that is heard.
     `starts` and `window` are in s; `seed` and `number` as for `songs.parts`.
     """
     song = parts(seed, number)
     edges = np.array([part.samples for part in song]) / SR
-    causes = np.array([sum(WEIGHTS[cause] * part.recipe.causes[cause]
-                           for cause in ("low_end", "voice_presence", "hat_rolls")
-                           if _ROLES.get(cause, part.role) == part.role) for part in song])
+    worth = [{name: WEIGHTS[name] * value for name, value in part.recipe.effects().items()}
+             for part in song]
+    lasting = np.array([sum(each[name] for name, roles in _ROLES.items() if part.role in roles)
+                        for part, each in zip(song, worth)])
+    leads = np.array([part.role == "lead" for part in song])
     inside = (np.minimum(edges[:, 1], starts[:, None] + window)
               - np.maximum(edges[:, 0], starts[:, None])).clip(0)
-    return inside @ causes / inside.sum(axis=1)
+    heard = (inside / np.diff(edges).T)[:, leads].max(axis=1)
+    lead = sum(worth[int(np.argmax(leads))][name] for name in _LEADS)
+    return inside @ lasting / inside.sum(axis=1) + heard * lead
 
 
 def _agreement(scored, seed):

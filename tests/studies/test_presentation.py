@@ -22,6 +22,7 @@ from hiphoplib import report
 from hiphoplib.errors import BadInput
 from hiphoplib.studies import learning_curve as power
 from hiphoplib.studies.documents import FONTS, SOURCE, _needed_files, make_presentation
+from hiphoplib.tracks.synthetic.beats import CAUSES
 from tests.paths import ROOT
 
 PARTS = "presentation"  # folder of what the source imports
@@ -273,8 +274,7 @@ def long_explanations():
     made["seconds"]["low"] = [0.0] * 8
     for kind in made["planted"]["kinds"].values():
         kind["top1"] = kind["top1_lime_default"] = value(0.55, 0.45)
-    made["recovery"]["causes"] = {name: value(0.55, 0.1) for name in (
-        "low_end", "hat_rolls", "voice_presence", "hook_returns", "riser")}
+    made["recovery"]["causes"] = {name: value(0.55, 0.1) for name in CAUSES}
     made["four"]["popular"] = ("- The answer.\n- Vocals and snare from 21 to 30 s speak against "
                                "popularity (agreed in 10 of 10 runs).")
     return made

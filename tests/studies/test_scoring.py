@@ -11,6 +11,7 @@ from hiphoplib.evaluation.evaluate import read_results
 from hiphoplib.scoring.score import Song
 from hiphoplib.studies.scoring import _agreement, _causes
 from hiphoplib.tracks.synthetic.beats import SR
+from hiphoplib.tracks.synthetic.corpus import WEIGHTS
 from hiphoplib.tracks.synthetic.songs import file_name, parts
 from tests.paths import ROOT
 
@@ -29,10 +30,11 @@ def test_a_window_has_the_causes_of_the_parts_that_it_spans():
     for part in parts(0, 1):
         start, stop = (sample / SR for sample in part.samples)
         inside = _causes(0, 1, np.array([start]), window=stop - start)[0]
-        loud = part.recipe.causes["low_end"]
-        said = {"verse": 0.5 * part.recipe.causes["voice_presence"],
-                "hook": part.recipe.causes["hat_rolls"]}.get(part.role, 0)
-        assert inside == pytest.approx(loud + said, abs=0.02)
+        worth = part.recipe.effects()
+        acting = {"verse": ["low_end", "voice_presence", "hat_rolls"],
+                  "hook": ["low_end", "hat_rolls"], "lead": ["low_end", "riser", "drop"]}
+        wanted = sum(WEIGHTS[name] * worth[name] for name in acting.get(part.role, ["low_end"]))
+        assert inside == pytest.approx(wanted, abs=0.02)
 
 
 def test_a_score_that_follows_the_causes_is_seen_to_and_another_is_not():

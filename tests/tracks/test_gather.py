@@ -113,4 +113,4 @@ def test_the_default_corpus_is_tiny_where_the_environment_says_so(tmp_path, monk
     assert open_corpus(data=tmp_path) == tmp_path / "synthetic"
     monkeypatch.setenv("HIPHOP_TINY", "1")
     assert open_corpus(data=tmp_path) == tmp_path / "tiny"
-    assert gathered == [(tmp_path / "synthetic", 600), (tmp_path / "tiny", 80)]
+    assert gathered == [(tmp_path / "synthetic", 1200), (tmp_path / "tiny", 80)]

@@ -32,10 +32,10 @@ NO_AUDIO = {"html": b"<!DOCTYPE html>\n<html><head><title>503 Service Unavailabl
                     b"<body><h1>Service Unavailable</h1></body></html>\n",
             "text": b"error: this preview is not available\n"}
 # How much each cause weighs, relative to the others, and what shares of the variance of the
-# latent popularity the causes and the fame have; the rest is noise.
-WEIGHTS = {"low_end": 1.0, "hat_rolls": 1.0, "voice_presence": 0.5, "hook_returns": 0.5,
-           "riser": 0.35}
-AUDIBLE, FAME = 0.31, 0.24
+# latent popularity they, the fame, the release date and other metadata have; the rest is noise.
+WEIGHTS = {"hook_returns": 1.0, "riser": 1.0, "drop": 1.0, "hat_rolls": 0.6, "arrangement": 0.3,
+           "low_end": 0.3, "voice_presence": 0.3}
+AUDIBLE, FAME, RECENCY, METADATA = 0.31, 0.24, 0.10, 0.02
 HABIT = 0.25  # share of a cause's variance that is the artist's habit
 
 # Humps of the popularity that the study of 2021 saw: share, centre, spread. The first is one-sided.
@@ -52,6 +52,7 @@ YEARS = ((1984, 1989, 0.010), (1990, 1999, 0.105), (2000, 2009, 0.130), (2010, 2
 # From 300 track objects of Spotify's search, 2021; guests rounded down towards rap_tracks_2020,
 # where 12 % of the titles name one.
 EXPLICIT = 0.31
+TRAP = 0.6  # of the artists, in all years alike: the date cannot be heard
 ALBUM_TYPES = ("album", "single", "compilation"), (0.56, 0.42, 0.02)
 GUESTS = 0.62, 0.28, 0.06, 0.04  # share of the tracks with 0, 1, 2, 3
 AGAIN = "", " (Deluxe)", " (Deluxe Edition)", " - Remastered"
@@ -116,7 +117,7 @@ class Synthetic(Source):
     name = "synthetic"
     parallel = "processes"  # clips are computed, not fetched
 
-    def __init__(self, n=600, seed=0):
+    def __init__(self, n=1200, seed=0):
         self.n, self.seed = int(n), int(seed)
         if self.n < 1 or self.seed < 0:
             raise BadInput(f"synthetic corpus of {n} tracks, seed {seed}: at least 1 track and a "
@@ -159,8 +160,9 @@ class Synthetic(Source):
         dict
             "causes": band, kind, weight and one sentence on each. "tracks", by id: "upper_bound",
             the probability that the recording's main release reaches the median, given all that
-            can be heard; "clip", its flaw or "whole"; "causes", with "value" (in standard
-            deviations) and "times_s". "fame", by artist.
+            can be heard; "clip", its flaw or "whole"; "causes", with "value" (what it is worth
+            in this track, in standard deviations: above 0 it helps) and "times_s". "fame", by
+            artist.
         """
         rows = _corpus(self.n, self.seed)
         # A recording counts once; a handful of rows may hold no main release at all.
@@ -170,12 +172,12 @@ class Synthetic(Source):
         threshold = latent[popularity >= np.median(popularity)].min()
         tracks = {}
         for name, (_, behind) in rows.items():
-            values, times = behind["recipe"].causes, behind["recipe"].cause_times()
+            effects, times = behind["recipe"].effects(), behind["recipe"].cause_times()
             margin = (behind["audible"] - threshold) / (1 - AUDIBLE) ** 0.5
             tracks[name] = {
                 "upper_bound": round(float(norm.cdf(margin)), 4), "clip": behind["clip"],
-                "causes": {cause: {"value": round(_audible_value(cause, z), 4),
-                                   "times_s": times[cause]} for cause, z in values.items()}}
+                "causes": {cause: {"value": round(value, 4), "times_s": times[cause]}
+                           for cause, value in effects.items()}}
         causes = {name: {"weight": WEIGHTS[name], **cause} for name, cause in CAUSES.items()}
         fame = {row["artists"][0]: round(behind["fame"], 4) for row, behind in rows.values()}
         return {"causes": causes, "tracks": tracks, "fame": fame}
@@ -231,10 +233,10 @@ class Artist:
         self.year, self.fame = _draw_year(rng), rng.standard_normal()
         self.habit = dict(zip(CAUSES, rng.standard_normal(len(CAUSES)), strict=True))
         self.swears = rng.beta(EXPLICIT, 1 - EXPLICIT)
-        trap = rng.random() < (0.8 if self.year >= 2014 else 0.15)
+        trap = rng.random() < TRAP
         self.signature = Recipe(
             seed=0, kit=int(rng.integers(2 ** 31)), style="trap" if trap else "boom-bap",
-            bpm=rng.uniform(118, 156) if trap else rng.uniform(74, 104),
+            bpm=rng.uniform(118, 156) if trap else rng.uniform(80, 104),
             root=int(rng.integers(12)), voice_hz=85 * 2 ** rng.uniform(0, 1.2),
             tract=rng.uniform(0.86, 1.16), cut_hz=1500 * 2 ** rng.uniform(0, 2),
             dust_db=rng.uniform(-48, -33), tilt=float(np.clip(rng.normal(0, 0.15), -0.35, 0.4)),
@@ -260,7 +262,7 @@ class Artist:
         base = self.signature
         return replace(
             base, seed=int(rng.integers(2 ** 31)), causes=causes,
-            bpm=float(np.clip(base.bpm + rng.normal(0, 4), 70, 160)),
+            bpm=float(np.clip(base.bpm + rng.normal(0, 4), 76, 160)),
             root=base.root if rng.random() < 0.6 else int(rng.integers(12)),
             level_db=base.level_db + rng.normal(0, 1.2), low_db=base.low_db + rng.normal(0, 0.4),
             cut_hz=base.cut_hz * 2 ** rng.normal(0, 0.3))
@@ -268,14 +270,15 @@ class Artist:
     def _releases(self, number):
         """Releases of recording `number`, the main one first: rows, and dicts of what none says."""
         rng, recipe, song = self.rng, self.recipe(), self._song(30 * self.k + number)
-        audible = sum(WEIGHTS[name] * _audible_value(name, z) for name, z in recipe.causes.items())
-        audible *= (AUDIBLE / sum(w * w for w in WEIGHTS.values())) ** 0.5
-        rest = (1 - AUDIBLE - FAME) ** 0.5 * rng.standard_normal()
-        latent = audible + FAME ** 0.5 * self.fame + rest
+        weight = np.sqrt(AUDIBLE / sum(w * w for w in WEIGHTS.values()))
+        audible = weight * sum(WEIGHTS[name] * value for name, value in recipe.effects().items())
         count = 2 + int(rng.choice(5, p=RERELEASED[1])) if rng.random() < RERELEASED[0] else 1
+        rows = [{**song, **self._release(song, again=i > 0)} for i in range(count)]
+        rest = 1 - AUDIBLE - FAME - RECENCY - METADATA
+        latent = (audible + FAME ** 0.5 * self.fame + RECENCY ** 0.5 * _recency(rows[0])
+                  + METADATA ** 0.5 * _format(rows[0]) + rest ** 0.5 * rng.standard_normal())
         behind = {"recipe": recipe, "fame": self.fame, "latent": latent, "audible": audible,
                   "releases": count, "clip": "whole"}
-        rows = [{**song, **self._release(song, again=i > 0)} for i in range(count)]
         for i, row in enumerate(rows):
             lost = rng.exponential(0.6) + 0.1 if i else 0.0
             row["popularity"] = float(np.round(
@@ -310,6 +313,18 @@ class Artist:
         return own
 
 
-def _audible_value(name, z):
-    """Standardised value of a cause as it sounds: a structure is there or not."""
-    return float(np.sign(z)) if CAUSES[name]["kind"] == "structure" else z
+def _recency(row):
+    """Standardised release date: how new among the tracks of all years."""
+    year, month, _ = map(int, row["release_date"].split("-"))
+    starts = [low for low, *_ in YEARS]
+    # of 2020 there is one month
+    share = np.interp(year + (month - 0.5) / 12, [*starts, 2020 + 1 / 12],
+                      np.cumsum([0, *(share for *_, share in YEARS)]))
+    return norm.ppf(share)
+
+
+def _format(row):
+    """Standardised: singles and tracks with guests are a little more popular."""
+    flags = row["album_type"] == "single", len(row["artists"]) > 1
+    shares = ALBUM_TYPES[1][1], 1 - GUESTS[0]
+    return sum((flag - p) / (2 * p * (1 - p)) ** 0.5 for flag, p in zip(flags, shares))

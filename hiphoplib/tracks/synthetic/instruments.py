@@ -15,7 +15,8 @@ from hiphoplib.tracks.synthetic.beats import SR, N, Recipe
 VOWELS = np.array([
     (730, 1090, 2440), (530, 1840, 2480), (390, 1990, 2550),
     (570, 840, 2410), (440, 1020, 2240), (640, 1190, 2390)], dtype=np.float32)
-LOW_DB = 5.0  # what one standard deviation of the cause does to 808 and kick
+LOW_DB = 4.0  # what one standard deviation of the cause does to 808 and kick
+RMS = 0.25  # that the master drives every mix to: all have about the same crest
 
 # Steps of a bar in sixteenths. Boom-bap: snare on 2 and 4; trap: half time, snare on 3.
 KICKS = {
@@ -227,7 +228,7 @@ def _add_drums(mix, recipe, line):
 
 def _roll_steps(rng, rate, bar):
     """Positions of about `rate` hats a second, as fractions of a bar: one eighth after another."""
-    grid = 32 if bar > 2 * SR else 16
+    grid = 32
     hits = int(np.clip(round(rate * bar / SR), 2, grid))
     step = np.arange(grid)
     rank = np.where(step % (grid // 4) == 0, 0.0, 1.0)
@@ -236,22 +237,23 @@ def _roll_steps(rng, rate, bar):
 
 
 def _add_hats(mix, recipe, line):
-    """Closed hats: plain in the verse, rolling in the hook."""
+    """Closed hats: as much denser in the hook as they are thinner in the verse, or the reverse."""
     rng, kit = recipe.rng("hats"), np.random.default_rng([recipe.kit, 2])
     hat = _hat(kit, kit.uniform(0.016, 0.03))
     pan = kit.uniform(0.75, 1.25)
     hat = hat * np.array([[pan], [2 - pan]], dtype=np.float32)
     z, level = recipe.causes["hat_rolls"], _decibels(recipe.hat_db)
     plain = _roll_steps(rng, rng.uniform(2.5, 4.5), line.bar)
-    for bar in recipe.bars_of("intro", "verse", "bridge"):
+    for bar in recipe.bars_of("intro", "bridge"):
         for position in plain:
-            _place(mix, hat, line.at(bar + position), 0.11 * level * rng.uniform(0.6, 1))
-    rate = 4.5 * 2 ** (0.9 * z)
-    for bar in recipe.bars_of("hook"):
-        ranks = np.random.default_rng([recipe.seed, 3, bar])
-        for position in _roll_steps(ranks, rate, line.bar):
-            force = 0.75 + 0.25 * np.cos(8 * np.pi * position)
-            _place(mix, hat, line.at(bar + position), 0.24 * level * force * _decibels(1.5 * z))
+            _place(mix, hat, line.at(bar + position), 0.15 * level * rng.uniform(0.6, 1))
+    for role, turn in (("verse", -z), ("hook", z)):
+        rate = 5 * 2 ** (0.9 * turn)
+        for bar in recipe.bars_of(role):
+            ranks = np.random.default_rng([recipe.seed, 3, bar])
+            for position in _roll_steps(ranks, rate, line.bar):
+                force = 0.75 + 0.25 * np.cos(8 * np.pi * position)
+                _place(mix, hat, line.at(bar + position), 0.24 * level * force)
 
 
 def _add_bass(mix, recipe, line):
@@ -299,22 +301,33 @@ def _add_loop(mix, recipe, line):
 
 
 def _add_melody(mix, recipe, line):
-    """A plucked figure of one bar, in the hook only."""
+    """Plucked figures of one bar: a high one in the hook only, a low one in other sections, too."""
     rng = recipe.rng("melody")
     decay = rng.uniform(0.15, 0.4)
-    pitches = 72 + recipe.root % 12 + rng.choice(PENTATONIC, 3)
-    tones = [_bell(rng, pitch, decay) for pitch in pitches]
-    figure = np.zeros((2, line.bar + SR), dtype=np.float32)
-    for step in rng.choice(16, rng.integers(4, 9), replace=False):
-        _place(figure, tones[rng.integers(3)], int(step * line.bar / 16), 0.16)
+    pitches = 78 + recipe.root % 12 + rng.choice(PENTATONIC, 3)
+    high = _figure(rng, pitches, decay, rng.choice(16, 6, replace=False), line.bar)
+    notes = int(np.clip(round(6 * 2 ** (0.8 * recipe.causes["arrangement"])), 1, 24))
+    order = np.random.default_rng([recipe.seed, 4]).permutation(24) * 16 / 24
+    low = _figure(rng, pitches - 12, 0.05, order[:notes], line.bar)
     for bar in recipe.bars_of("hook"):
-        _place(mix, figure, line.at(bar))
+        _place(mix, high, line.at(bar), 0.2)
+    for bar in recipe.bars_of("verse", "hook", "bridge"):
+        _place(mix, low, line.at(bar), 0.3)
+
+
+def _figure(rng, pitches, decay, steps, bar):
+    """A bar of plucked notes at some sixteenths, float32 [shape=(2, samples)]."""
+    tones = [_bell(rng, pitch, decay) for pitch in pitches]
+    figure = np.zeros((2, bar + SR), dtype=np.float32)
+    for step in steps:
+        _place(figure, tones[rng.integers(3)], int(step * bar / 16))
+    return figure
 
 
 def _add_voice(mix, recipe, line):
     """A flow in syllables: spoken in the verse, held and doubled in the hook."""
     rng = recipe.rng("voice")
-    presence = _decibels(5.0 * recipe.causes["voice_presence"])
+    presence = _decibels(6.0 * recipe.causes["voice_presence"])
     level = 0.36 * _decibels(recipe.voice_db)
     said = _syllables(rng, recipe.voice_hz, recipe.tract, presence, 14)
     sung = _syllables(rng, 1.2 * recipe.voice_hz, recipe.tract, 1.0, 6, long=True)
@@ -350,15 +363,29 @@ def render(recipe: Recipe) -> np.ndarray:
         _place(mix, surface, at)
     for add in (_add_loop, _add_bass, _add_drums, _add_hats, _add_melody, _add_voice):
         add(mix, recipe, line)
-    if recipe.causes["riser"] > 0:  # noise between 2 and 6 kHz that swells
-        a, b = (line.at(bar) for bar in line.spans["gap"])
-        t = _seconds((b - a) / SR)
-        swell = np.float32(0.25 + 0.75 * t / ((b - a) / SR)) ** 1.5
-        noise = _noise(recipe.rng("riser"), (b - a) / SR, 2000, 6000, 3)
-        _place(mix, noise * swell, a, 0.26)
-    # the master: tilt, a level that takes most of the mix's own one away, soft clip
+    _add_riser(mix, recipe, line)
+    return _master(mix, recipe)
+
+
+def _add_riser(mix, recipe, line):
+    """Noise that swells into the hook; the other way round it dies away before it."""
+    a, b = (line.at(bar) for bar in line.spans["lead"])
+    noise = _noise(recipe.rng("riser"), (b - a) / SR, 2000, 7000, 3)
+    noise *= (_seconds((b - a) / SR)[:noise.shape[1]] * SR / (b - a)) ** 2
+    _place(mix, noise if recipe.causes["riser"] > 0 else noise[:, ::-1], a, 0.4)
+
+
+def _master(mix, recipe):
+    """Tilt, a soft clip that is driven to the same RMS in every mix, and a level, in place."""
     tilted = mix[:, 1:] + np.float32(-recipe.tilt) * mix[:, :-1]
-    tilted *= np.float32(1 / (1 + abs(recipe.tilt)))
-    rms = np.sqrt(np.mean(np.square(tilted[:, ::4]))) + 1e-9
-    tilted *= _decibels(recipe.level_db) * np.float32((0.14 / rms) ** 0.75 / 0.14)
-    return np.tanh(tilted, out=tilted)
+    few = np.ravel(tilted[:, ::32])
+    low, high = 0.0, 8 * RMS / (np.sqrt(np.mean(np.square(few))) + 1e-9)
+    for _ in range(9):  # halvings: to a tenth of a dB
+        drive = (low + high) / 2
+        above = np.sqrt(np.mean(np.square(np.tanh(drive * few)))) > RMS
+        low, high = (low, drive) if above else (drive, high)
+    tilted *= np.float32(drive)
+    np.tanh(tilted, out=tilted)
+    level = np.float32(_decibels(recipe.level_db) / RMS)
+    tilted *= level
+    return np.clip(tilted, -1, 1, out=tilted) if level > 1 else tilted

@@ -16,7 +16,7 @@ from hiphoplib.audio.files import encode
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress, write_whole
 from hiphoplib.parallel import unordered
-from hiphoplib.tracks.synthetic.beats import CAUSES, SR, N, Recipe
+from hiphoplib.tracks.synthetic.beats import CAUSES, ROLLS, SR, N, Recipe
 from hiphoplib.tracks.synthetic.corpus import TITLE_FORMS, Artist, invented
 from hiphoplib.tracks.synthetic.instruments import render
 
@@ -24,7 +24,7 @@ CLIENT = 1_000_003  # number of the artist, which no corpus reaches: a model has
 SECONDS = 126, 234  # shortest and longest song, in s, before it is rounded to bars
 FADE = SR // 50  # samples, 20 ms
 PEAK = 0.8  # lossy encoders overshoot it by up to 2 dB
-LIFT = 1.2  # standard deviations by which causes are up in the best part, down in the worst
+LIFT = 1.2  # standard deviations by which causes help more in the best part, less in the worst
 MAX_CAUSE = 2.5  # standard deviations, as far as beats of a corpus go
 FORMATS = "mp3", "wav", "flac", "ogg", "m4a"
 SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS"}
@@ -41,9 +41,9 @@ ROLES = {"intro": ("intro", "bridge"), "bridge": ("intro", "bridge"), "end": ("o
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a song; a voice is heard in verses only, and rolling hats in hooks only."""
+    """A stretch of a song; a spoken voice is heard in verses only."""
 
-    role: str  # intro, verse, gap (the drums drop out, a riser swells), hook, bridge or end
+    role: str  # intro, verse, lead (the bars of a riser or a drop), hook, bridge or end
     bars: range  # where it lies in the song
     recipe: Recipe
 
@@ -76,26 +76,28 @@ def parts(seed: int, number: int) -> list[Part]:
     best = rng.choice([i for i, role in enumerate(roles) if role in ("verse", "hook")])
     away = np.abs(np.arange(len(roles)) - best)
     lifts = LIFT * (1 - 2 * away / away.max())
-    gap = len(range(*line.spans["gap"])) if recipe.causes["riser"] > 0 else 0
+    lead = len(range(*line.spans["lead"]))
     form = []
     for i, role in enumerate(roles):
         take = _take(recipe, role, lifts[i], i if role == "verse" else 0)
         start, stop = map(int, lines[i:i + 2])
-        rises = gap if roles[i + 1:i + 2] == ["hook"] else 0
-        form.append(Part(role, range(start, stop - rises), take))
-        if rises:
-            form.append(Part("gap", range(stop - rises, stop), take))
+        leads = lead if roles[i + 1:i + 2] == ["hook"] else 0
+        form.append(Part(role, range(start, stop - leads), take))
+        if leads:
+            causes = take.causes | {"drop": recipe.causes["drop"]}
+            form.append(Part("lead", range(stop - leads, stop), replace(take, causes=causes)))
     return form
 
 
 def _take(recipe, role, lift, take):
-    """Recipe of a part, with the causes up by `lift`; a structure is that of the whole song."""
+    """Recipe of a part whose causes help more by `lift`; a structure is that of the whole song."""
     within = MAX_CAUSE - LIFT
-    causes = {name: float(np.clip(z, -within, within) + lift)
-              if CAUSES[name]["kind"] != "structure" else z for name, z in recipe.causes.items()}
-    # a beat has more bars of a hook that returns; only the end needs the other ones
-    causes["hook_returns"] = -1.0 if role == "end" else 1.0
-    return replace(recipe, causes=causes, take=take)
+    helps = {"level": 1.0, "change": np.sign(ROLLS[recipe.style])}  # being turned up
+    kinds = {name: CAUSES[name]["kind"] for name in recipe.causes}
+    causes = {name: float(np.clip(z, -within, within) + lift * helps[kinds[name]])
+              if kinds[name] in helps else z for name, z in recipe.causes.items()}
+    # so that the hook of a beat is long, and its verse and bridge have no stop
+    return replace(recipe, take=take, causes=causes | {"hook_returns": -1.0, "drop": 1.0})
 
 
 def _song(seed, number):
@@ -103,12 +105,12 @@ def _song(seed, number):
     form, recipe, last = parts(seed, number), None, -1
     y = np.zeros((2, form[-1].samples[1]), dtype=np.float32)
     for part in form:
-        if part.recipe != recipe:  # a gap belongs to the beat before it
+        if part.recipe != recipe:
             recipe = part.recipe
             beat, line, loop = render(recipe), recipe.timeline, len(recipe.harmony)
-        bars = _whole_bars(part.role, recipe, line)
+        bars = _bars(part.role, recipe)
         for i, at in enumerate(range(*part.samples, line.bar)):
-            last = bars[i] if part.role == "gap" else _follower(bars, last, loop)
+            last = bars[i] if part.role == "lead" else _follower(bars, last, loop)
             _join(y, beat[:, line.at(last) - FADE:line.at(last + 1)], at)
     y[:, -line.bar:] *= np.linspace(1, 0, line.bar, dtype=np.float32)
     rms, peak = np.sqrt(np.mean(np.square(y))), np.abs(y).max()
@@ -116,12 +118,15 @@ def _song(seed, number):
     return y
 
 
-def _whole_bars(role, recipe, line):
+def _bars(role, recipe):
     """Bars of a beat that play a part and are not cut by the beat's beginning or end."""
+    line = recipe.timeline
+    if role == "lead":
+        return list(range(*line.spans["lead"]))
     bars = [bar for bar in recipe.bars_of(*ROLES.get(role, (role,)))
             if line.at(bar) >= FADE and line.at(bar + 1) <= N]
     # the last bars of a slow beat may all be cut
-    return bars or _whole_bars("bridge", recipe, line)
+    return bars or _bars("bridge", recipe)
 
 
 def _follower(bars, last, loop):
