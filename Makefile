@@ -45,7 +45,7 @@ presentation: $(VENV)/installed
 # each step goes on where it was stopped, so the target does, too
 hiphop: $(VENV)/installed
 	@echo "Downloads 342 MiB of metadata and about $(N) MB of clips, then works: for 4,000 clips"
-	@echo "about an hour on two cores. Ctrl-C stops it; the same command goes on."
+	@echo "an estimated hour on two cores. Ctrl-C stops it; the same command goes on."
 	$(BIN)/python -m hiphoplib gather fma --n $(N) --out data/hiphop
 	$(BIN)/python -m hiphoplib mels data/hiphop
 	$(BIN)/python -m hiphoplib features data/hiphop

@@ -37,17 +37,16 @@ def spearman(popularity: np.ndarray, score: np.ndarray, weights: np.ndarray) -> 
 
 def _ranks(values, weights):
     """Rank of each row among the rows of each resample, of equals their mean."""
-    order, starts = _ties(values)
-    equal = np.add.reduceat(weights[:, order], starts, axis=1)
-    rank = np.empty(len(values), int)
-    rank[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(values)))
-    return (np.cumsum(equal, axis=1) - (equal - 1) / 2)[:, rank]
+    equal, row = _ties(values, weights)
+    return (np.cumsum(equal, axis=1) - (equal - 1) / 2)[:, row]
 
 
-def _ties(values):
-    """Return the order of the values, and where in it each run of equals starts."""
-    order = np.argsort(values, kind="stable")
-    return order, np.flatnonzero(np.r_[True, np.diff(np.asarray(values)[order]) != 0])
+def _ties(values, weights):
+    """Weight of each distinct value, ascending, in each resample, and which one each row has."""
+    row = np.unique(values, return_inverse=True)[1]
+    order = np.argsort(row, kind="stable")
+    starts = np.flatnonzero(np.diff(row[order], prepend=-1))
+    return np.add.reduceat(weights[:, order], starts, axis=1), row
 
 
 def kendall(popularity: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -83,8 +82,7 @@ def kendall(popularity: np.ndarray, score: np.ndarray, weights: np.ndarray) -> n
 
 def _differing(values, weights):
     """Ordered pairs of each resample whose values differ."""
-    order, starts = _ties(values)
-    equal = np.add.reduceat(weights[:, order], starts, axis=1)
+    equal, _ = _ties(values, weights)
     return weights.sum(axis=1) ** 2 - (equal ** 2).sum(axis=1)
 
 
@@ -112,12 +110,8 @@ def top_tenth_recall(popularity: np.ndarray, score: np.ndarray,
 
 def _top(values, weights):
     """Share of each row that belongs to the highest tenth of each resample."""
-    highest_first = -np.asarray(values, float)
-    order, starts = _ties(highest_first)
-    equal = np.add.reduceat(weights[:, order], starts, axis=1)
+    equal, row = _ties(-np.asarray(values, float), weights)
     before = np.cumsum(equal, axis=1) - equal
     with np.errstate(invalid="ignore", divide="ignore"):
         inside = np.clip((weights.sum(axis=1, keepdims=True) / 10 - before) / equal, 0, 1)
-    rank = np.empty(len(order), int)
-    rank[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
-    return np.where(equal > 0, inside, 0)[:, rank]
+    return np.where(equal > 0, inside, 0)[:, row]

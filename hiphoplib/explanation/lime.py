@@ -5,7 +5,8 @@ depends on the fill value (Mishra, Benetos, Sturm & Dixon, IJCNN 2020) and on it
 (Praher, Prinz, Flexer & Widmer, ISMIR 2021), so it is run with several of both.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +29,6 @@ MIN_CORRELATION = 0.3  # rank correlation below which two maps are of different 
 MAX_BINS = 400 * 64 * 323  # of perturbed clips that are made at a time
 STEPS = 32  # of integrated gradients
 GRADIENT_BATCH = 8  # clips whose activations are in memory for the backward pass
-lime_image.tqdm = iter  # lime 0.2.0.1 draws a bar for every run, and has no option for it
 
 
 class Model(Protocol):
@@ -166,13 +166,29 @@ def lime_run(model: Model, S_db: np.ndarray, grid: SegmentGrid, fill: Fill,
 
     state = np.random.RandomState(np.random.SeedSequence(seed).generate_state(1))
     lime = lime_image.LimeImageExplainer(feature_selection="none", random_state=state)
-    result = lime.explain_instance(
-        np.ones((*grid.shape, 3)), classify, labels=(1,), top_labels=None, hide_color=0,
-        num_samples=max(SAMPLES, SAMPLES_PER_SEGMENT * grid.size),
-        batch_size=max(1, MAX_BINS // S_db.size),
-        segmentation_fn=lambda _: np.arange(grid.size).reshape(grid.shape))
+    with no_progress_bar():
+        result = lime.explain_instance(
+            np.ones((*grid.shape, 3)), classify, labels=(1,), top_labels=None, hide_color=0,
+            num_samples=max(SAMPLES, SAMPLES_PER_SEGMENT * grid.size),
+            batch_size=max(1, MAX_BINS // S_db.size),
+            segmentation_fn=lambda _: np.arange(grid.size).reshape(grid.shape))
     weights = np.array([weight for _, weight in sorted(result.local_exp[1])])
     return weights.reshape(grid.shape), float(result.score)
+
+
+@contextmanager
+def no_progress_bar() -> Iterator[None]:
+    """Keep lime 0.2.0.1 quiet, which draws a bar for every run and has no option for it.
+
+    Yields
+    ------
+    None
+    """
+    bar, lime_image.tqdm = lime_image.tqdm, iter
+    try:
+        yield
+    finally:
+        lime_image.tqdm = bar
 
 
 def probabilities(model: Model, batch: np.ndarray) -> np.ndarray:

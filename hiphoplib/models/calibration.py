@@ -7,15 +7,15 @@ from scipy.special import expit, logit
 
 SLOPES = 0.01, 100  # a calibration turns no ranking around, whatever a small validation set says
 BINS = 10
-NEWTON = 10  # steps, of which a few are enough
+STEPS, LONGEST = 20, 3.0  # of Newton's method, and how far one may go from a poor start
 
 
 def fit_slope(y_true: np.ndarray, x: np.ndarray, base: np.ndarray) -> float:
     """Fit how much log odds have to be stretched, on tracks that the model was not trained on.
 
     Platt, "Probabilistic outputs for support vector machines", 1999, with one parameter: two for
-    each fold, from some 55 tracks, would cost the order of all folds' tracks 0.007 of its AUC. The
-    targets are drawn in from 0 and 1 by the number of tracks, as there.
+    each fold, from some 55 tracks, would cost an AUC over all folds about 0.01. The targets are
+    drawn in from 0 and 1 by the number of tracks, as there.
 
     Parameters
     ----------
@@ -123,9 +123,10 @@ def calibration_slope(y_true: np.ndarray, probability: np.ndarray,
     Returns
     -------
     np.ndarray [shape=(resamples,)]
-        1 is calibrated, below 1 too sure of itself. NaN where a resample has one probability only.
+        1 is calibrated, below 1 too sure of itself.
     """
-    return _logistic_fit(y_true, log_odds(probability), weights)[0]
+    x = log_odds(probability)
+    return _logistic_fit(y_true, np.stack([x, np.ones_like(x)]), 0, weights)[:, 0]
 
 
 def calibration_intercept(y_true: np.ndarray, probability: np.ndarray,
@@ -141,23 +142,20 @@ def calibration_intercept(y_true: np.ndarray, probability: np.ndarray,
     -------
     np.ndarray [shape=(resamples,)]
     """
-    return _logistic_fit(y_true, log_odds(probability), weights, slope=1.0)[1]
+    x = log_odds(probability)
+    return _logistic_fit(y_true, np.ones((1, len(x))), x, weights)[:, 0]
 
 
-def _logistic_fit(y_true, x, weights, slope=None):
-    """Slope, unless it is given, and intercept of every weighting, by Newton's method."""
-    a, b = np.zeros((2, len(weights), 1)) + [[[slope or 0.0]], [[0.0]]]
-    weights = weights.astype(float)
-    for _ in range(NEWTON):
-        p = expit(a * x + b)
-        curvature, error = weights * p * (1 - p), weights * (y_true - p)
-        bb, eb = (of.sum(axis=1, keepdims=True) for of in (curvature, error))
-        if slope:
-            b = b + np.clip(eb / bb, -1, 1)
-            continue
-        ab, aa, ea = (of.sum(axis=1, keepdims=True)
-                      for of in (curvature * x, curvature * x ** 2, error * x))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            a = a + (bb * ea - ab * eb) / (aa * bb - ab ** 2)
-            b = b + (aa * eb - ab * ea) / (aa * bb - ab ** 2)
-    return a[:, 0], b[:, 0]
+def _logistic_fit(y_true, inputs, offset, weights):
+    """Coefficients [shape=(resamples, inputs)] under every weighting, by Newton's method."""
+    found = np.zeros((len(weights), len(inputs)))
+    for _ in range(STEPS):
+        p = expit(found @ inputs + offset)
+        slopes = (weights * (y_true - p)) @ inputs.T
+        curvature = np.einsum("rn,in,jn->rij", weights * p * (1 - p), inputs, inputs,
+                              optimize=True)
+        step = (np.linalg.pinv(curvature) @ slopes[..., None])[..., 0].clip(-LONGEST, LONGEST)
+        found += step
+        if np.abs(step).max() < 1e-9:
+            break
+    return found

@@ -90,7 +90,7 @@ def splits(compared: dict) -> Axes:
         if any(split in model for model in models.values())])
     spoken_of = style.title_model(models)
     shown = style.label_of(spoken_of)
-    gap = models[spoken_of].get("random-artist")
+    gap = models.get(spoken_of, {}).get("random-artist")
     title = "The same models under several splits" if gap is None else verdict(
         gap, f"At random, {shown} seems better than it is: {_difference(gap)}",
         f"At random, {shown} seems worse than it is: {_difference(gap)}",

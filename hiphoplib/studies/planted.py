@@ -18,7 +18,7 @@ from lime import lime_image
 from hiphoplib.audio.mel import MelGrid
 from hiphoplib.evaluation.bootstrap import Bootstrap
 from hiphoplib.explanation.faithfulness import mean_over, recovery, top_hit
-from hiphoplib.explanation.lime import SEEDS, explain, lime_run, probabilities
+from hiphoplib.explanation.lime import SEEDS, explain, lime_run, no_progress_bar, probabilities
 from hiphoplib.explanation.segments import Fill, SegmentGrid, fills
 from hiphoplib.io import progress
 from hiphoplib.models.training import Run, fit
@@ -144,8 +144,9 @@ def lime_default(model: Run, S_db: np.ndarray, grid: SegmentGrid) -> np.ndarray:
         return np.column_stack([1 - p, p])
 
     picture = np.repeat(((S_db - low) / (high - low))[..., None], 3, axis=2).astype(float)
-    result = lime_image.LimeImageExplainer(random_state=0).explain_instance(
-        picture, classify, labels=(1,), top_labels=None, random_seed=0, batch_size=500)
+    with no_progress_bar():
+        result = lime_image.LimeImageExplainer(random_state=0).explain_instance(
+            picture, classify, labels=(1,), top_labels=None, random_seed=0, batch_size=500)
     weight = dict(result.local_exp[1])
     return grid.means(np.vectorize(lambda segment: weight.get(segment, 0.0))(result.segments))
 

@@ -103,9 +103,9 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
             if len(unresponsive) >= OUTAGE:
                 record_rejected(folder, "previews", {name: why for name, why in missing.items()
                                                      if name not in unresponsive})
-                raise TryLater(f"{len(unresponsive)} clips in a row were not to be had: {error}; "
+                raise TryLater(f"{len(unresponsive)} clips in a row could not be fetched: {error}; "
                                "what came is kept, the same command goes on")
-            if error:  # put down as it comes, for a run may end at any moment
+            if error:  # recorded at once, for a run may end at any moment
                 missing.update(dict.fromkeys(ids, str(error)))
                 record_rejected(folder, "previews", missing)
     return missing
@@ -133,7 +133,7 @@ def _in_threads(work, tasks, *, jobs):
 
 
 def _fetch(task):
-    """Fetch one clip; return the error if it is not to be had."""
+    """Fetch one clip; return the error if that fails."""
     source, clip, path = task
     try:
         audio = source.preview(clip)

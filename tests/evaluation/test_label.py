@@ -32,7 +32,7 @@ BOOT = Bootstrap(np.arange(N), 300)
 
 @pytest.fixture(scope="module")
 def gathered():
-    """A table with versions, dates and gaps, as it comes from a source."""
+    """A table with versions, dates and gaps, as a source gives it."""
     return get_tracks("synthetic", n=1500)
 
 

@@ -65,7 +65,7 @@ def test_folds_that_are_calibrated_together_keep_their_order_and_get_slope_1(
         once = y, probability.to_numpy(), np.ones((1, len(y)))
         slopes.append(calibration_slope(*once)[0])
         intercepts.append(calibration_intercept(*once)[0])
-    assert abs(np.mean(lost)) < 0.002  # a slope and an offset for each fold cost 0.006 to 0.008
+    assert abs(np.mean(lost)) < 0.002  # a slope and an offset for each fold cost 0.012
     assert np.median(slopes) == pytest.approx(1, abs=0.1)
     assert np.mean(intercepts) == pytest.approx(0, abs=0.03)
 

@@ -23,7 +23,7 @@ MIX = RNG.normal(size=(FEATURES, FEATURES))  # tracks of an artist differ along 
 @pytest.fixture(scope="module")
 def folder(trained, tmp_path_factory):
     """A trained corpus with statistics and what is known without sound."""
-    folder = shutil.copytree(trained, tmp_path_factory.mktemp("ladder") / "tiny")
+    folder = shutil.copytree(trained, tmp_path_factory.mktemp("compared") / "tiny")
     tracks = read_tracks(folder)
     make_features(tracks, folder, "handcrafted", jobs=1)
     return folder

@@ -115,8 +115,8 @@ def labelled(heard, tmp_path_factory):
     """Copies of that corpus whose labels have nothing to do with the sound.
 
     There are two popularities only, so that the label is the same in all folds. On a scale the
-    threshold is each fold's own; where it is low many are popular, on the test side and on the
-    holdout, and the calibration passes that on: an AUC of 0.52 at 150 tracks without any leak.
+    threshold is each fold's own; where it is low many are popular in all sets of
+    the fold, and the calibration passes that on: an AUC of 0.52 at 150 tracks without any leak.
     """
     def make(labels, which="at once"):
         if which in ("tagger", "networks") and installed():  # the first time it is half a minute

@@ -44,7 +44,7 @@ class Jamendo(Search):
     """
 
     name = "jamendo"
-    advice = "a free one is to be had at https://devportal.jamendo.com"
+    advice = "get a free one at https://devportal.jamendo.com"
 
     def __init__(self, n: int = 1000, seed: int = 0, tag: str = "hiphop",
                  years: Sequence[int] = YEARS, offline: bool = False,

@@ -37,7 +37,7 @@ class Search(Source):
     """
 
     remote, at_once = True, AT_ONCE
-    advice: str  # where credentials are to be had
+    advice: str  # where to get credentials
     topic: str  # what is searched for, to be shown
 
     def __init__(self, n: int, seed: int, years: Sequence[int], offline: bool,
