@@ -239,7 +239,7 @@ def features(corpus, jobs, kinds):
 @_models(required=True, type=click.Choice(NETWORKS), help="Can be repeated.")
 @click.option("--seeds", type=COUNT, default=1,
               help="Trainings of each model and fold, with seeds 0 to N-1.")
-@click.option("--epochs", type=COUNT, default=25, help="At most so many; training stops early.")
+@click.option("--epochs", type=COUNT, default=20, help="At most so many; training stops early.")
 @click.option("--out", type=PATH, metavar="models/NAME", help="Also put the trained model into one "
               "folder that `score` takes and that can be copied anywhere; with one --model.")
 def train(corpus, grid, split, folds, jobs, models, seeds, epochs, out):

@@ -24,7 +24,7 @@ from hiphoplib.io import progress, write_whole
 from hiphoplib.models.calibration import calibrated, fit_slope, log_odds
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
-from hiphoplib.models.stack import stack_scores
+from hiphoplib.models.stack import read_members, stack_scores
 from hiphoplib.models.training import load_run
 
 # what nobody could give to an artist, or nobody would: they show what a score is worth
@@ -62,7 +62,7 @@ class Scores:
         self._lines: dict[tuple, dict[int, tuple[float, float]]] = {}
 
     def of(self, model: str, fold: int, seed: int = 0) -> pd.Series:
-        """Return the scores of the validation and test tracks of a fold; the stack's of all.
+        """Return the scores of the validation and test tracks of a fold.
 
         Parameters
         ----------
@@ -84,9 +84,8 @@ class Scores:
     def calibration(self, model: str, fold: int, seed: int = 0) -> tuple[float, float]:
         """Return the calibration of a model: one slope for all folds, the base rate of each.
 
-        The slope is fitted on the validation sets of all folds together, and on the training
-        tracks that a model scores out of fold, to log odds less their mean in the fold; the base
-        rate is that of the fold's training set.
+        The slope is fitted on the validation sets of all folds together, to log odds less their
+        mean in the fold; the base rate is that of the fold's training set.
 
         Parameters
         ----------
@@ -107,7 +106,7 @@ class Scores:
         """Slope and offset by fold."""
         experiment, parts = self.experiment, {}
         for fold in experiment.sides:
-            score = self.of(model, fold, seed).drop(experiment.ids(fold, "test"))
+            score = self.of(model, fold, seed)[experiment.ids(fold, "validation")]
             base = logit(experiment.labels.loc[experiment.ids(fold, "train"), fold].mean())
             parts[fold] = pd.DataFrame({"x": log_odds(score), "base": base,
                                         "y": experiment.labels.loc[score.index, fold]})
@@ -302,8 +301,12 @@ class _ArtistIdentifier:
 
 def _metadata(experiment, fold, seed):
     """What is known before a release besides the sound: when, how long, what kind, how many."""
-    X = metadata_features(experiment.tracks).drop(columns="days")
-    return _fitted(_logistic(), X, experiment, fold)
+    return _fitted(_logistic(), _before_release(experiment), experiment, fold)
+
+
+def _before_release(experiment):
+    """Metadata features less the days since: every new track has none."""
+    return metadata_features(experiment.tracks).drop(columns="days")
 
 
 def _network(name):
@@ -339,8 +342,14 @@ def _musicnn(experiment, fold, seed):
 
 
 def _stack(experiment, fold, seed):
-    """Hand-crafted features, musicnn and the CRNN where it is trained, see `stack`."""
-    return stack_scores(experiment, fold, MODELS["crnn"].fit)
+    """Hand-crafted features, taggers' and the CRNN where it is trained, see `stack`."""
+    return stack_scores(experiment, fold, read_members(experiment.folder), MODELS["crnn"].fit)
+
+
+def _stack_metadata(experiment, fold, seed):
+    """The same with one member more."""
+    members = {**read_members(experiment.folder), "metadata": _before_release(experiment)}
+    return stack_scores(experiment, fold, members, MODELS["crnn"].fit)
 
 
 def _artist_mean(experiment, fold, seed):
@@ -382,5 +391,7 @@ MODELS |= {
     "musicnn": Entry(_musicnn, needs=("musicnn",)),
     "stack": Entry(_stack, needs=("handcrafted", "musicnn", "vgg"),
                    built_on=("handcrafted", "musicnn", "crnn")),
+    "stack_metadata": Entry(_stack_metadata, needs=("handcrafted", "musicnn", "vgg"),
+                            built_on=("stack", "metadata")),
     "artist_mean": Entry(_artist_mean),
 }

@@ -6,6 +6,7 @@ Wolpert, "Stacked generalization", Neural Networks 5, 1992; weights that are not
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -151,43 +152,55 @@ def out_of_fold(X: pd.DataFrame, target: np.ndarray, parts: np.ndarray) -> np.nd
     return odds
 
 
-def fit_weights(odds: np.ndarray, popular: np.ndarray,
-                shrinkage: float = SHRINKAGE) -> np.ndarray:
+def fit_weights(odds: np.ndarray, popular: np.ndarray, shrinkage: float = SHRINKAGE,
+                shares: np.ndarray | None = None) -> np.ndarray:
     """Fit how much the log odds of each member count: at least nothing.
 
     Each is calibrated by itself first. Then the loss of their weighted sum is least, with a
-    penalty on what differs from the mean of all: as good as the best weights where there are many
-    tracks, and as safe as equal ones where there are few.
+    penalty on what differs from the shares that are expected: as good as the best weights where
+    there are many tracks, and as safe as equal ones where there are few.
 
     Parameters
     ----------
     odds : np.ndarray [shape=(n, members)]
-        Out of fold, centred; NaN where not known, which counts as the mean.
+        Out of fold, centred.
     popular : np.ndarray of 0 and 1 [shape=(n,)]
     shrinkage : float
-        Of the weights of calibrated log odds; infinite for equal ones.
+        Towards the shares; infinite for nothing else.
+    shares : np.ndarray [shape=(members,)], optional
+        Equal ones if not given.
 
     Returns
     -------
     np.ndarray [shape=(members,)]
     """
-    members = odds.shape[1]
-    base, known = logit(popular.mean()), np.isfinite(odds)
-    slopes = np.array([fit_slope(popular[rows], x[rows], np.full(rows.sum(), base))
-                       for x, rows in zip(odds.T, known.T)])
-    X, equal = np.where(known, odds, 0) * slopes, np.full(members, 1 / members)
+    members, base = odds.shape[1], logit(popular.mean())
+    shares = np.full(members, 1 / members) if shares is None else shares
+    slopes = np.array([fit_slope(popular, x, np.full(len(x), base)) for x in odds.T])
+    X = odds * slopes
     if np.isinf(shrinkage):
-        return slopes * equal
+        return slopes * shares
 
     def loss(values):
-        z, away = X @ values[:-1] + values[-1], values[:-1] - equal
+        z, away = X @ values[:-1] + values[-1], values[:-1] - shares
         error = expit(z) - popular
         return ((np.logaddexp(0, z) - popular * z).sum() + shrinkage / 2 * away @ away,
                 np.append(X.T @ error + shrinkage * away, error.sum()))
 
-    fitted = minimize(loss, np.append(equal, base), jac=True, method="L-BFGS-B",
+    fitted = minimize(loss, np.append(shares, base), jac=True, method="L-BFGS-B",
                       bounds=[(0, None)] * members + [(None, None)])
     return slopes * fitted.x[:-1]
+
+
+def _member_weights(odds, popular, network):
+    """Weights of the heads by all tracks, then that of the network by those it is known of."""
+    heads = fit_weights(odds, popular)
+    if network is None:
+        return heads
+    known, members = np.isfinite(network), len(heads) + 1
+    both = fit_weights(np.column_stack([odds @ heads, network])[known], popular[known],
+                       shares=np.array([len(heads), 1]) / members)
+    return np.append(heads * both[0], both[1])
 
 
 def fit_stack(features: Mapping[str, pd.DataFrame], popularity: pd.Series, popular: np.ndarray,
@@ -205,42 +218,49 @@ def fit_stack(features: Mapping[str, pd.DataFrame], popularity: pd.Series, popul
     groups : np.ndarray [shape=(n,)]
         Tracks of a group, an artist's, are scored by heads that learnt from none of them.
     network : np.ndarray [shape=(n,)], optional
-        Log odds of a network that did not learn from these tracks, NaN where there are none.
+        Log odds of a network, NaN of the tracks that it learnt from.
 
     Returns
     -------
     stack : Stack
     probability : np.ndarray [shape=(n,)]
-        Of each track, by heads and weights that did not learn from it.
+        Of each track, by heads and weights that did not learn from it; NaN where the network's is.
     """
     parts = divide(popular == 1, groups, min(PARTS, *np.bincount(popular)))
     target = percentile(popularity, np.full(len(popular), True)).to_numpy()
     heads = {kind: fit_head(X, target) for kind, X in features.items()}
-    odds = {kind: out_of_fold(X, target, parts) for kind, X in features.items()}
+    Z = np.column_stack([out_of_fold(X, target, parts) for X in features.values()])
+    means, members = Z.mean(axis=0), list(features)
+    Z, base = Z - means, logit(popular.mean())
     if network is not None:
-        odds[CRNN] = network
-    Z, base = np.stack(list(odds.values()), axis=1), logit(popular.mean())
-    means = np.nanmean(Z, axis=0)
-    Z = Z - means
+        means, members = np.append(means, np.nanmean(network)), [*members, CRNN]
+        network = network - means[-1]
+
+    def weights(rows):
+        return _member_weights(Z[rows], popular[rows], None if network is None else network[rows])
+
+    everything = Z if network is None else np.column_stack([Z, network])
     probability = np.empty(len(Z))
     for part in np.unique(parts):
         others = parts != part
-        weights = fit_weights(Z[others], popular[others])
-        probability[~others] = expit(np.nan_to_num(Z[~others]) @ weights + base)
-    weights = fit_weights(Z, popular)
-    return Stack(heads, dict(zip(odds, weights.tolist())),
-                 float(base - weights @ means)), probability
+        probability[~others] = expit(everything[~others] @ weights(others) + base)
+    final = weights(np.full(len(Z), True))
+    return Stack(heads, dict(zip(members, final.tolist())),
+                 float(base - final @ means)), probability
 
 
-def stack_scores(experiment: Experiment, fold: int, network: Callable) -> pd.Series:
-    """Fit the stack of a fold, and return its scores of all tracks.
+def stack_scores(experiment: Experiment, fold: int, features: Mapping[str, pd.DataFrame],
+                 network: Callable) -> pd.Series:
+    """Fit the stack of a fold, and return its scores of the validation and test tracks.
 
-    It learns from training and validation set, whose own scores are out of fold.
+    It learns from training and validation set; the scores of the latter are out of fold.
 
     Parameters
     ----------
     experiment : Experiment
     fold : int
+    features : mapping of str to pd.DataFrame [shape=(tracks, features)]
+        By kind.
     network : callable
         `Entry.fit` of the CRNN, which counts where it is trained.
 
@@ -248,37 +268,36 @@ def stack_scores(experiment: Experiment, fold: int, network: Callable) -> pd.Ser
     -------
     pd.Series of float in [0, 1], indexed by track id
     """
-    ids = experiment.ids(fold, "train", "validation")
-    test = experiment.ids(fold, "test")
-    features, tracks = read_members(experiment), experiment.tracks.loc[ids]
+    ids, test = experiment.ids(fold, "train", "validation"), experiment.ids(fold, "test")
+    tracks = experiment.tracks.loc[ids]
     odds = network_odds(experiment, fold, network)
     stack, own = fit_stack(
         {kind: X.loc[ids] for kind, X in features.items()}, tracks["popularity"],
         experiment.labels.loc[ids, fold].to_numpy(), artist_groups(tracks).to_numpy(),
-        None if odds is None else odds[ids].to_numpy())
+        None if odds is None else odds.reindex(ids).to_numpy())
     scores = stack.predict({kind: X.loc[test] for kind, X in features.items()},
                            None if odds is None else odds[test].to_numpy())
-    return pd.concat([pd.Series(own, index=ids), pd.Series(scores, index=test)])
+    validation = experiment.ids(fold, "validation")
+    return pd.concat([pd.Series(own, ids)[validation], pd.Series(scores, test)])
 
 
-def read_members(experiment: Experiment) -> dict[str, pd.DataFrame]:
+def read_members(folder: Path) -> dict[str, pd.DataFrame]:
     """Read the features of the stack's heads.
 
     Parameters
     ----------
-    experiment : Experiment
+    folder : Path, of the corpus
 
     Returns
     -------
     dict of str to pd.DataFrame [shape=(tracks, features)]
-        By member.
+        By kind.
     """
-    return {"handcrafted": read_features(experiment.folder, "handcrafted"),
-            **read_embeddings(experiment.folder)}
+    return {"handcrafted": read_features(folder, "handcrafted"), **read_embeddings(folder)}
 
 
 def network_odds(experiment: Experiment, fold: int, network: Callable) -> pd.Series | None:
-    """Return the log odds of the CRNN, the mean of its seeds.
+    """Return the log odds of the CRNN of a fold, the mean of its seeds.
 
     Parameters
     ----------
@@ -290,17 +309,10 @@ def network_odds(experiment: Experiment, fold: int, network: Callable) -> pd.Ser
     Returns
     -------
     pd.Series, indexed by track id, or None if it is not trained
-        Of a track that the network of this fold learnt from, by that of the fold which tests on
-        it, NaN where there is none. Each network's less their mean in its validation set.
+        Of the tracks that it did not learn from. A network of another fold, which tests on those,
+        is not asked: it has learnt from the test tracks of this one.
     """
-    seeds, parts = experiment.trained_seeds(CRNN), {}
-    for each in experiment.sides if seeds else ():
-        scores = [network(experiment, each, seed) for seed in seeds]
-        odds = pd.Series(np.mean([log_odds(score) for score in scores], axis=0), scores[0].index)
-        parts[each] = odds - odds[experiment.ids(each, "validation")].mean()
-    if not seeds:
+    scores = [network(experiment, fold, seed) for seed in experiment.trained_seeds(CRNN)]
+    if not scores:
         return None
-    result = parts.pop(fold).reindex(experiment.tracks.index)
-    for each, odds in parts.items():
-        result.update(odds[experiment.ids(each, "test")])
-    return result
+    return pd.Series(np.mean([log_odds(score) for score in scores], axis=0), scores[0].index)

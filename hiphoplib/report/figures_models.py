@@ -13,7 +13,7 @@ from hiphoplib.evaluation.bootstrap import Estimate, verdict
 from hiphoplib.report import style
 
 METRICS = {"auc": ("AUC", style.PALETTE["green"]), "accuracy": ("accuracy", style.PALETTE["sky"])}
-SURE = ("stack", "ensemble", "rnn", "upper_bound")  # whose sureness is drawn
+SURE = ("stack", "rnn", "upper_bound")  # whose sureness is drawn
 GROUPS = {"Baselines": ("dummy", "recency", "loudness", "handcrafted", "boosting", "neighbours",
                         "artist_identification", "metadata"),
           "Networks": style.NETWORK_NAMES, "Beyond": (), "Never to be deployed": style.NOT_FOR_USE}
@@ -164,9 +164,9 @@ def metadata_gain(results: dict) -> Axes:
     """
     models, paired = results["models"], results["paired"]
     sound = style.title_model(name for name in models
-                          if name in ("ensemble", "musicnn", *style.NETWORK_NAMES))
+                          if name in ("stack", "musicnn", *style.NETWORK_NAMES))
     inputs = {"metadata": "Metadata", sound: f"Sound ({style.label_of(sound)})",
-              "ensemble_metadata": "Both"}
+              "stack_metadata": "Both"}
     names = [name for name in inputs if name in models]
     _, ax = plt.subplots(figsize=(8, 3.2))
     aucs = {name: models[name]["auc"] for name in names}
@@ -175,7 +175,7 @@ def metadata_gain(results: dict) -> Axes:
         ax.annotate(f"{auc['mean']:.2f}", (auc["mean"], row), (0, 7), ha="center",
                     textcoords="offset points", fontsize=11)
     ax.axvline(0.5, color=style.NEUTRAL, linestyle=":")
-    gain = paired.get(f"ensemble_metadata-{sound}", {}).get("auc")
+    gain = paired.get(f"stack_metadata-{sound}", {}).get("auc")
     title = "What is known before a release, and what is heard" + (
         f": both minus sound {_difference(gain)}" if gain else "")
     return style.titled(ax, title, _on_test("AUC", results["protocol"]["test_tracks"]), "input")

@@ -35,8 +35,8 @@ MODEL_LABELS = {  # in the order of the model comparison
     "boosting": "Boosting on audio features", "neighbours": "Nearest neighbours",
     "artist_identification": "Artist identification", "metadata": "Metadata", "mlp": "MLP",
     "cnn1": "CNN 1", "cnn2": "CNN 2", "rnn": "RNN", "crnn": "CRNN",
-    "musicnn": "musicnn + logistic", "stack": "Stack", "ensemble": "Ensemble",
-    "ensemble_metadata": "Ensemble + metadata", "artist_mean": "Artist's mean",
+    "musicnn": "musicnn + logistic", "stack": "Stack",
+    "stack_metadata": "Stack + metadata", "artist_mean": "Artist's mean",
     "upper_bound": "Upper bound"}
 MODEL_COLORS = {
     "dummy": NEUTRAL, "recency": "#B8B8B8", "loudness": "#A2A2A2", "handcrafted": "#707070",
@@ -44,10 +44,10 @@ MODEL_COLORS = {
     "metadata": "#5E5E5E", "mlp": PALETTE["sky"], "cnn1": PALETTE["green"],
     "cnn2": PALETTE["orange"], "rnn": PALETTE["purple"], "crnn": PALETTE["blue"],
     "musicnn": PALETTE["vermillion"], "stack": PALETTE["black"],
-    "ensemble": PALETTE["black"], "ensemble_metadata": PALETTE["yellow"],
+    "stack_metadata": PALETTE["yellow"],
     "artist_mean": "#B8B8B8", "upper_bound": "#707070"}
 NETWORK_NAMES = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
-TITLE_MODELS = ("stack", "ensemble", "rnn")
+TITLE_MODELS = ("stack", "rnn")
 NOT_FOR_USE = ("artist_mean", "upper_bound")  # know what nobody knows of an unreleased song
 LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
 MAX_TITLE = 60  # letters in a title's line: what the narrowest figure holds

@@ -58,7 +58,8 @@ def explanations(command, **options):
 def stack_gains(command, corpora, out):
     """Measure what soft labels, more tracks, more networks and the stack bring.
 
-    No test track is looked at: training and validation tracks are scored out of fold.
+    No test track is looked at: those of training and validation sets are scored out of fold, by
+    the CRNN the latter.
     """
     from hiphoplib.evaluation.evaluate import write_results
     from hiphoplib.models.experiment import prepare
@@ -84,22 +85,26 @@ def _gains(experiment):
     folds = [_ways(experiment, fold) for fold in experiment.sides]
     boot = Bootstrap(artist_groups(experiment.tracks))
 
-    def auc(way):
-        each = [boot[experiment.tracks.index.get_indexer(ids)].resample(
-            weighted_auc, popular, ways[way]) for ids, popular, ways in folds]
+    def auc(way, beside):
+        """AUC of a way on the tracks that both ways have scored."""
+        each = []
+        for ids, popular, ways in folds:
+            both = np.isfinite(ways[way]) & np.isfinite(ways[beside])
+            each.append(boot[experiment.tracks.index.get_indexer(ids[both])].resample(
+                weighted_auc, popular[both], ways[way][both]))
         return Resampled(np.mean([one.value for one in each]),
                          np.mean([one.draws for one in each], axis=0))
 
-    aucs = {way: auc(way) for way in folds[0][2]}
     pairs = {"soft labels": ("", ", halves"), "training and validation": ("", ", training only")}
     gains = {f"{gain}, {kind}": (kind + one, kind + other) for gain, (one, other) in pairs.items()
-             for kind in aucs if kind + other in aucs}
-    gains |= {"two more networks": ("stack", "stack of two heads")}
-    gains |= {f"stack over {way}": ("stack", way) for way in aucs if f"{way}, halves" in aucs}
-    gains |= {"stack over musicnn, halves": ("stack", "musicnn, halves")}
+             for kind in folds[0][2] if kind + other in folds[0][2]}
+    gains |= {"two more networks": ("stack of heads", "stack of two heads"),
+              "the CRNN": ("stack", "stack of heads")}
+    gains |= {f"stack over {way}": ("stack", way) for way in folds[0][2]
+              if f"{way}, halves" in folds[0][2] or way == "musicnn, halves"}
     return {"tracks": len(experiment.tracks), "folds": experiment.protocol.folds,
-            "auc": {way: asdict(value.estimate()) for way, value in aucs.items()},
-            "gains": {gain: asdict((aucs[one] - aucs[other]).estimate())
+            "auc": {way: asdict(auc(way, way).estimate()) for way in folds[0][2]},
+            "gains": {gain: asdict((auc(one, other) - auc(other, one)).estimate())
                       for gain, (one, other) in gains.items()}}
 
 
@@ -117,7 +122,7 @@ def _ways(experiment, fold):
     parts = divide(popular == 1, groups, PARTS)
     soft = percentile(tracks["popularity"], np.full(len(ids), True)).to_numpy()
     train = experiment.sides.loc[ids, fold].to_numpy() == "train"
-    features = {kind: X.loc[ids] for kind, X in read_members(experiment).items()}
+    features = {kind: X.loc[ids] for kind, X in read_members(experiment.folder).items()}
     ways = {}
     for kind, X in features.items():
         for name, target, learnt in (("", soft, True), (", halves", popular, True),
@@ -127,11 +132,12 @@ def _ways(experiment, fold):
                 rows = learnt & (parts != part)
                 odds[parts == part] = fit_head(X[rows], target[rows]).predict(X[parts == part])
     network = network_odds(experiment, fold, MODELS[CRNN].fit)
-    odds = None if network is None else network[ids].to_numpy()
-    arguments = tracks["popularity"], popular, groups, odds
-    ways["stack"] = fit_stack(features, *arguments)[1]
-    ways["stack of two heads"] = fit_stack(
-        {kind: features[kind] for kind in ("handcrafted", "musicnn")}, *arguments)[1]
+    odds = None if network is None else network.reindex(ids).to_numpy()
+    arguments = tracks["popularity"], popular, groups
+    two = {kind: features[kind] for kind in ("handcrafted", "musicnn")}
+    ways["stack"] = fit_stack(features, *arguments, odds)[1]
+    ways["stack of heads"] = fit_stack(features, *arguments)[1]
+    ways["stack of two heads"] = fit_stack(two, *arguments)[1]
     return ids, popular, ways
 
 

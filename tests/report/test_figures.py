@@ -64,8 +64,8 @@ def results(models, paired=()):
     return {"models": models, "protocol": PROTOCOL, "paired": dict(paired)}
 
 
-def paired(mean, half=0.01, sound="ensemble"):
-    return {f"ensemble_metadata-{sound}": {"auc": value(mean, half)}}
+def paired(mean, half=0.01, sound="stack"):
+    return {f"stack_metadata-{sound}": {"auc": value(mean, half)}}
 
 
 def sure(*accuracies):
@@ -93,7 +93,7 @@ FIGURES = {
     "one curve, close sizes": (report.learning_curve,
                                curve(["rnn"], sizes=(100, 110, 120, 400, 410))),
     "metadata": (report.metadata_gain, results(SHOWN, paired(0.01))),
-    "metadata, no ensemble": (report.metadata_gain, results(some(["metadata", "rnn", "cnn1"]))),
+    "metadata, no stack": (report.metadata_gain, results(some(["metadata", "rnn", "cnn1"]))),
     "corpora": (report.corpora, several(ALL)),
     "corpora, 6 of them": (report.corpora, several(FEW, 6)),
     "corpora, one": (report.corpora, several(FEW, 1)),
@@ -115,11 +115,8 @@ def test_each_figure_can_be_read_and_changes_no_data(name):
     check_figure(draw, data)
 
 
-FORMER = "ensemble", "ensemble_metadata"  # in results files until all are measured again
-
-
 def test_every_model_has_a_label_and_a_colour_in_the_order_of_the_comparison():
-    assert [name for name in report.MODEL_LABELS if name not in FORMER] == [*MODELS, "upper_bound"]
+    assert [*report.MODEL_LABELS] == [*MODELS, "upper_bound"]
     assert set(report.MODEL_COLORS) == set(report.MODEL_LABELS)
     greys = [of for of in report.MODEL_COLORS.values() if len({of[1:3], of[3:5], of[5:]}) == 1]
     assert {of.upper() for of in report.MODEL_COLORS.values()} - {of.upper() for of in greys} <= {
@@ -214,13 +211,13 @@ def test_the_title_of_the_learning_curve_says_how_many_tracks_are_needed(needed,
 def test_the_title_of_the_metadata_is_the_paired_difference():
     ax = report.metadata_gain(results(SHOWN, paired(0.02)))
     assert title_of(ax).endswith("both minus sound +0.02 [+0.01, +0.03]")
-    assert rows_of(ax) == ["Metadata", "Sound (Ensemble)", "Both"]
+    assert rows_of(ax) == ["Metadata", "Sound (Stack)", "Both"]
     assert [x for x, _, _ in marks(ax)] == [
-        SHOWN[name]["auc"]["mean"] for name in ("metadata", "ensemble", "ensemble_metadata")]
+        SHOWN[name]["auc"]["mean"] for name in ("metadata", "stack", "stack_metadata")]
 
 
-def test_without_an_ensemble_the_rnn_stands_for_the_sound_whatever_came_out():
-    models = some(["metadata", "mlp", "cnn1", "rnn", "ensemble_metadata", "handcrafted"])
+def test_without_a_stack_the_rnn_stands_for_the_sound_whatever_came_out():
+    models = some(["metadata", "mlp", "cnn1", "rnn", "stack_metadata", "handcrafted"])
     models |= {"mlp": {"auc": value(0.99)}, "handcrafted": {"auc": value(0.995)}}
     ax = report.metadata_gain(results(models, paired(0.02, sound="rnn")))
     assert rows_of(ax)[1] == "Sound (RNN)" and title_of(ax).endswith("+0.03]")
@@ -278,11 +275,11 @@ def test_the_title_of_precision_at_k_follows_the_lift(lift, title):
 
 def test_selective_accuracy_shows_each_share_and_its_title_the_first_and_the_surest():
     ax = report.selective_accuracy({name: {"selective_accuracy": sure(0.6, 0.63, 0.7, 0.8)}
-                                    for name in ("mlp", "ensemble")})
-    line = next(line for line in ax.lines if line.get_label() == "Ensemble")
+                                    for name in ("mlp", "stack")})
+    line = next(line for line in ax.lines if line.get_label() == "Stack")
     assert list(line.get_ydata()) == [60, 63, 70, 80]
     assert "MLP" not in {of.get_label() for of in ax.lines}
-    assert title_of(ax) == ("Of 80 pairs by 9 artists, Ensemble orders 60% right; of the surest "
+    assert title_of(ax) == ("Of 80 pairs by 9 artists, Stack orders 60% right; of the surest "
                             "10%, 80%")
     assert title_of(report.selective_accuracy({})).startswith("No artist")
 

@@ -244,21 +244,21 @@ def every_model():
     made = results(EVERY_MODEL)
     made |= {"splits": splits(models=[name for name in EVERY_MODEL if name not in NEVER
                                       or name == "artist_mean"]),
-             "power": power_curve((None, None), ("musicnn", "crnn", "ensemble"))}
+             "power": power_curve((None, None), ("musicnn", "crnn", "stack"))}
     made["corpus"] |= {"tracks": 123_456, "artists": 98_765}
     with_auc(0.3, 0.48, ["mlp", "cnn1", "cnn2"], made)
-    with_auc(0.48, 0.501, ["crnn", "musicnn", "ensemble"], made)
+    with_auc(0.48, 0.501, ["crnn", "musicnn", "stack"], made)
     return changed(made, {
         "paired.mlp-rnn.auc": (-0.2, -0.1), "paired.cnn1-rnn.auc": (-0.2, -0.1),
         "paired.cnn2-rnn.auc": (-0.2, -0.1), "paired.handcrafted-rnn.auc": (0.1, 0.2),
-        "paired.ensemble_metadata-rnn.auc": (0.1, 0.2),
-        "models.ensemble_metadata.auc": (0.501, 0.9),
+        "paired.stack_metadata-rnn.auc": (0.1, 0.2),
+        "models.stack_metadata.auc": (0.501, 0.9),
         "splits.models.handcrafted.random-artist": (-0.1, -0.001),
         "splits.models.artist_identification.random-artist": (-0.2, -0.001),
         "splits.models.musicnn.random-artist": (-0.3, -0.001),
-        "models.ensemble_metadata.within_artist": (0.499, 0.501),
+        "models.stack_metadata.within_artist": (0.499, 0.501),
         "models.musicnn.within_genre": (0.4, 0.6),
-        **{f"models.ensemble_metadata.precision_at_k.{row}.lift": (0.9, 1.001)
+        **{f"models.stack_metadata.precision_at_k.{row}.lift": (0.9, 1.001)
            for row in (1, 2, 3)}})
 
 
@@ -346,11 +346,11 @@ def test_what_five_models_reached_is_counted(folder, above, title):
     assert title in told(folder, with_auc(0.51, 0.6, above, made))
 
 
-def test_the_ensemble_is_spoken_of_whatever_came_out(folder):
+def test_the_stack_is_spoken_of_whatever_came_out(folder):
     made = changed(with_auc(0.9, 0.99, {*NEVER, "mlp"}, results(EVERY_MODEL)),
                    {f"paired.{name}-rnn.auc": (0.3, 0.4) for name in NEVER})
     text = told(folder, made, made)
-    assert "63 times on synthetic music (the ensemble)" in text
+    assert "63 times on synthetic music (the stack)" in text
     for sentence in ("The dummy", "Dummy rank", "upper bound rank", "mean rank"):
         assert sentence not in text
     assert "64 times on synthetic music (the RNN)" in told(folder, results(), results())
@@ -374,7 +374,7 @@ def test_three_of_ten_follow_the_lifts(folder, ends, title):
     assert "Still, 63 % of them are no hit." in text
 
 
-def test_the_rnn_is_shown_once_where_there_is_no_ensemble(folder):
+def test_the_rnn_is_shown_once_where_there_is_no_stack(folder):
     write(folder, with_auc(0.8, 0.9, ["musicnn"]))
     precision_at_k = slide_of(folder, "Three of ten")
     assert precision_at_k.count("RNN 59 to 69 %") == 2 and "musicnn" not in precision_at_k
