@@ -164,11 +164,25 @@ def read_embeddings(folder: Path | str) -> dict[str, pd.DataFrame]:
     dict of str to pd.DataFrame [shape=(tracks, features)], float32, indexed by track id
         By network: means over a clip of its tags, and of the layers before them.
     """
-    X, vgg = read_features(folder, "musicnn"), read_features(folder, "vgg")
-    return {"musicnn": X[[name for name in X if name.startswith(EMBEDDINGS)
-                          and name.endswith("_mean")]],
+    vgg = read_features(folder, "vgg")
+    return {"musicnn": read_musicnn(folder),
             **{network: vgg[[name for name in vgg if name.startswith(network)]]
                for network in VGG}}
+
+
+def read_musicnn(folder: Path | str) -> pd.DataFrame:
+    """Read musicnn's embedding of every clip: means of tags and of the layers before them.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Returns
+    -------
+    pd.DataFrame [shape=(tracks, features)], float32, indexed by track id
+    """
+    X = read_features(folder, "musicnn")
+    return X[[name for name in X if name.startswith(EMBEDDINGS) and name.endswith("_mean")]]
 
 
 def _described(extract, summarise, path):

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from hiphoplib.audio.features import LOUDNESS
-from hiphoplib.dataset.features import EMBEDDINGS, metadata_features, read_features
+from hiphoplib.dataset.features import metadata_features, read_features, read_musicnn
 from hiphoplib.io import progress, write_whole
 from hiphoplib.models.calibration import calibrated, fit_slope, log_odds
 from hiphoplib.models.experiment import Experiment
@@ -28,8 +28,8 @@ from hiphoplib.models.stack import read_members, stack_scores
 from hiphoplib.models.training import load_run
 
 # what nobody could give to an artist, or nobody would: they show what a score is worth
-NOT_OFFERED = ("dummy", "recency", "loudness", "metadata", "artist_identification", "artist_mean",
-               "upper_bound")
+NOT_OFFERED = ("dummy", "recency", "loudness", "metadata", "typicality",
+               "artist_identification", "artist_mean", "upper_bound")
 UPPER_BOUND = "upper_bound"  # the synthetic corpus' own truth: no model, but scored like one
 SEEDS = 5  # of a model that is fitted in seconds
 NEIGHBOURS = 10
@@ -336,9 +336,27 @@ def _musicnn(experiment, fold, seed):
     Tags, the maxima of its channels and the layer before the tags, means over the windows of a
     clip; they are many for a small corpus, hence the strong penalty.
     """
-    X = read_features(experiment.folder, "musicnn")
-    parts = [name for name in X if name.startswith(EMBEDDINGS) and name.endswith("_mean")]
-    return _fitted(_logistic(PENALTY), X[parts], experiment, fold)
+    return _fitted(_logistic(PENALTY), read_musicnn(experiment.folder), experiment, fold)
+
+
+def _typicality(experiment, fold, seed):
+    """How far a track lies from what was released before it, in musicnn's space.
+
+    Songs that differ a little from others of their time chart higher (Askin & Mauskapf, "What makes
+    popular culture popular?", American Sociological Review 82, 2017). Others of the training set
+    stand for those; all of them where nothing is known to be older.
+    """
+    train, dates = experiment.ids(fold, "train"), experiment.tracks["release_date"]
+    X = read_musicnn(experiment.folder).loc[experiment.tracks.index]
+    Z = make_pipeline(*_scaled()).fit(X.loc[train]).transform(X)
+    older = dates[train].dropna().sort_values()
+    sums = np.cumsum(Z[X.index.get_indexer(older.index)], axis=0)
+    number = np.where(dates.isna(), 0, older.searchsorted(dates))
+    mean = np.repeat(Z[X.index.get_indexer(train)].mean(axis=0)[None], len(Z), axis=0)
+    mean[number > 0] = sums[number[number > 0] - 1] / number[number > 0, None]
+    distance = np.linalg.norm(Z - mean, axis=1)
+    inputs = pd.DataFrame({"distance": distance, "squared": distance**2}, X.index)
+    return _fitted(_logistic(), inputs, experiment, fold)
 
 
 def _stack(experiment, fold, seed):
@@ -385,6 +403,7 @@ MODELS: dict[str, Entry] = {
     "neighbours": Entry(_neighbours, needs=("handcrafted",)),
     "artist_identification": Entry(_artist_identification, needs=("handcrafted",)),
     "metadata": Entry(_metadata),
+    "typicality": Entry(_typicality, needs=("musicnn",)),
 }
 enter_networks()
 MODELS |= {

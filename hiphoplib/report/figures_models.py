@@ -15,7 +15,7 @@ from hiphoplib.report import style
 METRICS = {"auc": ("AUC", style.PALETTE["green"]), "accuracy": ("accuracy", style.PALETTE["sky"])}
 SURE = ("stack", "rnn", "upper_bound")  # whose sureness is drawn
 GROUPS = {"Baselines": ("dummy", "recency", "loudness", "handcrafted", "boosting", "neighbours",
-                        "artist_identification", "metadata"),
+                        "artist_identification", "metadata", "typicality"),
           "Networks": style.NETWORK_NAMES, "Beyond": (), "Never to be deployed": style.NOT_FOR_USE}
 SPLITS = {"artist": ("artist-disjoint", style.PALETTE["blue"], "o"),
           "time": ("newest as test set", style.PALETTE["green"], "s"),
