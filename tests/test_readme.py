@@ -47,23 +47,6 @@ def test_the_readme_shows_every_row_of_a_results_file(name):
         assert f"| {model} | {' | '.join(row)} |" in README
 
 
-def test_the_readme_shows_the_searches_and_the_kept_crnn_is_the_best():
-    for variants in results_of("crnn_search")["corpora"].values():
-        assert max(variants, key=lambda name: variants[name]["auc"]) == "crnn-dropout"
-    for search in ("crnn_search", "transfer_search"):
-        for variants in results_of(search)["corpora"].values():
-            assert all(f"| {variant['auc']:.3f} |" in README for variant in variants.values())
-
-
-def test_the_rnn_on_mean_frames_is_no_worse_and_the_readme_says_by_how_much():
-    results = results_of("rnn_frames")
-    difference = results["paired"]["rnn_every_frame-rnn"]["auc"]
-    assert difference["low"] < 0  # every frame is not significantly better
-    for metric in (difference, *(results["models"][name]["auc"]
-                                 for name in ("rnn", "rnn_every_frame"))):
-        assert f"{Estimate.read(metric)}" in PROSE
-
-
 def test_the_readme_shows_the_splits_and_artist_identification_gains_at_random():
     models = results_of("synthetic-4000")["splits"]["models"]
     assert models["artist_identification"]["random-artist"]["low"] > 0
@@ -125,8 +108,8 @@ def test_notebooks_warn_where_the_corpus_is_synthetic(path):
 
 
 def test_results_name_what_made_them():
-    others = ("bench", "crnn_search", "fma_hiphop", "rnn_frames", "scoring", "stack",
-              "summary_rap_2020", "training_choices", "transfer_search")
+    others = ("bench", "fma_hiphop", "scoring", "stack", "summary_rap_2020",
+              "training_choices")
     for path in (path for path in RESULTS.glob("*.json") if path.stem not in others
                  and path.stem.split("_")[0] != "explanations"):
         results = read_results(path)

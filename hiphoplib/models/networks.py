@@ -193,28 +193,17 @@ def _cnn(input_shape, name, filters, kernels):
     return keras.Model(clip, _probability(x), name=name)
 
 
-def rnn(input_shape: Shape, *, frames: int | None = None) -> keras.Model:
-    """Build the recurrent network behind a convolutional front end, which reads in time order.
+def _rnn(input_shape):
+    """Recurrent network behind a convolutional front end, which reads in time order.
 
     The pools bring the frequency axis to 1, so that the two GRUs see 128 channels a step
-    (the convolutional recurrent network of Choi, Fazekas, Sandler & Cho, ICASSP 2017).
-
-    Parameters
-    ----------
-    input_shape : (n_mels, frames)
-    frames : int, optional
-        Of so many in a row it reads the mean. By default 1, as in 2021, and on the `QUICK` grid 2:
-        that halves its price, with no significant difference in AUC (`rnn_frames.json`).
-
-    Returns
-    -------
-    keras.Model
+    (the convolutional recurrent network of Choi, Fazekas, Sandler & Cho, ICASSP 2017). On the
+    `QUICK` grid it reads the mean of every two frames, which halves its price.
     """
     clip = keras.Input(input_shape)
     x = layers.Reshape((*input_shape, 1))(clip)
-    frames = frames or (2 if tuple(input_shape) == QUICK.shape else 1)
-    if frames > 1:
-        x = layers.AveragePooling2D((1, frames))(x)
+    if tuple(input_shape) == QUICK.shape:
+        x = layers.AveragePooling2D((1, 2))(x)
     for filters, pool in zip((64, 128, 128, 128), _pools_to_one(input_shape[0])):
         x = layers.Conv2D(filters, 3, padding="same", activation="elu")(x)
         x = layers.MaxPooling2D((pool, 2))(x)
@@ -226,12 +215,11 @@ def rnn(input_shape: Shape, *, frames: int | None = None) -> keras.Model:
     return keras.Model(clip, _probability(x), name="rnn")
 
 
-def _crnn(input_shape, *, dropout=0.3, recurrent=True, summary="mean"):
+def _crnn(input_shape):
     """Recurrent network that a laptop can train: a frame's bands are channels.
 
     Convolutions run over time only, so that a layer is a product of matrices; the pools leave a
-    thirty-second of the frames to the GRU, whose output is averaged over the clip. What the other
-    settings are worth is in `crnn_search.json`.
+    thirty-second of the frames to the GRU, whose output is averaged over the clip.
     """
     clip = keras.Input(input_shape)
     x = layers.Permute((2, 1))(clip)
@@ -240,11 +228,9 @@ def _crnn(input_shape, *, dropout=0.3, recurrent=True, summary="mean"):
         x = layers.BatchNormalization(momentum=MOMENTUM)(x)
         x = layers.ReLU()(x)
         x = layers.MaxPooling1D(pool)(x)
-    if recurrent:
-        x = layers.Bidirectional(layers.GRU(32, return_sequences=True))(x)
-    mean = layers.GlobalAveragePooling1D()(x)
-    x = mean if summary == "mean" else layers.Concatenate()([mean, layers.GlobalMaxPooling1D()(x)])
-    x = layers.Dropout(dropout)(x)
+    x = layers.Bidirectional(layers.GRU(32, return_sequences=True))(x)
+    x = layers.GlobalAveragePooling1D()(x)
+    x = layers.Dropout(0.3)(x)
     return keras.Model(clip, _probability(x), name="crnn")
 
 
@@ -262,6 +248,6 @@ NETWORKS: dict[str, Callable[[Shape], keras.Model]] = {
     "cnn1": partial(_cnn, name="cnn1", filters=(16, 32, 64, 128), kernels=[(3, 3)] * 4),
     # longer in time than in frequency
     "cnn2": partial(_cnn, name="cnn2", filters=(32, 64, 128, 128), kernels=[(2, 3)] * 3 + [(3, 3)]),
-    "rnn": rnn,
+    "rnn": _rnn,
     "crnn": _crnn,
 }

@@ -61,84 +61,9 @@ def stack_gains(command, corpora, out):
     No test track is looked at: those of training and validation sets are scored out of fold, by
     the CRNN the latter.
     """
-    from hiphoplib.evaluation.evaluate import write_results
-    from hiphoplib.models.experiment import prepare
+    from hiphoplib.studies.training_choices import stack_gains as measure
 
-    results = {path.name: _gains(prepare(path)) for path in corpora}
-    for name, gains in results.items():
-        for gain, value in gains["gains"].items():
-            print(f"{name}: {gain} {value['mean']:+.3f} [{value['low']:+.3f}, "
-                  f"{value['high']:+.3f}]")
-    if out:
-        write_results({"corpora": results, "command": command}, out)
-
-
-def _gains(experiment):
-    """AUC of each way out of fold, mean of the folds, and the differences between ways, dict."""
-    from dataclasses import asdict
-
-    import numpy as np
-
-    from hiphoplib.dataset.splits import artist_groups
-    from hiphoplib.evaluation.bootstrap import Bootstrap, Resampled, weighted_auc
-
-    folds = [_ways(experiment, fold) for fold in experiment.sides]
-    boot = Bootstrap(artist_groups(experiment.tracks))
-
-    def auc(way, beside):
-        """AUC of a way on the tracks that both ways have scored."""
-        each = []
-        for ids, popular, ways in folds:
-            both = np.isfinite(ways[way]) & np.isfinite(ways[beside])
-            each.append(boot[experiment.tracks.index.get_indexer(ids[both])].resample(
-                weighted_auc, popular[both], ways[way][both]))
-        return Resampled(np.mean([one.value for one in each]),
-                         np.mean([one.draws for one in each], axis=0))
-
-    pairs = {"soft labels": ("", ", halves"), "training and validation": ("", ", training only")}
-    gains = {f"{gain}, {kind}": (kind + one, kind + other) for gain, (one, other) in pairs.items()
-             for kind in folds[0][2] if kind + other in folds[0][2]}
-    gains |= {"two more networks": ("stack of heads", "stack of two heads"),
-              "the CRNN": ("stack", "stack of heads")}
-    gains |= {f"stack over {way}": ("stack", way) for way in folds[0][2]
-              if f"{way}, halves" in folds[0][2] or way == "musicnn, halves"}
-    return {"tracks": len(experiment.tracks), "folds": experiment.protocol.folds,
-            "auc": {way: asdict(auc(way, way).estimate()) for way in folds[0][2]},
-            "gains": {gain: asdict((auc(one, other) - auc(other, one)).estimate())
-                      for gain, (one, other) in gains.items()}}
-
-
-def _ways(experiment, fold):
-    """Ids of a fold's training and validation tracks, their labels, their log odds by way."""
-    import numpy as np
-
-    from hiphoplib.dataset.splits import artist_groups, divide, percentile
-    from hiphoplib.models.comparison import MODELS
-    from hiphoplib.models.stack import CRNN, PARTS, fit_head, fit_stack, network_odds, read_members
-
-    ids = experiment.ids(fold, "train", "validation")
-    tracks, popular = experiment.tracks.loc[ids], experiment.labels.loc[ids, fold].to_numpy()
-    groups = artist_groups(tracks).to_numpy()
-    parts = divide(popular == 1, groups, PARTS)
-    soft = percentile(tracks["popularity"], np.full(len(ids), True)).to_numpy()
-    train = experiment.sides.loc[ids, fold].to_numpy() == "train"
-    features = {kind: X.loc[ids] for kind, X in read_members(experiment.folder).items()}
-    ways = {}
-    for kind, X in features.items():
-        for name, target, learnt in (("", soft, True), (", halves", popular, True),
-                                     (", training only", soft, train)):
-            odds = ways[kind + name] = np.empty(len(ids))
-            for part in range(PARTS):
-                rows = learnt & (parts != part)
-                odds[parts == part] = fit_head(X[rows], target[rows]).predict(X[parts == part])
-    network = network_odds(experiment, fold, MODELS[CRNN].fit)
-    odds = None if network is None else network.reindex(ids).to_numpy()
-    arguments = tracks["popularity"], popular, groups
-    two = {kind: features[kind] for kind in ("handcrafted", "musicnn")}
-    ways["stack"] = fit_stack(features, *arguments, odds)[1]
-    ways["stack of heads"] = fit_stack(features, *arguments)[1]
-    ways["stack of two heads"] = fit_stack(two, *arguments)[1]
-    return ids, popular, ways
+    measure(corpora, out, command)
 
 
 @click.command()
@@ -168,8 +93,8 @@ def training_choices(command, choices, **options):
 
     Trainings are kept: the same command goes on.
     """
-    from hiphoplib.studies.learning_curve import CHOICES
-    from hiphoplib.studies.learning_curve import training_choices as compare
+    from hiphoplib.studies.training_choices import CHOICES
+    from hiphoplib.studies.training_choices import training_choices as compare
 
     compare(command=command, choices=choices or tuple(CHOICES), **options)
 

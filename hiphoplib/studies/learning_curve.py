@@ -1,37 +1,29 @@
-"""How many tracks a finding needs, recognised artists, and how networks are best trained."""
+"""How many tracks a finding needs, and what recognised artists are worth: models on parts."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from itertools import takewhile
-from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 
-from hiphoplib.dataset.splits import SPLITS, artist_groups, percentile
+from hiphoplib.dataset.splits import SPLITS, artist_groups
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Estimate, Resampled, weighted_auc
+from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, weighted_auc
 from hiphoplib.evaluation.evaluate import TestTracks, labels_on_test
 from hiphoplib.evaluation.selection import within_groups_auc
-from hiphoplib.io import progress, write_whole
+from hiphoplib.io import progress
 from hiphoplib.models import networks
-from hiphoplib.models.calibration import log_odds
 from hiphoplib.models.comparison import Scores
 from hiphoplib.models.experiment import Experiment, prepare, train
-from hiphoplib.models.networks import AUGMENT, Augment
-from hiphoplib.models.training import fit
 
-DRAWS = {"musicnn": 20, "crnn": 2}  # corpora of each size; a network takes minutes to train
+DRAWS = {"musicnn": 20, "crnn": 5}  # corpora of each size; a network takes minutes to train
 BARS = (0.5, 0.6)  # of the AUC
 POWER = 0.8  # share of corpora of a size whose interval has to lie above a bar
 _SIZES = (125, 250, 500, 1000, 2000, 4000)
 _CURVE_FOLDS, _CURVE_RESAMPLES = 5, 1000
 _COMPARED = ("handcrafted", "artist_identification", "cnn1", "crnn", "musicnn", "stack",
              "artist_mean")
-STOPPING = 0.15  # share of the training tracks by which a training is stopped here
 _FOLDS = 5  # of a corpus whose protocol has none: the gap between two small test sets is noise
 
 
@@ -168,177 +160,3 @@ def _gaps(tested, known, boot, rows):
         if tested[split]["label"][ids].nunique() == 2:
             result[name] = asdict((auc(split, ids) - auc("artist", ids)).estimate())
     return result
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A way to train a network."""
-
-    percentiles: bool = True  # or the halved label
-    augment: Augment | None = None  # that of the network
-    settings: Mapping[str, Any] = field(default_factory=dict)  # constants of `models.networks`
-
-
-BASE = "now"  # what each is compared with
-_FORMER: dict[str, dict[str, Any]] = {
-    "rate-1e-3": {"LEARNING_RATE": {}, "DEFAULT_RATE": 1e-3},
-    "rate-3e-4": {"LEARNING_RATE": {}, "DEFAULT_RATE": 3e-4},
-    "random-start": {"START": "glorot_uniform"}, "last-weights": {"AVERAGED": 1e-9},
-    "slow-moving-means": {"MOMENTUM": 0.99}, "batches-of-8": {"BATCH": 8}}
-CHOICES = {
-    BASE: Choice(),
-    "halved-label": Choice(percentiles=False),
-    "no-augmentation": Choice(augment=Augment()),
-    "mixup": Choice(augment=Augment(mixup=0.4)),
-    "masks": Choice(augment=Augment(masks=1)),
-    "mixup-and-masks": Choice(augment=Augment(mixup=0.4, masks=1)),
-    **{name: Choice(settings=settings) for name, settings in _FORMER.items()},
-    # of the RNN, its rate was 3e-4
-    "before": Choice(False, Augment(), {of: value for name, settings in _FORMER.items()
-                                        if name != "rate-3e-4" for of, value in settings.items()}),
-}
-
-
-def compare_training(folder: Path | str, model: str, choices: Sequence[str] = tuple(CHOICES),
-                     seeds: Sequence[int] = (0,), subset: tuple[int, int] | None = None
-                     ) -> tuple[dict, dict[str, Resampled]]:
-    """Compare ways to train a network by what it predicts on the validation sets of five folds.
-
-    No training is stopped by what it is judged on: a part of the training artists does that here
-    instead of the validation set. Test sets are not used. What is trained is kept: the same call
-    goes on.
-
-    Parameters
-    ----------
-    folder : path-like, of the corpus
-    model : str
-        A name in `NETWORKS`.
-    choices : sequence of str
-        Names in `CHOICES`.
-    seeds : sequence of int
-    subset : (int, int), optional
-        As for `prepare`.
-
-    Returns
-    -------
-    result : dict
-        ``tracks``, ``seeds``, ``choices``: by name ``auc`` of the halved label within the folds,
-        mean over seeds; ``difference`` to `BASE`; ``gain`` of the mean of the seeds' log odds over
-        one seed, each with its interval over artists and seeds; ``loss``, by which trainings are
-        stopped (of other labels another one), by epoch, mean over those that lasted, and
-        ``lowest``, mean of the lowest ones.
-    differences : dict of str to Resampled
-        By choice, for means over several corpora.
-    """
-    experiment = prepare(folder, folds=_CURVE_FOLDS, subset=subset)
-    runs = [(choice, seed, fold) for seed in seeds for choice in choices
-            for fold in experiment.sides]
-    trained = {run: _trained(experiment, model, *run)
-               for run in progress(runs, desc=f"{experiment.folder.name} {model}", unit="run")}
-    ids = {fold: experiment.ids(fold, "validation") for fold in experiment.sides}
-    labels = np.concatenate([experiment.labels.loc[ids[fold], fold] for fold in ids])
-    folds = np.repeat(list(ids), [len(of) for of in ids.values()])
-    boot = Bootstrap(artist_groups(experiment.tracks)[np.concatenate(list(ids.values()))],
-                     _CURVE_RESAMPLES)
-
-    def auc(scores):
-        return boot.resample(lambda y_true, score, weights: within_groups_auc(
-            y_true, score, folds, weights), labels, scores)
-
-    aucs, result = {}, {}
-    for choice in choices:
-        odds = np.column_stack([np.concatenate([trained[choice, seed, fold]["odds"]
-                                                for fold in ids]) for seed in seeds])
-        aucs[choice] = auc(odds)
-        losses = pd.DataFrame([trained[choice, seed, fold]["loss"]
-                               for seed in seeds for fold in ids])
-        result[choice] = {"auc": asdict(aucs[choice].estimate()),
-                          "loss": losses.mean().round(4).tolist(),
-                          "lowest": float(losses.min(axis=1).mean())}
-        if len(seeds) > 1:
-            result[choice]["gain"] = asdict((auc(odds.mean(axis=1)) - aucs[choice]).estimate())
-    differences = {choice: aucs[choice] - aucs[BASE] for choice in choices if choice != BASE}
-    for choice, difference in differences.items():
-        result[choice]["difference"] = asdict(difference.estimate())
-    return {"tracks": len(experiment.tracks), "seeds": len(seeds), "choices": result}, differences
-
-
-def _trained(experiment, model, choice, seed, fold):
-    """Log odds of the validation tracks, and losses by epoch, dict; from disk where it stands."""
-    path = (experiment.folder / "runs" / experiment.protocol.name / "training_choices" / model /
-            f"{choice}-seed{seed}-fold{fold}.json")
-    wanted = {"networks": networks.VERSION, "fingerprint": experiment.fingerprint,
-              "settings": repr([CHOICES[choice], AUGMENT.get(model), *(
-                  getattr(networks, of) for settings in _FORMER.values() for of in settings)])}
-    if path.is_file():
-        kept = json.loads(path.read_text())
-        if kept.items() >= wanted.items():
-            return kept
-    how, sides = CHOICES[choice], _sides(experiment, fold)
-    train = (sides == "train").to_numpy()
-    labels = (percentile(experiment.tracks["popularity"], train) if how.percentiles
-              else experiment.labels[fold])
-    with patch.dict(vars(networks), how.settings):
-        run = fit(model, experiment.store, labels, sides, seed=seed, augment=how.augment)
-    judged = experiment.store.batch(experiment.ids(fold, "validation"))
-    result = wanted | {"odds": log_odds(run.predict(judged)).round(5).tolist(),
-                       "loss": run.history["val_loss"].round(5).tolist(),
-                       "seconds": float(run.history["seconds"].sum())}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(result))
-    return result
-
-
-def _sides(experiment, fold):
-    """Sides of a fold whose test set is the validation set, and whose validation set is new."""
-    train = experiment.ids(fold, "train")
-    groups = artist_groups(experiment.tracks)[train]
-    order = np.random.default_rng(fold).permutation(groups.unique())
-    size = groups.value_counts()[order].cumsum()
-    stopping = groups.index[groups.isin(size.index[size <= STOPPING * len(train)])]
-    sides = experiment.sides[fold].replace({"test": "unused", "validation": "test"})
-    sides[stopping] = "validation"
-    return sides
-
-
-def training_choices(corpora: Sequence[str], models: Sequence[str], choices: Sequence[str],
-                     seeds: int, out: Path | None, command: str | None) -> None:
-    """Compare ways to train networks on several corpora, and write a results file.
-
-    Parameters
-    ----------
-    corpora : sequence of str
-        Folders; ``data/NAME:300`` is 300 tracks of one, by artists drawn at random.
-    models, choices : sequence of str
-        Names in `NETWORKS` and in `CHOICES`.
-    seeds : int
-    out : path-like or None
-        What stands there of other networks and corpora stays.
-    command : str or None
-        Written down.
-    """
-    choices = tuple(dict.fromkeys([BASE, *choices]))
-    there = json.loads(out.read_text()) if out and out.is_file() else {}
-    found, differences = there.get("corpora", {}), []
-    for corpus in corpora:
-        folder, _, tracks = corpus.partition(":")
-        for model in models:
-            result, difference = compare_training(folder, model, choices, range(seeds),
-                                                  (int(tracks), 0) if tracks else None)
-            found.setdefault(Path(corpus).name, {})[model] = result
-            differences.append(difference)
-            for choice, of in result["choices"].items():
-                print(f"{corpus:24} {model:5} {choice:18} AUC {Estimate.read(of['auc'])}, lowest "
-                      f"loss {of['lowest']:.3f}")
-    if out:
-        mean = {choice: _mean([of[choice] for of in differences if choice in of])
-                for choice in choices if choice != BASE}
-        write_whole(out, json.dumps({"command": command, "corpora": found, "mean": mean},
-                                    indent=1) + "\n")
-
-
-def _mean(differences):
-    """Mean over corpora and networks, with its interval, dict."""
-    mean = Resampled(float(np.mean([each.value for each in differences])),
-                     np.mean([each.draws for each in differences], axis=0))
-    return asdict(mean.estimate()) | {"of": len(differences)}

@@ -1,8 +1,5 @@
 """The networks of 2021 on every grid, parameter for parameter on the full one."""
 
-import json
-from inspect import signature
-
 import numpy as np
 import pytest
 
@@ -11,10 +8,8 @@ from hiphoplib.keras_backend import keras
 from hiphoplib.models import networks as models
 from hiphoplib.models.networks import build_model
 from tests.known_models import with_output
-from tests.paths import ROOT
 
 ODD = (40, 100)
-VARIANTS = json.loads((ROOT / "notebooks/results/crnn_search.json").read_text())["variants"]
 
 
 # as the study of 2021 prints them; the CRNN's is counted by hand
@@ -26,13 +21,6 @@ PARAMETERS = {"mlp": 21_176_577, "cnn1": 2_727_041, "cnn2": 2_839_329, "rnn": 39
 def test_parameters_are_those_of_2021_and_of_the_crnn(name):
     model = build_model(name, FULL.shape)
     assert model.count_params() == PARAMETERS[name] and model.name == name
-
-
-def test_the_crnn_is_the_variant_that_its_search_kept():
-    plain = {name: argument.default for name, argument in signature(models._crnn).parameters.items()
-             if argument.default is not argument.empty}
-    same = [name for name, settings in VARIANTS.items() if plain | settings == plain]
-    assert same == ["crnn-dropout"]
 
 
 @pytest.mark.parametrize("shape", [QUICK.shape, ODD], ids=["quick", "odd"])
@@ -78,13 +66,6 @@ def test_the_crnn_reads_40_steps():
     layers = build_model("crnn", FULL.shape).layers
     recurrent = next(layer for layer in layers if "bidirectional" in layer.name)
     assert recurrent.input.shape[1:] == (1292 // 32, 128)
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_the_variants_of_the_search_are_networks_of_the_same_kind(name):
-    model = models._crnn(ODD, **VARIANTS[name])
-    assert model(np.zeros((2, *ODD), np.float32)).shape == (2, 1)
-    assert ("bidirectional" in str([layer.name for layer in model.layers])) == (name != "crnn-conv")
 
 
 def test_the_rnn_learns_the_full_grid_in_halves_of_a_batch_and_all_else_in_whole_ones():

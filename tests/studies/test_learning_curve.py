@@ -10,7 +10,6 @@ import pytest
 from hiphoplib.dataset.features import make_features
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.models.experiment import _some_artists, prepare
-from hiphoplib.models.training import fit
 from hiphoplib.studies import learning_curve as module
 from hiphoplib.studies.learning_curve import compare_splits, learning_curve
 from hiphoplib.tracks.table import read_tracks, write_tracks
@@ -95,38 +94,3 @@ def test_a_subset_has_runs_of_its_own(heard):
     assert part.run_folder("mlp", 0, 0) != whole.run_folder("mlp", 0, 0)
     assert part.fingerprint != whole.fingerprint and len(part.tracks) == 28
     assert np.isin(part.tracks.index, whole.tracks.index).all()
-
-
-def test_choices_of_training_are_judged_by_what_no_training_saw_or_was_stopped_by(trained):
-    experiment = prepare(trained, folds=5)
-    groups = artist_groups(experiment.tracks)
-    for fold, before in experiment.sides.items():
-        sides = module._sides(experiment, fold)
-        assert (sides[before == "test"] == "unused").all()
-        assert ((sides == "test") == (before == "validation")).all()
-        assert set(sides[before == "train"]) == {"train", "validation"}
-        parts = [set(groups[sides == side]) for side in ("train", "validation", "test")]
-        assert sum(map(len, parts)) == len(set.union(*parts))
-
-
-def test_choices_of_training_are_compared_on_several_corpora_once(trained, own_corpus, tmp_path,
-                                                                  monkeypatch):
-    fitted = []
-
-    def two_epochs(*args, **options):
-        fitted.append(options)
-        return fit(*args, **options, epochs=2)
-
-    monkeypatch.setattr(module, "fit", two_epochs)
-    monkeypatch.setattr(module, "STOPPING", 0.4)
-    out = tmp_path / "choices.json"
-    for _ in range(2):  # the second time all stands
-        module.training_choices([str(own_corpus), f"{own_corpus}:30"], ["mlp"], ["halved-label"],
-                                1, out, "make it")
-        assert len(fitted) == 2 * 2 * 5
-    found = json.loads(out.read_text())
-    assert len(found["corpora"]) == 2 and found["mean"]["halved-label"]["of"] == 2
-    whole = found["corpora"][own_corpus.name]["mlp"]
-    assert set(whole["choices"]) == {"now", "halved-label"} and whole["tracks"] == 40
-    difference = whole["choices"]["halved-label"]["difference"]
-    assert difference["low"] <= difference["mean"] <= difference["high"]
