@@ -62,7 +62,7 @@ class Scores:
         self._lines: dict[tuple, dict[int, tuple[float, float]]] = {}
 
     def of(self, model: str, fold: int, seed: int = 0) -> pd.Series:
-        """Return the scores of the validation and test tracks of a fold.
+        """Return the scores of the validation and test tracks of a fold; the stack's of all.
 
         Parameters
         ----------
@@ -84,8 +84,9 @@ class Scores:
     def calibration(self, model: str, fold: int, seed: int = 0) -> tuple[float, float]:
         """Return the calibration of a model: one slope for all folds, the base rate of each.
 
-        The slope is fitted on the validation sets of all folds together, to log odds less their
-        mean in the fold; the base rate is that of the fold's training set.
+        The slope is fitted on the validation sets of all folds together, and on the training
+        tracks that a model scores out of fold, to log odds less their mean in the fold; the base
+        rate is that of the fold's training set.
 
         Parameters
         ----------
@@ -106,7 +107,7 @@ class Scores:
         """Slope and offset by fold."""
         experiment, parts = self.experiment, {}
         for fold in experiment.sides:
-            score = self.of(model, fold, seed)[experiment.ids(fold, "validation")]
+            score = self.of(model, fold, seed).drop(experiment.ids(fold, "test"))
             base = logit(experiment.labels.loc[experiment.ids(fold, "train"), fold].mean())
             parts[fold] = pd.DataFrame({"x": log_odds(score), "base": base,
                                         "y": experiment.labels.loc[score.index, fold]})

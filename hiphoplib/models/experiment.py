@@ -4,7 +4,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -44,12 +44,14 @@ class Protocol:
     split: str
     folds: int  # 0 for one split
     subset: tuple[int, int] | None  # so many tracks, and the seed that drew them; None for all
+    within: str = ""  # name of the protocol and fold whose test tracks are not in it
 
     @property
     def name(self) -> str:
         """Name of the folder of its runs."""
         name = f"{self.grid.name}-{self.split}-" + (f"{self.folds}folds" if self.folds else "once")
-        return name + ("-{}tracks-draw{}".format(*self.subset) if self.subset else "")
+        return self.within + name + (
+            "-{}tracks-draw{}".format(*self.subset) if self.subset else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,12 +180,37 @@ def prepare(folder: Path | str, grid: str = "quick", split: str = "artist",
     if folds is None:
         size = run_size()
         folds = size.folds if folder.name == size.corpus else default_folds(len(tracks))
-    sides = split_tracks(tracks, split, folds, SPLIT_SEED).loc[tracks.index]
+    return _split(folder, Protocol(store.grid, split, folds, subset), store, tracks)
+
+
+def prepare_within(experiment: Experiment, fold: int, folds: int) -> Experiment:
+    """Split the training and validation tracks of a fold once more, for what is fitted on models.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    fold, folds : int
+
+    Returns
+    -------
+    Experiment
+        Each of the tracks is in one of its test sets; none of them is a test track of `fold`.
+    """
+    outer = experiment.protocol
+    inner = replace(outer, split="random" if outer.split == "random" else "artist", folds=folds,
+                    within=f"{outer.name}-fold{fold}/")
+    return _split(experiment.folder, inner, experiment.store,
+                  experiment.tracks.loc[experiment.ids(fold, "train", "validation")])
+
+
+def _split(folder, protocol, store, tracks):
+    """Split tracks by a protocol, and label them."""
+    sides = split_tracks(tracks, protocol.split, protocol.folds, SPLIT_SEED).loc[tracks.index]
     labelled = {fold: label_popular(tracks["popularity"], side == "train")
                 for fold, side in sides.items()}
     labels = pd.DataFrame({fold: popular for fold, (popular, _) in labelled.items()})
-    return Experiment(folder, Protocol(store.grid, split, folds, subset), store, tracks, sides,
-                      labels, [threshold for _, threshold in labelled.values()])
+    return Experiment(folder, protocol, store, tracks, sides, labels,
+                      [threshold for _, threshold in labelled.values()])
 
 
 def _some_artists(tracks, n, seed):

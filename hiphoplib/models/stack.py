@@ -17,10 +17,13 @@ from threadpoolctl import threadpool_limits
 
 from hiphoplib.dataset.features import read_embeddings, read_features
 from hiphoplib.dataset.splits import artist_groups, divide, percentile
+from hiphoplib.errors import BadInput
 from hiphoplib.models.calibration import fit_slope, log_odds
-from hiphoplib.models.experiment import Experiment
+from hiphoplib.models.experiment import Experiment, prepare_within, train
+from hiphoplib.models.training import read_card
 
 CRNN = "crnn"  # the member that is no head
+INNER_FOLDS = 3  # in which networks are trained for the weights
 PARTS = 5  # of the tracks, each scored by heads that learnt from the others
 LIMIT = 5.0  # of a standardised feature
 PENALTY = 0.5  # C of a head, times how many features it has
@@ -152,13 +155,13 @@ def out_of_fold(X: pd.DataFrame, target: np.ndarray, parts: np.ndarray) -> np.nd
     return odds
 
 
-def fit_weights(odds: np.ndarray, popular: np.ndarray, shrinkage: float = SHRINKAGE,
-                shares: np.ndarray | None = None) -> np.ndarray:
+def fit_weights(odds: np.ndarray, popular: np.ndarray,
+                shrinkage: float = SHRINKAGE) -> np.ndarray:
     """Fit how much the log odds of each member count: at least nothing.
 
     Each is calibrated by itself first. Then the loss of their weighted sum is least, with a
-    penalty on what differs from the shares that are expected: as good as the best weights where
-    there are many tracks, and as safe as equal ones where there are few.
+    penalty on what differs from equal shares: as good as the best weights where there are many
+    tracks, and as safe as equal ones where there are few.
 
     Parameters
     ----------
@@ -166,41 +169,27 @@ def fit_weights(odds: np.ndarray, popular: np.ndarray, shrinkage: float = SHRINK
         Out of fold, centred.
     popular : np.ndarray of 0 and 1 [shape=(n,)]
     shrinkage : float
-        Towards the shares; infinite for nothing else.
-    shares : np.ndarray [shape=(members,)], optional
-        Equal ones if not given.
+        Of the weights of calibrated log odds; infinite for equal ones.
 
     Returns
     -------
     np.ndarray [shape=(members,)]
     """
     members, base = odds.shape[1], logit(popular.mean())
-    shares = np.full(members, 1 / members) if shares is None else shares
     slopes = np.array([fit_slope(popular, x, np.full(len(x), base)) for x in odds.T])
-    X = odds * slopes
+    X, equal = odds * slopes, np.full(members, 1 / members)
     if np.isinf(shrinkage):
-        return slopes * shares
+        return slopes * equal
 
     def loss(values):
-        z, away = X @ values[:-1] + values[-1], values[:-1] - shares
+        z, away = X @ values[:-1] + values[-1], values[:-1] - equal
         error = expit(z) - popular
         return ((np.logaddexp(0, z) - popular * z).sum() + shrinkage / 2 * away @ away,
                 np.append(X.T @ error + shrinkage * away, error.sum()))
 
-    fitted = minimize(loss, np.append(shares, base), jac=True, method="L-BFGS-B",
+    fitted = minimize(loss, np.append(equal, base), jac=True, method="L-BFGS-B",
                       bounds=[(0, None)] * members + [(None, None)])
     return slopes * fitted.x[:-1]
-
-
-def _member_weights(odds, popular, network):
-    """Weights of the heads by all tracks, then that of the network by those it is known of."""
-    heads = fit_weights(odds, popular)
-    if network is None:
-        return heads
-    known, members = np.isfinite(network), len(heads) + 1
-    both = fit_weights(np.column_stack([odds @ heads, network])[known], popular[known],
-                       shares=np.array([len(heads), 1]) / members)
-    return np.append(heads * both[0], both[1])
 
 
 def fit_stack(features: Mapping[str, pd.DataFrame], popularity: pd.Series, popular: np.ndarray,
@@ -218,42 +207,37 @@ def fit_stack(features: Mapping[str, pd.DataFrame], popularity: pd.Series, popul
     groups : np.ndarray [shape=(n,)]
         Tracks of a group, an artist's, are scored by heads that learnt from none of them.
     network : np.ndarray [shape=(n,)], optional
-        Log odds of a network, NaN of the tracks that it learnt from.
+        Log odds of a network, out of fold as well.
 
     Returns
     -------
     stack : Stack
     probability : np.ndarray [shape=(n,)]
-        Of each track, by heads and weights that did not learn from it; NaN where the network's is.
+        Of each track, by heads and weights that did not learn from it.
     """
     parts = divide(popular == 1, groups, min(PARTS, *np.bincount(popular)))
     target = percentile(popularity, np.full(len(popular), True)).to_numpy()
     heads = {kind: fit_head(X, target) for kind, X in features.items()}
-    Z = np.column_stack([out_of_fold(X, target, parts) for X in features.values()])
-    means, members = Z.mean(axis=0), list(features)
-    Z, base = Z - means, logit(popular.mean())
+    odds = {kind: out_of_fold(X, target, parts) for kind, X in features.items()}
     if network is not None:
-        means, members = np.append(means, np.nanmean(network)), [*members, CRNN]
-        network = network - means[-1]
-
-    def weights(rows):
-        return _member_weights(Z[rows], popular[rows], None if network is None else network[rows])
-
-    everything = Z if network is None else np.column_stack([Z, network])
+        odds[CRNN] = network
+    Z, base = np.stack(list(odds.values()), axis=1), logit(popular.mean())
+    means = Z.mean(axis=0)
+    Z = Z - means
     probability = np.empty(len(Z))
     for part in np.unique(parts):
         others = parts != part
-        probability[~others] = expit(everything[~others] @ weights(others) + base)
-    final = weights(np.full(len(Z), True))
-    return Stack(heads, dict(zip(members, final.tolist())),
-                 float(base - final @ means)), probability
+        probability[~others] = expit(Z[~others] @ fit_weights(Z[others], popular[others]) + base)
+    weights = fit_weights(Z, popular)
+    return Stack(heads, dict(zip(odds, weights.tolist())),
+                 float(base - weights @ means)), probability
 
 
 def stack_scores(experiment: Experiment, fold: int, features: Mapping[str, pd.DataFrame],
                  network: Callable) -> pd.Series:
-    """Fit the stack of a fold, and return its scores of the validation and test tracks.
+    """Fit the stack of a fold, and return its scores of all tracks.
 
-    It learns from training and validation set; the scores of the latter are out of fold.
+    It learns from training and validation set, whose own scores are out of fold.
 
     Parameters
     ----------
@@ -269,16 +253,14 @@ def stack_scores(experiment: Experiment, fold: int, features: Mapping[str, pd.Da
     pd.Series of float in [0, 1], indexed by track id
     """
     ids, test = experiment.ids(fold, "train", "validation"), experiment.ids(fold, "test")
-    tracks = experiment.tracks.loc[ids]
-    odds = network_odds(experiment, fold, network)
+    tracks, odds = experiment.tracks.loc[ids], network_odds(experiment, fold, network)
     stack, own = fit_stack(
         {kind: X.loc[ids] for kind, X in features.items()}, tracks["popularity"],
         experiment.labels.loc[ids, fold].to_numpy(), artist_groups(tracks).to_numpy(),
-        None if odds is None else odds.reindex(ids).to_numpy())
+        None if odds is None else odds[ids].to_numpy())
     scores = stack.predict({kind: X.loc[test] for kind, X in features.items()},
                            None if odds is None else odds[test].to_numpy())
-    validation = experiment.ids(fold, "validation")
-    return pd.concat([pd.Series(own, ids)[validation], pd.Series(scores, test)])
+    return pd.concat([pd.Series(own, ids), pd.Series(scores, test)])
 
 
 def read_members(folder: Path) -> dict[str, pd.DataFrame]:
@@ -297,7 +279,7 @@ def read_members(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def network_odds(experiment: Experiment, fold: int, network: Callable) -> pd.Series | None:
-    """Return the log odds of the CRNN of a fold, the mean of its seeds.
+    """Return the log odds of the CRNN for all tracks of a fold; may train networks for them.
 
     Parameters
     ----------
@@ -308,11 +290,21 @@ def network_odds(experiment: Experiment, fold: int, network: Callable) -> pd.Ser
 
     Returns
     -------
-    pd.Series, indexed by track id, or None if it is not trained
-        Of the tracks that it did not learn from. A network of another fold, which tests on those,
-        is not asked: it has learnt from the test tracks of this one.
+    pd.Series, indexed by track id, or None if the CRNN is not trained, or tracks are too few
+        Of test tracks the mean of its seeds. Of the others, by networks that learnt from others of
+        them and from no test track: in inner folds, one training each.
     """
-    scores = [network(experiment, fold, seed) for seed in experiment.trained_seeds(CRNN)]
-    if not scores:
+    seeds, test = experiment.trained_seeds(CRNN), experiment.ids(fold, "test")
+    if not seeds:
         return None
-    return pd.Series(np.mean([log_odds(score) for score in scores], axis=0), scores[0].index)
+
+    try:
+        inner = prepare_within(experiment, fold, INNER_FOLDS)
+        train(inner, CRNN,
+              epochs=read_card(experiment.run_folder(CRNN, seeds[0], fold))["max_epochs"])
+    except BadInput:  # a set of one class
+        return None
+    scores = [network(experiment, fold, seed)[test] for seed in seeds]
+    own = [network(inner, each, 0)[inner.ids(each, "test")] for each in inner.sides]
+    return pd.concat([pd.Series(np.mean([log_odds(each) for each in scores], axis=0), test),
+                      *(pd.Series(log_odds(each), each.index) for each in own)])

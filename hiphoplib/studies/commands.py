@@ -58,8 +58,7 @@ def explanations(command, **options):
 def stack_gains(command, corpora, out):
     """Measure what soft labels, more tracks, more networks and the stack bring.
 
-    No test track is looked at: those of training and validation sets are scored out of fold, by
-    the CRNN the latter.
+    No test track is looked at: those of training and validation sets are scored out of fold.
     """
     from hiphoplib.studies.training_choices import stack_gains as measure
 

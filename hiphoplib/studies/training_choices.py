@@ -225,26 +225,23 @@ def _gains(experiment):
     folds = [_ways(experiment, fold) for fold in experiment.sides]
     boot = Bootstrap(artist_groups(experiment.tracks))
 
-    def auc(way, beside):
-        """AUC of a way on the tracks that both ways have scored."""
-        each = []
-        for ids, popular, ways in folds:
-            both = np.isfinite(ways[way]) & np.isfinite(ways[beside])
-            each.append(boot[experiment.tracks.index.get_indexer(ids[both])].resample(
-                weighted_auc, popular[both], ways[way][both]))
+    def auc(way):
+        each = [boot[experiment.tracks.index.get_indexer(ids)].resample(
+            weighted_auc, popular, ways[way]) for ids, popular, ways in folds]
         return Resampled(np.mean([one.value for one in each]),
                          np.mean([one.draws for one in each], axis=0))
 
+    aucs = {way: auc(way) for way in folds[0][2]}
     pairs = {"soft labels": ("", ", halves"), "training and validation": ("", ", training only")}
     gains = {f"{gain}, {kind}": (kind + one, kind + other) for gain, (one, other) in pairs.items()
-             for kind in folds[0][2] if kind + other in folds[0][2]}
+             for kind in aucs if kind + other in aucs}
     gains |= {"two more networks": ("stack of heads", "stack of two heads"),
               "the CRNN": ("stack", "stack of heads")}
-    gains |= {f"stack over {way}": ("stack", way) for way in folds[0][2]
-              if f"{way}, halves" in folds[0][2] or way == "musicnn, halves"}
+    gains |= {f"stack over {way}": ("stack", way) for way in aucs
+              if f"{way}, halves" in aucs or way in ("musicnn, halves", CRNN)}
     return {"tracks": len(experiment.tracks), "folds": experiment.protocol.folds,
-            "auc": {way: asdict(auc(way, way).estimate()) for way in folds[0][2]},
-            "gains": {gain: asdict((auc(one, other) - auc(other, one)).estimate())
+            "auc": {way: asdict(value.estimate()) for way, value in aucs.items()},
+            "gains": {gain: asdict((aucs[one] - aucs[other]).estimate())
                       for gain, (one, other) in gains.items()}}
 
 
@@ -266,7 +263,9 @@ def _ways(experiment, fold):
                 rows = learnt & (parts != part)
                 odds[parts == part] = fit_head(X[rows], target[rows]).predict(X[parts == part])
     network = network_odds(experiment, fold, MODELS[CRNN].fit)
-    odds = None if network is None else network.reindex(ids).to_numpy()
+    odds = None if network is None else network[ids].to_numpy()
+    if network is not None:
+        ways[CRNN] = odds
     arguments = tracks["popularity"], popular, groups
     two = {kind: features[kind] for kind in ("handcrafted", "musicnn")}
     ways["stack"] = fit_stack(features, *arguments, odds)[1]
