@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 
 from hiphoplib.dataset.store import MelStore, Scaler
 from hiphoplib.errors import BadInput
@@ -85,8 +86,8 @@ class Checkpoint:
     def __init__(self, folder: Path | str | None, model: keras.Model, settings: dict):
         self.path = Path(folder) / CHECKPOINT if folder else None
         self.model, self.settings = model, settings
-        self.history: list[dict] = []  # one an epoch, with `val_loss`
-        self.best: list[np.ndarray] | None = None  # weights of the epoch of the lowest one
+        self.history: list[dict] = []  # one an epoch, with `val_rank`
+        self.best: list[np.ndarray] | None = None  # weights of the epoch of the highest one
         self._take_up()
 
     @property
@@ -99,11 +100,11 @@ class Checkpoint:
         Parameters
         ----------
         epoch : dict, its row of the history
-        weights : list of np.ndarray, that the loss is of; those of the model if not given
+        weights : list of np.ndarray, that the row is of; those of the model if not given
         """
         self.history.append(epoch)
-        losses = [row["val_loss"] for row in self.history]
-        if self.best is None or losses[-1] < min(losses[:-1]):
+        ranks = [row["val_rank"] for row in self.history]
+        if self.best is None or ranks[-1] > max(ranks[:-1]):
             self.best = weights or self.model.get_weights()
         if self.path:
             note = json.dumps({"settings": self.settings, "history": self.history})
@@ -138,7 +139,7 @@ class Run:
     model: keras.Model
     scaler: Scaler
     card: dict  # corpus, grid, split, seed, threshold, versions, metrics
-    # one row an epoch: `epoch`, `loss`, `auc`, `val_loss`, `val_auc`, …
+    # one row an epoch: `epoch`, `loss`, `auc`, `val_loss`, `val_auc`, `val_rank`, …
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def predict(self, S_db: np.ndarray) -> np.ndarray:
@@ -188,6 +189,9 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
         folder: Path | str | None = None, progress: Callable[[int], None] | None = None) -> Run:
     """Train one network, stopping early on the validation set.
 
+    What counts is the rank correlation of scores and labels there. How sure a network is of itself
+    is calibrated later; its loss on a hundred tracks rises while it still learns to order them.
+
     Parameters
     ----------
     name : str, in `NETWORKS`
@@ -198,7 +202,7 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
     seed : int
         Of weights, dropout and the order of the clips: on one machine it decides the network.
     epochs, patience : int
-        At most so many, and so many without a better loss; the weights of the best one are kept.
+        At most so many, and so many without a better order; the weights of the best one are kept.
     augment : networks.Augment, optional
         That of the network in `networks.AUGMENT` if not given.
     folder : path-like, optional
@@ -240,9 +244,10 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
 
     def end(epoch, logs):
         averaged.on_test_begin()
-        weights = model.get_weights()
+        weights, scores = model.get_weights(), model.predict(validation, verbose=0)[:, 0]
         averaged.on_test_end()
-        checkpoint.keep({"epoch": epoch, **logs, "seconds": time.perf_counter() - began}, weights)
+        row = {"epoch": epoch, **logs, "val_rank": _rank_correlation(scores, parts["validation"])}
+        checkpoint.keep({**row, "seconds": time.perf_counter() - began}, weights)
         model.stop_training = _is_finished(checkpoint.history, epochs, patience)
         if progress:
             progress(epoch + 1)
@@ -253,7 +258,7 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
                   epochs=epochs, shuffle=False, verbose=0, callbacks=[averaged, each])
     model.set_weights(checkpoint.best)
     history = pd.DataFrame(checkpoint.history)
-    best = history.loc[history["val_loss"].idxmin()]
+    best = history.loc[history["val_rank"].idxmax()]
     card = {
         "model": name, "networks": networks.VERSION, "seed": seed,
         "parameters": model.count_params(),
@@ -261,17 +266,22 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
         "tracks": {side: int((sides[labels.index] == side).sum()) for side in sides.unique()},
         "epochs": len(history), "best_epoch": int(best["epoch"]),
         "metrics": {f"validation_{key}": float(best[f"val_{key}"])
-                    for key in ("loss", "accuracy", "auc")},
+                    for key in ("loss", "accuracy", "auc", "rank")},
         "seconds_per_clip_epoch": history["seconds"].sum() / len(history) / len(parts["train"]),
         "versions": versions(),
     }
     return Run(model, scaler, card, history)
 
 
+def _rank_correlation(scores, labels):
+    """Spearman correlation, 0 where all scores are the same."""
+    return 0.0 if np.ptp(scores) == 0 else float(spearmanr(scores, labels).statistic)
+
+
 def _is_finished(history, epochs, patience):
-    """Whether a training is at its end: enough epochs, or too many without a better loss."""
-    losses = [row["val_loss"] for row in history]
-    return len(losses) >= epochs or len(losses) - 1 - int(np.argmin(losses or [0])) >= patience
+    """Whether a training is at its end: enough epochs, or too many without a better order."""
+    ranks = [row["val_rank"] for row in history]
+    return len(ranks) >= epochs or len(ranks) - 1 - int(np.argmax(ranks or [0])) >= patience
 
 
 def _settings(name, seed, train, validation, epochs, patience):

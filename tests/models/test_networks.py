@@ -71,8 +71,7 @@ def test_the_crnn_reads_40_steps():
 def test_the_rnn_learns_the_full_grid_in_halves_of_a_batch_and_all_else_in_whole_ones():
     at_once = {(name, grid.name): models.clips_a_step(build_model(name, grid.shape))
                for name in PARAMETERS for grid in (QUICK, FULL)}
-    assert at_once.pop(("rnn", "full")) == models.SMALLER_BATCH["rnn"] // 2
-    assert at_once.pop(("rnn", "quick")) == models.SMALLER_BATCH["rnn"]
+    assert at_once.pop(("rnn", "full")) == models.BATCH // 4
     assert set(at_once.values()) == {models.BATCH}
 
 

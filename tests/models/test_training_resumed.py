@@ -195,11 +195,11 @@ def test_a_training_begun_on_anything_else_is_another_one(experiment):
 
 
 def test_a_training_is_finished_by_epochs_or_patience():
-    def after(*losses, epochs=5, patience=2):
-        return _is_finished([{"val_loss": loss} for loss in losses], epochs, patience)
+    def after(*ranks, epochs=5, patience=2):
+        return _is_finished([{"val_rank": rank} for rank in ranks], epochs, patience)
 
-    assert not after() and not after(3, 2, 1) and not after(1, 2)
-    assert after(1, 2, 3) and after(3, 1, 2, 2) and after(5, 4, 3, 2, 1)
+    assert not after() and not after(1, 2, 3) and not after(2, 1)
+    assert after(3, 2, 1) and after(1, 3, 2, 2) and after(1, 2, 3, 4, 5)
 
 
 # the state of a training on disk: whole, of this training, or none
@@ -235,9 +235,9 @@ def begun(tmp_path):
     """Return a model after two epochs, the second one no better, and its checkpoint."""
     model = tiny()
     checkpoint = Checkpoint(tmp_path, model, SETTINGS)
-    for epoch, loss in enumerate((0.5, 0.6)):
+    for epoch, rank in enumerate((0.2, 0.1)):
         learn(model)
-        checkpoint.keep({"epoch": epoch, "val_loss": loss})
+        checkpoint.keep({"epoch": epoch, "val_rank": rank})
     return model, checkpoint
 
 
@@ -251,7 +251,7 @@ def test_all_that_the_next_epoch_depends_on_comes_back(begun, tmp_path):
     assert_same(state(begun[0]), state(again))
 
 
-def test_the_best_weights_are_those_of_the_lowest_loss(begun, tmp_path):
+def test_the_best_weights_are_those_of_the_best_order(begun, tmp_path):
     best = Checkpoint(tmp_path, tiny(), SETTINGS).best
     now = begun[0].get_weights()
     assert all((a != b).any() for a, b in zip(best, now, strict=True))
@@ -285,7 +285,7 @@ def test_a_full_disk_names_the_file_and_leaves_the_epoch_before(begun, tmp_path)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
         with pytest.raises(OSError) as error:
-            begun[1].keep({"epoch": 2, "val_loss": 0.4})
+            begun[1].keep({"epoch": 2, "val_rank": 0.3})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         signal.signal(signal.SIGXFSZ, handler)
@@ -297,5 +297,5 @@ def test_a_full_disk_names_the_file_and_leaves_the_epoch_before(begun, tmp_path)
 
 def test_nothing_is_kept_without_a_folder():
     checkpoint = Checkpoint(None, tiny(), SETTINGS)
-    checkpoint.keep({"epoch": 0, "val_loss": 0.5})
+    checkpoint.keep({"epoch": 0, "val_rank": 0.2})
     assert checkpoint.path is None and len(checkpoint.best) == 4
