@@ -59,7 +59,15 @@ def test_on_the_quick_grid_the_rnn_reads_the_mean_of_two_frames():
     np.testing.assert_allclose(model(swapped), model(S), atol=1e-6)
     swapped[:, :, 101], swapped[:, :, 102] = S[:, :, 102], S[:, :, 101]
     assert np.abs(model(swapped) - model(S)).max() > 1e-5
-    assert model.count_params() == build_model("rnn", FULL.shape).count_params()
+
+
+def test_the_rnn_begins_with_memories_of_every_length():
+    for shape, steps in ((QUICK.shape, 10), (FULL.shape, 80)):
+        for layer in build_model("rnn", shape).layers:
+            if isinstance(layer, keras.layers.GRU):
+                stays = np.exp(layer.get_weights()[2][0, :32])
+                assert stays.min() >= 1 and steps / 2 < stays.max() <= steps
+                assert (layer.get_weights()[2][0, 32:] == 0).all()
 
 
 def test_the_crnn_reads_40_steps():
