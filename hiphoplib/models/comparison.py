@@ -14,6 +14,7 @@ from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -153,6 +154,22 @@ class Scores:
                 score = pd.Series(calibrated(score, *line), score.index)
             parts[seed].append(score[test[fold]])
         return pd.DataFrame({seed: pd.concat(scores) for seed, scores in parts.items()})
+
+    def on_validation(self, model: str) -> float:
+        """Return the AUC on the validation sets, mean over folds and seeds.
+
+        Parameters
+        ----------
+        model : str
+
+        Returns
+        -------
+        float
+        """
+        sets = {fold: self.experiment.ids(fold, "validation") for fold in self.experiment.sides}
+        return float(np.mean([
+            roc_auc_score(self.experiment.labels.loc[ids, fold], self.of(model, fold, seed)[ids])
+            for seed in self.seeds(model) for fold, ids in sets.items()]))
 
     def seeds(self, model: str) -> list[int]:
         """Return the seeds that a model has scores for: a network those it was trained with.

@@ -303,10 +303,10 @@ def network_odds(experiment: Experiment, fold: int, network: Callable) -> pd.Ser
     if not seeds:
         return None
 
+    card = read_card(experiment.run_folder(CRNN, seeds[0], fold)) or {}
     try:
         inner = prepare_within(experiment, fold, INNER_FOLDS)
-        train(inner, CRNN,
-              epochs=read_card(experiment.run_folder(CRNN, seeds[0], fold))["max_epochs"])
+        train(inner, CRNN, epochs=card["max_epochs"])
     except BadInput:  # a set of one class
         return None
     scores = [network(experiment, fold, seed)[test] for seed in seeds]
