@@ -24,7 +24,7 @@ SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".
 HOP = 5.0  # s between the beginnings of two windows
 MIN_SECONDS = 15.0  # of a song: half a window
 MAX_WINDOWS = 360  # half an hour of them; a longer recording is read at larger steps
-TOGETHER = 24  # windows that are described at a time, so that what they share is so once
+TOGETHER = 5  # windows' lengths that are described at a time: what they share is so once
 BLOCK_SECONDS = 5.0  # decoded at a time
 NO_AUDIO = "not audio that can be decoded; export it again as wav, mp3, flac, ogg or m4a"
 DAMAGED = "damaged, it cannot be decoded to its end; export it again"
@@ -156,11 +156,11 @@ def _stretches(blocks, step, size, skip=0):
 
 
 def _pieces(stretches, step):
-    """Join stretches that overlap, a dozen or two: yield (first sample, samples, how many)."""
+    """Join stretches that overlap, a few minutes of them: (first sample, samples, how many)."""
     held: list[np.ndarray] = []
     first = 0
     for start, y in stretches:
-        if held and (step >= len(y) or len(held) == TOGETHER):
+        if held and (step >= len(y) or sum(map(len, held)) >= TOGETHER * len(y)):
             yield first, np.concatenate(held), len(held)
             held = []
         if held:

@@ -8,6 +8,7 @@ import pandas as pd
 from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.explanation.lime import MIN_CORRELATION, MIN_WEIGHT, Attribution
 from hiphoplib.report.style import clock, label_of
+from hiphoplib.scoring.backtest import BackTest, songs_needed
 from hiphoplib.scoring.score import Scored, TrainedModel
 
 MAX_NAME = 40  # letters of a name in a sentence
@@ -147,6 +148,36 @@ def on_screen(scored: Scored) -> str:
         + f"  {song.name}" + (f"  ({song.note})" if song.note else "")
         for song, ranks in zip(scored.songs, scored.rank_texts)]
         + [f"   –  {name}: {UNLIKE}" for name in scored.unlike])
+
+
+def backtest_lines(test: BackTest) -> list[str]:
+    """Return what a back-test found, as lines for a terminal.
+
+    Parameters
+    ----------
+    test : BackTest
+
+    Returns
+    -------
+    list of str
+    """
+    (share, pairs), n = test.by_model, len(test.songs)
+    lines = [f"{row.popularity:12,.1f}  {row.score:4.0%}  “{row.title}” = {row.file}"
+             for row in test.songs.itertuples()]
+    lines = [f"{test.kind:>12s}  score", *lines, *(f"left out: {line}" for line in test.left_out),
+             f"The model puts {share.mean * pairs:.3g} of {pairs} pairs in the right order: "
+             f"{share:.0%}. Chance: 50%."]
+    if test.songs["loudness"].notna().all():
+        lines.append("By loudness alone, the louder above the other: "
+                     f"{test.by_loudness[0]:.0%}.")
+    if share.low > 0.5:
+        return lines + [f"That is better than chance: these {n} songs suffice to tell."]
+    if share.high < 0.5:
+        return lines + [f"That is worse than chance: on these {n} songs the order is wrong."]
+    known = share.mean if share.mean > 0.52 else 0.6
+    return lines + [f"These {n} songs do not suffice to tell this from chance. "
+                    f"{'At this share' if known == share.mean else 'If it were 60%,'} about "
+                    f"{songs_needed(known):,} songs would."]
 
 
 def attributions(expl: Attribution, moment: Callable[[float], str] | None = None) -> list[str]:

@@ -236,7 +236,7 @@ def _read_table(folder, entry, columns):
     """A table of finite numbers, by the names of features that are known here."""
     path, known = _checked(folder, entry), {name for way in FEATURES.values() for name in way.names}
     try:
-        table = pd.read_csv(path, index_col=0, float_precision="round_trip").astype(float)
+        table = pd.read_csv(path, index_col=0).astype(float)
     except ValueError as error:
         raise _damaged(folder, f"{path.name} is no table of numbers") from error
     if (not known.issuperset(table.index) or not table.index.is_unique

@@ -188,11 +188,12 @@ class Song:
     scores: np.ndarray  # calibrated, by each training [shape=(n_trainings, n_windows)]
     percentile: float  # share of the model's test tracks that its windows score above, in percent
     note: str = ""  # what was unusual about the file
+    loudness: float = np.nan  # mean level in dB, where the model needs hand-crafted features
 
     @property
     def name(self) -> str:
         """Name of its file, safe to display."""
-        return _displayable(self.path.name)
+        return displayable(self.path.name)
 
     @property
     def by_window(self) -> np.ndarray:
@@ -245,7 +246,7 @@ class Scored:
     def name(self) -> str:
         """Name of the folder, safe to display."""
         folder = self.folder.resolve()
-        return _displayable(folder.parent.name if folder.is_file() else folder.name)
+        return displayable(folder.parent.name if folder.is_file() else folder.name)
 
     @cached_property
     def share_above(self) -> np.ndarray:
@@ -334,10 +335,10 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
                 songs[number] = _song(paths[number], windows, X, model)
     ranked = sorted(songs, key=lambda number: (-songs[number].score, number))
     return Scored(Path(folder), model, [songs[number] for number in ranked],
-                  {_displayable(paths[number].name): reason
+                  {displayable(paths[number].name): reason
                    for number, reason in sorted(rejected.items())},
-                  [_displayable(name) for name in others],
-                  [_displayable(paths[number].name) for number in sorted(unlike)])
+                  [displayable(name) for name in others],
+                  [displayable(paths[number].name) for number in sorted(unlike)])
 
 
 def _features(windows, model):
@@ -357,7 +358,7 @@ def _song(path, windows, X, model):
     shares = [_below(training.reference, mine) / len(training.reference)
               for training, mine in zip(model.trainings, scores)]
     return Song(path, windows.seconds, windows.starts, scores, 100 * float(np.mean(shares)),
-                windows.note)
+                windows.note, float(X["loudness"].mean()) if "loudness" in X else np.nan)
 
 
 def _below(ascending, values):
@@ -365,8 +366,17 @@ def _below(ascending, values):
     return sum(np.searchsorted(ascending, values, side) for side in ("left", "right")) / 2
 
 
-def _displayable(name):
-    """Replace in a file's name what a page cannot hold or an eye cannot see."""
+def displayable(name: str) -> str:
+    """Replace in a name what a page cannot hold or an eye cannot see.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+    """
     readable = os.fsencode(name).decode("utf-8", "replace")
     return "".join(char if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
                    else "\N{REPLACEMENT CHARACTER}" for char in readable)
