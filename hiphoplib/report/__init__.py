@@ -7,8 +7,9 @@ __getattr__, __dir__, __all__ = attach(
     submod_attrs={
         "figures_explanation": ["explanation", "faithfulness", "listening", "planted",
                                 "score_over_time", "segment_map"],
-        "figures_models": ["corpora", "label_sensitivity", "learning_curve", "metadata_gain",
-                           "model_comparison", "precision_at_k", "selective_accuracy", "splits"],
+        "figures_models": ["answer", "corpora", "label_sensitivity", "learning_curve",
+                           "metadata_gain", "model_comparison", "precision_at_k",
+                           "selective_accuracy", "splits"],
         "sentences": ["FOUR_KINDS", "explanation_summary", "headline", "results_table"],
         "style": ["MODEL_COLORS", "MODEL_LABELS", "NETWORK_NAMES", "NEUTRAL", "PALETTE", "POPULAR",
                   "UNPOPULAR", "clock", "in_order", "label_of", "spectrogram", "title_model",

@@ -9,19 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hiphoplib.evaluation.bootstrap import Estimate, verdict
+from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.report import style
 
-METRICS = {"auc": ("AUC", style.PALETTE["green"]), "accuracy": ("accuracy", style.PALETTE["sky"])}
 SURE = ("stack", "rnn", "upper_bound")  # whose sureness is drawn
-GROUPS = {"Baselines": ("dummy", "recency", "loudness", "handcrafted", "boosting", "neighbours",
-                        "artist_identification", "metadata", "typicality"),
-          "Networks": style.NETWORK_NAMES, "Beyond": (), "Never to be deployed": style.NOT_FOR_USE}
 SPLITS = {"artist": ("artist-disjoint", style.PALETTE["blue"], "o"),
           "time": ("newest as test set", style.PALETTE["green"], "s"),
           "random": ("at random", style.PALETTE["vermillion"], "D")}
 CORPUS_LOOKS = tuple(zip((style.PALETTE[name] for name in (
     "blue", "vermillion", "green", "orange", "purple", "sky", "black")), "osD^vPX"))
+CORPUS_LABELS = {"liked_songs": "Emotify", "synthetic": "synthetic",
+                 "synthetic-4000": "synthetic, 4,000 rows"}
 
 
 def _on_test(metric, tracks):
@@ -29,43 +27,70 @@ def _on_test(metric, tracks):
     return f"{metric} on {tracks:,} test tracks (95 % intervals)"
 
 
-def model_comparison(results: dict) -> Axes:
-    """Draw AUC and accuracy of every model in its row, in groups.
+def answer(hiphop: dict, emotify: dict, larger: dict) -> Axes:
+    """Draw what the strongest models reach, in pairs of 100, on real music and on synthetic tracks.
+
+    Parameters
+    ----------
+    hiphop : dict, of eight features on real hip-hop
+    emotify, larger : dict, of `evaluate` on rated recordings and on synthetic tracks
+
+    Returns
+    -------
+    Axes
+    """
+    rated, rendered = emotify["models"]["stack"], larger["models"]
+    aucs = {
+        f"Real hip-hop: eight features ({hiphop['tracks']:,} tracks)": hiphop["features"]["auc"],
+        f"Real music, one genre: stack ({emotify['corpus']['tracks']:,} tracks)":
+            rated["within_genre"],
+        "Real music, all genres: stack": rated["auc"],
+        f"Synthetic: stack ({larger['corpus']['tracks']:,} tracks)": rendered["stack"]["auc"],
+        "Synthetic: all that can be heard": rendered["upper_bound"]["auc"]}
+    pairs = {name: {end: 100 * auc[end] for end in ("mean", "low", "high")}
+             for name, auc in aucs.items()}
+    _, ax = plt.subplots(figsize=(9, 3.8))
+    style.interval_rows(ax, list(pairs), [style.Series(pairs)], hollow=[list(pairs)[-1]], wrap=30)
+    ax.axvline(50, color=style.NEUTRAL, linestyle=":")
+    ax.annotate("a coin", (50, 1), (4, -4), xycoords=("data", "axes fraction"), va="top",
+                textcoords="offset points", color="#5E5E5E")
+    for row, each in enumerate(pairs.values()):
+        ax.annotate(f"{each['mean']:.0f}", (each["mean"], row), (0, 8), ha="center",
+                    textcoords="offset points")
+    return style.titled(ax, "Sound tells something about popularity, and not much within one genre",
+                        "pairs in the right order (of 100; 95 % intervals)", "", xlim=(45, 85))
+
+
+def model_comparison(results: dict, names: Sequence[str] | None = None) -> Axes:
+    """Draw the AUC of models, the best on top, and what an upper bound has.
 
     Parameters
     ----------
     results : dict, of `evaluate`
+    names : sequence of str, all that could be used if not given
 
     Returns
     -------
     Axes
     """
     models = results["models"]
-    groups: dict[str, list[str]] = {group: [] for group in GROUPS}
-    for name in style.in_order(models):
-        groups[next((group for group in GROUPS if name in GROUPS[group]), "Beyond")].append(name)
-    rows = [row for group, names in groups.items() if names for row in (group, *names)]
-    _, ax = plt.subplots(figsize=(9, 1.6 + 0.34 * len(rows)))
-    guess = models.get("dummy", {}).get("accuracy", {}).get("mean", 0.5)
-    ax.plot([], [], ":", color=style.NEUTRAL, label="guessing")
-    series = []
-    for number, (metric, (label, color)) in enumerate(METRICS.items()):
-        values = {name: model[metric] for name, model in models.items() if metric in model}
-        series.append(style.Series(values, color, "os"[number], label))
-        ax.axvline((0.5, guess)[number], color=color, linestyle=":")
-        texts = {rows[0]: label} | {name: f"{each['mean']:.2f}" for name, each in values.items()}
-        for name, text in texts.items():
-            ax.annotate(text, (1.06 + 0.11 * number, rows.index(name)), ha="center", va="center",
-                        xycoords=ax.get_yaxis_transform(), fontsize=11, annotation_clip=False)
-    style.interval_rows(ax, rows, series, hollow=style.NOT_FOR_USE, gap=0.3)
-    for tick in ax.get_yticklabels():
-        if tick.get_text() in groups:
-            tick.set_fontweight("bold")
-    aucs = {name: model["auc"] for name, model in models.items()
-            if "auc" in model and name not in (*style.NOT_FOR_USE, "dummy")}
+    bound = models.get("upper_bound", {}).get("auc")
+    aucs = {name: models[name]["auc"] for name in names or models
+            if name not in (*style.NOT_FOR_USE, "dummy") and "auc" in models.get(name, {})}
+    order = sorted(aucs, key=lambda name: -aucs[name]["mean"])
+    _, ax = plt.subplots(figsize=(9, 1.6 + 0.36 * len(order)))
+    ax.axvline(0.5, color=style.NEUTRAL, linestyle=":", label="chance")
+    if bound:
+        ax.axvspan(bound["low"], bound["high"], color=style.PALETTE["green"], alpha=0.2,
+                   linewidth=0, label="upper bound")
+    in_colour = {name: auc for name, auc in aucs.items() if name in style.NETWORK_NAMES}
+    others = {name: auc for name, auc in aucs.items() if name not in in_colour}
+    style.interval_rows(ax, order, [
+        style.Series(in_colour, style.PALETTE["blue"], "o", "networks on the spectrogram"),
+        style.Series(others, "black", "s", "other models")], gap=0)
     above = sum(auc["low"] > 0.5 for auc in aucs.values())
-    return style.titled(ax, f"Above chance: {above} of {len(aucs)} models",
-                        _on_test("metric", results["protocol"]["test_tracks"]), "model")
+    return style.titled(ax, f"Better than chance: {above} of {len(aucs)} models",
+                        _on_test("AUC", results["protocol"]["test_tracks"]), "")
 
 
 def splits(compared: dict) -> Axes:
@@ -88,14 +113,11 @@ def splits(compared: dict) -> Axes:
                      color, marker, label)
         for split, (label, color, marker) in SPLITS.items()
         if any(split in model for model in models.values())])
-    spoken_of = style.title_model(models)
-    shown = style.label_of(spoken_of)
-    gap = models.get(spoken_of, {}).get("random-artist")
-    title = "The same models under several splits" if gap is None else verdict(
-        gap, f"At random, {shown} seems better than it is: {_difference(gap)}",
-        f"At random, {shown} seems worse than it is: {_difference(gap)}",
-        f"{shown}: no significant gap to a random split, {_difference(gap)}")
-    return style.titled(ax, title, _on_test("AUC", compared["tracks"]), "model")
+    flattered = [style.label_of(name) for name in names
+                 if models[name].get("random-artist", {"low": 0})["low"] > 0]
+    title = f"A random split flatters: {', '.join(flattered)}" if flattered else (
+        "No model is significantly better under a random split")
+    return style.titled(ax, title, _on_test("AUC", compared["tracks"]), "")
 
 
 def _difference(metric):
@@ -181,47 +203,56 @@ def metadata_gain(results: dict) -> Axes:
     return style.titled(ax, title, _on_test("AUC", results["protocol"]["test_tracks"]), "input")
 
 
-def corpora(several: Sequence[dict]) -> Axes:
-    """Draw the AUC of the same models on several corpora.
+def corpora(several: Sequence[dict], names: Sequence[str] | None = None) -> Axes:
+    """Draw the AUC of the same models on several corpora, and within one genre where it is known.
 
     Parameters
     ----------
     several : sequence of dict, results of one corpus each
+    names : sequence of str, all models if not given
 
     Returns
     -------
     Axes
     """
-    names = style.in_order(dict.fromkeys(name for results in several for name in results["models"]))
-    height = 1.8 + 0.25 * len(several) + (0.3 + 0.14 * len(several)) * len(names)
-    _, ax = plt.subplots(figsize=(9, height))
+    there = dict.fromkeys(name for results in several for name in results["models"])
+    names = style.in_order(name for name in there if name in (names or there))
+    series, looks = [], iter(CORPUS_LOOKS)
+    for each in several:
+        title, tracks = each["corpus"]["name"], each["protocol"]["test_tracks"]
+        measures = {"auc": f"{CORPUS_LABELS.get(title, title)} ({tracks:,} tracks)",
+                    "within_genre": f"{CORPUS_LABELS.get(title, title)}, within one genre"}
+        for measure, label in measures.items():
+            values = {name: model[measure] for name, model in each["models"].items()
+                      if name in names and model.get(measure)}
+            if values:
+                color, marker = next(looks)
+                series.append(style.Series(values, color, marker, label))
+    _, ax = plt.subplots(figsize=(9, 1.8 + 0.25 * len(series)
+                                  + (0.3 + 0.14 * len(series)) * len(names)))
     ax.axvline(0.5, color=style.NEUTRAL, linestyle=":")
-    style.interval_rows(ax, names, [
-        style.Series({name: model["auc"] for name, model in each["models"].items()}, color, marker,
-                     f"{each['corpus']['name']} ({each['protocol']['test_tracks']:,} test tracks)")
-        for each, (color, marker) in zip(several, CORPUS_LOOKS)],
-        hollow=style.NOT_FOR_USE, gap=0.8 / max(len(several), 2), columns=1)  # names may be long
-    shared = [name for name in names if name not in (*style.NOT_FOR_USE, "dummy")
-              and all(name in results["models"] for results in several)]
-    above = [name for name in shared
-             if all(results["models"][name]["auc"]["low"] > 0.5 for results in several)]
-    return style.titled(ax, f"Above chance on every corpus: {len(above)} of {len(shared)} models",
-                        "AUC (95 % intervals)", "model")
+    style.interval_rows(ax, names, series, hollow=style.NOT_FOR_USE,
+                        gap=0.8 / max(len(series), 2), columns=1)  # names may be long
+    return style.titled(ax, "On real music, what musicnn has learnt elsewhere counts most"
+                        if "liked_songs" in [each["corpus"]["name"] for each in several]
+                        else "The same models on several data sets", "AUC (95 % intervals)", "")
 
 
-def precision_at_k(results: dict) -> Axes:
+def precision_at_k(results: dict, names: Sequence[str] | None = None) -> Axes:
     """Draw the share of popular songs among the best k of n, a row a model; dotted: a blind pick.
 
     Parameters
     ----------
     results : dict, of `evaluate`
+    names : sequence of str, all models if not given
 
     Returns
     -------
     Axes
     """
     models, observed = results["models"], results["protocol"]["positive_share"]
-    names = style.in_order(name for name in models if models[name].get("precision_at_k"))
+    names = style.in_order(name for name in models if models[name].get("precision_at_k")
+                           and name in (names or models))
     table = pd.DataFrame([{"model": name, "hit_share": case["hit_share"], "n": case["n"],
                            "k": case["k"], "given": case["base"] is not None,
                            "base": case["base"] or observed}
@@ -242,7 +273,7 @@ def precision_at_k(results: dict) -> Axes:
             f"popular in {first['hit_share']['mean']:.0%}, a blind pick in {observed:.0%}"
             if first["lift"]["low"] > 1 else "not significantly better than a blind pick")
     return style.titled(ax, title, _on_test("share of hits", results["protocol"]["test_tracks"])
-                        + "; dotted: a blind pick", "model")
+                        + "; dotted: a blind pick", "")
 
 
 def selective_accuracy(models: Mapping[str, dict]) -> Axes:

@@ -27,7 +27,7 @@ STYLE: dict = {
     "axes.prop_cycle": plt.cycler(color=[PALETTE[name] for name in (
         "blue", "vermillion", "green", "orange", "sky", "purple", "black")]),
     "legend.frameon": False, "lines.linewidth": 2, "hatch.linewidth": 1.5, "savefig.dpi": 150,
-    "figure.constrained_layout.use": True, "figure.figsize": (7, 4), "figure.dpi": 70,
+    "figure.constrained_layout.use": True, "figure.figsize": (7, 4), "figure.dpi": 150,
 }
 MODEL_LABELS = {  # in the order of the model comparison
     "dummy": "Dummy", "recency": "Days since release", "loudness": "Loudness & duration",
@@ -139,7 +139,7 @@ def title_model(models: Iterable[str]) -> str:
 
 def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,
                   labels: Sequence[str] | None = None, hollow: Collection[str] = (),
-                  gap: float = 0.22, columns: int = 4) -> None:
+                  gap: float = 0.22, columns: int = 4, wrap: int = 26) -> None:
     """Draw estimates as dots with their intervals, a row a name, a mark a series; legend below.
 
     Parameters
@@ -151,6 +151,7 @@ def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,
     hollow : collection of str, rows whose dots are only outlined
     gap : float, distance of two series, in rows
     columns : int, in the legend
+    wrap : int, letters in a line of a row's label
     """
     for number, each in enumerate(series):
         shift = gap * (number - (len(series) - 1) / 2)
@@ -162,7 +163,7 @@ def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,
             ax.plot([each.values[name]["mean"] for name in drawn], [height[name] for name in drawn],
                     each.marker, color=each.color, markerfacecolor=face, markersize=7,
                     markeredgewidth=1.6, zorder=3, label=each.label if face != "white" else None)
-    ax.set_yticks(range(len(names)), [textwrap.fill(label, 26) for label in
+    ax.set_yticks(range(len(names)), [textwrap.fill(label, wrap) for label in
                                       labels or map(label_of, names)])
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)

@@ -4,13 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgba
 
 from hiphoplib import report
 from hiphoplib.audio.mel import FLOOR_DB, FULL, QUICK
 from hiphoplib.evaluation.label import _auc_by_threshold, _auc_without_middle
 from hiphoplib.models.comparison import MODELS
-from hiphoplib.report.figures_models import METRICS
 from tests.figure_data import (
     ALL,
     BOOT,
@@ -85,6 +83,7 @@ S_DB = RNG.normal(-20, 10, QUICK.shape)
 FIGURES = {
     "comparison": (report.model_comparison, results(SHOWN)),
     "comparison of 3": (report.model_comparison, results(some(FEW))),
+    "comparison of some": (report.model_comparison, results(SHOWN), ["rnn", "mlp", "stack"]),
     "comparison of one": (report.model_comparison, results({"rnn": {"auc": value(0.4)}})),
     "an unknown model": (report.model_comparison, results(some(FEW) | {"mine": SHOWN["rnn"]})),
     "splits": (report.splits, split_gap(NETWORK_NAMES)),
@@ -124,43 +123,38 @@ def test_every_model_has_a_label_and_a_colour_in_the_order_of_the_comparison():
     assert len({report.MODEL_COLORS[name] for name in report.NETWORK_NAMES}) == 5
 
 
-@pytest.mark.parametrize("names", [ALL, FEW])
-def test_the_comparison_shows_auc_and_accuracy_of_every_model_in_its_row(names):
-    ax = report.model_comparison(results(some(names)))
-    for metric, (_, color) in METRICS.items():
-        dots = {round(y): x for x, y, _ in marks(ax, color.upper())}
-        assert dots == {row_of(ax, name): SHOWN[name][metric]["mean"] for name in names}
-        whiskers = [tuple(segment[:, 0]) for lines in ax.collections
-                    if np.allclose(lines.get_color()[0], to_rgba(color))
-                    for segment in lines.get_segments()]
-        assert sorted(whiskers) == sorted(
-            (SHOWN[name][metric]["low"], SHOWN[name][metric]["high"]) for name in names)
-    assert sorted(text.get_text() for text in ax.texts) == sorted(["AUC", "accuracy"] + [
-        f"{SHOWN[name][metric]['mean']:.2f}" for name in names for metric in METRICS])
+def test_the_answer_counts_pairs_of_a_hundred():
+    files = [json.loads((RESULTS / f"{name}.json").read_text())
+             for name in ("fma_hiphop", "liked_songs", "synthetic-4000")]
+    ax = report.answer(*files)
+    check_figure(report.answer, files)
+    dots = [x for x, _, _ in marks(ax)]
+    stack = files[1]["models"]["stack"]
+    assert dots[1:3] == [100 * stack[of]["mean"] for of in ("within_genre", "auc")]
+    assert [text.get_text() for text in ax.texts] == ["a coin", *(f"{dot:.0f}" for dot in dots)]
 
 
-def test_the_comparison_has_groups_and_hollow_dots_for_what_nobody_could_use():
-    ax = report.model_comparison(
-        results(dict(reversed(SHOWN.items())) | {"mine": SHOWN["rnn"]}))
-    rows = rows_of(ax)
-    groups = [tick.get_text() for tick in ax.get_yticklabels() if tick.get_fontweight() == "bold"]
-    assert groups == ["Baselines", "Networks", "Beyond", "Never to be deployed"]
-    expected = list(report.MODEL_LABELS.values())
-    assert [row for row in rows if row not in (*groups, "mine")] == expected
-    assert (rows.index("Stack + metadata") < rows.index("mine")
-            < rows.index("Never to be deployed"))
-    assert ax.yaxis_inverted()
-    hollow = {round(y) for _, y, face in marks(ax) if face == "white"}
-    assert hollow == {row_of(ax, "artist_mean"), row_of(ax, "upper_bound")}
+@pytest.mark.parametrize("names", [None, ["rnn", "loudness", "dummy", "not there"]])
+def test_the_comparison_has_the_best_on_top_and_the_upper_bound_as_a_band(names):
+    ax = report.model_comparison(results(SHOWN), names)
+    shown = {name: SHOWN[name]["auc"]["mean"] for name in names or SHOWN if name in SHOWN
+             and name not in ("dummy", "artist_mean", "upper_bound")}
+    best = sorted(shown, key=shown.get, reverse=True)
+    assert rows_of(ax) == [report.MODEL_LABELS[name] for name in best]
+    assert {round(y): x for x, y, _ in marks(ax)} == dict(enumerate(map(shown.get, best)))
+    blue = {round(y) for _, y, _ in marks(ax, report.PALETTE["blue"].upper())}
+    assert blue == {best.index(name) for name in report.NETWORK_NAMES if name in shown}
+    band, = ax.patches
+    assert band.get_x() == SHOWN["upper_bound"]["auc"]["low"]
 
 
 @pytest.mark.parametrize("lows, count", [
-    ({"rnn": 0.6}, "1 of 1"), ({"upper_bound": 0.8}, "0 of 0"),
+    ({"rnn": 0.6}, "1 of 1"), ({"upper_bound": 0.8, "rnn": 0.4}, "0 of 1"),
     ({"rnn": 0.6, "mlp": 0.62, "cnn1": 0.5, "upper_bound": 0.8, "artist_mean": 0.7}, "2 of 3")])
 def test_the_comparison_counts_those_above_chance_and_says_on_how_many_tracks(lows, count):
     ax = report.model_comparison(results({name: {"auc": value(low + 0.05)}
                                           for name, low in lows.items()}))
-    assert title_of(ax) == f"Above chance: {count} models"
+    assert title_of(ax) == f"Better than chance: {count} models"
     assert "240 test tracks" in ax.get_xlabel()
 
 
@@ -178,10 +172,10 @@ def test_splits_are_three_colours_a_model():
 
 
 @pytest.mark.parametrize("gap, title", [
-    (value(0.04, 0.03), "At random, RNN seems better than it is: +0.04 [+0.01, +0.07]"),
-    (value(-0.04, 0.03), "At random, RNN seems worse than it is: -0.04 [-0.07, -0.01]"),
-    (value(0.02, 0.03), "RNN: no significant gap to a random split, +0.02 [-0.01, +0.05]")])
-def test_the_title_of_splits_follows_the_interval_of_the_gap(gap, title):
+    (value(0.04, 0.03), "A random split flatters: Dummy, RNN"),
+    (value(-0.04, 0.03), "No model is significantly better under a random split"),
+    (value(0.02, 0.03), "No model is significantly better under a random split")])
+def test_the_title_of_splits_follows_the_intervals_of_the_gaps(gap, title):
     assert title_of(report.splits(split_gap(["dummy", "rnn"], gap))) == title
 
 
@@ -232,23 +226,14 @@ def test_corpora_share_rows_and_have_a_colour_each():
                         for name, model in each["models"].items()}
 
 
-@pytest.mark.parametrize("lows, count", [
-    ([{"rnn": 0.6, "mlp": 0.55}, {"rnn": 0.6, "mlp": 0.4}], "1 of 2"),
-    ([{"rnn": 0.6}, {"rnn": 0.6, "mlp": 0.6}, {"rnn": 0.4}], "0 of 1"),
-    ([{"rnn": 0.6}, {"mlp": 0.6}], "0 of 0"),
-    ([{"rnn": 0.6, "upper_bound": 0.6}], "1 of 1")])
-def test_the_title_of_corpora_counts_what_is_above_chance_on_all(lows, count):
-    files = [{"corpus": {"name": f"corpus {i}"}, "protocol": PROTOCOL,
-              "models": {name: {"auc": value(low + 0.05)} for name, low in models.items()}}
-             for i, models in enumerate(lows)]
-    assert title_of(report.corpora(files)) == f"Above chance on every corpus: {count} models"
-
-
-def test_the_results_files_of_the_project_can_be_shown_side_by_side():
+def test_within_one_genre_is_a_series_of_its_own_where_it_is_known():
     files = [json.loads((RESULTS / f"{name}.json").read_text())
              for name in ("liked_songs", "synthetic-4000")]
-    assert len(marks(report.corpora(files))) == sum(len(each["models"]) for each in files)
-    assert len(marks(report.model_comparison(files[0]))) == 2 * len(files[0]["models"])
+    names = ["rnn", "crnn", "stack"]
+    assert len(marks(report.corpora(files, names))) == 9
+    legend = [text.get_text() for text in report.corpora(files, names).get_legend().get_texts()]
+    assert [label.partition(" (")[0] for label in legend] == [
+        "Emotify", "Emotify, within one genre", "synthetic, 4,000 rows"]
 
 
 def test_precision_at_k_shows_every_case_of_every_model_beside_the_base_rates():
