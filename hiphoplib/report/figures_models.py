@@ -109,7 +109,8 @@ def splits(compared: dict) -> Axes:
     _, ax = plt.subplots(figsize=(9, 2 + 0.6 * len(names)))
     ax.axvline(0.5, color=style.NEUTRAL, linestyle=":", label="guessing")
     style.interval_rows(ax, names, [
-        style.Series({name: model[split] for name, model in models.items() if split in model},
+        style.Series({name: model[split] for name, model in models.items()  # not by construction
+                      if split in model and model[split]["low"] < model[split]["high"]},
                      color, marker, label)
         for split, (label, color, marker) in SPLITS.items()
         if any(split in model for model in models.values())])
