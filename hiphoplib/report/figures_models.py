@@ -234,7 +234,7 @@ def corpora(several: Sequence[dict], names: Sequence[str] | None = None) -> Axes
     ax.axvline(0.5, color=style.NEUTRAL, linestyle=":")
     style.interval_rows(ax, names, series, hollow=style.NOT_FOR_USE,
                         gap=0.8 / max(len(series), 2), columns=1)  # names may be long
-    return style.titled(ax, "On real music, what musicnn has learnt elsewhere counts most"
+    return style.titled(ax, "On real music simple features keep up with networks"
                         if "liked_songs" in [each["corpus"]["name"] for each in several]
                         else "The same models on several data sets", "AUC (95 % intervals)", "")
 
