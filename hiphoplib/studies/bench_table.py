@@ -1,4 +1,4 @@
-"""What the bench measured, as Markdown: the README's section on performance."""
+"""What the bench measured, as Markdown: the tables of docs/performance.md."""
 
 import re
 import textwrap
@@ -8,7 +8,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import read_results
 from hiphoplib.report.style import label_of
 
-BEGIN, END = "<!-- bench -->", "<!-- /bench -->"  # the README has the tables between them
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"  # the page has the tables between them
 RATIOS = {  # what each is of, and the bar that it has to meet
     "mel_vs_librosa": ("file to mel spectrogram on one core, times as fast as with librosa",
                        "at least 1.5"),
@@ -143,12 +143,12 @@ def _table(columns, rows, first):
 
 
 def insert_bench(readme: Path | str, results: Path | str) -> None:
-    """Put the tables of a bench between their markers in a README.
+    """Put the tables of a bench between their markers in a page.
 
     Parameters
     ----------
     readme, results : path-like
-        The README, and what `bench` has written.
+        The page, and what `bench` has written.
 
     Raises
     ------

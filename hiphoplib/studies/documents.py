@@ -7,10 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
+import font_manrope
 import nbformat
 import pandas as pd
 import typst
@@ -27,9 +28,22 @@ from hiphoplib.tracks.gather import open_corpus
 _REPORT = Path("HipHopPopularity.ipynb")
 _MODEL = "crnn"  # handed over to score with
 SOURCE = "Presentation.typ"
-FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu Sans, the figures' typeface
+FONTS = Path(font_manrope.__file__).with_name("files")  # Manrope, under the Open Font License
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT, SCALE = 390, 844, 2  # of a phone, in CSS pixels, and its pixels for each
+# how the setup cell of each notebook begins
+SETUP = '''DRIVE = ""  # on Colab, a folder of your Drive, such as "Music", keeps data and models
+REPOSITORY = "{address}"
+import os, sys
+def projects():
+    return [d for d in (".", "HipHopPopularity", "..") if os.path.isdir(d + "/hiphoplib")]
+if "google.colab" in sys.modules and not projects():
+    os.system(f"rm -rf HipHopPopularity; git clone -q --depth 1 {{REPOSITORY}} HipHopPopularity")
+if not projects():
+    sys.exit(f"{{REPOSITORY}} has no folder hiphoplib: set REPOSITORY above to one that has")
+os.chdir(projects()[0])
+from hiphoplib import colab
+colab.set_up(DRIVE)  # does nothing elsewhere'''
 
 
 def _code_fingerprint(notebook):
@@ -179,6 +193,49 @@ def make_presentation(folder: Path | str = ".") -> Path:
 def _needed_files(source):
     """Return the results files and figures that a Typst source names."""
     return re.findall(r'"((?:images|notebooks/results)/[^"]+)"', source.read_text("utf-8"))
+
+
+def write_address(folder: Path | str = ".") -> list[Path]:
+    """Write the project's address, of `pyproject.toml`, wherever a reader meets it.
+
+    Parameters
+    ----------
+    folder : path-like
+        Of the project.
+
+    Returns
+    -------
+    list of Path
+        Pages and notebooks that had another one: in a badge, a clone command or a setup cell.
+    """
+    folder, changed = Path(folder), []
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    address = project["urls"]["Repository"].rstrip("/")
+    for path in [*folder.glob("*.md"), *folder.glob("docs/*.md")]:
+        text = path.read_text("utf-8")
+        if (new := _addressed(text, address)) != text:
+            path.write_text(new, "utf-8")
+            changed.append(path)
+    for path in [*folder.glob("*.ipynb"), *folder.glob("notebooks/*.ipynb")]:
+        notebook = nbformat.read(path, as_version=4)
+        before, stamp = nbformat.writes(notebook), _code_fingerprint(notebook)
+        for cell in notebook.cells:
+            cell.source = _addressed(cell.source, address)
+        if notebook.metadata.get("code_fingerprint") == stamp:  # the setup cell shows nothing
+            notebook.metadata["code_fingerprint"] = _code_fingerprint(notebook)
+        if (new := nbformat.writes(notebook)) != before:
+            write_whole(path, new + "\n")
+            changed.append(path)
+    return changed
+
+
+def _addressed(text, address):
+    """Return a text with this address in its badges, clone commands and setup cell."""
+    name = address.removeprefix("https://github.com/")
+    text = re.sub(r"(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+(?=/blob/)", name, text)
+    text = re.sub(r"(?<=git clone )https://\S+", address, text)
+    return re.sub(r'^DRIVE = "".*?^colab\.set_up\(DRIVE\)[^\n]*',
+                  lambda _: SETUP.format(address=address), text, flags=re.S | re.M)
 
 
 def make_pictures(model: Path | str, songs: Path | str, out: Path | str) -> list[Path]:
