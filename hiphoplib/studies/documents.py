@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import font_manrope
@@ -27,7 +28,7 @@ from hiphoplib.tracks.gather import open_corpus
 
 _REPORT = Path("HipHopPopularity.ipynb")
 _MODEL = "crnn"  # handed over to score with
-SOURCE = "Presentation.typ"
+SOURCE, CLIP = "Presentation.typ", "images/clip.png"
 FONTS = Path(font_manrope.__file__).with_name("files")  # Manrope, under the Open Font License
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT, SCALE = 390, 844, 2  # of a phone, in CSS pixels, and its pixels for each
@@ -176,10 +177,12 @@ def make_presentation(folder: Path | str = ".") -> Path:
     source = Path(folder) / SOURCE
     if not source.is_file():
         raise BadInput(f"{source}: there is no such file; name the folder of the repository")
+    if not (clip := source.parent / CLIP).is_file():
+        _draw_clip(clip)
     for name in _needed_files(source):
         if not (source.parent / name).is_file():
             raise BadInput(f"{name}: there is no such file, and the presentation shows it; "
-                           "`make report` makes it, or a command in the README")
+                           "`make report` makes it, or a command of docs/data.md")
     try:
         pdf = typst.compile(source, font_paths=[FONTS], ignore_system_fonts=True)
     except typst.TypstError as error:
@@ -188,6 +191,20 @@ def make_presentation(folder: Path | str = ".") -> Path:
     path = source.with_suffix(".pdf")
     path.write_bytes(pdf)
     return path
+
+
+def _draw_clip(path):
+    """Draw the spectrogram of a beat with a riser and nothing around it, for the slides."""
+    import matplotlib.pyplot as plt
+
+    from hiphoplib.audio.mel import FULL, mel_spectrogram
+    from hiphoplib.tracks.synthetic.beats import SR, Recipe
+    from hiphoplib.tracks.synthetic.instruments import render
+
+    recipe = Recipe(seed=4)
+    recipe = replace(recipe, causes=recipe.causes | {"riser": 1.0, "hat_rolls": 1.0})
+    S_db = mel_spectrogram(render(recipe).mean(axis=0), SR, FULL)
+    plt.imsave(path, S_db, vmin=-50, vmax=30, cmap="magma", origin="lower")
 
 
 def _needed_files(source):
