@@ -4,11 +4,11 @@
 # make test          environment, linters, unit tests, every notebook executed on a tiny corpus
 # make slow          tests that take minutes: coverage of the intervals, leaks into every network
 # make stages        the notebooks in notebooks/ executed in place
-# make pictures      the pictures of the client's report, by Chromium, on ten rendered songs
+# make pictures      the pictures of the artist's page, by Chromium, on ten rendered songs
 # make presentation  Presentation.pdf from the report's results
 # make hiphop        real hip-hop from the Free Music Archive, from download to a model to score with
-# make real FOLDER=…  the whole ladder on a folder of real recordings, five folds, five seeds
-# make bench         speed and peak memory here: README, notebooks/results/bench.json; 25 minutes
+# make real FOLDER=…  every model on a folder of real recordings, five folds, five seeds
+# make bench         speed and peak memory here: docs/performance.md, notebooks/results/bench.json; 25 minutes
 PYTHON ?= python3
 SEEDS ?= 5
 N ?= 4000
@@ -63,7 +63,7 @@ real: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python -m hiphoplib bench
-	$(BIN)/python -m hiphoplib bench-table README.md notebooks/results/bench.json
+	$(BIN)/python -m hiphoplib bench-table docs/performance.md notebooks/results/bench.json
 
 # the file says what it took: seconds, and what the shell knows of user and kernel time
 $(VENV)/installed: requirements.txt constraints.txt requirements-musicnn.txt

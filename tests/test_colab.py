@@ -15,9 +15,9 @@ from hiphoplib import colab
 from tests.paths import ROOT
 
 NOTEBOOKS = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
-OPEN = ("[![Open In Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-        "(https://colab.research.google.com/github/NicholasIndorf/HipHopPopularity/blob/main/{})")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+OPEN = ("](" + PROJECT["urls"]["Repository"].replace(
+    "https://github.com", "https://colab.research.google.com/github") + "/blob/main/{})")
 PACKAGES = Path(__file__).with_name("colab_packages.txt")  # that Colab ships
 GPU = "GPU {}: Tesla T4 (UUID: GPU-8f7b3c52-0000-1111-2222-333344445555)"
 
@@ -146,8 +146,9 @@ def test_a_badge_at_the_top_opens_this_very_notebook(path):
     assert OPEN.format(path.relative_to(ROOT)) in "".join(top["source"][:4])
 
 
-def test_the_readme_has_the_badge_of_the_report_at_its_top():
-    assert OPEN.format("HipHopPopularity.ipynb") in (ROOT / "README.md").read_text()[:600]
+def test_the_first_badges_of_the_readme_score_songs_and_open_the_report():
+    opened = re.findall(r"\(https://colab.*?/blob/main/(.*?)\)", (ROOT / "README.md").read_text())
+    assert opened == ["notebooks/5_ScoreMyTracks.ipynb", "HipHopPopularity.ipynb"]
 
 
 @pytest.mark.parametrize("start", [".", "notebooks"])

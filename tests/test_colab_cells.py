@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 CELL, SHIPPED = first_cell(NOTEBOOKS[0]), pinned(PACKAGES)
 CORE = {"numpy", "pandas", "scikit-learn", "keras", "tensorflow"}
-URL = "https://github.com/NicholasIndorf/HipHopPopularity"
+URL = PROJECT["urls"]["Repository"]
 MOUNT = '''"""Stands for Colab's: notes where it was called for."""
 from pathlib import Path
 

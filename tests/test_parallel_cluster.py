@@ -177,7 +177,7 @@ def test_ctrl_c_while_the_cluster_is_waited_for_leaves_nothing(lonely):
 
 @pytest.fixture
 def worker(lonely, tmp_path):
-    """Function that starts a worker there as the README does, in a folder of no meaning."""
+    """Function that starts a worker there as docs/scaling.md does, in a folder of no meaning."""
     started = []
 
     def start(*options):

@@ -1,24 +1,35 @@
-"""What README and notebooks show is what the results files hold."""
+"""README, pages and notebooks show what the results files hold, and stay short."""
 
 import re
+import tomllib
+from fnmatch import fnmatch
 
 import nbformat
 import pytest
 
-from hiphoplib.evaluation.bootstrap import Estimate, verdict
+from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.evaluation.evaluate import read_results
-from hiphoplib.report.sentences import results_table
-from hiphoplib.report.style import label_of
 from tests.paths import ROOT
 
 NOTEBOOKS = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 RESULTS = ROOT / "notebooks" / "results"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 README = (ROOT / "README.md").read_text()
-PROSE = " ".join(README.split())
+INTERVAL = r"[-+]?[\d.]+%? \[[-\d.]+%?, [-\d.]+%?\]"
+ADDRESS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 
 
 def results_of(name):
     return read_results(RESULTS / f"{name}.json")
+
+
+# what is trained takes hours; as long as a results file is of former models, numbers that wait for
+# it stand in the pages as @NAME@
+WAITING = (any("stack" not in results_of(name)["models"]
+               for name in ("synthetic", "synthetic-4000", "liked_songs"))
+           or "swap_test" not in results_of("explanations")
+           or "order" not in results_of("scoring"))
+filled = pytest.mark.skipif(WAITING, reason="results of the models of now are not in yet")
 
 
 def estimates(node):
@@ -29,52 +40,129 @@ def estimates(node):
         yield from estimates(part)
 
 
-def test_every_interval_in_the_readme_is_in_a_results_file():
-    text = re.sub("<!-- bench -->.*<!-- /bench -->", "", PROSE)
-    written = set(re.findall(r"(?:[-+]?[\d.]+%? \[[-\d.]+%?, [-\d.]+%?\])", text))
-    known = set()
-    for path in RESULTS.glob("*.json"):
-        for each in estimates(read_results(path)):
-            known |= {f"{each:{spec}}" for spec in (".3f", ".2f", ".0%")}
-            known.add(f"{each:.0%}".replace("%", ""))
-    assert len(written) > 250 and written - known == set()
+def plain(path):
+    """A page without the tables that `make bench` writes."""
+    return re.sub("<!-- bench -->.*<!-- /bench -->", "", path.read_text(), flags=re.S)
 
 
-@pytest.mark.parametrize("name", ["synthetic", "synthetic-16168", "liked_songs"])
-def test_the_readme_shows_every_row_of_a_results_file(name):
-    table = results_table(results_of(name))
-    for model, row in table.iterrows():
-        assert f"| {model} | {' | '.join(row)} |" in README
+def test_the_readme_is_read_in_five_minutes():
+    assert len(README.splitlines()) <= 180
+    assert len(README.split()) <= 1500
+    assert len(re.findall(INTERVAL, README)) + len(re.findall(r"@[A-Z_0-9]+@", README)) <= 15
 
 
-def test_the_readme_shows_the_splits_and_artist_identification_gains_at_random():
-    models = results_of("synthetic-4000")["splits"]["models"]
-    assert models["artist_identification"]["random-artist"]["low"] > 0
-    for name, of in models.items():
-        shown = ["n/a" if of[split]["low"] == of[split]["high"] else f"{Estimate.read(of[split])}"
-                 for split in ("artist", "time", "random", "random-artist")]
-        assert f"| {label_of(name)} | {' | '.join(shown)} |" in README
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_pages_hold_no_other_number_than_the_results_files(path):
+    known = {f"{each:{spec}}" for file in RESULTS.glob("*.json")
+             for each in estimates(read_results(file)) for spec in (".3f", ".2f", ".0%")}
+    assert set(re.findall(INTERVAL, plain(path))) - known == set()
+    assert len(plain(path).splitlines()) <= 180
 
 
-def test_the_readme_shows_what_eight_features_of_real_hip_hop_say():
+@filled
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_no_number_is_missing(path):
+    assert re.findall(r"@[A-Z_0-9]+@", path.read_text()) == []
+
+
+@filled
+def test_the_six_rows_of_the_readme_are_those_of_the_results_files():
+    hiphop, real, large = map(results_of, ("fma_hiphop", "liked_songs", "synthetic-4000"))
+    models = large["models"]
+    expected = [hiphop["features"]["auc"], hiphop["baseline"]["auc"],
+                real["models"]["stack"]["auc"], real["models"]["stack"]["within_genre"],
+                models["stack"]["auc"], models["upper_bound"]["auc"]]
+    table = README[README.index("<!-- results -->"):README.index("<!-- /results -->")]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if "|" in line][2:]
+    assert [row[-1] for row in rows] == [f"{Estimate.read(auc):.2f}" for auc in expected]
+    for row, tracks in zip(rows[::2], (hiphop["tracks"], real["corpus"]["tracks"],
+                                       large["corpus"]["tracks"])):
+        assert f"**{tracks:,} " in row[0]
+
+
+def test_the_readme_leads_to_every_notebook():
+    linked = re.findall(r"\(([\w/]+\.ipynb)\)", README)
+    assert {*linked} == {str(path.relative_to(ROOT)) for path in NOTEBOOKS}
+
+
+def test_real_hip_hop_is_told_as_it_was_measured():
     found = results_of("fma_hiphop")
     assert found["features"]["auc"]["low"] > 0.5 > found["baseline"]["auc"]["low"]
-    for of in (found["features"], found["baseline"]):
-        assert f"{Estimate.read(of['auc'])} | {Estimate.read(of['spearman'])} |" in README
+    assert f"\n{100 * found['features']['auc']['mean']:.0f} times in 100" in README
 
 
-@pytest.mark.parametrize("name", ["explanations", "explanations_synthetic-4000",
-                                  "explanations_liked_songs"])
-def test_the_readme_says_how_explanations_were_measured(name):
-    results = results_of(name)
-    assert results["command"] in PROSE and results["versions"]["lime"]
-    for way in ("deletion", "insertion"):
-        assert f"in random order by {Estimate.read(results[f'{way}_minus_random'])}" in PROSE
-    if "recovery" in results:
-        strongest = results["recovery"]["strongest"]
-        how = verdict(strongest, "better than chance", "worse than chance",
-                      "no better than chance, as far as can be told", 0.5)
-        assert f"{how}: ROC-AUC {Estimate.read(strongest):.2f}" in PROSE
+@filled
+def test_the_findings_of_the_readme_hold():
+    real, larger, checked = map(results_of, ("liked_songs", "synthetic-4000", "explanations"))
+    across, within = (real["models"]["stack"][of] for of in ("auc", "within_genre"))
+    assert 0.5 < within["low"] and within["high"] < across["mean"]
+    assert f"all models together get {100 * within['mean']:.0f}." in README
+    assert real["models"]["handcrafted"]["auc"]["mean"] > max(
+        real["models"][name]["auc"]["mean"] for name in ("mlp", "cnn1", "cnn2", "rnn", "crnn"))
+    assert larger["models"]["crnn"]["auc"]["low"] > larger["models"]["handcrafted"]["auc"]["mean"]
+    split = larger["splits"]["models"]
+    assert split["artist_identification"]["random-artist"]["low"] > 0
+    for kind in checked["swap_test"].values():
+        for way in kind.values() if "mean" not in kind else ():
+            assert way["precision"]["mean"] >= 0.8 and way["recall"]["mean"] >= 0.8
+
+
+@filled
+def test_what_is_said_of_scoring_was_measured():
+    found = results_of("scoring")
+    page = " ".join((ROOT / "docs" / "scoring.md").read_text().split())
+    for text in (f"rendered artists, {100 * found['order']['accuracy']['mean']:.0f} were right",
+                 f"recordings, {found['unlike']['real_flagged']:.0%} are refused",
+                 f"own test songs, {found['unlike']['own_flagged']:.0%} are"):
+        assert text in page
+
+
+@filled
+def test_the_full_size_is_told_as_it_was_measured():
+    models = results_of("synthetic-16168")["models"]
+    page = (ROOT / "docs" / "scaling.md").read_text()
+    for label, name in (("CRNN", "crnn"), ("Upper bound", "upper_bound")):
+        assert f"| {label} | {Estimate.read(models[name]['auc']):.3f} |" in page
+
+
+def slug(heading):
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_of_a_page_leads_somewhere(path):
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.S)
+    for link in re.findall(r'(?:src="|\]\()([^")\s]+)', text):
+        file, _, anchor = link.partition("#")
+        if not link.startswith("https://"):
+            there = (path.parent / file).resolve() if file else path
+            assert there.exists(), link
+            headings = re.findall(r"^#+ (.+)$", there.read_text(), re.M) if anchor else []
+            assert not anchor or anchor in map(slug, headings), link
+
+
+def test_images_are_those_that_something_links_to():
+    sources = [path.read_text() for path in [*PAGES, *ROOT.glob("*.typ"),
+                                             *ROOT.glob("presentation/*.typ")]]
+    cells = (cell for path in NOTEBOOKS for cell in nbformat.read(path, 4).cells)
+    sources += [cell.source for cell in cells]
+    patterns = {re.sub(r"\{.*?\}", "*", name) for text in sources
+                for name in re.findall(r"images/([\w{}-]+\.png)", text)}
+    unlinked = [path.name for path in sorted((ROOT / "images").iterdir())
+                if not any(fnmatch(path.name, each) for each in patterns)]
+    assert unlinked == [], "delete them, and what makes them"
+
+
+def test_every_badge_and_clone_names_the_address_of_the_project():
+    name = ADDRESS.removeprefix("https://github.com/")
+    texts = [path.read_text() for path in PAGES]
+    texts += [cell.source for path in NOTEBOOKS for cell in nbformat.read(path, 4).cells]
+    opened = {found for text in texts
+              for found in re.findall(r"colab\.research\.google\.com/github/(.+?)/blob/", text)}
+    cloned = {found for text in texts
+              for found in re.findall(r"git clone[^\n]*?(https://[\w./-]+)", text)}
+    assert opened == {name} and cloned == {ADDRESS}, "run `python -m hiphoplib address`"
 
 
 def test_explanations_hold_where_there_is_a_bar():
@@ -116,22 +204,3 @@ def test_results_name_what_made_them():
         assert {"corpus", "protocol", "models", "paired", "versions", "made", "command"} <= set(
             results)
         assert results["corpus"]["fingerprint"].startswith("sha256:") and results["command"]
-
-
-def test_the_client_is_told_how_good_models_chosen_beforehand_are():
-    liked, own = (results_of(name)["models"] for name in ("liked_songs", "synthetic"))
-    for auc, tracks in ((results_of("fma_hiphop")["features"]["auc"], "910 real hip-hop tracks"),
-                        (liked["stack"]["auc"], "400 real recordings"),
-                        (results_of("synthetic-4000")["splits"]["models"]["stack"]["artist"],
-                         "3,623 synthetic tracks"), (own["crnn"]["auc"], "548 synthetic tracks")):
-        in_a_hundred = f"{Estimate.read(auc):.0%}".replace("%", "")
-        [row] = [line for line in README.splitlines() if line.startswith(f"| {tracks}")]
-        assert row.endswith(f"| {in_a_hundred} |")
-
-
-def test_the_readme_speaks_to_its_three_readers_in_order():
-    places = [README.index(f"\n## For the {reader}") for reader in (
-        "client", "analyst", "next developer")]
-    assert places == sorted(places)
-    for picture in re.findall(r'(?:src="|\]\()(images/[^")]+)', README):
-        assert (ROOT / picture).is_file(), picture

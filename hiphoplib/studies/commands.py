@@ -132,7 +132,7 @@ def bench(command, **options):
 @click.argument("readme", type=_PATH)
 @click.argument("results", type=_PATH)
 def bench_table(readme, results):
-    """Put the tables of a bench between their markers in a README."""
+    """Put the tables of a bench between their markers in a page."""
     from hiphoplib.studies.costs import insert_bench
 
     insert_bench(readme, results)
@@ -165,6 +165,14 @@ def presentation():
 
 
 @click.command()
+def address():
+    """Write the project's address, of pyproject.toml, into badges, pages and setup cells."""
+    from hiphoplib.studies.documents import write_address
+
+    print(*write_address() or ["everywhere already"], sep="\n")
+
+
+@click.command()
 @click.option("--model", type=_PATH, default=Path("models/synthetic"), show_default=True)
 @click.option("--songs", type=_PATH, default=Path("data/songs"), show_default=True,
               help="Ten songs are rendered there if it is empty.")
@@ -177,4 +185,4 @@ def pictures(model, songs, out):
 
 
 COMMANDS = (render_songs, backtest, explanations, training_choices, stack_gains, check_scoring,
-            bench, bench_table, notebooks, presentation, pictures)
+            bench, bench_table, notebooks, presentation, address, pictures)

@@ -1,4 +1,4 @@
-"""What things cost in time and memory: of stages, on which machine, and as tables of the README."""
+"""What things cost in time and memory: of stages, on which machine, and as the tables of docs/performance.md."""
 
 import platform
 import re
@@ -22,7 +22,7 @@ TIMES = Path("build/report_times.json")  # of `make report`
 _PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "tensorflow", "keras", "joblib",
              "dask")
 _LOOK = 0.5  # s between two looks at the memory
-BEGIN, END = "<!-- bench -->", "<!-- /bench -->"  # the README has the tables between them
+BEGIN, END = "<!-- bench -->", "<!-- /bench -->"  # the page has the tables between them
 RATIOS = {  # what each is of, and the bar that it has to meet
     "mel_vs_librosa": ("file to mel spectrogram on one core, times as fast as with librosa",
                        "at least 1.5"),
@@ -248,12 +248,12 @@ def _table(columns, rows, first):
 
 
 def insert_bench(readme: Path | str, results: Path | str) -> None:
-    """Put the tables of a bench between their markers in a README.
+    """Put the tables of a bench between their markers in a page.
 
     Parameters
     ----------
     readme, results : path-like
-        The README, and what `bench` has written.
+        The page, and what `bench` has written.
 
     Raises
     ------

@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import matplotlib
+import font_manrope
 import nbformat
 import pandas as pd
 import typst
@@ -26,10 +28,23 @@ from hiphoplib.tracks.gather import open_corpus
 
 _REPORT = Path("HipHopPopularity.ipynb")
 _MODEL = "crnn"  # handed over to score with
-SOURCE = "Presentation.typ"
-FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"  # DejaVu Sans, the figures' typeface
+SOURCE, CLIP = "Presentation.typ", "images/clip.png"
+FONTS = Path(font_manrope.__file__).with_name("files")  # Manrope, under the Open Font License
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT, SCALE = 390, 844, 2  # of a phone, in CSS pixels, and its pixels for each
+# how the setup cell of each notebook begins
+SETUP = '''DRIVE = ""  # on Colab, a folder of your Drive, such as "Music", keeps data and models
+REPOSITORY = "{address}"
+import os, sys
+def projects():
+    return [d for d in (".", "HipHopPopularity", "..") if os.path.isdir(d + "/hiphoplib")]
+if "google.colab" in sys.modules and not projects():
+    os.system(f"rm -rf HipHopPopularity; git clone -q --depth 1 {{REPOSITORY}} HipHopPopularity")
+if not projects():
+    sys.exit(f"{{REPOSITORY}} has no folder hiphoplib: set REPOSITORY above to one that has")
+os.chdir(projects()[0])
+from hiphoplib import colab
+colab.set_up(DRIVE)  # does nothing elsewhere'''
 
 
 def _code_fingerprint(notebook):
@@ -162,10 +177,12 @@ def make_presentation(folder: Path | str = ".") -> Path:
     source = Path(folder) / SOURCE
     if not source.is_file():
         raise BadInput(f"{source}: there is no such file; name the folder of the repository")
+    if not (clip := source.parent / CLIP).is_file():
+        _draw_clip(clip)
     for name in _needed_files(source):
         if not (source.parent / name).is_file():
             raise BadInput(f"{name}: there is no such file, and the presentation shows it; "
-                           "`make report` makes it, or a command in the README")
+                           "`make report` makes it, or a command of docs/data.md")
     try:
         pdf = typst.compile(source, font_paths=[FONTS], ignore_system_fonts=True)
     except typst.TypstError as error:
@@ -176,9 +193,66 @@ def make_presentation(folder: Path | str = ".") -> Path:
     return path
 
 
+def _draw_clip(path):
+    """Draw the spectrogram of a beat with a riser and nothing around it, for the slides."""
+    import matplotlib.pyplot as plt
+
+    from hiphoplib.audio.mel import FULL, mel_spectrogram
+    from hiphoplib.tracks.synthetic.beats import SR, Recipe
+    from hiphoplib.tracks.synthetic.instruments import render
+
+    recipe = Recipe(seed=4)
+    recipe = replace(recipe, causes=recipe.causes | {"riser": 1.0, "hat_rolls": 1.0})
+    S_db = mel_spectrogram(render(recipe).mean(axis=0), SR, FULL)
+    plt.imsave(path, S_db, vmin=-50, vmax=30, cmap="magma", origin="lower")
+
+
 def _needed_files(source):
     """Return the results files and figures that a Typst source names."""
     return re.findall(r'"((?:images|notebooks/results)/[^"]+)"', source.read_text("utf-8"))
+
+
+def write_address(folder: Path | str = ".") -> list[Path]:
+    """Write the project's address, of `pyproject.toml`, wherever a reader meets it.
+
+    Parameters
+    ----------
+    folder : path-like
+        Of the project.
+
+    Returns
+    -------
+    list of Path
+        Pages and notebooks that had another one: in a badge, a clone command or a setup cell.
+    """
+    folder, changed = Path(folder), []
+    project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]
+    address = project["urls"]["Repository"].rstrip("/")
+    for path in [*folder.glob("*.md"), *folder.glob("docs/*.md")]:
+        text = path.read_text("utf-8")
+        if (new := _addressed(text, address)) != text:
+            path.write_text(new, "utf-8")
+            changed.append(path)
+    for path in [*folder.glob("*.ipynb"), *folder.glob("notebooks/*.ipynb")]:
+        notebook = nbformat.read(path, as_version=4)
+        before, stamp = nbformat.writes(notebook), _code_fingerprint(notebook)
+        for cell in notebook.cells:
+            cell.source = _addressed(cell.source, address)
+        if notebook.metadata.get("code_fingerprint") == stamp:  # the setup cell shows nothing
+            notebook.metadata["code_fingerprint"] = _code_fingerprint(notebook)
+        if (new := nbformat.writes(notebook)) != before:
+            write_whole(path, new + "\n")
+            changed.append(path)
+    return changed
+
+
+def _addressed(text, address):
+    """Return a text with this address in its badges, clone commands and setup cell."""
+    name = address.removeprefix("https://github.com/")
+    text = re.sub(r"(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+(?=/blob/)", name, text)
+    text = re.sub(r"(?<=git clone )https://\S+", address, text)
+    return re.sub(r'^DRIVE = "".*?^colab\.set_up\(DRIVE\)[^\n]*',
+                  lambda _: SETUP.format(address=address), text, flags=re.S | re.M)
 
 
 def make_pictures(model: Path | str, songs: Path | str, out: Path | str) -> list[Path]:

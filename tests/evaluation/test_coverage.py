@@ -89,21 +89,22 @@ def coverage(interval, auc, artists, times):
     (pooled, 0.55, 120), (pooled, 0.65, 120), (pooled, 0.75, 120), (pooled, 0.65, 40),
     (pooled, 0.65, 400), (within, 0.65, 120), (within, 0.65, 400), (seeds, 0.65, 120),
     (seeds, 0.65, 400), (chosen, 0.65, 120), (chosen, 0.65, 400)])
-def test_of_1000_intervals_92_to_97_percent_hold_the_truth_as_the_readme_says(
+def test_of_1000_intervals_92_to_97_percent_hold_the_truth_as_contributing_says(
         interval, auc, artists, capsys):
     found = coverage(interval, auc, artists, 1000)
     row = f"| {interval.__name__} | {auc} | {artists} | {100 * found:.1f} % |"
     with capsys.disabled():
         print(f"\n{row}")
     assert 0.92 <= found <= 0.97
-    assert row in (ROOT / "README.md").read_text()
+    assert row in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 @pytest.mark.slow
-def test_intervals_that_resample_tracks_are_too_narrow_as_the_readme_says():
+def test_intervals_that_resample_tracks_are_too_narrow_as_contributing_says():
     found = coverage(of_tracks, 0.65, 120, 1000)
     assert found < 0.9
-    assert f"tracks instead of artists, {100 * found:.1f} %" in (ROOT / "README.md").read_text()
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    assert f"tracks instead of artists, {100 * found:.1f} %" in page
 
 
 @pytest.mark.parametrize("interval", [pooled, within, seeds, chosen])

@@ -1,4 +1,4 @@
-"""The bench sees what processes take, measures what it says, and stands whole in the README."""
+"""The bench sees what processes take, measures what it says, and stands whole on its page."""
 
 import json
 import os
@@ -220,11 +220,11 @@ def results():
     return json.loads((ROOT / RESULTS).read_text())
 
 
-def test_the_readme_shows_the_committed_bench(results):
-    readme = (ROOT / "README.md").read_text()
-    assert f"{BEGIN}\n\n{bench_markdown(results)}\n\n{END}" in readme, (
-        "run `python -m hiphoplib bench-table README.md …`")
-    assert f" {DISK_GB} GB of free disk" in readme
+def test_the_page_shows_the_committed_bench(results):
+    page = (ROOT / "docs" / "performance.md").read_text()
+    assert f"{BEGIN}\n\n{bench_markdown(results)}\n\n{END}" in page, (
+        "run `python -m hiphoplib bench-table docs/performance.md …`")
+    assert f" {DISK_GB} GB of free disk" in page
     assert not results["failed"]
     assert set(PARTS) - {"report"} <= set(results)  # which `make report` measures
 
@@ -247,21 +247,21 @@ def test_what_was_not_measured_is_left_out(results):
 
 
 def test_the_tables_are_put_between_their_markers(results, tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n\n{BEGIN}\nearlier\n{END}\n\nafter\n")
+    page = tmp_path / "performance.md"
+    page.write_text(f"before\n\n{BEGIN}\nearlier\n{END}\n\nafter\n")
     for _ in range(2):
-        insert_bench(readme, ROOT / RESULTS)
-        assert readme.read_text() == (
+        insert_bench(page, ROOT / RESULTS)
+        assert page.read_text() == (
             f"before\n\n{BEGIN}\n\n{bench_markdown(results)}\n\n{END}\n\nafter\n")
-    readme.write_text("no markers")
+    page.write_text("no markers")
     with pytest.raises(BadInput, match="put them where"):
-        insert_bench(readme, ROOT / RESULTS)
+        insert_bench(page, ROOT / RESULTS)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
-def test_make_bench_puts_the_tables_into_the_readme_when_all_is_measured():
+def test_make_bench_puts_the_tables_into_the_page_when_all_is_measured():
     lines = subprocess.run(["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True,
                            check=True).stdout.splitlines()
     measure, tables = (step for step in lines if "-m hiphoplib" in step)
     assert measure.endswith("-m hiphoplib bench")
-    assert tables.endswith("-m hiphoplib bench-table README.md notebooks/results/bench.json")
+    assert tables.endswith("bench-table docs/performance.md notebooks/results/bench.json")

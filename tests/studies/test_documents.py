@@ -1,6 +1,7 @@
 """Notebooks are executed whole, say which code their outputs are of, and what stages took."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,14 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from hiphoplib.errors import BadInput
 from hiphoplib.studies import documents
 from hiphoplib.studies.costs import Stage, StageTimes, machine
-from hiphoplib.studies.documents import _code_fingerprint, _execute, execute_notebooks, make_report
+from hiphoplib.studies.documents import (
+    SETUP,
+    _code_fingerprint,
+    _execute,
+    execute_notebooks,
+    make_report,
+    write_address,
+)
 from tests.paths import ROOT
 
 COMMITTED = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
@@ -136,3 +144,60 @@ def test_the_machine_is_named_without_saying_whose_it_is():
     assert of["processor"] and of["cores"] >= 1 and of["memory_gb"] > 0.5
     assert {"numpy", "tensorflow", "keras"} <= set(of["packages"])
     assert str(ROOT.home()) not in json.dumps(of)
+
+
+OTHER = "https://github.com/someone/a-copy"
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A copy of what has the address, with another one in pyproject.toml."""
+    for path in [ROOT / "pyproject.toml", ROOT / "README.md", *(ROOT / "docs").glob("*.md"),
+                 *COMMITTED]:
+        there = tmp_path / path.relative_to(ROOT)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_text(path.read_text())
+    project = tmp_path / "pyproject.toml"
+    project.write_text(re.sub(r'^Repository = ".*?"', f'Repository = "{OTHER}"',
+                              project.read_text(), flags=re.M))
+    return tmp_path
+
+
+def test_the_address_is_written_from_one_place(elsewhere):
+    stamps = [nbformat.read(path, 4).metadata.get("code_fingerprint") for path in COMMITTED]
+    assert {path.name for path in write_address(elsewhere)} == {
+        "README.md", *(path.name for path in COMMITTED)}
+    readme = (elsewhere / "README.md").read_text()
+    assert f"git clone {OTHER} " in readme
+    assert "github/someone/a-copy/blob/main/notebooks/5_ScoreMyTracks.ipynb" in readme
+    assert "/github/NicholasIndorf" not in readme
+    assert "<https://github.com/NicholasIndorf/HipHopPopularity>" in readme  # the study of 2021
+    for path, stamp in zip(COMMITTED, stamps):
+        notebook = nbformat.read(elsewhere / path.relative_to(ROOT), 4)
+        first = next(cell.source for cell in notebook.cells if cell.cell_type == "code")
+        assert SETUP.format(address=OTHER) in first
+        assert (notebook.metadata.get("code_fingerprint") == _code_fingerprint(notebook)) == (
+            stamp == _code_fingerprint(nbformat.read(path, 4)))
+    assert write_address(elsewhere) == []
+
+
+def run_setup(folder):
+    """The setup cell in a process of its own, with a project there or without."""
+    return subprocess.run([sys.executable, "-c", SETUP.format(address=OTHER)], cwd=folder,
+                          capture_output=True, text=True, env={"PYTHONPATH": ""})
+
+
+def test_a_clone_without_the_module_is_told_in_one_line(tmp_path):
+    done = run_setup(tmp_path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == f"{OTHER} has no folder hiphoplib: set REPOSITORY above to one that has\n"
+
+
+def test_the_setup_cell_finds_the_project_from_notebooks(tmp_path):
+    (tmp_path / "hiphoplib").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "hiphoplib" / "__init__.py").touch()
+    (tmp_path / "hiphoplib" / "colab.py").write_text(
+        "import os\nset_up = lambda drive: print(os.getcwd())\n")
+    done = run_setup(tmp_path / "notebooks")
+    assert (done.stdout, done.stderr) == (f"{tmp_path}\n", "")

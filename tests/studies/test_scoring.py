@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.evaluation.evaluate import read_results
 from hiphoplib.scoring.score import Song
 from hiphoplib.studies.scoring import _agreement, _causes
@@ -43,9 +42,6 @@ def test_a_score_that_follows_the_causes_is_seen_to_and_another_is_not():
     assert np.allclose(wrong[:, 0], -1) and (wrong[:, 1] < 0.1).all()
 
 
-def test_the_readme_says_what_the_checks_found():
-    text = " ".join((ROOT / "README.md").read_text().split())
+def test_the_committed_checks_say_that_scores_follow_the_causes():
     for found in read_results(ROOT / "notebooks/results/scoring.json")["checked"].values():
-        assert f"(rank correlation {Estimate.read(found['windows']):.2f})" in text
-        assert f"{Estimate.read(found['best']):.0%} of a song's other windows" in text
         assert found["windows"]["low"] > 0 and found["best"]["low"] > 0.5
