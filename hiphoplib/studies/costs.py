@@ -1,4 +1,4 @@
-"""What things cost in time and memory: of stages, on which machine, and as the tables of docs/performance.md."""
+"""Costs in time and memory: of stages, on which machine, as the tables of docs/performance.md."""
 
 import platform
 import re
