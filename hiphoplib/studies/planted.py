@@ -27,9 +27,11 @@ from hiphoplib.run_size import run_size
 SMALL = MelGrid(32, 4096, name="planted")
 BANDS = {"level": ("sub and bass", "low mids"), "texture": ("vocals and snare", "hats and air")}
 LOUDER, JUMP = 8.0, 6.0  # dB
+WHOLE, SHIFT = "sub and bass", (2.0, 6.0)  # dB, of the whole band, louder or quieter
 _WITHOUT = 0.25  # share of the training and validation clips
 _CLIPS = {"train": run_size().planted, "validation": 100, "test": 100}
 _EXPLAINED = 30  # clips of each kind
+PATIENCE = {"crnn": 4, "rnn": 20}  # the RNN begins to learn late
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +41,16 @@ class Planted:
     S_db: np.ndarray  # in dB [shape=(clips, n_mels, frames)]
     labels: pd.Series  # 0 or 1
     sides: pd.Series  # "train", "validation" or "test"
-    segments: np.ndarray  # the one that decides, bool [shape=(clips, n_bands, n_segments)]
+    segments: np.ndarray  # that decide, bool [shape=(clips, n_bands, n_segments)]
+    network: str = "crnn"
+    seed: int = 0
 
     @cached_property
     def run(self) -> Run:
         """The network, trained when it is first asked for."""
         store: Any = SimpleNamespace(grid=SMALL, batch=lambda ids: self.S_db[list(ids)])
-        return fit("crnn", store, self.labels, self.sides, epochs=20, patience=4)
+        return fit(self.network, store, self.labels, self.sides, seed=self.seed, epochs=20,
+                   patience=PATIENCE[self.network])
 
     @cached_property
     def scores(self) -> pd.Series:
@@ -54,31 +59,50 @@ class Planted:
         return pd.Series(self.run.predict(self.S_db[test]), test)
 
 
-def plant(kind: str, clips: Mapping[str, int] = _CLIPS) -> Planted:
+def plant(kind: str, clips: Mapping[str, int] = _CLIPS, *, network: str = "crnn", seed: int = 0,
+          late: float = 0.0, shuffled: bool = False) -> Planted:
     """Make a corpus of spectrograms with a planted cause.
 
     Parameters
     ----------
-    kind : {"level", "texture"}
+    kind : {"level", "texture", "band"}
     clips : dict of str to int
         Clips of the training, validation and test sets.
+    network : str, in `NETWORKS`
+    seed : int, of the clips and of the network
+    late : float
+        By how much of a segment the cause is off the grid: it lies in two segments then.
+    shuffled : bool
+        Whether the labels of the training and validation sets are shuffled: nothing decides.
 
     Returns
     -------
     Planted
     """
-    rng, grid, n = np.random.default_rng(0), SegmentGrid(SMALL), sum(clips.values())
+    rng, grid, n = np.random.default_rng(seed), SegmentGrid(SMALL), sum(clips.values())
     S_db = np.array([_beat(rng) for _ in range(n)], np.float32)
     labels, stretches = rng.permutation(np.arange(n) % 2), rng.integers(0, grid.shape[1], n)
     names, segments = list(grid.bands), np.zeros((n, *grid.shape), bool)
-    jump = JUMP * (-1.0) ** np.arange(SMALL.frames)
+    jump = JUMP * (-1.0) ** (np.arange(SMALL.frames) // 2)
     sides = np.repeat(list(clips), list(clips.values()))
     without = (rng.random(n) < _WITHOUT) & (sides != "test")
+    rows = grid.labels()[:, :1] // grid.shape[1]
     for i in np.flatnonzero(~without):
-        segments[i, names.index(BANDS[kind][labels[i]]), stretches[i]] = True
-        there = segments[i].ravel()[grid.labels()]
+        if kind == "band":
+            band, there = names.index(WHOLE), rows == names.index(WHOLE)
+            segments[i, band] = True
+            S_db[i] += there * (2 * labels[i] - 1) * rng.uniform(*SHIFT)
+            continue
+        start = min(stretches[i] + late, grid.shape[1] - 1)
+        band = names.index(BANDS[kind][labels[i]])
+        segments[i, band, int(np.floor(start)): int(np.ceil(start)) + 1] = True
+        times = SMALL.times() / grid.segment_seconds - start
+        there = (rows == band) & (times >= 0) & (times < 1)
         S_db[i] += np.where(there, LOUDER if kind == "level" else jump, 0)
-    return Planted(S_db, pd.Series(labels), pd.Series(sides), segments)
+    if shuffled:
+        learnt = np.flatnonzero(sides != "test")
+        labels[learnt] = rng.permutation(labels[learnt])
+    return Planted(S_db, pd.Series(labels), pd.Series(sides), segments, network, seed)
 
 
 def _beat(rng):
