@@ -2,25 +2,39 @@
 
 A part is taken out, with a donor's sound in its place, and put into the donor. Donors are real
 training clips, so that a model is never asked about silence or ruins. For segments they are those
-nearest in the level of every band, or each segment of a loud clip would stand for its loudness; for
-whole bands and whole stretches they are drawn at random, so that this is said of the band.
+nearest in the level of every band, or each segment of a loud clip would stand for its loudness.
+
+What is said of a whole band, "less bass than usual", is asked with donors drawn at random. Every
+track differs from some others in every band, so that such a part has to do more than a segment, and
+is said only where no segment is: else half of what is said of bands is wrong on planted causes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.ndimage import label
 
 from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.models.calibration import log_odds
 
 SCREENED, CONFIRMED = 12, 25  # donors: the second are others than the first
-AGREED = 0.8  # share of the donors in which a part has to move the score the same way
 MIN_SHARE = 0.5  # of the effect of the strongest part
-MIN_DEVIATIONS = 0.2  # effect, in standard deviations of the model's log odds over tracks
 MAX_CANDIDATES = 6  # parts of a kind that are tested with the second donors
 MAX_BINS = 400 * 64 * 323  # of swapped clips that are made at a time
+
+
+
+class Rule(NamedTuple):
+    """What a part has to do to be said."""
+
+    agreed: float  # share of the donors in which it moves the score the same way
+    deviations: float  # effect, in standard deviations of the model's log odds over tracks
+
+
+SEGMENT, STRETCH, BAND = Rule(0.8, 0.25), Rule(0.95, 0.5), Rule(1.0, 1.0)
 
 # from a batch of dB for each spectrogram that it reads: calibrated probabilities [shape=(n,)]
 Predict = Callable[..., np.ndarray]
@@ -76,12 +90,13 @@ class Part:
     def agreeing(self) -> tuple[int, int]:
         """Number of donors in which it moved the score its way: taken out, and put in."""
         sign = np.sign(self.effect)
-        return int((np.sign(self.taken_out) == sign).sum()), int((np.sign(self.put_in) == sign).sum())
+        out, into = ((np.sign(rises) == sign).sum() for rises in (self.taken_out, self.put_in))
+        return int(out), int(into)
 
-    @property
-    def agreed(self) -> bool:
-        """Whether those are enough of the donors, both ways."""
-        return self.effect != 0 and min(self.agreeing) >= AGREED * len(self.put_in)
+    def holds(self, rule: Rule, spread: float) -> bool:
+        """Return whether a rule lets the part be said, of a model with this spread of log odds."""
+        return (min(self.agreeing) >= rule.agreed * len(self.put_in)
+                and abs(self.effect) >= rule.deviations * spread > 0)
 
 
 def swap_test(predict: Predict, clip: Sequence[np.ndarray], donors: Donors, *,
@@ -98,35 +113,30 @@ def swap_test(predict: Predict, clip: Sequence[np.ndarray], donors: Donors, *,
     Returns
     -------
     list of Part
-        Strongest first; whole bands, whole stretches, and neighbouring segments of a band. Empty if
-        no part decides.
+        Strongest first: neighbouring segments of a band, each at least half as strong as the first;
+        if there are none, whole bands or stretches. Empty if no part decides.
     """
     rng, grid, n = np.random.default_rng(seed), donors.grids[0], SCREENED + CONFIRMED
     near = rng.permutation(donors.nearest(band_levels(clip[0][None], grid)[0], n))
+    single = np.eye(grid.size, dtype=bool).reshape(*grid.shape, *grid.shape)
+    segments = _find(predict, clip, donors, near, single.reshape(-1, *grid.shape), SEGMENT)
+    if segments:
+        return segments
     anyone = rng.permutation(donors.levels.index)[:n]
-    whole = _find(predict, clip, donors, anyone, _whole(grid.shape))
-    single = np.eye(grid.size, dtype=bool).reshape(-1, *grid.shape)
-    segments = _find(predict, clip, donors, near, single)
-    return _most_specific(whole, segments)
+    return _strongest(_find(predict, clip, donors, anyone, single.any(axis=1), BAND)
+                      + _find(predict, clip, donors, anyone, single.any(axis=0), STRETCH))
 
 
-def _whole(shape):
-    """Masks of the whole bands and of the whole stretches."""
-    bands, stretches = np.eye(shape[0], dtype=bool), np.eye(shape[1], dtype=bool)
-    return np.concatenate([np.broadcast_to(bands[:, :, None], (len(bands), *shape)),
-                           np.broadcast_to(stretches[:, None, :], (len(stretches), *shape))])
-
-
-def _find(predict, clip, donors, ids, masks):
+def _find(predict, clip, donors, ids, masks, rule):
     """Return those of some parts that hold: screened with the first donors, confirmed by others."""
-    least = MIN_DEVIATIONS * donors.spread
+    least = rule.deviations * donors.spread
     screened = [part for part in _swapped(predict, clip, donors, ids[:SCREENED], masks, least)
-                if abs(part.effect) >= least]
-    candidates = _strongest(screened)[:MAX_CANDIDATES]
-    if not candidates:
+                if part.holds(rule, donors.spread)]
+    if not screened:
         return []
-    confirmed = _swapped(predict, clip, donors, ids[SCREENED:], _joined(candidates))
-    return [part for part in confirmed if part.agreed and abs(part.effect) >= least]
+    candidates = _joined(_strongest(screened)[:MAX_CANDIDATES])
+    return _strongest([part for part in _swapped(predict, clip, donors, ids[SCREENED:], candidates)
+                       if part.holds(rule, donors.spread)])
 
 
 def _strongest(parts):
@@ -136,33 +146,14 @@ def _strongest(parts):
 
 
 def _joined(parts):
-    """Return masks in which segments of one band that follow each other, of one sign, are one."""
-    masks = []
+    """Return masks; segments of one band that follow each other, of one sign, are one."""
+    masks = [part.mask for part in parts if part.mask.sum() > 1]
     for sign in (1, -1):
-        single = [part.mask for part in parts if sign * part.effect > 0 and part.mask.sum() == 1]
-        masks += [part.mask for part in parts if sign * part.effect > 0 and part.mask.sum() > 1]
-        for band, row in enumerate(np.any(single, axis=0) if single else ()):
-            starts = np.flatnonzero(np.diff(row, prepend=False))
-            for columns in np.split(np.arange(len(row)), starts):
-                if len(columns) and row[columns[0]]:
-                    masks.append(np.zeros_like(single[0]))
-                    masks[-1][band, columns] = True
+        single = [part.mask for part in parts if part.mask.sum() == 1 and sign * part.effect > 0]
+        bands = np.any(single, axis=0) if single else np.zeros_like(parts[0].mask)
+        numbers, n = label(bands, structure=[[0, 0, 0], [1, 1, 1], [0, 0, 0]])
+        masks += [numbers == number for number in range(1, n + 1)]
     return np.array(masks)
-
-
-def _most_specific(whole, segments):
-    """Return the parts to be said: of a whole and a segment in it, the one that says more.
-
-    That is the segment if it has at least half of the effect.
-    """
-    said = _strongest(whole + segments)
-    for part in _strongest(whole):
-        inside = [each for each in segments if (each.mask & part.mask).any()
-                  and each.effect * part.effect > 0]
-        enough = any(abs(each.effect) >= MIN_SHARE * abs(part.effect) for each in inside)
-        dropped = [part] if enough else inside
-        said = [each for each in said if not any(each is other for other in dropped)]
-    return said
 
 
 def _swapped(predict, clip, donors, ids, masks, least=0.0):

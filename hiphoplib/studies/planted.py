@@ -29,9 +29,9 @@ BANDS = {"level": ("sub and bass", "low mids"), "texture": ("vocals and snare", 
 LOUDER, JUMP = 8.0, 6.0  # dB
 WHOLE, SHIFT = "sub and bass", (2.0, 6.0)  # dB, of the whole band, louder or quieter
 _WITHOUT = 0.25  # share of the training and validation clips
-_CLIPS = {"train": run_size().planted, "validation": 100, "test": 100}
+_CLIPS = {"train": run_size().planted, "validation": 200, "test": 100}
 _EXPLAINED = 30  # clips of each kind
-PATIENCE = {"crnn": 4, "rnn": 20}  # the RNN begins to learn late
+PATIENCE = {"crnn": 10, "rnn": 20}  # the RNN begins to learn late
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Planted:
     def run(self) -> Run:
         """The network, trained when it is first asked for."""
         store: Any = SimpleNamespace(grid=SMALL, batch=lambda ids: self.S_db[list(ids)])
-        return fit(self.network, store, self.labels, self.sides, seed=self.seed, epochs=20,
+        return fit(self.network, store, self.labels, self.sides, seed=self.seed, epochs=30,
                    patience=PATIENCE[self.network])
 
     @cached_property
