@@ -18,6 +18,7 @@ from hiphoplib.studies.commands import COMMANDS
 PROGRAM = "python -m hiphoplib"
 # those of `networks.NETWORKS`, `splits.SPLITS` and `features.FEATURES`
 NETWORKS = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
+ON_FEATURES = ("handcrafted", "musicnn", "stack")  # that can be saved
 SPLITS = ("artist", "time", "random")
 FEATURES = ("handcrafted", "musicnn", "vgg")
 PATH, COUNT = click.Path(path_type=Path), click.IntRange(min=1)
@@ -236,7 +237,8 @@ def features(corpus, jobs, kinds):
 
 @program.command()
 @_all_of(_protocol, _jobs)
-@_models(required=True, type=click.Choice(NETWORKS), help="Can be repeated.")
+@_models(type=click.Choice(NETWORKS + ON_FEATURES),
+         help="Can be repeated; with --out by default the best by validation of those trained.")
 @click.option("--seeds", type=COUNT, default=1,
               help="Trainings of each model and fold, with seeds 0 to N-1.")
 @click.option("--epochs", type=COUNT, default=20, help="At most so many; training stops early.")
@@ -244,32 +246,44 @@ def features(corpus, jobs, kinds):
               "folder that `score` takes and that can be copied anywhere; with one --model.")
 def train(corpus, grid, split, folds, jobs, models, seeds, epochs, out):
     """Train networks on every seed and fold, as many at once as there are cores."""
+    from hiphoplib.dataset.features import make_features
+    from hiphoplib.models.comparison import MODELS
     from hiphoplib.models.experiment import prepare
     from hiphoplib.models.experiment import train as train_models
+    from hiphoplib.tracks.cleaning import read_clean
 
     if out and len(models) > 1:
         raise BadInput("--out: one model a folder; give --model once")
+    if not out and not models:
+        raise BadInput("--model: name one, or a folder for the best that is trained by --out")
     experiment = prepare(corpus, grid, split, folds)
-    runs = train_models(experiment, models, range(seeds), jobs=jobs, epochs=epochs)
+    for kind in {kind for model in models for kind in MODELS[model].needs}:
+        make_features(read_clean(corpus), corpus, kind, jobs=jobs)
+    networks = [model for model in models if model in NETWORKS]
+    runs = train_models(experiment, networks, range(seeds), jobs=jobs, epochs=epochs)
     for parent in dict.fromkeys(run.parent for run in runs):
-        print(f"{parent.name}: {len(runs) // len(models)} runs in {parent}")
+        print(f"{parent.name}: {len(runs) // len(networks)} runs in {parent}")
     if out:
-        _save(experiment, models[0], out, range(seeds))
+        _save(experiment, models[0] if models else None, out, range(seeds))
 
 
 def _save(experiment, model, out, seeds):
     """Put a trained model into a folder, and say how to go on."""
     from hiphoplib.evaluation.evaluate import evaluate as evaluate_models
-    from hiphoplib.scoring.model_folder import save_model
-    from hiphoplib.scoring.score import MIN_NETWORKS
+    from hiphoplib.models.comparison import Scores
+    from hiphoplib.scoring.model_folder import save_model, saveable
 
+    if not model:
+        scores = Scores(experiment)
+        aucs = {name: scores.on_validation(name) for name in saveable() if scores.seeds(name)}
+        if not aucs:
+            raise BadInput(f"{experiment.folder}: nothing is trained there; name a --model")
+        model = max(aucs, key=lambda name: aucs[name])
+        print("AUC by validation: " + ", ".join(f"{name} {aucs[name]:.3f}" for name in aucs))
+        seeds = scores.seeds(model)
     save_model(experiment, evaluate_models(experiment, [model])[0], model, out, seeds)
-    print(f"{out}: all that scoring needs; "
+    print(f"{out}: {model}, all that scoring needs; "
           f"{PROGRAM} score FOLDER --model {out} --out report.html")
-    networks = len(seeds) * experiment.sides.shape[1]
-    if networks < MIN_NETWORKS:
-        print(f"it has {networks} of the {MIN_NETWORKS} networks that it takes to put one song "
-              f"above another; --seeds {MIN_NETWORKS} trains them")
 
 
 @program.command()
@@ -363,16 +377,17 @@ def score(folder, model, out, no_audio, no_explain, details, hop, jobs):
 
     FOLDER holds whole songs, mp3, wav, flac, ogg or m4a; or name one such file.
     """
-    from hiphoplib.report.sentences import BANNER, headline, on_screen
+    from hiphoplib.report.sentences import BANNER, describe_model, headline, on_screen
     from hiphoplib.report.song_page import check_path, write_report
     from hiphoplib.scoring.score import score_tracks
 
     check_path(out)
     scored = score_tracks(folder, model, hop=hop, jobs=jobs)
+    print(describe_model(scored.model))
     print(on_screen(scored))
     for name, reason in scored.rejected.items():
         print(f"not scored: {name}: {reason}")
-    if not scored.songs:
+    if not scored.songs and not scored.unlike:
         raise BadInput(f"{folder}: none of {len(scored.rejected)} files could be scored; "
                        "the lines above say why")
     print(headline(scored))

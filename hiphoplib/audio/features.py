@@ -4,6 +4,8 @@ Tzanetakis & Cook, "Musical genre classification of audio signals", IEEE Transac
 Audio Processing 10(5), 2002; here with the features of librosa.
 """
 
+from collections.abc import Sequence
+
 import librosa
 import numpy as np
 
@@ -33,23 +35,56 @@ def clip_features(y: np.ndarray, sr: int) -> np.ndarray:
         spectrum, the standard deviation of the steps of the MFCC, loudness (dB), tempo (beats a
         minute), strength of the pulse and of the onsets.
     """
+    return window_features(y, sr, [0.0], len(y) / sr)[0]
+
+
+def window_features(y: np.ndarray, sr: int, starts: Sequence[float], seconds: float) -> np.ndarray:
+    """Compute the hand-crafted features of windows that may overlap; of each moment only once.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(samples,)]
+    sr : int, in Hz
+    starts : sequence of float, in s
+    seconds : float
+        Length of each window.
+
+    Returns
+    -------
+    np.ndarray [shape=(windows, len(NAMES))], float32
+        As `clip_features` of each, but for a frame at its edges.
+    """
     y = librosa.resample(y, orig_sr=sr, target_sr=SR, res_type="soxr_hq")
     S = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP))
-    mel_db = librosa.power_to_db(librosa.feature.melspectrogram(S=S**2, sr=SR))
-    mfcc = librosa.feature.mfcc(S=mel_db, n_mfcc=N_MFCC)
+    mel = librosa.feature.melspectrogram(S=S**2, sr=SR)
     curves = np.vstack([
-        mfcc, librosa.feature.chroma_stft(S=S**2, sr=SR, tuning=0),
+        librosa.feature.chroma_stft(S=S**2, sr=SR, tuning=0),
         librosa.feature.spectral_centroid(S=S, sr=SR),
         librosa.feature.spectral_bandwidth(S=S, sr=SR),
         librosa.feature.spectral_rolloff(S=S, sr=SR), librosa.feature.spectral_flatness(S=S),
         librosa.feature.zero_crossing_rate(y, frame_length=N_FFT, hop_length=HOP)])
+    level = librosa.feature.rms(S=S, frame_length=N_FFT)[0]
+    rows = []
+    for start in starts:
+        first, size = round(start * SR / HOP), round(seconds * SR)
+        frames = slice(first, first + 1 + size // HOP)
+        rows.append(_summary(y[first * HOP: first * HOP + size], mel[:, frames],
+                             curves[:, frames], level[frames]))
+    return np.array(rows, dtype=np.float32)
+
+
+def _summary(y, mel, curves, level):
+    """Features of a window, from its samples and frames."""
+    mel_db = librosa.power_to_db(mel)  # as far as 80 dB below the window's own maximum
+    mfcc = librosa.feature.mfcc(S=mel_db, n_mfcc=N_MFCC)
+    curves = np.vstack([mfcc, curves])
     return np.concatenate([curves.mean(axis=1), curves.std(axis=1), np.diff(mfcc).std(axis=1),
-                           _loudness(y, S), _rhythm(mel_db)]).astype(np.float32)
+                           _loudness(y, level), _rhythm(mel_db)])
 
 
-def _loudness(y, S):
+def _loudness(y, level):
     """Mean level in dB, spread of the frames' levels in dB, peak above the mean level in dB."""
-    level = librosa.amplitude_to_db(librosa.feature.rms(S=S, frame_length=N_FFT)[0], amin=1e-5)
+    level = librosa.amplitude_to_db(level, amin=1e-5)
     rms = librosa.amplitude_to_db(np.array([np.sqrt(np.mean(y**2))]), amin=1e-5)[0]
     peak = librosa.amplitude_to_db(np.array([np.abs(y).max()]), amin=1e-5)[0]
     return np.array([rms, np.percentile(level, 95) - np.percentile(level, 10), peak - rms])

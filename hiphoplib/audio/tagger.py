@@ -5,6 +5,7 @@ ISMIR 2019 late-breaking. The weights (ISC licence) are read from the authors' p
 its own code needs a TensorFlow that is long gone and is not run.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -19,6 +20,7 @@ SR, N_FFT, HOP, N_MELS = 16_000, 512, 256, 96
 WINDOW = 187  # frames, 3 s
 PARTS = {"tags": 50, "max_pool": 753, "mean_pool": 753, "penultimate": 200}
 VGG_PARTS = {"tags": 50, "pool5": 256}
+WHOLE = (slice(None),)
 VGG = "MSD_vgg", "MTT_vgg"  # trained on the Million Song Dataset, and on MagnaTagATune
 SUMMARIES = [f"{part}{n}_{over}" for over in ("mean", "std") for part, size in PARTS.items()
              for n in range(size)]
@@ -71,33 +73,57 @@ def windows(y: np.ndarray, sr: int) -> np.ndarray:
     return frames[: n * WINDOW].reshape(n, WINDOW, N_MELS)
 
 
-def summaries(clip: np.ndarray) -> np.ndarray:
-    """Return mean and standard deviation of all outputs of the tagger over a clip's windows.
+def inside(starts: Sequence[float], seconds: float) -> list[slice]:
+    """Return which of a stretch's tagger windows lie in longer windows of it.
+
+    Parameters
+    ----------
+    starts : sequence of float, in s
+        Of the longer windows in the stretch.
+    seconds : float
+        Their length.
+
+    Returns
+    -------
+    list of slice
+    """
+    length = WINDOW * HOP / SR
+    return [slice(first := int(np.ceil(start / length - 1e-6)),
+                  max(first + 1, int((start + seconds) / length))) for start in starts]
+
+
+def summaries(clip: np.ndarray, parts: Sequence[slice] = WHOLE) -> np.ndarray:
+    """Return mean and standard deviation of all outputs of the tagger over its windows.
 
     Parameters
     ----------
     clip : np.ndarray [shape=(windows, 187, 96)]
+    parts : sequence of slice
+        Of the windows; all of them if not given.
 
     Returns
     -------
-    np.ndarray [shape=(len(SUMMARIES),)], float32
+    np.ndarray [shape=(parts, len(SUMMARIES))], float32
     """
     outputs = _outputs("MSD_musicnn", clip, PARTS)
-    return np.concatenate([outputs.mean(axis=0), outputs.std(axis=0)])
+    return np.array([np.concatenate([outputs[part].mean(axis=0), outputs[part].std(axis=0)])
+                     for part in parts])
 
 
-def vgg_summaries(clip: np.ndarray) -> np.ndarray:
+def vgg_summaries(clip: np.ndarray, parts: Sequence[slice] = WHOLE) -> np.ndarray:
     """Return the means of the outputs of two smaller networks, which take 0.9 times as long.
 
     Parameters
     ----------
-    clip : np.ndarray [shape=(windows, 187, 96)]
+    clip, parts
+        As of `summaries`.
 
     Returns
     -------
-    np.ndarray [shape=(len(VGG_SUMMARIES),)], float32
+    np.ndarray [shape=(parts, len(VGG_SUMMARIES))], float32
     """
-    return np.concatenate([_outputs(network, clip, VGG_PARTS).mean(axis=0) for network in VGG])
+    outputs = np.hstack([_outputs(network, clip, VGG_PARTS) for network in VGG])
+    return np.array([outputs[part].mean(axis=0) for part in parts])
 
 
 def _outputs(network, clip, parts):

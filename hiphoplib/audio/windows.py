@@ -1,8 +1,9 @@
 """Whole songs: found in a folder, decoded piece by piece, cut into windows as long as a clip.
 
-However long a song is, no more of it is in memory than one window and a block.
+However long a song is, no more of it is in memory than a few minutes.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -11,6 +12,8 @@ import av
 import numpy as np
 import soundfile as sf
 
+from hiphoplib.audio import tagger
+from hiphoplib.audio.features import NAMES, window_features
 from hiphoplib.audio.files import SILENCE_PEAK
 from hiphoplib.audio.mel import MelGrid, mel_spectrogram
 from hiphoplib.errors import BadInput
@@ -21,6 +24,7 @@ SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".
 HOP = 5.0  # s between the beginnings of two windows
 MIN_SECONDS = 15.0  # of a song: half a window
 MAX_WINDOWS = 360  # half an hour of them; a longer recording is read at larger steps
+TOGETHER = 5  # windows' lengths that are described at a time: what they share is so once
 BLOCK_SECONDS = 5.0  # decoded at a time
 NO_AUDIO = "not audio that can be decoded; export it again as wav, mp3, flac, ogg or m4a"
 DAMAGED = "damaged, it cannot be decoded to its end; export it again"
@@ -34,6 +38,9 @@ class Windows:
     S_db: np.ndarray  # [shape=(n_windows, n_mels, frames)], float16, in dB, as in a mel store
     seconds: float  # length of the song
     note: str  # what the reader should know of how it was read; empty for most
+    handcrafted: np.ndarray  # features [shape=(n_windows, len(features.NAMES))], if asked for
+    # what the taggers take of each piece of the song, and which of it lies in each window of 30 s
+    tagged: list[tuple[np.ndarray, list[slice]]]
 
 
 def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
@@ -71,13 +78,14 @@ def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
     return songs, [path.name for path in files if path not in songs]
 
 
-def windows_or_reason(task: tuple[Path, MelGrid, float]) -> Windows | str:
+def windows_or_reason(task: tuple[Path, MelGrid, float, Collection[str]]) -> Windows | str:
     """Read a song in overlapping windows; those with nothing but silence in them are left out.
 
     Parameters
     ----------
-    task : tuple of Path, MelGrid and float
-        The last: seconds from window to window, more where there would be over `MAX_WINDOWS`.
+    task : tuple of Path, MelGrid, float and collection of str
+        Seconds from window to window, more where there would be over `MAX_WINDOWS`; the kinds of
+        features that are wanted, of ``"handcrafted"``, ``"musicnn"`` and ``"vgg"``.
 
     Returns
     -------
@@ -92,21 +100,30 @@ def windows_or_reason(task: tuple[Path, MelGrid, float]) -> Windows | str:
         return error.strerror or str(error)
 
 
-def _read_windows(path, grid, hop=HOP):
+def _read_windows(path, grid, hop=HOP, kinds=()):
     """Read a song as `windows_or_reason` does, or raise the reason."""
     sr, stated, blocks = _open(path)
     step = max(hop, hop * np.ceil((stated - grid.seconds) / hop / MAX_WINDOWS))
     starts, spectra, sizes = [], [], []
+    features, tagged = [np.empty((0, len(NAMES)), np.float32)], []
 
     def measured():
         for y in blocks:
             sizes.append(len(y))
             yield y
 
-    for start, y in _stretches(measured(), int(step * sr), int(grid.seconds * sr)):
-        if np.abs(y).max() >= SILENCE_PEAK:
-            starts.append(start / sr)
-            spectra.append(mel_spectrogram(y, sr, grid).astype(np.float16))
+    hop_size, size = int(step * sr), int(grid.seconds * sr)
+    for first, y, n in _pieces(_stretches(measured(), hop_size, size), hop_size):
+        at = [start for start in range(0, n * hop_size, hop_size)
+              if np.abs(y[start: start + size]).max() >= SILENCE_PEAK]
+        starts += [(first + start) / sr for start in at]
+        spectra += [mel_spectrogram(y[start: start + size], sr, grid).astype(np.float16)
+                    for start in at]
+        within, seconds = [start / sr for start in at], min(size, len(y)) / sr
+        if at and "handcrafted" in kinds:
+            features.append(window_features(y, sr, within, seconds))
+        if at and {"musicnn", "vgg"} & set(kinds):
+            tagged.append((tagger.windows(y, sr), tagger.inside(within, seconds)))
     seconds = sum(sizes) / sr
     if not seconds:
         raise BadInput(NO_AUDIO)
@@ -120,7 +137,8 @@ def _read_windows(path, grid, hop=HOP):
         note = f"Only {seconds:.0f} s long: the rest of the {grid.seconds:.0f} s is silence."
     elif step > hop:
         note = f"Longer than a song ({seconds / 60:.0f} min): heard every {step:.0f} s."
-    return Windows(np.array(starts), np.stack(spectra), seconds, note)
+    return Windows(np.array(starts), np.stack(spectra), seconds, note, np.concatenate(features),
+                   tagged)
 
 
 def _stretches(blocks, step, size, skip=0):
@@ -135,6 +153,22 @@ def _stretches(blocks, step, size, skip=0):
             kept, skip = kept[step:], max(0, step - len(kept))
     if not any_yet and len(kept):
         yield start, kept
+
+
+def _pieces(stretches, step):
+    """Join stretches that overlap, a few minutes of them: (first sample, samples, how many)."""
+    held: list[np.ndarray] = []
+    first = 0
+    for start, y in stretches:
+        if held and (step >= len(y) or sum(map(len, held)) >= TOGETHER * len(y)):
+            yield first, np.concatenate(held), len(held)
+            held = []
+        if held:
+            held.append(y[-step:].copy())
+        else:
+            first, held = start, [y]
+    if held:
+        yield first, np.concatenate(held), len(held)
 
 
 def stretch(path: Path | str, start: float, seconds: float) -> tuple[np.ndarray, int]:

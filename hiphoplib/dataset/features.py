@@ -21,11 +21,13 @@ from hiphoplib.audio.tagger import (
     weights,
     windows,
 )
+from hiphoplib.audio.windows import Windows
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress, write_whole
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
 from hiphoplib.tracks.previews import clip_paths, file_version
 
+LIMIT = 5.0  # of a standardised feature: a channel that was nearly silent may not shout
 SAVE = 200  # clips between two writings of the table
 NETWORK_BYTES = 1_500_000_000  # of a worker with the tagger
 EMBEDDINGS = "tags", "max_pool", "penultimate"
@@ -39,7 +41,8 @@ class FeatureKind:
     version: int  # of that way: a table of another one is made anew
     names: Sequence[str]  # of the features
     extract: Callable  # from samples and their rate to an array; a worker runs it
-    # from that to the features, by a network: a worker runs it, or this process if there is a GPU
+    # from that to the features [shape=(parts, features)], by a network: a worker runs it, or this
+    # process if there is a GPU
     summarise: Callable | None = None
     ready: Callable = lambda: None  # raises where something is missing that `summarise` needs
 
@@ -95,7 +98,7 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
         for done, (number, result) in enumerate(
                 progress(results, total=len(todo), desc=kind, unit="clip"), start=1):
             if result is not DIED and result is not None:
-                values[todo[number]] = here(result) if here else result
+                values[todo[number]] = here(result)[0] if here else result
             if done % SAVE == 0 or done == len(todo):
                 write_whole(file, partial(np.savez, version=way.version, values=values, **columns))
     if np.isnan(values[:, 0]).all():
@@ -185,13 +188,54 @@ def read_musicnn(folder: Path | str) -> pd.DataFrame:
     return X[[name for name in X if name.startswith(EMBEDDINGS) and name.endswith("_mean")]]
 
 
+def song_features(windows: Windows, kinds: Sequence[str]) -> pd.DataFrame:
+    """Compute the features of a song's windows, by what was prepared when it was read.
+
+    Parameters
+    ----------
+    windows : Windows
+        Read with these kinds.
+    kinds : sequence of {"handcrafted", "musicnn", "vgg"}
+
+    Returns
+    -------
+    pd.DataFrame [shape=(n_windows, features)], float32
+        Of all kinds side by side: no two have a feature of the same name.
+    """
+    def described(kind):
+        if not (summarise := FEATURES[kind].summarise):
+            return windows.handcrafted
+        return np.concatenate([summarise(clip, parts) for clip, parts in windows.tagged])
+
+    index = pd.RangeIndex(len(windows.starts))
+    return pd.concat([pd.DataFrame(described(kind), index, FEATURES[kind].names)
+                      for kind in kinds] or [pd.DataFrame(index=index)], axis=1)
+
+
+def standardised(X: pd.DataFrame, mean: pd.Series, scale: pd.Series,
+                 limit: float = LIMIT) -> np.ndarray:
+    """Return features as so many scales from their mean, at most `limit`; unknown ones as 0.
+
+    Parameters
+    ----------
+    X : pd.DataFrame [shape=(n, features)]
+    mean, scale : pd.Series [shape=(features,)]
+    limit : float
+
+    Returns
+    -------
+    np.ndarray [shape=(n, features)]
+    """
+    return ((X.astype(float) - mean) / scale).clip(-limit, limit).fillna(0).to_numpy()
+
+
 def _described(extract, summarise, path):
     """What a worker makes of a clip; None if it cannot be read, for which `mels` gives a reason."""
     try:
         result = extract(*read_clip(path))
     except BadInput:
         return None
-    return summarise(result) if summarise else result
+    return summarise(result)[0] if summarise else result
 
 
 def _load(path, way):

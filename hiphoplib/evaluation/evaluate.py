@@ -18,6 +18,7 @@ from hiphoplib.evaluation.rank_metrics import kendall, spearman, top_tenth_recal
 from hiphoplib.evaluation.selection import (
     best_model,
     hit_shares,
+    reliable_margin,
     selective_accuracy,
     within_artist,
     within_groups_auc,
@@ -319,6 +320,7 @@ def _judge(test, scores, measured):
         "within_artist": within_artist(y_true, popularity, scores, test.artists),
         "within_genre": _within_groups(test, test.tracks.get("genre"), scores),
         "selective_accuracy": selective_accuracy(popularity, together, test.artists),
+        "order": reliable_margin(popularity, together, test.artists),
         "precision_at_k": hit_shares(boot, y_true, scores, PICKS),
         "reliability": reliability(y_true, together).to_dict("records")}
 

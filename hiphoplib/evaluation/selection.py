@@ -20,6 +20,8 @@ from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate, Resampled, weigh
 MIN_TRACKS = 5  # of an artist who counts
 MOST_PAIRS = 12  # that an artist's weight grows with, so that no single one decides
 SHARES = (1.0, 0.5, 0.25, 0.1)  # of the pairs that are answered
+LOOKS = (0.2, 0.4, 0.6, 0.8, 1.0)  # shares by which a margin is sought
+RELIABLE = 0.75  # lower end of the share of orders that are right
 
 
 def precision_at_k(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray, *, n: int = 10,
@@ -278,3 +280,29 @@ def selective_accuracy(popularity: np.ndarray, score: np.ndarray, artists: Seque
                           "pairs": len(answered), "artists": len(by_artist),
                           "accuracy": asdict(accuracy)})
     return curve
+
+
+def reliable_margin(popularity: np.ndarray, score: np.ndarray,
+                    artists: Sequence[str]) -> dict | None:
+    """Find the margin from which on orders of one artist's tracks are right in `RELIABLE` of cases.
+
+    Margins are tried from the widest on, as long as the interval's lower end is that high: the
+    first that fails ends it, so that many looks cost nothing (fixed sequence testing: Angelopoulos
+    et al., "Learn then test", Annals of Applied Statistics 19, 2025).
+
+    Parameters
+    ----------
+    popularity, score, artists
+        As of `selective_accuracy`, of tracks that the model has not learnt from.
+
+    Returns
+    -------
+    dict or None
+        The row of `selective_accuracy` with the narrowest such margin; None if there is none.
+    """
+    found = None
+    for row in selective_accuracy(popularity, score, artists, LOOKS):
+        if row["accuracy"]["low"] < RELIABLE:
+            break
+        found = row
+    return found

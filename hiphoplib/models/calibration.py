@@ -1,12 +1,21 @@
-"""Calibration: from scores to probabilities, and how reliable those are."""
+"""Calibration: from scores to probabilities, how reliable those are, and of which music."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, logit
+from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
+
+from hiphoplib.dataset.features import standardised
 
 SLOPES = 0.01, 100  # a calibration turns no ranking around, whatever a small validation set says
 BINS = 10
+AXES = 100  # of a domain: of 10, 30 and 100 those by which validation tracks are likeliest
+SHARE = 0.99  # of the validation tracks that lie within a domain
 STEPS, LONGEST = 20, 3.0  # of Newton's method, and how far one may go from a poor start
 
 
@@ -72,6 +81,88 @@ def log_odds(score: np.ndarray) -> np.ndarray:
     np.ndarray [shape=(n,)]
     """
     return logit(np.clip(np.asarray(score, dtype=float), 1e-6, 1 - 1e-6))
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """What a model learnt from, as a region of the space of hand-crafted features.
+
+    Distances are those of probabilistic principal components (Tipping & Bishop, Journal of the
+    Royal Statistical Society B 61, 1999): a Mahalanobis distance whose small axes are all alike.
+
+    Parameters
+    ----------
+    table : pd.DataFrame, indexed by feature
+        ``mean`` and ``scale`` of the tracks, ``centre`` once standardised, and an axis a column.
+    noise : float
+        Variance along all other axes.
+    limit : float
+        The squared distance within which `SHARE` of tracks lie that it was not fitted on.
+    """
+
+    table: pd.DataFrame
+    noise: float
+    limit: float = np.inf
+
+    def distance(self, X: pd.DataFrame) -> np.ndarray:
+        """Return squared distances from the middle.
+
+        Parameters
+        ----------
+        X : pd.DataFrame [shape=(n, features)]
+            Other columns do not matter.
+
+        Returns
+        -------
+        np.ndarray [shape=(n,)]
+        """
+        t = self.table
+        Z = standardised(X[t.index], t["mean"], t["scale"]) - t["centre"].to_numpy()
+        return (Z**2).sum(axis=1) / self.noise - ((Z @ t.iloc[:, 3:].to_numpy())**2).sum(axis=1)
+
+    def outside(self, X: pd.DataFrame) -> bool:
+        """Return whether the windows of a song lie outside: the middle one of their distances.
+
+        Parameters
+        ----------
+        X : pd.DataFrame [shape=(n_windows, features)]
+
+        Returns
+        -------
+        bool
+        """
+        return bool(np.median(self.distance(X)) > self.limit)
+
+
+def fit_domain(X: pd.DataFrame, sets: Sequence[tuple[pd.Index, pd.Index]]) -> Domain:
+    """Describe what a model learnt from.
+
+    Parameters
+    ----------
+    X : pd.DataFrame [shape=(tracks, features)], indexed by track id
+    sets : sequence of (training ids, validation ids)
+        Of each fold. How far tracks may lie is learnt from the latter, the rest from all.
+
+    Returns
+    -------
+    Domain
+    """
+    away = [_axes(X.loc[train]).distance(X.loc[validation]) for train, validation in sets]
+    domain = _axes(X.loc[np.unique(np.concatenate([train for train, _ in sets]))])
+    return Domain(domain.table, domain.noise, float(np.quantile(np.concatenate(away), SHARE)))
+
+
+def _axes(X):
+    """A domain without a limit."""
+    mean, scale = X.mean().fillna(0), X.std(ddof=0).fillna(0).replace(0, 1)
+    with threadpool_limits(1):
+        fitted = PCA(min(AXES, len(X) // 2, X.shape[1] - 1), svd_solver="full").fit(
+            standardised(X, mean, scale))
+    noise = max(fitted.noise_variance_, 1e-6)
+    less = np.sqrt(np.maximum(0, 1 / noise - 1 / np.maximum(fitted.explained_variance_, noise)))
+    table = pd.DataFrame({"mean": mean, "scale": scale, "centre": fitted.mean_})
+    return Domain(table.join(pd.DataFrame((fitted.components_ * less[:, None]).T, X.columns)
+                             .add_prefix("axis")), float(noise))
 
 
 def reliability(y_true: np.ndarray, probability: np.ndarray) -> pd.DataFrame:

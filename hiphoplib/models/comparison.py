@@ -6,6 +6,7 @@ Fitted on the training set, it returns a score for each track of the validation 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -24,7 +26,14 @@ from hiphoplib.io import progress, write_whole
 from hiphoplib.models.calibration import calibrated, fit_slope, log_odds
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
-from hiphoplib.models.stack import read_members, stack_scores
+from hiphoplib.models.stack import (
+    CRNN,
+    ArtistIdentifier,
+    Stack,
+    fit_head,
+    read_members,
+    stack_of_fold,
+)
 from hiphoplib.models.training import load_run
 
 # what nobody could give to an artist, or nobody would: they show what a score is worth
@@ -34,11 +43,6 @@ UPPER_BOUND = "upper_bound"  # the synthetic corpus' own truth: no model, but sc
 SEEDS = 5  # of a model that is fitted in seconds
 NEIGHBOURS = 10
 PENALTY = 0.001  # C of a head on the tagger's features, of which there are more than clips
-# of artist identification
-SHRINKAGE = 0.1  # of the covariance within artists, towards a sphere
-NEW = 0.5  # probability, before listening, of an artist that is not in the training set
-FAME = 3.0  # tracks whose mean is worth as much as the mean of all artists
-MIN_BETWEEN = 0.05  # variance between artists, in units of that within
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Entry:
     needs: tuple[str, ...] = ()  # kinds of features that have to be there
     seeded: bool = False  # whether another seed gives other scores
     built_on: tuple[str, ...] = ()  # models that hear what it hears, and that it should surpass
+    stack: Callable | None = None  # of an experiment and a fold: what it learnt, to be passed on
 
 
 class Scores:
@@ -150,6 +155,22 @@ class Scores:
             parts[seed].append(score[test[fold]])
         return pd.DataFrame({seed: pd.concat(scores) for seed, scores in parts.items()})
 
+    def on_validation(self, model: str) -> float:
+        """Return the AUC on the validation sets, mean over folds and seeds.
+
+        Parameters
+        ----------
+        model : str
+
+        Returns
+        -------
+        float
+        """
+        sets = {fold: self.experiment.ids(fold, "validation") for fold in self.experiment.sides}
+        return float(np.mean([
+            roc_auc_score(self.experiment.labels.loc[ids, fold], self.of(model, fold, seed)[ids])
+            for seed in self.seeds(model) for fold, ids in sets.items()]))
+
     def seeds(self, model: str) -> list[int]:
         """Return the seeds that a model has scores for: a network those it was trained with.
 
@@ -215,10 +236,18 @@ def _loudness(experiment, fold, seed):
     return _fitted(_logistic(), X, experiment, fold)
 
 
-def _handcrafted(experiment, fold, seed):
-    """Logistic regression on hand-crafted audio features: timbre, harmony, loudness, rhythm."""
-    X = read_features(experiment.folder, "handcrafted")
-    return _fitted(_logistic(C=0.01), X, experiment, fold)
+def _linear(kind, read, C):
+    """Entry of a logistic regression on one kind of features, `read` from the corpus' folder."""
+    def stack(experiment, fold):
+        X, train = read(experiment.folder), experiment.ids(fold, "train")
+        head = fit_head(X.loc[train], experiment.labels.loc[train, fold], C * X.shape[1], np.inf)
+        return Stack({kind: head}, {kind: 1.0}, 0.0)
+
+    def fit(experiment, fold, seed):
+        unseen = _unseen(experiment, fold)
+        X = read(experiment.folder).loc[unseen]
+        return pd.Series(stack(experiment, fold).predict({kind: X}), unseen)
+    return Entry(fit, needs=(kind,), stack=stack)
 
 
 def _boosting(experiment, fold, seed):
@@ -252,52 +281,9 @@ def _artist_identification(experiment, fold, seed):
     if not artists.duplicated().any():
         return _as_odds(experiment, fold, np.full(len(unseen), popularity.mean()), unseen)
     scale = make_pipeline(*_scaled())
-    model = _ArtistIdentifier(scale.fit_transform(X.loc[train]), artists.to_numpy(),
+    model = ArtistIdentifier(scale.fit_transform(X.loc[train]), artists.to_numpy(),
                               popularity)
     return _as_odds(experiment, fold, model.predict(scale.transform(X.loc[unseen])), unseen)
-
-
-class _ArtistIdentifier:
-    """Probabilistic linear discriminant analysis: which artist does a track sound like?
-
-    A track is normal around its artist's mean, with the same covariance for all; means are normal
-    around the origin. So the probability of each artist, and of a new one, has a closed form
-    (Ioffe, "Probabilistic linear discriminant analysis", ECCV 2006, as used for speakers).
-
-    Learns from standardised tracks, one artist of which at least has two.
-    """
-
-    def __init__(self, X, artists, popularity):
-        member, self.artists = pd.factorize(np.asarray(artists))
-        n = np.bincount(member)
-        sums = np.stack([np.bincount(member, column) for column in X.T], axis=1)
-        means = sums / n[:, None]
-        inside = (X - means[member])[n[member] > 1]
-        covariance = inside.T @ inside / (n[n > 1] - 1).sum()
-        sphere = np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-        variance, axes = np.linalg.eigh((1 - SHRINKAGE) * covariance + SHRINKAGE * sphere)
-        self.whiten = axes / np.sqrt(variance)
-        between = np.maximum((X @ self.whiten).var(axis=0) - 1, MIN_BETWEEN)
-        shrunk = n[:, None] * between / (n[:, None] * between + 1)
-        self.means = np.vstack([(means @ self.whiten) * shrunk, np.zeros(len(between))])
-        self.spread = np.vstack([1 + between / (n[:, None] * between + 1), 1 + between])
-        self.prior = np.log(np.append((1 - NEW) * n / n.sum(), NEW))
-        mean = popularity.mean()
-        fame = (np.bincount(member, popularity) + FAME * mean) / (n + FAME)
-        self.fame = np.append(fame, mean)
-
-    def probabilities(self, X):
-        """Of each artist, and in the last column of a new one [shape=(n, artists + 1)]."""
-        Z = X @ self.whiten
-        distance = (Z**2 @ (1 / self.spread).T - 2 * Z @ (self.means / self.spread).T
-                    + (self.means**2 / self.spread).sum(axis=1))
-        logs = self.prior - (distance + np.log(self.spread).sum(axis=1)) / 2
-        likely = np.exp(logs - logs.max(axis=1, keepdims=True))
-        return likely / likely.sum(axis=1, keepdims=True)
-
-    def predict(self, X):
-        """Mean popularity of the likely artists."""
-        return self.probabilities(X) @ self.fame
 
 
 def _metadata(experiment, fold, seed):
@@ -331,15 +317,6 @@ def _network(name):
     return fit
 
 
-def _musicnn(experiment, fold, seed):
-    """Logistic regression on musicnn embeddings.
-
-    Tags, the maxima of its channels and the layer before the tags, means over the windows of a
-    clip; they are many for a small corpus, hence the strong penalty.
-    """
-    return _fitted(_logistic(PENALTY), read_musicnn(experiment.folder), experiment, fold)
-
-
 def _typicality(experiment, fold, seed):
     """How far a track lies from what was released before it, in musicnn's space.
 
@@ -360,15 +337,15 @@ def _typicality(experiment, fold, seed):
     return _fitted(_logistic(), inputs, experiment, fold)
 
 
-def _stack(experiment, fold, seed):
+def _stack(experiment, fold):
     """Hand-crafted features, taggers' and the CRNN where it is trained, see `stack`."""
-    return stack_scores(experiment, fold, read_members(experiment.folder), MODELS["crnn"].fit)
+    return stack_of_fold(experiment, fold, read_members(experiment.folder), MODELS[CRNN].fit)
 
 
 def _stack_metadata(experiment, fold, seed):
     """The same with one member more."""
     members = {**read_members(experiment.folder), "metadata": _before_release(experiment)}
-    return stack_scores(experiment, fold, members, MODELS["crnn"].fit)
+    return stack_of_fold(experiment, fold, members, MODELS[CRNN].fit)[1]
 
 
 def _artist_mean(experiment, fold, seed):
@@ -399,7 +376,8 @@ MODELS: dict[str, Entry] = {
     "dummy": Entry(_dummy),
     "recency": Entry(_recency),
     "loudness": Entry(_loudness, needs=("handcrafted",)),
-    "handcrafted": Entry(_handcrafted, needs=("handcrafted",)),
+    # timbre, harmony, loudness and rhythm
+    "handcrafted": _linear("handcrafted", partial(read_features, kind="handcrafted"), C=0.01),
     "boosting": Entry(_boosting, needs=("handcrafted",), seeded=True),
     "neighbours": Entry(_neighbours, needs=("handcrafted",)),
     "artist_identification": Entry(_artist_identification, needs=("handcrafted",)),
@@ -408,9 +386,12 @@ MODELS: dict[str, Entry] = {
 }
 enter_networks()
 MODELS |= {
-    "musicnn": Entry(_musicnn, needs=("musicnn",)),
-    "stack": Entry(_stack, needs=("handcrafted", "musicnn", "vgg"),
-                   built_on=("handcrafted", "musicnn", "crnn")),
+    # means of its tags and of the layers before them: many for a small corpus
+    "musicnn": _linear("musicnn", read_musicnn, C=PENALTY),
+    "stack": Entry(lambda experiment, fold, seed: _stack(experiment, fold)[1],
+                   needs=("handcrafted", "musicnn", "vgg"),
+                   built_on=("handcrafted", "musicnn", CRNN),
+                   stack=lambda experiment, fold: _stack(experiment, fold)[0]),
     "stack_metadata": Entry(_stack_metadata, needs=("handcrafted", "musicnn", "vgg"),
                             built_on=("stack", "metadata")),
     "artist_mean": Entry(_artist_mean),

@@ -101,6 +101,29 @@ def build_model(name: str, input_shape: Shape) -> keras.Model:
     return model
 
 
+def spread_out(model: keras.Model, clips: np.ndarray) -> None:
+    """Scale the first weights so that each hidden layer tells clips apart, as a deep one does not.
+
+    What every layer gives before its activation gets mean 0 and deviation 1 in each channel
+    (Salimans & Kingma, "Weight normalization", NeurIPS 2016, without the normalization). Layers
+    that are normalised anyway have no bias, or an activation of their own, and stay.
+
+    Parameters
+    ----------
+    model : keras.Model, newly built
+    clips : np.ndarray [shape=(n, n_mels, frames)], standardised
+    """
+    for layer in model.layers[:-1]:
+        if getattr(layer, "activation", None) is keras.activations.relu:
+            layer.activation = keras.activations.linear
+            out = keras.Model(model.input, layer.output)(clips, training=False).numpy()
+            layer.activation = keras.activations.relu
+            kernel, bias = layer.get_weights()
+            out = out.reshape(-1, out.shape[-1])
+            mean, deviation = out.mean(axis=0), out.std(axis=0) + keras.config.epsilon()
+            layer.set_weights([kernel / deviation, (bias - mean) / deviation])
+
+
 def _accuracy(y_true, y_pred):
     """Share of clips on the right side of one half, where labels may be percentiles."""
     return keras.metrics.binary_accuracy(keras.ops.cast(y_true >= 0.5, "float32"), y_pred)

@@ -1,4 +1,4 @@
-"""The stack: linear heads on features and a network, weighed by what each adds to the others.
+"""Models on features: heads, the stack that weighs them and a network, artist identification.
 
 Wolpert, "Stacked generalization", Neural Networks 5, 1992; weights that are not negative: Breiman,
 "Stacked regressions", Machine Learning 24, 1996. All that is learnt is plain numbers.
@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from hiphoplib.dataset.features import read_embeddings, read_features
+from hiphoplib.dataset.features import LIMIT, read_embeddings, read_features, standardised
 from hiphoplib.dataset.splits import artist_groups, divide, percentile
 from hiphoplib.errors import BadInput
 from hiphoplib.models.calibration import fit_slope, log_odds
@@ -25,9 +25,13 @@ from hiphoplib.models.training import read_card
 CRNN = "crnn"  # the member that is no head
 INNER_FOLDS = 3  # in which networks are trained for the weights
 PARTS = 5  # of the tracks, each scored by heads that learnt from the others
-LIMIT = 5.0  # of a standardised feature
 PENALTY = 0.5  # C of a head, times how many features it has
 SHRINKAGE = 10.0  # of the weights towards equal ones, as so many tracks' worth of evidence
+# of artist identification
+SPHERE = 0.1  # shrinkage of the covariance within artists towards a sphere
+NEW = 0.5  # probability, before listening, of an artist that is not in the training set
+FAME = 3.0  # tracks whose mean is worth as much as the mean of all artists
+MIN_BETWEEN = 0.05  # variance between artists, in units of that within
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +44,13 @@ class Head:
         ``mean`` and ``scale`` of the tracks that it learnt from, and ``weight``, the log odds that
         one ``scale`` more is worth.
     offset : float
+    limit : float
+        Of a standardised feature.
     """
 
     table: pd.DataFrame
     offset: float
+    limit: float = LIMIT
 
     def predict(self, X: pd.DataFrame) -> np.ndarray:
         """Return the log odds of a high popularity.
@@ -57,14 +64,8 @@ class Head:
         -------
         np.ndarray [shape=(n,)]
         """
-        Z = _standardised(X[self.table.index], self.table["mean"], self.table["scale"])
+        Z = standardised(X[self.table.index], self.table["mean"], self.table["scale"], self.limit)
         return Z @ self.table["weight"].to_numpy() + self.offset
-
-
-def _standardised(X, mean, scale):
-    """Features [shape=(n, features)], limited: a channel that was nearly silent may not shout."""
-    Z = ((X.astype(float) - mean) / scale).clip(-LIMIT, LIMIT)
-    return Z.fillna(0).to_numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,8 @@ class Stack:
         return expit(total + self.offset)
 
 
-def fit_head(X: pd.DataFrame, target: np.ndarray, penalty: float = PENALTY) -> Head:
+def fit_head(X: pd.DataFrame, target: np.ndarray, penalty: float = PENALTY,
+             limit: float = LIMIT) -> Head:
     """Fit a logistic regression to labels that may lie between 0 and 1.
 
     Each track stands there twice, as popular and as not, weighted by its label and by the rest:
@@ -120,19 +122,21 @@ def fit_head(X: pd.DataFrame, target: np.ndarray, penalty: float = PENALTY) -> H
     penalty : float
         The inverse strength of the penalty times the number of features: of twice as many, each
         has half as much to say.
+    limit : float
+        Of a standardised feature.
 
     Returns
     -------
     Head
     """
     mean, scale = X.mean().fillna(0), X.std(ddof=0).fillna(0).replace(0, 1)
-    Z = _standardised(X, mean, scale)
+    Z = standardised(X, mean, scale, limit)
     model = LogisticRegression(C=penalty / Z.shape[1], max_iter=1000)
     with threadpool_limits(1):  # threads that wait for each other on a busy machine take 40 times
         model.fit(np.vstack([Z, Z]), np.repeat([1, 0], len(Z)),
                   sample_weight=np.concatenate([target, 1 - target]))
     return Head(pd.DataFrame({"mean": mean, "scale": scale, "weight": model.coef_[0]}),
-                float(model.intercept_[0]))
+                float(model.intercept_[0]), limit)
 
 
 def out_of_fold(X: pd.DataFrame, target: np.ndarray, parts: np.ndarray) -> np.ndarray:
@@ -233,9 +237,9 @@ def fit_stack(features: Mapping[str, pd.DataFrame], popularity: pd.Series, popul
                  float(base - weights @ means)), probability
 
 
-def stack_scores(experiment: Experiment, fold: int, features: Mapping[str, pd.DataFrame],
-                 network: Callable) -> pd.Series:
-    """Fit the stack of a fold, and return its scores of all tracks.
+def stack_of_fold(experiment: Experiment, fold: int, features: Mapping[str, pd.DataFrame],
+                  network: Callable) -> tuple[Stack, pd.Series]:
+    """Fit the stack of a fold, and return it with its scores of all tracks.
 
     It learns from training and validation set, whose own scores are out of fold.
 
@@ -250,7 +254,8 @@ def stack_scores(experiment: Experiment, fold: int, features: Mapping[str, pd.Da
 
     Returns
     -------
-    pd.Series of float in [0, 1], indexed by track id
+    stack : Stack
+    scores : pd.Series of float in [0, 1], indexed by track id
     """
     ids, test = experiment.ids(fold, "train", "validation"), experiment.ids(fold, "test")
     tracks, odds = experiment.tracks.loc[ids], network_odds(experiment, fold, network)
@@ -260,7 +265,7 @@ def stack_scores(experiment: Experiment, fold: int, features: Mapping[str, pd.Da
         None if odds is None else odds[ids].to_numpy())
     scores = stack.predict({kind: X.loc[test] for kind, X in features.items()},
                            None if odds is None else odds[test].to_numpy())
-    return pd.concat([pd.Series(own, ids), pd.Series(scores, test)])
+    return stack, pd.concat([pd.Series(own, ids), pd.Series(scores, test)])
 
 
 def read_members(folder: Path) -> dict[str, pd.DataFrame]:
@@ -286,7 +291,7 @@ def network_odds(experiment: Experiment, fold: int, network: Callable) -> pd.Ser
     experiment : Experiment
     fold : int
     network : callable
-        As of `stack_scores`.
+        As of `stack_of_fold`.
 
     Returns
     -------
@@ -298,13 +303,65 @@ def network_odds(experiment: Experiment, fold: int, network: Callable) -> pd.Ser
     if not seeds:
         return None
 
+    card = read_card(experiment.run_folder(CRNN, seeds[0], fold)) or {}
     try:
         inner = prepare_within(experiment, fold, INNER_FOLDS)
-        train(inner, CRNN,
-              epochs=read_card(experiment.run_folder(CRNN, seeds[0], fold))["max_epochs"])
+        train(inner, CRNN, epochs=card["max_epochs"])
     except BadInput:  # a set of one class
         return None
     scores = [network(experiment, fold, seed)[test] for seed in seeds]
     own = [network(inner, each, 0)[inner.ids(each, "test")] for each in inner.sides]
     return pd.concat([pd.Series(np.mean([log_odds(each) for each in scores], axis=0), test),
                       *(pd.Series(log_odds(each), each.index) for each in own)])
+
+
+class ArtistIdentifier:
+    """Probabilistic linear discriminant analysis: which artist does a track sound like?
+
+    A track is normal around its artist's mean, with the same covariance for all; means are normal
+    around the origin. So the probability of each artist, and of a new one, has a closed form
+    (Ioffe, "Probabilistic linear discriminant analysis", ECCV 2006, as used for speakers).
+
+    Learns from standardised tracks, one artist of which at least has two.
+    """
+
+    def __init__(self, X, artists, popularity):
+        member, self.artists = pd.factorize(np.asarray(artists))
+        n = np.bincount(member)
+        sums = np.stack([np.bincount(member, column) for column in X.T], axis=1)
+        means = sums / n[:, None]
+        inside = (X - means[member])[n[member] > 1]
+        covariance = inside.T @ inside / (n[n > 1] - 1).sum()
+        sphere = np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+        variance, axes = np.linalg.eigh((1 - SPHERE) * covariance + SPHERE * sphere)
+        self.whiten = axes / np.sqrt(variance)
+        between = np.maximum((X @ self.whiten).var(axis=0) - 1, MIN_BETWEEN)
+        shrunk = n[:, None] * between / (n[:, None] * between + 1)
+        self.means = np.vstack([(means @ self.whiten) * shrunk, np.zeros(len(between))])
+        self.spread = np.vstack([1 + between / (n[:, None] * between + 1), 1 + between])
+        self.prior = np.log(np.append((1 - NEW) * n / n.sum(), NEW))
+        mean = popularity.mean()
+        fame = (np.bincount(member, popularity) + FAME * mean) / (n + FAME)
+        self.fame = np.append(fame, mean)
+
+    def _probabilities(self, X):
+        """Of each artist, and in the last column of a new one [shape=(n, artists + 1)]."""
+        Z = X @ self.whiten
+        distance = (Z**2 @ (1 / self.spread).T - 2 * Z @ (self.means / self.spread).T
+                    + (self.means**2 / self.spread).sum(axis=1))
+        logs = self.prior - (distance + np.log(self.spread).sum(axis=1)) / 2
+        likely = np.exp(logs - logs.max(axis=1, keepdims=True))
+        return likely / likely.sum(axis=1, keepdims=True)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the mean popularity of the likely artists.
+
+        Parameters
+        ----------
+        X : np.ndarray [shape=(n, features)]
+
+        Returns
+        -------
+        np.ndarray [shape=(n,)]
+        """
+        return self._probabilities(X) @ self.fame

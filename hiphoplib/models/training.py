@@ -21,6 +21,7 @@ from hiphoplib.models import networks
 from hiphoplib.run_size import run_size
 
 EPOCHS, PATIENCE = run_size().epochs, 10
+SAMPLE = 16  # clips by which the first weights are scaled
 CHECKPOINT = "checkpoint.npz"
 PREDICT_BINS = 64 * 64 * 323  # in a batch: the activations on them stay within a gigabyte
 IN_MEMORY = 1000 * 64 * 323  # bins of a set that are read once and not every epoch, 83 MB
@@ -87,7 +88,7 @@ class Checkpoint:
         self.path = Path(folder) / CHECKPOINT if folder else None
         self.model, self.settings = model, settings
         self.history: list[dict] = []  # one an epoch, with `val_rank`
-        self.best: list[np.ndarray] | None = None  # weights of the epoch of the highest one
+        self.best: list[np.ndarray] | None = None  # weights of its best epoch
         self._take_up()
 
     @property
@@ -103,7 +104,7 @@ class Checkpoint:
         weights : list of np.ndarray, that the row is of; those of the model if not given
         """
         self.history.append(epoch)
-        ranks = [row["val_rank"] for row in self.history]
+        ranks = _steady(self.history)
         if self.best is None or ranks[-1] > max(ranks[:-1]):
             self.best = weights or self.model.get_weights()
         if self.path:
@@ -228,6 +229,7 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
                            "gather more tracks, or split at random")
     scaler = Scaler.fit(store, parts["train"].index)
     model = networks.build_model(name, store.grid.shape)
+    networks.spread_out(model, scaler(store.batch(parts["train"].index[:SAMPLE])))
     batch = networks.clips_a_step(model)
     augment = augment or networks.AUGMENT.get(name)
     train = ClipBatches(store, parts["train"], scaler, batch, seed, augment)
@@ -258,7 +260,7 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
                   epochs=epochs, shuffle=False, verbose=0, callbacks=[averaged, each])
     model.set_weights(checkpoint.best)
     history = pd.DataFrame(checkpoint.history)
-    best = history.loc[history["val_rank"].idxmax()]
+    best = history.loc[int(np.argmax(_steady(checkpoint.history)))]
     card = {
         "model": name, "networks": networks.VERSION, "seed": seed,
         "parameters": model.count_params(),
@@ -278,9 +280,15 @@ def _rank_correlation(scores, labels):
     return 0.0 if np.ptp(scores) == 0 else float(spearmanr(scores, labels).statistic)
 
 
+def _steady(history):
+    """Rank correlations by epoch, each with those before it, from 0 on: one alone may be luck."""
+    ranks = pd.Series([0.0, *(row["val_rank"] for row in history)])
+    return ranks.ewm(alpha=0.5, adjust=False).mean().tolist()[1:]
+
+
 def _is_finished(history, epochs, patience):
     """Whether a training is at its end: enough epochs, or too many without a better order."""
-    ranks = [row["val_rank"] for row in history]
+    ranks = _steady(history)
     return len(ranks) >= epochs or len(ranks) - 1 - int(np.argmax(ranks or [0])) >= patience
 
 

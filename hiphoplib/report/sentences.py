@@ -8,12 +8,17 @@ import pandas as pd
 from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.explanation.lime import MIN_CORRELATION, MIN_WEIGHT, Attribution
 from hiphoplib.report.style import clock, label_of
-from hiphoplib.scoring.score import Scored
+from hiphoplib.scoring.backtest import BackTest, songs_needed
+from hiphoplib.scoring.score import Scored, TrainedModel
 
 MAX_NAME = 40  # letters of a name in a sentence
 BANNER = ("This model learnt from a synthetic corpus, beats that a program renders and whose "
           "popularity a program sets. Its scores show that the method works. They say nothing "
           "about your songs in the real world.")
+UNLIKE = ("sounds unlike everything this model has learnt from (farther than 99 % of its own "
+          "data)")
+NO_DOMAIN = ("This model has no description of what it learnt from: nobody can tell which of your "
+             "songs it does not know. Train it again to have one.")
 NOTHING_STABLE = "No part of the clip reliably speaks either way."
 FOUR_KINDS = {"popular": "popular, and ranked high", "unpopular": "unpopular, and ranked low",
               "missed": "popular, but ranked low", "overrated": "unpopular, but ranked high"}
@@ -65,8 +70,13 @@ def headline(scored: Scored) -> str:
     """
     n, ordered = len(scored.songs), int(scored.reliably_above.sum())
     pairs = n * (n - 1) // 2
+    if not n:
+        return "No song could be scored: none is like what the model learnt from."
     if n == 1:
         return "One song, and nothing to compare it with."
+    if np.isinf(scored.model.margin):
+        return ("No order is given: on songs whose popularity is known, none of this model's is "
+                "reliable.")
     if not ordered:
         return f"The model cannot tell these {n} songs apart: all are about the same."
     if n == 2:
@@ -76,6 +86,43 @@ def headline(scored: Scored) -> str:
     return lead + (f"The model tells all {pairs} pairs of songs apart." if ordered == pairs else
                    f"Of {pairs} pairs of songs the model tells {ordered} apart; the others are "
                    "about the same.")
+
+
+def describe_model(model: TrainedModel) -> str:
+    """Return which model it is and how good, as lines for a terminal.
+
+    Parameters
+    ----------
+    model : TrainedModel
+
+    Returns
+    -------
+    str
+    """
+    results, within = model.card["results"], model.card["results"]["within_artist"]
+    lines = [f"{label_of(model.card['model'])}, learnt from “{model.card['corpus']['name']}”: AUC "
+             f"{Estimate.read(results['auc']):.2f}" + (
+                 f", among one artist's tracks {Estimate.read(within):.2f}" if within else "")]
+    if results.get("order"):
+        lines.append(right_orders(results["order"]))
+    return "\n".join(lines + ([] if model.domain else [NO_DOMAIN]))
+
+
+def right_orders(order: dict) -> str:
+    """Return how often orders by a margin are right.
+
+    Parameters
+    ----------
+    order : dict, of `selection.reliable_margin`
+
+    Returns
+    -------
+    str
+    """
+    accuracy = Estimate.read(order["accuracy"])
+    return ("Of 100 orders like these on songs whose popularity is known, "
+            f"{100 * accuracy.mean:.0f} were right (95 % interval {100 * accuracy.low:.0f} to "
+            f"{100 * accuracy.high:.0f}).")
 
 
 def _short(name):
@@ -94,10 +141,43 @@ def on_screen(scored: Scored) -> str:
     -------
     str
     """
-    return "\n".join(
-        f"{song.score:4.0%}  place {ranks:9s} best {clock(song.best):>5s}  {song.name}"
-        + (f"  ({song.note})" if song.note else "")
-        for song, ranks in zip(scored.songs, scored.rank_texts))
+    margin = scored.model.margin
+    return "\n".join([
+        f"{song.score:4.0%}  place {ranks:9s} "
+        + (f"best {clock(song.best):>5s}" if song.stands_out(margin) else "no best  ")
+        + f"  {song.name}" + (f"  ({song.note})" if song.note else "")
+        for song, ranks in zip(scored.songs, scored.rank_texts)]
+        + [f"   –  {name}: {UNLIKE}" for name in scored.unlike])
+
+
+def backtest_lines(test: BackTest) -> list[str]:
+    """Return what a back-test found, as lines for a terminal.
+
+    Parameters
+    ----------
+    test : BackTest
+
+    Returns
+    -------
+    list of str
+    """
+    (share, pairs), n = test.by_model, len(test.songs)
+    lines = [f"{row.popularity:12,.1f}  {row.score:4.0%}  “{row.title}” = {row.file}"
+             for row in test.songs.itertuples()]
+    lines = [f"{test.kind:>12s}  score", *lines, *(f"left out: {line}" for line in test.left_out),
+             f"The model puts {share.mean * pairs:.3g} of {pairs} pairs in the right order: "
+             f"{share:.0%}. Chance: 50%."]
+    if test.songs["loudness"].notna().all():
+        lines.append("By loudness alone, the louder above the other: "
+                     f"{test.by_loudness[0]:.0%}.")
+    if share.low > 0.5:
+        return lines + [f"That is better than chance: these {n} songs suffice to tell."]
+    if share.high < 0.5:
+        return lines + [f"That is worse than chance: on these {n} songs the order is wrong."]
+    known = share.mean if share.mean > 0.52 else 0.6
+    return lines + [f"These {n} songs do not suffice to tell this from chance. "
+                    f"{'At this share' if known == share.mean else 'If it were 60%,'} about "
+                    f"{songs_needed(known):,} songs would."]
 
 
 def attributions(expl: Attribution, moment: Callable[[float], str] | None = None) -> list[str]:

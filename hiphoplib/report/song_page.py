@@ -23,7 +23,14 @@ from hiphoplib.explanation.lime import explain
 from hiphoplib.explanation.segments import SegmentGrid, fills
 from hiphoplib.io import progress, write_whole
 from hiphoplib.report.figures_explanation import explained, score_over_time
-from hiphoplib.report.sentences import BANNER, attributions, headline
+from hiphoplib.report.sentences import (
+    BANNER,
+    NO_DOMAIN,
+    UNLIKE,
+    attributions,
+    headline,
+    right_orders,
+)
 from hiphoplib.report.style import STYLE, clock, label_of
 from hiphoplib.scoring import score
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
@@ -50,13 +57,13 @@ def _page(scored, *, audio=True, explaining=True, details=MAX_DETAILS):
         "along": lambda share: round(100 * (share - low) / (high - low), 2),  # where on the scale
         "estimate": lambda entry, digits=3: f"{Estimate.read(entry):.{digits}f}"}
     return env.get_template("song_page.html").render(
-        headline=headline(scored) if scored.songs else "No song could be scored.",
+        headline=(headline(scored) if scored.songs or scored.unlike
+                  else "No song could be scored."),
         scored=scored, count=len(rows), today=datetime.date.today().isoformat(), scale=ticks,
         rows=rows, songs=songs, left_out=len(rows) - len(closer), most_in_table=MAX_IN_TABLE,
-        card=scored.model.card, networks=len(scored.model.networks), banner=BANNER, caveat=CAVEAT,
-        model=label_of(scored.model.card["model"]), verdict=verdict,
-        min_networks=score.MIN_NETWORKS, min_difference=score.MIN_DIFFERENCE,
-        min_pairs=score.MIN_SHARE_ABOVE)
+        card=scored.model.card, trainings=len(scored.model.trainings), banner=BANNER,
+        caveat=CAVEAT, model=label_of(scored.model.card["model"]), verdict=verdict, unlike=UNLIKE,
+        no_domain="" if scored.model.domain else NO_DOMAIN, right_orders=right_orders)
 
 
 def write_report(scored: score.Scored, path: Path | str, *, audio: bool = True,
@@ -123,6 +130,7 @@ def _row(scored, number, in_detail):
     return {"name": song.name, "anchor": f"song-{number + 1}" if in_detail else "",
             "place": scored.rank_texts[number], "score": song.score,
             "percentile": f"{song.percentile:.0f}", "low": low, "high": high, "note": song.note,
+            "stands_out": song.stands_out(scored.model.margin),
             "best": f"{clock(song.best)} to {clock(end)}",
             "whole": song.seconds <= scored.model.grid.seconds,
             "compared": {how: [(scored.songs[other].name, scored.share_above[number, other])
@@ -136,9 +144,10 @@ def _shown(song, model, row, explaining, audio):
     y, sr = stretch(song.path, song.best, grid.seconds)
     with plt.rc_context(STYLE | PHONE):
         curve = _png(score_over_time(song, grid.seconds))
-        if explaining and song.seconds >= grid.seconds - 1:  # no reasons for silence
+        # no reasons for silence, and none by what is no part of a spectrogram
+        if explaining and model.explainable and song.seconds >= grid.seconds - 1:
             S_db = mel_spectrogram(y, sr, grid)
-            # all networks together, as they score
+            # all trainings together, as they score
             expl = explain(model, S_db, SegmentGrid(grid), fills(model.mean_db))
             picture = _png(explained(S_db, expl, song.best))
             sentences = attributions(expl, lambda second: clock(song.best + second))

@@ -1,130 +1,64 @@
 """A trained model as a folder that can be copied, mailed and loaded: all that scoring needs.
 
-The network is built by this project's own code, and only numbers are read from the files, so that
-no code in them can run.
+Its networks and heads are built by this project's own code, and only numbers are read from the
+files, so that no code in them can run.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from scipy.special import expit
+import pandas as pd
 
 from hiphoplib.audio.mel import STORE_VERSION, MelGrid
+from hiphoplib.dataset.features import FEATURES, make_features
+from hiphoplib.dataset.store import Scaler
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.io import replacing
-from hiphoplib.models.calibration import calibrated, log_odds
-from hiphoplib.models.comparison import Scores
+from hiphoplib.models.calibration import Domain, calibrated, fit_domain
+from hiphoplib.models.comparison import MODELS, Scores
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS, load_network
-from hiphoplib.models.training import Run, Scaler, load_run, versions
+from hiphoplib.models.stack import CRNN, Head
+from hiphoplib.models.training import Run, load_run, versions
+from hiphoplib.scoring.score import Member, TrainedModel, Training
+from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
-FORMAT = 2
-MANIFEST, CARD = "model.json", "card.md"
-RESULTS = ("auc", "accuracy", "brier", "brier_skill", "within_artist", "precision_at_k")
+FORMAT, WITHOUT_DOMAIN = 3, 2
+MANIFEST, CARD, DOMAIN = "model.json", "card.md", "domain.csv"
+RESULTS = ("auc", "accuracy", "brier", "brier_skill", "within_artist", "precision_at_k", "order")
 MAX_DIFFERENCE = 1e-3  # of a probability, by another version of a library
 MAX_BYTES = 2**30  # of one of its files: the largest network of 2021 has a quarter of that
 
 
-@dataclass(frozen=True)
-class _Network:
-    """One training of a model, with one seed on one fold."""
-
-    run: Run
-    calibration: tuple[float, float]  # for `calibrated`, fitted on its validation set
-    reference: np.ndarray  # its calibrated scores of its test set, ascending
-
-    def predict(self, S_db):
-        return calibrated(self.run.predict(S_db), *self.calibration)
-
-    def odds_gradient(self, S_db):
-        raw = np.clip(self.run.predict(S_db), 1e-6, 1 - 1e-6)
-        slope = self.calibration[0] / (raw * (1 - raw))
-        return slope[:, None, None] * self.run.gradient(S_db)
-
-
-def together(probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-    """Return the probabilities of several networks as one: the mean of their log odds.
-
-    Parameters
-    ----------
-    probabilities : np.ndarray [shape=(n_networks, n)], calibrated
+def saveable() -> list[str]:
+    """Return the names of the models that can be put into a folder.
 
     Returns
     -------
-    np.ndarray [shape=(n,)]
-
-    Examples
-    --------
-    >>> together([[0.2, 0.5], [0.8, 0.9]]).round(2)
-    array([0.5 , 0.75])
+    list of str
     """
-    return expit(log_odds(np.asarray(probabilities)).mean(axis=0))
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A model to score with: several trainings of one network, whose mean log odds count."""
-
-    networks: list[_Network]
-    card: dict  # the manifest, less networks and hash
-
-    @property
-    def grid(self) -> MelGrid:
-        """Mel grid of its spectrograms."""
-        return MelGrid(**self.card["grid"])
-
-    @property
-    def mean_db(self) -> np.ndarray:
-        """Mean of each band over its training sets, in dB [shape=(n_mels,)]."""
-        return np.mean([network.run.scaler.mean for network in self.networks], axis=0)
-
-    def predict(self, S_db: np.ndarray) -> np.ndarray:
-        """Return the probability of being popular, `together` of all networks.
-
-        Parameters
-        ----------
-        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
-
-        Returns
-        -------
-        np.ndarray [shape=(n,)]
-        """
-        return together([network.predict(S_db) for network in self.networks])
-
-    def gradient(self, S_db: np.ndarray) -> np.ndarray:
-        """Return the gradient of that probability by each clip's dB.
-
-        Parameters
-        ----------
-        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
-
-        Returns
-        -------
-        np.ndarray [shape=(n, n_mels, frames)]
-        """
-        odds = [network.odds_gradient(S_db) for network in self.networks]
-        p = self.predict(S_db)
-        return (p * (1 - p))[:, None, None] * np.mean(odds, axis=0)
+    return [name for name, entry in MODELS.items() if name in NETWORKS or entry.stack]
 
 
 def save_model(experiment: Experiment, results: dict, model: str, folder: Path | str,
                seeds: Sequence[int] = (0,)) -> Path:
-    """Put the trained networks of a model into one folder; one that is there is replaced.
+    """Put what a model learnt on every fold into one folder; one that is there is replaced.
 
     Parameters
     ----------
     experiment : Experiment
     results : dict, of `evaluate` on that experiment
-    model : str, a name in `NETWORKS`, trained on every fold and these seeds
+    model : str, a network trained on every fold and these seeds, or a model with a `stack`
     folder : path-like
     seeds : sequence of int
+        Of a network.
 
     Returns
     -------
@@ -133,7 +67,7 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
     Raises
     ------
     BadInput
-        If `folder` holds something else, the model is not trained, or the results are of another.
+        If `folder` holds something else, the model cannot be saved, or the results are of another.
     """
     folder = Path(folder)
     if folder.exists() and not (folder / MANIFEST).is_file() and (
@@ -142,37 +76,87 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
     if (model not in results["models"]
             or results["corpus"]["fingerprint"] != experiment.fingerprint):
         raise BadInput(f"results: not of {model!r} on {experiment.folder}; evaluate it first")
-    runs = [(seed, fold) for seed in seeds for fold in experiment.sides]
+    if model not in saveable():
+        raise BadInput(f"model {model!r}: cannot be saved; there are {', '.join(saveable())}")
+    runs = [(seed, fold) for seed in (seeds if model in NETWORKS else [0])
+            for fold in experiment.sides]
+    scores = Scores(experiment)
     with replacing(folder) as new:
-        networks = [_save_network(experiment, model, seed, fold, new / f"network{number}.keras")
-                    for number, (seed, fold) in enumerate(runs)]
+        trainings = [{"seed": int(seed), "fold": int(fold),
+                      **_write_training(_fitted(scores, model, seed, fold), new)}
+                     for seed, fold in runs]
         manifest = {
             "format": FORMAT, "store_version": STORE_VERSION, "model": model,
+            "features": {kind: way.version for kind, way in FEATURES.items()},
             "grid": asdict(experiment.protocol.grid), "corpus": results["corpus"],
             "protocol": results["protocol"], "threshold": results["protocol"]["threshold"],
             "synthetic": (experiment.folder / "truth.json").is_file(),
-            "results": {name: results["models"][model][name] for name in RESULTS},
-            "versions": versions(), "made": results["made"], "networks": networks}
+            "results": {name: results["models"][model].get(name) for name in RESULTS},
+            "versions": versions(), "made": results["made"],
+            "domain": _write_domain(experiment, new / DOMAIN), "trainings": trainings}
         (new / CARD).write_text(_card_text(manifest), encoding="utf-8")
         text = json.dumps({**manifest, "sha256": _hash_of(manifest)}, indent=1) + "\n"
         (new / MANIFEST).write_text(text, encoding="utf-8")
     return folder
 
 
-def _save_network(experiment, model, seed, fold, path):
-    """Write one network's weights, and return its entry in the manifest."""
-    run, shape = load_run(experiment.run_folder(model, seed, fold)), experiment.protocol.grid.shape
-    network = NETWORKS[model](shape)  # without what training needs
-    network.set_weights(run.model.get_weights())
-    network.save(path)
-    scores = Scores(experiment)
-    calibration = scores.calibration(model, fold, seed)
+def _fitted(scores, model, seed, fold):
+    """The training of a model on a fold."""
+    experiment = scores.experiment
+
+    def runs(name, seeds, weight):
+        return [Member(load_run(experiment.run_folder(name, each, fold)), weight / len(seeds))
+                for each in seeds]
+
+    if model in NETWORKS:
+        members, offset = runs(model, [seed], 1.0), 0.0
+    else:
+        stack = MODELS[model].stack(experiment, fold)
+        members = [Member(head, stack.weights[kind]) for kind, head in stack.heads.items()]
+        if CRNN in stack.weights:
+            members += runs(CRNN, experiment.trained_seeds(CRNN), stack.weights[CRNN])
+        offset = stack.offset
+    slope, base = scores.calibration(model, fold, seed)
     test = scores.of(model, fold, seed)[experiment.ids(fold, "test")]
-    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "seed": int(seed), "fold": int(fold), "calibration": list(calibration),
-            "scaler": {"mean": run.scaler.mean.tolist(), "std": run.scaler.std.tolist()},
-            "reference": sorted(calibrated(test, *calibration).round(6).tolist()),
-            "probe": run.predict(_probe(shape)).tolist()}
+    return Training([replace(member, weight=slope * member.weight) for member in members
+                     if member.weight], slope * offset + base,
+                    np.sort(calibrated(test, slope, base)).round(6))
+
+
+def _write_training(training, folder):
+    """Write what its members learnt, and return its entry in the manifest."""
+    return {"offset": training.offset, "reference": training.reference.tolist(),
+            "members": [{"weight": member.weight, **_write_member(member.model, folder)}
+                        for member in training.members]}
+
+
+def _write_member(model, folder):
+    """Write a file of one member, and return its entry in the manifest."""
+    number = len(list(folder.iterdir()))
+    if isinstance(model, Head):
+        path = folder / f"head{number}.csv"
+        model.table.to_csv(path)
+        return {**_file(path), "offset": model.offset,
+                "limit": model.limit if np.isfinite(model.limit) else None}
+    name, shape = model.card["model"], tuple(model.card["grid"]["shape"])
+    path, network = folder / f"network{number}.keras", NETWORKS[name](shape)
+    network.set_weights(model.model.get_weights())  # without what training needs
+    network.save(path)
+    return {**_file(path), "network": name, "probe": model.predict(_probe(shape)).tolist(),
+            "scaler": {of: getattr(model.scaler, of).tolist() for of in ("mean", "std")}}
+
+
+def _write_domain(experiment, path):
+    """Describe what the model learnt from, and return the description's entry in the manifest."""
+    X = make_features(read_clean(experiment.folder), experiment.folder, "handcrafted")
+    domain = fit_domain(X, [(experiment.ids(fold, "train"), experiment.ids(fold, "validation"))
+                            for fold in experiment.sides])
+    domain.table.to_csv(path)
+    return {**_file(path), "noise": domain.noise, "limit": domain.limit}
+
+
+def _file(path):
+    return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def load_model(folder: Path | str) -> TrainedModel:
@@ -189,56 +173,106 @@ def load_model(folder: Path | str) -> TrainedModel:
     Raises
     ------
     BadInput
-        If there is none, it is damaged, or it is of a version that cannot be read here.
+        If there is none, it is damaged, it is of a version that cannot be read here, or the weights
+        of a tagger that it needs are not installed.
     """
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
         raise BadInput(f"{folder}: no model there (no {MANIFEST}); make one with "
-                       f"`python -m hiphoplib train data/NAME --model crnn --out {folder}`")
+                       f"`python -m hiphoplib train data/NAME --out {folder}`")
     try:
         card = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         expected, version = card.pop("sha256"), (card["format"], card["store_version"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, f"{MANIFEST} cannot be read") from error
-    if version != (FORMAT, STORE_VERSION):
+    features = card.get("features", {})
+    if version not in ((FORMAT, STORE_VERSION), (WITHOUT_DOMAIN, STORE_VERSION)) or any(
+            features.get(kind, way.version) != way.version for kind, way in FEATURES.items()):
         raise BadInput(f"{folder}: a model of another version of this project (format "
                        f"{version[0]}, spectrograms {version[1]}; here {FORMAT}, {STORE_VERSION}); "
                        "train it again with this one")
     if _hash_of(card) != expected:
         raise _damaged(folder, f"{MANIFEST} is not as it was written")
-    if card.get("model") not in NETWORKS:
+    if card.get("model") not in saveable():
         raise BadInput(f"{folder}: a model named {card.get('model')!r}, which this version "
-                       f"does not know; it has {', '.join(NETWORKS)}")
+                       f"does not know; it has {', '.join(saveable())}")
     try:
-        networks = [_load_network(folder, card, entry) for entry in card.pop("networks")]
+        entries = (card.pop("trainings") if version[0] == FORMAT
+                   else [_as_training(entry, card["model"]) for entry in card.pop("networks")])
+        trainings = [Training([Member(_read_member(folder, card, member), member["weight"])
+                               for member in entry["members"]], entry["offset"],
+                              np.array(entry["reference"])) for entry in entries]
+        domain = _read_domain(folder, card.pop("domain", None))
     except (KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, f"{MANIFEST} lacks {error}") from error
-    if not networks:
-        raise _damaged(folder, "it holds no network")
-    return TrainedModel(networks, card)
+    if not trainings or not all(training.members for training in trainings):
+        raise _damaged(folder, "it holds no network and no head")
+    model = TrainedModel(trainings, card, domain)
+    for kind in model.kinds:
+        FEATURES[kind].ready()
+    return model
 
 
-def _load_network(folder, card, entry):
-    path, grid = folder / entry["file"], MelGrid(**card["grid"])
+def _as_training(entry, name):
+    """An entry of an older folder as one of today's."""
+    slope, offset = entry["calibration"]
+    return {"offset": offset, "reference": entry["reference"],
+            "members": [entry | {"network": name, "weight": slope}]}
+
+
+def _checked(folder, entry):
+    """Path of one of a folder's files, which is as it was written."""
+    path = folder / entry["file"]
     if path.parent != folder or not path.is_file():
         raise _damaged(folder, f"{path.name} is missing")
     if path.stat().st_size > MAX_BYTES:
-        raise _damaged(folder, f"{path.name} is too large for a network")
+        raise _damaged(folder, f"{path.name} is too large for a model")
     if hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
         raise _damaged(folder, f"{path.name} is not as it was written")
+    return path
+
+
+def _read_table(folder, entry, columns):
+    """A table of finite numbers, by the names of features that are known here."""
+    path, known = _checked(folder, entry), {name for way in FEATURES.values() for name in way.names}
     try:
-        network = load_network(card["model"], grid.shape, path)
+        table = pd.read_csv(path, index_col=0).astype(float)
+    except ValueError as error:
+        raise _damaged(folder, f"{path.name} is no table of numbers") from error
+    if (not known.issuperset(table.index) or not table.index.is_unique
+            or list(table.columns[:3]) != columns or not np.isfinite(table).all(axis=None)):
+        raise _damaged(folder, f"{path.name} is not of features that this version knows")
+    return table
+
+
+def _read_domain(folder, entry):
+    if entry is None:
+        return None
+    return Domain(_read_table(folder, entry, ["mean", "scale", "centre"]), float(entry["noise"]),
+                  float(entry["limit"]))
+
+
+def _read_member(folder, card, entry):
+    """A network or a head."""
+    if "network" not in entry:
+        limit = np.inf if entry["limit"] is None else float(entry["limit"])
+        return Head(_read_table(folder, entry, ["mean", "scale", "weight"]),
+                    float(entry["offset"]), limit)
+    path, grid, name = _checked(folder, entry), MelGrid(**card["grid"]), entry["network"]
+    if name not in NETWORKS:
+        raise _damaged(folder, f"{name!r} is no network")
+    try:
+        network = load_network(name, grid.shape, path)
     except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
         raise BadInput(f"{folder}: the weights are of another network than this version's "
-                       f"{card['model']}; train it again") from error
-    scaler = Scaler(*(np.array(entry["scaler"][name]) for name in ("mean", "std")))
-    shape = {"shape": list(grid.shape)}
-    run = Run(network, scaler, {"model": card["model"], "grid": card["grid"] | shape})
+                       f"{name}; train it again") from error
+    scaler = Scaler(*(np.array(entry["scaler"][of]) for of in ("mean", "std")))
+    run = Run(network, scaler, {"model": name, "grid": card["grid"] | {"shape": list(grid.shape)}})
     if not np.allclose(run.predict(_probe(grid.shape)), entry["probe"], atol=MAX_DIFFERENCE):
         raise BadInput(f"{folder}: predicts otherwise here than where it was trained, with "
                        "keras {keras}, tensorflow {tensorflow}; install these, or train it again"
                        .format(**card["versions"]))
-    return _Network(run, tuple(entry["calibration"]), np.array(entry["reference"]))
+    return run
 
 
 def _probe(shape):
@@ -267,11 +301,12 @@ def _card_text(manifest):
     name, kind = ("`" + " ".join(corpus[key].replace("`", "'").split()) + "`"
                   for key in ("name", "popularity_kind"))
     folds = f"{protocol['folds']} folds" if protocol["folds"] else "one test set"
-    networks = ", ".join(f"seed {each['seed']} fold {each['fold']}"
-                         for each in manifest["networks"])
+    trainings = ", ".join(f"seed {each['seed']} fold {each['fold']}"
+                          for each in manifest["trainings"])
+    order = results["order"]
     return "\n\n".join([
         f"# {manifest['model']}, trained on {name}",
-        f"The mean of {len(manifest['networks'])} trainings of one network ({networks}) is the "
+        f"The mean of {len(manifest['trainings'])} trainings ({trainings}) is the "
         "probability that 30 s of a song are popular: a popularity of at least "
         f"{manifest['threshold']:.4g}. `python -m hiphoplib score FOLDER --model THIS` uses it.",
         "## Trained on",
@@ -280,10 +315,13 @@ def _card_text(manifest):
         f"{protocol['split']}, {folds}; mel spectrograms of {grid.n_mels} bands × {grid.frames} "
         "frames.",
         "## How good it is on tracks that it has not seen",
-        f"All seeds and folds of this network: AUC {auc}, accuracy {accuracy}, Brier skill {skill} "
+        f"All seeds and folds: AUC {auc}, accuracy {accuracy}, Brier skill {skill} "
         f"(95 % intervals over artists, {protocol['test_tracks']} tracks).",
         f"Among the tracks of one artist: AUC {Estimate.read(within)}, {within['artists']} artists."
         if within else "No artist has enough tracks to be judged within.",
+        f"Songs whose scores differ by {order['margin']:.0%} or more are put in order: of pairs "
+        f"like these of one artist, {Estimate.read(order['accuracy']):.2f} were right."
+        if order else "No order of an artist's songs is reliable: none is given.",
         "## What it is not for",
         "- Deciding about a single song: the intervals above are about the order of many.\n"
         "- Music of another kind than its data set, or another meaning of popular.\n"

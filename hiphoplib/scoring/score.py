@@ -1,28 +1,181 @@
-"""Score and rank unreleased songs: a trained model rates each 30 s of them."""
+"""Score and rank unreleased songs: a trained model rates each 30 s of them.
+
+Whatever a model is, it has members, networks and heads on features, whose weighted log odds are
+added.
+"""
 
 import os
 import unicodedata
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
+from hiphoplib.audio.mel import MelGrid
 from hiphoplib.audio.windows import HOP, find_songs, windows_or_reason
+from hiphoplib.dataset.features import FEATURES, song_features
 from hiphoplib.errors import BadInput
 from hiphoplib.io import progress
+from hiphoplib.models.calibration import Domain, log_odds
+from hiphoplib.models.stack import Head
+from hiphoplib.models.training import Run
 from hiphoplib.parallel import DIED, unordered
-from hiphoplib.scoring.model_folder import TrainedModel, load_model, together
 
 SPREAD = (0.1, 0.9)  # eight of ten windows lie between
 BATCH = 64  # windows that are scored at a time
 JOINERS = "\u200c\u200d"  # hold letters and emoji together; other invisible signs can deceive
-MIN_SHARE_ABOVE = 0.8  # of the pairs of windows: below, the order depends on the window one picks
-MIN_DIFFERENCE = 0.02  # of probability: the same song as mp3, ogg or m4a may differ by half of that
-MIN_NETWORKS = 3  # what two of them agree on, another training contradicts too often
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A network or a head, and how much its log odds count."""
+
+    model: Run | Head
+    weight: float
+
+    def log_odds(self, S_db: np.ndarray, X: pd.DataFrame | None) -> np.ndarray:
+        """Return the weighted log odds of windows.
+
+        Parameters
+        ----------
+        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
+            For a network.
+        X : pd.DataFrame [shape=(n, features)]
+            For a head.
+
+        Returns
+        -------
+        np.ndarray [shape=(n,)]
+        """
+        odds = (self.model.predict(X) if isinstance(self.model, Head)
+                else log_odds(self.model.predict(S_db)))
+        return self.weight * odds
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What one seed learnt on one fold: members whose sum is calibrated."""
+
+    members: list[Member]
+    offset: float
+    reference: np.ndarray  # its scores of its test set, ascending
+
+    def predict(self, S_db: np.ndarray, X: pd.DataFrame | None = None) -> np.ndarray:
+        """Return the probability of being popular.
+
+        Parameters
+        ----------
+        S_db, X
+            As of `Member.log_odds`.
+
+        Returns
+        -------
+        np.ndarray [shape=(n,)]
+        """
+        return expit(sum(member.log_odds(S_db, X) for member in self.members) + self.offset)
+
+    def _gradient(self, S_db):
+        """Of the log odds by each clip's dB, where all members are networks."""
+        total = np.zeros_like(S_db, dtype=float)
+        for member in self.members:
+            raw = np.clip(member.model.predict(S_db), 1e-6, 1 - 1e-6)
+            slope = member.weight / (raw * (1 - raw))
+            total += slope[:, None, None] * member.model.gradient(S_db)
+        return total
+
+
+def together(probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """Return the probabilities of several trainings as one: the mean of their log odds.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray [shape=(n_trainings, n)], calibrated
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)]
+
+    Examples
+    --------
+    >>> together([[0.2, 0.5], [0.8, 0.9]]).round(2)
+    array([0.5 , 0.75])
+    """
+    return expit(log_odds(np.asarray(probabilities)).mean(axis=0))
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model to score with: its trainings, whose mean log odds count."""
+
+    trainings: list[Training]
+    card: dict  # the manifest, less trainings and hash
+    domain: Domain | None  # None of an older folder
+
+    @property
+    def grid(self) -> MelGrid:
+        """Mel grid of its spectrograms."""
+        return MelGrid(**self.card["grid"])
+
+    @property
+    def margin(self) -> float:
+        """Difference of scores from which on an order is reliable; infinite where none is."""
+        return (self.card["results"].get("order") or {"margin": np.inf})["margin"]
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of features that it needs of a song."""
+        heads = [member.model.table for each in self.trainings for member in each.members
+                 if isinstance(member.model, Head)]
+        names = set().union(*(table.index for table in [*heads, *(
+            [self.domain.table] if self.domain else [])]))
+        return [kind for kind, way in FEATURES.items() if names & set(way.names)]
+
+    @property
+    def explainable(self) -> bool:
+        """Whether it hears spectrograms alone, parts of which can be left out."""
+        return all(isinstance(member.model, Run) for each in self.trainings
+                   for member in each.members)
+
+    @property
+    def mean_db(self) -> np.ndarray:
+        """Mean of each band over its training sets, in dB [shape=(n_mels,)], if explainable."""
+        return np.mean([member.model.scaler.mean for each in self.trainings
+                        for member in each.members if isinstance(member.model, Run)], axis=0)
+
+    def predict(self, S_db: np.ndarray, X: pd.DataFrame | None = None) -> np.ndarray:
+        """Return the probability of being popular, `together` of all trainings.
+
+        Parameters
+        ----------
+        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
+        X : pd.DataFrame [shape=(n, features)], optional
+            Not needed if it is explainable.
+
+        Returns
+        -------
+        np.ndarray [shape=(n,)]
+        """
+        return together([training.predict(S_db, X) for training in self.trainings])
+
+    def gradient(self, S_db: np.ndarray) -> np.ndarray:
+        """Return the gradient of that probability by each clip's dB, if explainable.
+
+        Parameters
+        ----------
+        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
+
+        Returns
+        -------
+        np.ndarray [shape=(n, n_mels, frames)]
+        """
+        p = self.predict(S_db)
+        odds = np.mean([training._gradient(S_db) for training in self.trainings], axis=0)
+        return (p * (1 - p))[:, None, None] * odds
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,18 +185,19 @@ class Song:
     path: Path
     seconds: float
     starts: np.ndarray  # of its windows, in s [shape=(n_windows,)]
-    scores: np.ndarray  # calibrated, by each network [shape=(n_networks, n_windows)]
+    scores: np.ndarray  # calibrated, by each training [shape=(n_trainings, n_windows)]
     percentile: float  # share of the model's test tracks that its windows score above, in percent
     note: str = ""  # what was unusual about the file
+    loudness: float = np.nan  # mean level in dB, where the model needs hand-crafted features
 
     @property
     def name(self) -> str:
         """Name of its file, safe to display."""
-        return _displayable(self.path.name)
+        return displayable(self.path.name)
 
     @property
     def by_window(self) -> np.ndarray:
-        """Probability of all networks together for each window [shape=(n_windows,)]."""
+        """Probability by all trainings together for each window [shape=(n_windows,)]."""
         return together(self.scores)
 
     @property
@@ -62,6 +216,20 @@ class Song:
         """Start of the window with the highest score, in s; the first one of equals."""
         return float(self.starts[np.argmax(self.by_window)])
 
+    def stands_out(self, margin: float) -> bool:
+        """Return whether every training puts the best window above the song's mean by a margin.
+
+        Parameters
+        ----------
+        margin : float
+
+        Returns
+        -------
+        bool
+        """
+        best = self.scores[:, np.argmax(self.by_window)]
+        return bool((best >= self.scores.mean(axis=1) + margin).all())
+
 
 @dataclass(frozen=True, eq=False)
 class Scored:
@@ -72,25 +240,30 @@ class Scored:
     songs: list[Song]  # highest score first; `reliably_above` tells what of that order is reliable
     rejected: dict[str, str]  # why a file was not scored, by its name
     others: list[str]  # files that are no audio by their names
+    unlike: list[str] = field(default_factory=list)  # songs that the model cannot judge, by name
 
     @property
     def name(self) -> str:
         """Name of the folder, safe to display."""
         folder = self.folder.resolve()
-        return _displayable(folder.parent.name if folder.is_file() else folder.name)
+        return displayable(folder.parent.name if folder.is_file() else folder.name)
 
     @cached_property
     def share_above(self) -> np.ndarray:
         """Share of pairs of windows in which the song of the row scores above that of the column.
 
-        Ties count half; mean over the networks; 0.5 on the diagonal [shape=(n_songs, n_songs)].
+        Ties count half; mean over the trainings; 0.5 on the diagonal [shape=(n_songs, n_songs)].
         """
         return _share_above([song.scores for song in self.songs])
 
     @cached_property
     def reliably_above(self) -> np.ndarray:
-        """Whether the song of the row is above that of the column, bool [(n_songs, n_songs)]."""
-        return reliably_above([song.scores for song in self.songs], self.share_above)
+        """Whether the song of the row is above that of the column, bool [(n_songs, n_songs)].
+
+        Their scores differ by the model's margin, beyond which orders are known to be right.
+        """
+        scores = np.array([song.score for song in self.songs])
+        return scores[:, None] >= scores + self.model.margin
 
     @cached_property
     def about_the_same(self) -> np.ndarray:
@@ -145,33 +318,47 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
         raise BadInput(f"hop of {hop} s: more than 0 is needed")
     paths, others = find_songs(folder)
     if not isinstance(model, TrainedModel):
+        from hiphoplib.scoring.model_folder import load_model  # which makes a TrainedModel
+
         model = load_model(model)
-    songs, rejected = {}, {}
-    tasks = ((path.absolute(), model.grid, hop) for path in paths)
+    songs, rejected, unlike = {}, {}, []
+    tasks = ((path.absolute(), model.grid, hop, model.kinds) for path in paths)
     with closing(unordered(windows_or_reason, tasks, jobs=jobs)) as decoded:
         for number, windows in progress(decoded, total=len(paths), desc="songs", unit="song"):
             if windows is DIED:
                 windows = "decoding it ended the worker; export it again"
             if isinstance(windows, str):
                 rejected[number] = windows
+            elif (X := _features(windows, model)) is None:
+                unlike.append(number)
             else:
-                songs[number] = _song(paths[number], windows, model)
+                songs[number] = _song(paths[number], windows, X, model)
     ranked = sorted(songs, key=lambda number: (-songs[number].score, number))
     return Scored(Path(folder), model, [songs[number] for number in ranked],
-                  {_displayable(paths[number].name): reason
+                  {displayable(paths[number].name): reason
                    for number, reason in sorted(rejected.items())},
-                  [_displayable(name) for name in others])
+                  [displayable(name) for name in others],
+                  [displayable(paths[number].name) for number in sorted(unlike)])
 
 
-def _song(path, windows, model):
-    batches = (windows.S_db[first: first + BATCH].astype(np.float32)
-               for first in range(0, len(windows.starts), BATCH))
-    scores = np.concatenate([[network.predict(batch) for network in model.networks]
+def _features(windows, model):
+    """What a model's heads need of a song's windows; None if the song is outside its domain."""
+    known = song_features(windows, [kind for kind in model.kinds if not FEATURES[kind].summarise])
+    if model.domain and model.domain.outside(known):
+        return None  # before the taggers, which take most of the time
+    return known.join(song_features(windows, [kind for kind in model.kinds
+                                              if FEATURES[kind].summarise]))
+
+
+def _song(path, windows, X, model):
+    batches = [(windows.S_db[rows].astype(np.float32), X.iloc[rows])
+               for first in range(0, len(X), BATCH) for rows in [slice(first, first + BATCH)]]
+    scores = np.concatenate([[training.predict(*batch) for training in model.trainings]
                              for batch in batches], axis=1)
-    shares = [_below(network.reference, mine) / len(network.reference)
-              for network, mine in zip(model.networks, scores)]
+    shares = [_below(training.reference, mine) / len(training.reference)
+              for training, mine in zip(model.trainings, scores)]
     return Song(path, windows.seconds, windows.starts, scores, 100 * float(np.mean(shares)),
-                windows.note)
+                windows.note, float(X["loudness"].mean()) if "loudness" in X else np.nan)
 
 
 def _below(ascending, values):
@@ -179,15 +366,24 @@ def _below(ascending, values):
     return sum(np.searchsorted(ascending, values, side) for side in ("left", "right")) / 2
 
 
-def _displayable(name):
-    """Replace in a file's name what a page cannot hold or an eye cannot see."""
+def displayable(name: str) -> str:
+    """Replace in a name what a page cannot hold or an eye cannot see.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+    """
     readable = os.fsencode(name).decode("utf-8", "replace")
     return "".join(char if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
                    else "\N{REPLACEMENT CHARACTER}" for char in readable)
 
 
 def _share_above(scores):
-    """Return `Scored.share_above` of scores [shape=(n_networks, n_windows)] of each song."""
+    """Return `Scored.share_above` of scores [shape=(n_trainings, n_windows)] of each song."""
     if not scores:
         return np.empty((0, 0))
     sizes = np.array([song.shape[1] for song in scores])
@@ -198,42 +394,3 @@ def _share_above(scores):
         below = sum(_below(mine, others) for mine, others in zip(np.sort(song, axis=1), every))
         share[row] = 1 - np.add.reduceat(below, starts) / (sizes * song.size)
     return share
-
-
-def reliably_above(scores: Sequence[np.ndarray], share: np.ndarray | None = None) -> np.ndarray:
-    """Return which songs are reliably above which.
-
-    A song is above another one if it scores higher in at least `MIN_SHARE_ABOVE` of the pairs of
-    windows, each network puts its mean higher, and all together by at least `MIN_DIFFERENCE`; with
-    fewer than `MIN_NETWORKS` no song is. The relation is transitive: where it would not be, a
-    larger share is asked of all pairs.
-
-    Parameters
-    ----------
-    scores : sequence of np.ndarray [shape=(n_networks, n_windows)], of each song
-    share : np.ndarray [shape=(n_songs, n_songs)]; `Scored.share_above`, computed if not given
-
-    Returns
-    -------
-    np.ndarray of bool [(n_songs, n_songs)]: whether the song of the row is above that of the column
-
-    Examples
-    --------
-    >>> reliably_above([np.full((3, 9), 0.7), np.full((3, 9), 0.5)]).tolist()
-    [[False, True], [False, False]]
-    """
-    share = _share_above(scores) if share is None else share
-    above = np.zeros(share.shape, dtype=bool)
-    if not len(scores) or len(scores[0]) < MIN_NETWORKS:
-        return above
-    means = np.array([song.mean(axis=1) for song in scores])  # [n_songs, n_networks]
-    mean = means.mean(axis=1)
-    agreed = (means[:, None] > means[None]).all(axis=2)
-    agreed &= mean[:, None] >= mean[None, :] + MIN_DIFFERENCE
-    # at the end every window is above every other one, which is transitive
-    for least in [*np.arange(MIN_SHARE_ABOVE, 1, 0.01), 1.0]:
-        above = agreed & (share >= least - 1e-9)
-        chained = above.astype(np.float32) @ above.astype(np.float32) > 0
-        if not (chained & ~above).any():
-            break
-    return above

@@ -40,8 +40,7 @@ from hiphoplib.keras_backend import keras, tf
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import BATCH, NETWORKS, build_model, clips_a_step
 from hiphoplib.models.training import Checkpoint, ClipBatches, Scaler, load_run
-from hiphoplib.studies.bench_table import bench_markdown
-from hiphoplib.studies.resources import TIMES, machine, of_processes
+from hiphoplib.studies.costs import TIMES, bench_markdown, machine, of_processes
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.table import normalise, read_tracks, write_tracks
 

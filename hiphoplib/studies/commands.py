@@ -1,4 +1,4 @@
-"""The studies, and what makes the documentation, as commands of the program."""
+"""Studies, the artist's own among them, and what makes the documentation, as commands."""
 
 from pathlib import Path
 
@@ -49,6 +49,25 @@ def explanations(command, **options):
     from hiphoplib.studies.explanations import check_explanations
 
     check_explanations(command=command, **options)
+
+
+@click.command()
+@click.argument("folder", type=_PATH, metavar="FOLDER")
+@click.option("--popularity", type=_PATH, required=True, metavar="FILE.csv",
+              help="A table with a column of titles or file names, one of streams or popularity, "
+              "and perhaps one of release dates; an export of Spotify for Artists is one.")
+@click.option("--model", type=_PATH, required=True, metavar="models/NAME")
+def backtest(folder, popularity, model):
+    """Check a model on songs of yours that are released: would it have known which went well?
+
+    Columns are known by name: title, song, track or file; streams, plays, listens or popularity;
+    release date. Streams are taken per day since release. FOLDER holds the songs.
+    """
+    from hiphoplib.report.sentences import backtest_lines, describe_model
+    from hiphoplib.scoring.backtest import backtest as test
+
+    tested = test(folder, popularity, model)
+    print(describe_model(tested.scored.model), *backtest_lines(tested), sep="\n")
 
 
 @click.command()
@@ -114,7 +133,7 @@ def bench(command, **options):
 @click.argument("results", type=_PATH)
 def bench_table(readme, results):
     """Put the tables of a bench between their markers in a README."""
-    from hiphoplib.studies.bench_table import insert_bench
+    from hiphoplib.studies.costs import insert_bench
 
     insert_bench(readme, results)
 
@@ -157,5 +176,5 @@ def pictures(model, songs, out):
     print(*make_pictures(model, songs, out), sep="\n")
 
 
-COMMANDS = (render_songs, explanations, training_choices, stack_gains, check_scoring, bench,
-            bench_table, notebooks, presentation, pictures)
+COMMANDS = (render_songs, backtest, explanations, training_choices, stack_gains, check_scoring,
+            bench, bench_table, notebooks, presentation, pictures)

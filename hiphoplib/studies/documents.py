@@ -21,7 +21,7 @@ from nbconvert import HTMLExporter
 from hiphoplib.errors import BadInput
 from hiphoplib.io import write_whole
 from hiphoplib.run_size import TINY
-from hiphoplib.studies.resources import TIMES, Stage, StageTimes, machine
+from hiphoplib.studies.costs import TIMES, Stage, StageTimes, machine
 from hiphoplib.tracks.gather import open_corpus
 
 _REPORT = Path("HipHopPopularity.ipynb")

@@ -69,7 +69,7 @@ def _check(model, folder, seeds):
         rows.append(_agreement(scored, seed))
     windows, best = np.concatenate(rows).T
     weights = Bootstrap(np.repeat(np.arange(seeds), [len(each) for each in rows])).weights
-    return {"songs": len(windows), "networks": len(scored.model.networks),
+    return {"songs": len(windows), "trainings": len(scored.model.trainings),
             "corpus": scored.model.card["corpus"]["name"], "model": scored.model.card["model"],
             "windows": mean_over(windows, weights), "best": mean_over(best, weights),
             "artists": seeds, "seconds": 3 * seconds / minutes}

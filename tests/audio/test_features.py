@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hiphoplib.audio.features import NAMES, clip_features
+from hiphoplib.audio.features import NAMES, clip_features, window_features
 
 SR = 22_050
 TIME = np.arange(20 * SR) / SR
@@ -59,3 +59,11 @@ def test_bright_is_brighter_and_the_rate_of_the_file_does_not_matter():
 
 def test_silence_gives_numbers():
     features(np.zeros(4 * SR))
+
+
+def test_windows_of_a_song_have_the_features_of_clips(noise):
+    song = np.concatenate([clicks(90) + noise(-40, 20), clicks(120) + noise(-20, 20, seed=1)])
+    starts = [0.0, 5.0, 23.0]
+    for start, row in zip(starts, window_features(song.astype(np.float32), SR, starts, 12.0)):
+        clip = song[round(start * SR): round((start + 12) * SR)].astype(np.float32)
+        np.testing.assert_allclose(row, clip_features(clip, SR), rtol=0.05, atol=0.3)

@@ -37,7 +37,7 @@ def test_the_tagger_has_the_outputs_of_the_original():
 def test_a_summary_is_mean_and_deviation_over_the_windows():
     windows = golden_windows()
     outputs = musicnn._tagger()(windows, training=False)
-    summary = dict(zip(musicnn.SUMMARIES, musicnn.summaries(windows), strict=True))
+    summary = dict(zip(musicnn.SUMMARIES, musicnn.summaries(windows)[0], strict=True))
     tags = outputs["tags"].numpy()
     assert summary["tags33_mean"] == pytest.approx(tags[:, 33].mean(), abs=1e-6)
     assert summary["tags33_std"] == pytest.approx(tags[:, 33].std(), abs=1e-6)
@@ -68,7 +68,8 @@ def test_the_smaller_networks_have_the_outputs_of_the_original_graph(network):
     outputs = musicnn._tagger(network).predict_on_batch(golden_windows())
     np.testing.assert_allclose(outputs["pool5"], pool5, atol=1e-4)
     np.testing.assert_allclose(outputs["tags"], tags, atol=1e-5)
-    summary = dict(zip(musicnn.VGG_SUMMARIES, musicnn.vgg_summaries(golden_windows()), strict=True))
+    values = musicnn.vgg_summaries(golden_windows())[0]
+    summary = dict(zip(musicnn.VGG_SUMMARIES, values, strict=True))
     assert summary[f"{network}_tags3_mean"] == pytest.approx(tags.numpy()[:, 3].mean(), abs=1e-5)
 
 
@@ -89,3 +90,20 @@ def test_where_the_weights_are_missing_the_message_says_how_to_get_them(monkeypa
     monkeypatch.setattr(musicnn, "distribution", nothing)
     with pytest.raises(BadInput, match="pip install --no-deps musicnn==0.1.0"):
         musicnn.weights()
+
+
+def test_longer_windows_take_the_windows_that_lie_in_them():
+    length = musicnn.WINDOW * musicnn.HOP / musicnn.SR
+    for start, part in zip([0.0, 5.0, 97.3], musicnn.inside([0.0, 5.0, 97.3], 30.0)):
+        assert start <= part.start * length and part.stop * length <= start + 30
+        assert part.stop - part.start in (9, 10)
+    assert [part.stop - part.start for part in musicnn.inside([1.0], 2.0)] == [1]
+
+
+@needs_weights
+def test_parts_are_summed_up_as_if_each_were_a_clip():
+    windows = np.concatenate([golden_windows(), golden_windows()[::-1]])
+    parts = [slice(0, 4), slice(2, 6)]
+    for summarise in (musicnn.summaries, musicnn.vgg_summaries):
+        for row, part in zip(summarise(windows, parts), parts, strict=True):
+            np.testing.assert_allclose(row, summarise(windows[part])[0], atol=1e-4)

@@ -106,3 +106,19 @@ def test_parts_of_a_batch_teach_what_the_whole_batch_does(monkeypatch):
         np.testing.assert_array_equal(begin, same)
         assert np.abs(first - begin).max() > 1e-4
         np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn1", "cnn2"])
+def test_spread_out_layers_tell_clips_apart_from_the_beginning(name):
+    S = np.random.default_rng(0).normal(0, 1, (16, *ODD)).astype(np.float32)
+    model = build_model(name, ODD)
+    hidden = keras.Model(model.input, model.layers[-1].input)
+    before = hidden(S).numpy().std(axis=0).mean()
+    models.spread_out(model, S)
+    assert hidden(S).numpy().std(axis=0).mean() > max(0.3, before)
+    assert (model(S).numpy() == 0.5).all()
+    normalised = build_model("crnn", ODD)
+    weights = normalised.get_weights()
+    models.spread_out(normalised, S)
+    for one, other in zip(weights, normalised.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -141,7 +141,7 @@ def features(experiment):
 
 
 def test_the_stack_learns_from_no_test_track(experiment, features, members):
-    before = stacking.stack_scores(experiment, 0, features, members)
+    before = stacking.stack_of_fold(experiment, 0, features, members)[1]
     assert sorted(before.index) == sorted(experiment.tracks.index)
     assert before.notna().all()
     test = experiment.ids(0, "test")
@@ -151,7 +151,8 @@ def test_the_stack_learns_from_no_test_track(experiment, features, members):
     other.tracks.loc[test, "popularity"] = 100 - experiment.tracks.loc[test, "popularity"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stacking, "network_odds", lambda *_: network)
-        pd.testing.assert_series_equal(stacking.stack_scores(other, 0, features, members), before)
+        _, again = stacking.stack_of_fold(other, 0, features, members)
+        pd.testing.assert_series_equal(again, before)
 
 
 def test_a_network_is_asked_of_no_track_that_it_or_one_within_learnt_from(experiment, members):

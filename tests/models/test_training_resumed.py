@@ -198,8 +198,9 @@ def test_a_training_is_finished_by_epochs_or_patience():
     def after(*ranks, epochs=5, patience=2):
         return _is_finished([{"val_rank": rank} for rank in ranks], epochs, patience)
 
-    assert not after() and not after(1, 2, 3) and not after(2, 1)
-    assert after(3, 2, 1) and after(1, 3, 2, 2) and after(1, 2, 3, 4, 5)
+    assert not after() and not after(1, 2, 3) and not after(2, 0)
+    assert after(3, 0, 0) and after(1, 3, 0, 0) and after(1, 2, 3, 4, 5)
+    assert not after(2, 1.5, 1.5)  # the first one alone may be luck
 
 
 # the state of a training on disk: whole, of this training, or none
@@ -235,7 +236,7 @@ def begun(tmp_path):
     """Return a model after two epochs, the second one no better, and its checkpoint."""
     model = tiny()
     checkpoint = Checkpoint(tmp_path, model, SETTINGS)
-    for epoch, rank in enumerate((0.2, 0.1)):
+    for epoch, rank in enumerate((0.2, -0.1)):
         learn(model)
         checkpoint.keep({"epoch": epoch, "val_rank": rank})
     return model, checkpoint

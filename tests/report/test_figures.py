@@ -147,7 +147,7 @@ def test_the_comparison_has_groups_and_hollow_dots_for_what_nobody_could_use():
     assert groups == ["Baselines", "Networks", "Beyond", "Never to be deployed"]
     expected = list(report.MODEL_LABELS.values())
     assert [row for row in rows if row not in (*groups, "mine")] == expected
-    assert (rows.index("Ensemble + metadata") < rows.index("mine")
+    assert (rows.index("Stack + metadata") < rows.index("mine")
             < rows.index("Never to be deployed"))
     assert ax.yaxis_inverted()
     hollow = {round(y) for _, y, face in marks(ax) if face == "white"}

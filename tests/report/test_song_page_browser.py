@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from hiphoplib.cli import main
 from hiphoplib.report.song_page import MAX_IN_TABLE, _page
-from hiphoplib.scoring.score import _displayable
+from hiphoplib.scoring.score import displayable
 from hiphoplib.studies.documents import BROWSERS, HEIGHT, SCALE, WIDTH
 from tests.scored_songs import (
     HOSTILE,
@@ -99,7 +99,7 @@ def report(folder, trained):
 def hostile(folder, trained):
     """Songs and other files whose names are traps, one of each kind shown, with its player."""
     model = with_card(trained_model(trained), synthetic=True)
-    names = [_displayable(name) for name in HOSTILE]
+    names = [displayable(name) for name in HOSTILE]
     scored = invented(model, np.linspace(0.7, 0.3, len(names)), names=HOSTILE,
                       rejected={name: f"of no use: {name}" for name in names}, others=names)
     songs = folder / "<script>alert(2)<script> & \"My\" songs"
@@ -333,7 +333,7 @@ def test_no_name_becomes_a_part_of_the_page(hostile, opened):
     with opened(hostile, bypass_csp=True, offline=False) as seen:
         seen.page.mouse.move(100, 400)
         seen.page.wait_for_timeout(200)
-        names = [_displayable(name) for name in HOSTILE]
+        names = [displayable(name) for name in HOSTILE]
         assert seen.page.locator("script, iframe, svg, object, form, input").count() == 0
         assert seen.page.locator("img").count() == seen.page.locator("audio").count() == len(names)
         attributes = seen.page.evaluate(

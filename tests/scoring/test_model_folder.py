@@ -9,36 +9,50 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
+from hiphoplib.audio.features import NAMES, clip_features
+from hiphoplib.dataset.features import make_features, read_features
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import evaluate
 from hiphoplib.models.calibration import calibrated
-from hiphoplib.models.comparison import Scores
+from hiphoplib.models.comparison import MODELS, Entry, Scores
 from hiphoplib.models.experiment import prepare
+from hiphoplib.models.stack import stack_of_fold
 from hiphoplib.models.training import load_run
 from hiphoplib.scoring import model_folder
 from hiphoplib.scoring.model_folder import MANIFEST, load_model, save_model
+from hiphoplib.tracks.cleaning import read_clean
 from tests.paths import ROOT
 from tests.scored_songs import by_network
 
 
 @pytest.fixture(scope="module")
-def experiment(trained):
-    """The tiny corpus in three folds, a perceptron trained on each."""
-    return prepare(trained, folds=3)
+def experiment(trained, tmp_path_factory):
+    """The tiny corpus in three folds, a perceptron trained on each; features of its clips."""
+    folder = shutil.copytree(trained, tmp_path_factory.mktemp("folders") / "tiny")
+    make_features(read_clean(folder), folder, "handcrafted", jobs=1)
+    return prepare(folder, folds=3)
 
 
 @pytest.fixture(scope="module")
 def results(experiment):
-    return evaluate(experiment, ["mlp"])[0]
+    return evaluate(experiment, ["mlp", "handcrafted"])[0]
 
 
 @pytest.fixture(scope="module")
 def saved(experiment, results, tmp_path_factory):
     """That model's folder; to be read only."""
     return save_model(experiment, results, "mlp", tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def saved_head(experiment, results, tmp_path_factory):
+    """Heads on hand-crafted features; to be read only."""
+    return save_model(experiment, results, "handcrafted",
+                      tmp_path_factory.mktemp("models") / "heads")
 
 
 @pytest.fixture
@@ -59,25 +73,82 @@ def test_every_network_predicts_as_the_one_that_was_trained(experiment, saved):
     """Calibration and reference are of tracks that it has not learnt from."""
     model, on_test = load_model(saved), Scores(experiment).on_test("mlp")[0]
     S_db = experiment.store.batch(experiment.tracks.index[:5])
-    assert len(model.networks) == 3
-    for fold, (network, scores) in enumerate(zip(model.networks, by_network(model, S_db))):
+    assert len(model.trainings) == 3 and model.explainable
+    for fold, (training, scores) in enumerate(zip(model.trainings, by_network(model, S_db))):
         run = load_run(experiment.run_folder("mlp", 0, fold))
         calibration = Scores(experiment).calibration("mlp", fold)
-        assert network.calibration == calibration
         assert np.allclose(scores, calibrated(run.predict(S_db), *calibration), atol=1e-6)
         test = experiment.sides.index[experiment.sides[fold] == "test"]
-        assert np.allclose(network.reference, np.sort(on_test[test]), atol=1e-5)
+        assert np.allclose(training.reference, np.sort(on_test[test]), atol=1e-5)
     odds = logit(by_network(model, S_db)).mean(axis=0)
     assert np.allclose(model.predict(S_db), expit(odds), atol=1e-6)
+
+
+def test_heads_predict_as_the_model_that_was_evaluated(experiment, saved_head):
+    model, scores = load_model(saved_head), Scores(experiment)
+    X = read_features(experiment.folder, "handcrafted")
+    assert model.kinds == ["handcrafted"] and not model.explainable
+    for fold, training in enumerate(model.trainings):
+        test = experiment.ids(fold, "test")
+        expected = calibrated(scores.of("handcrafted", fold)[test],
+                              *scores.calibration("handcrafted", fold))
+        assert np.allclose(training.predict(None, X.loc[test]), expected, atol=1e-6)
+
+
+def test_the_stack_is_its_heads_and_all_trainings_of_its_network(experiment, monkeypatch,
+                                                                 tmp_path):
+    """Weighed as it was fitted; here the perceptron is its network."""
+    monkeypatch.setattr("hiphoplib.models.stack.CRNN", "mlp")
+    monkeypatch.setattr("hiphoplib.scoring.model_folder.CRNN", "mlp")
+    heads = {"handcrafted": read_features(experiment.folder, "handcrafted")}
+
+    def fitted(experiment, fold):
+        return stack_of_fold(experiment, fold, heads, MODELS["mlp"].fit)
+
+    entry = Entry(lambda experiment, fold, seed: fitted(experiment, fold)[1],
+                  stack=lambda experiment, fold: fitted(experiment, fold)[0])
+    monkeypatch.setitem(MODELS, "stack", entry)
+    results, scores = evaluate(experiment, ["stack"])
+    model = load_model(save_model(experiment, results, "stack", tmp_path / "stack"))
+    ids = experiment.ids(0, "test")
+    found = model.trainings[0].predict(experiment.store.batch(ids), heads["handcrafted"].loc[ids])
+    assert np.allclose(found, scores["stack"].loc[ids, 0], atol=1e-4)  # of six decimals
+    assert {type(member.model).__name__ for member in model.trainings[0].members} == {"Head", "Run"}
+
+
+def test_what_cannot_be_saved_says_so(experiment, results, tmp_path):
+    with pytest.raises(BadInput, match="'dummy': cannot be saved; there are handcrafted"):
+        save_model(experiment, results, "dummy", tmp_path / "new")
+
+
+def test_it_knows_its_own_tracks_and_no_others(experiment, saved):
+    domain, X = load_model(saved).domain, read_features(experiment.folder, "handcrafted")
+    assert np.mean([not domain.outside(X.loc[[track]]) for track in X.index]) > 0.9
+    tone = np.sin(2 * np.pi * 440 * np.arange(24 * 22_050) / 22_050).astype(np.float32)
+    assert domain.outside(pd.DataFrame([clip_features(0.3 * tone, 22_050)], columns=NAMES))
+
+
+def test_an_older_folder_has_no_domain_and_scores_as_before(experiment, own):
+    """Until November 2026 a folder held networks, their calibration beside them."""
+    model, manifest = load_model(own), json.loads((own / MANIFEST).read_text())
+    networks = [{"seed": each["seed"], "fold": each["fold"], "reference": each["reference"],
+                 "calibration": [each["members"][0].pop("weight"), each["offset"]],
+                 **each["members"][0]} for each in manifest.pop("trainings")]
+    del manifest["domain"], manifest["features"], manifest["results"]["order"]
+    (own / MANIFEST).write_text(json.dumps(manifest))
+    edit(own, format=2, networks=networks)
+    older, S_db = load_model(own), experiment.store.batch(experiment.tracks.index[:5])
+    assert older.domain is None and np.isinf(older.margin)
+    assert np.allclose(older.predict(S_db), model.predict(S_db), atol=1e-6)
 
 
 def test_the_gradient_is_that_of_the_calibrated_mean(experiment, saved):
     model = load_model(saved)
     S_db = experiment.store.batch(experiment.tracks.index[:2]).astype(np.float32)
-    way = np.random.default_rng(0).normal(0, 0.3, S_db.shape).astype(np.float32)
+    way = np.random.default_rng(0).normal(0, 0.05, S_db.shape).astype(np.float32)
     expected = (model.predict(S_db + way / 2) - model.predict(S_db - way / 2))
     found = (model.gradient(S_db) * way).sum(axis=(1, 2))
-    assert np.allclose(found, expected, rtol=0.05, atol=2e-4)
+    assert np.allclose(found, expected, rtol=0.05, atol=5e-5)
 
 
 def test_it_says_what_it_is_and_how_good(experiment, saved):
@@ -92,7 +163,7 @@ def test_it_loads_in_another_place_without_the_corpus(saved, tmp_path):
     shutil.copytree(saved, tmp_path / "mailed")
     run = subprocess.run(
         [sys.executable, "-c", "import sys; from hiphoplib.scoring.model_folder import load_model; "
-         "print(len(load_model(sys.argv[1]).networks))", "mailed"], cwd=tmp_path,
+         "print(len(load_model(sys.argv[1]).trainings))", "mailed"], cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=100)
     assert run.stdout.strip() == "3", run.stderr
 
@@ -116,7 +187,7 @@ def test_results_of_something_else_are_refused(experiment, results, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("name", [MANIFEST, "network0.keras", "network1.keras"])
+@pytest.mark.parametrize("name", [MANIFEST, "network0.keras", "network1.keras", "domain.csv"])
 @pytest.mark.parametrize("damage", ["gone", "cut", "bit"])
 def test_every_damage_is_found(own, name, damage):
     path, content = own / name, bytearray((own / name).read_bytes())
@@ -132,13 +203,15 @@ def test_every_damage_is_found(own, name, damage):
 
 
 @pytest.mark.parametrize("change, message", [
-    ({"networks": []}, "holds no network"), ({"networks": [{}]}, "lacks 'file'"),
-    ({"networks": None}, "damaged"), ({"results": None, "networks": [3]}, "damaged"),
+    ({"trainings": []}, "holds no network"), ({"trainings": [{}]}, "lacks 'members'"),
+    ({"trainings": [{"members": [], "offset": 0, "reference": []}]}, "holds no network"),
+    ({"trainings": None}, "damaged"), ({"results": None, "trainings": [3]}, "damaged"),
+    ({"features": {"handcrafted": 0}}, "another version of this project"),
     ({"grid": {}}, "damaged"),
     ({"format": 1}, r"another version of this project \(format 1, .* train it again"),
     ({"store_version": 1}, "another version of this project"),
     ({"model": "vgg"}, "'vgg', which this version does not know"),
-    ({"model": "crnn"}, "weights are of another network")])
+    ({"format": 2}, "damaged")])
 def test_a_manifest_that_cannot_be_used_says_why(own, change, message):
     edit(own, **change)
     with pytest.raises(BadInput, match=message):
@@ -152,10 +225,32 @@ def test_what_is_no_manifest_is_damaged(own, text):
         load_model(own)
 
 
+def test_weights_of_another_network_are_refused(own):
+    trainings = json.loads((own / MANIFEST).read_text())["trainings"]
+    trainings[0]["members"][0]["network"] = "crnn"
+    edit(own, trainings=trainings)
+    with pytest.raises(BadInput, match="weights are of another network"):
+        load_model(own)
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", ",mean,scale,weight\nnope,0,1,2\n",
+                                  ",mean,scale,weight\ntempo,0,1,one\n",
+                                  ",mean,scale,weight\ntempo,0,1,nan\n"])
+def test_a_head_is_numbers_of_known_features(saved_head, tmp_path, text):
+    own = Path(shutil.copytree(saved_head, tmp_path / "copy"))
+    trainings = json.loads((own / MANIFEST).read_text())["trainings"]
+    entry = trainings[0]["members"][0]
+    (own / entry["file"]).write_text(text)
+    entry["sha256"] = model_folder.hashlib.sha256(text.encode()).hexdigest()
+    edit(own, trainings=trainings)
+    with pytest.raises(BadInput, match="damaged"):
+        load_model(own)
+
+
 def test_a_network_that_predicts_otherwise_here_is_refused(own):
     manifest = json.loads((own / MANIFEST).read_text())
-    manifest["networks"][0]["probe"][0] += 0.01
-    edit(own, networks=manifest["networks"])
+    manifest["trainings"][0]["members"][0]["probe"][0] += 0.01
+    edit(own, trainings=manifest["trainings"])
     with pytest.raises(BadInput, match="predicts otherwise here .* with keras"):
         load_model(own)
 
@@ -164,8 +259,8 @@ def test_a_path_out_of_the_folder_is_not_followed(own, tmp_path):
     manifest = json.loads((own / MANIFEST).read_text())
     shutil.copy(own / "network0.keras", tmp_path / "network0.keras")
     for name in ("../network0.keras", str(tmp_path / "network0.keras")):
-        manifest["networks"][0]["file"] = name
-        edit(own, networks=manifest["networks"])
+        manifest["trainings"][0]["members"][0]["file"] = name
+        edit(own, trainings=manifest["trainings"])
         with pytest.raises(BadInput, match="damaged"):
             load_model(own)
 
@@ -184,8 +279,9 @@ def test_code_in_the_file_does_not_run(own, tmp_path):
         for name, content in parts.items():
             file.writestr(name, content)
     manifest = json.loads((own / MANIFEST).read_text())
-    manifest["networks"][0]["sha256"] = model_folder.hashlib.sha256(path.read_bytes()).hexdigest()
-    edit(own, networks=manifest["networks"])
+    member = manifest["trainings"][0]["members"][0]
+    member["sha256"] = model_folder.hashlib.sha256(path.read_bytes()).hexdigest()
+    edit(own, trainings=manifest["trainings"])
     assert load_model(own) and not witness.exists()
     for name in ("load_model(", "pickle", "deserialize"):
         assert f"keras.{name}" not in Path(model_folder.__file__).read_text()

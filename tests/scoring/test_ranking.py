@@ -2,28 +2,29 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from hiphoplib.scoring.score import Scored, Song, reliably_above
+from hiphoplib.scoring.score import Scored, Song
 
 RNG = np.random.default_rng
 
 
-def songs_of(seed, n=10, networks=3, spread=0.05):
-    """Scores of songs that differ in level, spread and length, by networks that differ a bit."""
+def songs_of(seed, n=10, trainings=3, spread=0.05):
+    """Scores of songs that differ in level, spread and length, by trainings that differ a bit."""
     rng = RNG(seed)
-    lean = rng.normal(0, 0.02, (networks, 1))
-    return [np.clip(rng.normal(0.5, 0.06) + lean + rng.normal(0, 0.03, (networks, 1))
-                    + rng.normal(0, rng.uniform(0.2, 2) * spread, (networks, windows)), 0, 1)
+    lean = rng.normal(0, 0.02, (trainings, 1))
+    return [np.clip(rng.normal(0.5, 0.06) + lean + rng.normal(0, 0.03, (trainings, 1))
+                    + rng.normal(0, rng.uniform(0.2, 2) * spread, (trainings, windows)), 0, 1)
             for windows in rng.integers(1, 40, n)]
 
 
-def ranked(scores):
+def ranked(scores, margin=0.02):
     """Songs with these scores, in this order."""
     songs = [Song(Path("a.mp3"), 90.0, np.arange(len(each)), each, 50.0) for each in scores]
-    return Scored(Path("songs"), None, songs, {}, [])
+    return Scored(Path("songs"), SimpleNamespace(margin=margin), songs, {}, [])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -50,25 +51,16 @@ def test_the_relation_is_an_order_and_ranks_follow_from_it(seed):
         assert ranks[one, 0] <= ranks[other, 1]
 
 
-def test_a_chain_of_sure_pairs_with_an_unsure_end_is_no_order():
-    # wide, narrow, wide: the middle one is sure to lie between, the ends overlap
-    top = np.tile(np.r_[np.full(8, 0.62), 0.2, 0.2], (3, 1))
-    middle = np.full((3, 10), 0.6)
-    low = np.tile(np.r_[np.full(8, 0.58), 0.9, 0.9], (3, 1))
-    scored = ranked([top, middle, low])
-    share, above = scored.share_above, scored.reliably_above
-    assert share[0, 1] >= 0.8 and share[1, 2] >= 0.8 and share[0, 2] < 0.8
-    assert not above[0, 2] and not (above[0, 1] and above[1, 2])
-
-
 def test_a_song_and_itself_are_about_the_same():
     song = songs_of(3, n=1)[0]
-    assert not reliably_above([song, song.copy(), song + 1e-6]).any()
+    assert not ranked([song, song.copy(), song + 1e-6]).reliably_above.any()
 
 
-def test_a_difference_of_a_percentage_point_is_none_however_steady():
-    assert not reliably_above([np.full((3, 9), 0.51), np.full((3, 9), 0.5)]).any()
-    assert reliably_above([np.full((3, 9), 0.53), np.full((3, 9), 0.5)])[0, 1]
+def test_a_difference_below_the_margin_is_none():
+    levels = [np.full((3, 9), level) for level in (0.6, 0.55, 0.5)]
+    assert ranked(levels, 0.07).reliably_above.sum() == 1
+    assert ranked(levels, 0.04).reliably_above.sum() == 3
+    assert not ranked(levels, np.inf).reliably_above.any()
 
 
 def test_songs_far_apart_are_ranked():
@@ -77,18 +69,20 @@ def test_songs_far_apart_are_ranked():
     assert ranked([scores[0], scores[0]]).rank_texts == ["1 to 2", "1 to 2"]
 
 
-def test_one_network_that_disagrees_is_enough_for_no_order():
-    one, other = np.full((5, 6), 0.7), np.full((5, 6), 0.5)
-    assert reliably_above([one, other])[0, 1]
-    other[4] = 0.71
-    assert ranked([one, other]).share_above[0, 1] == pytest.approx(0.8)
-    assert not reliably_above([one, other]).any()
+def test_a_part_stands_out_only_if_every_training_says_so():
+    scores = np.full((3, 6), 0.5)
+    scores[:, 2] = 0.7
+    song = ranked([scores]).songs[0]
+    assert song.stands_out(0.1) and not song.stands_out(0.2) and not song.stands_out(np.inf)
+    scores[1, 2] = 0.52
+    assert not song.stands_out(0.1)
 
 
 def test_five_hundred_songs_take_seconds():
     scores = songs_of(0, n=500)
     began = time.perf_counter()
-    reliably_above(scores)
+    scored = ranked(scores)
+    assert scored.share_above.shape == scored.reliably_above.shape
     assert time.perf_counter() - began < 10
 
 

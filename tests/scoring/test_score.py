@@ -13,7 +13,7 @@ import hiphoplib
 from hiphoplib.audio.windows import _read_windows, windows_or_reason
 from hiphoplib.errors import BadInput
 from hiphoplib.report.sentences import headline
-from hiphoplib.scoring.score import _displayable, score_tracks
+from hiphoplib.scoring.score import displayable, score_tracks
 from tests.paths import ROOT
 from tests.scored_songs import SR, by_network, trained_model, write_song
 
@@ -61,7 +61,7 @@ def test_every_song_is_scored_and_every_other_file_has_its_reason(scored):
     assert scored.others == ["cover.jpg"]
 
 
-def test_a_score_is_the_mean_of_the_networks_over_the_windows(scored, model, folder):
+def test_a_score_is_the_mean_of_the_trainings_over_the_windows(scored, model, folder):
     song = next(song for song in scored.songs if song.name == "rising.wav")
     windows = _read_windows(folder / "rising.wav", model.grid)
     expected = by_network(model, windows.S_db.astype(np.float32))
@@ -69,7 +69,7 @@ def test_a_score_is_the_mean_of_the_networks_over_the_windows(scored, model, fol
     assert song.score == pytest.approx(expit(logit(expected).mean(axis=0)).mean())
     low, high = song.spread
     assert 0.7 <= ((song.by_window >= low) & (song.by_window <= high)).mean() <= 0.9
-    below = [(network.reference < score).mean() for network, scores in zip(model.networks, expected)
+    below = [(each.reference < score).mean() for each, scores in zip(model.trainings, expected)
              for score in scores]
     assert song.percentile == pytest.approx(100 * np.mean(below))
     at = list(song.starts).index(song.best)  # the best part has the highest score
@@ -125,10 +125,10 @@ def test_a_step_that_is_none_is_refused(folder, model, hop):
 
 
 def test_names_are_shown_without_what_deceives():
-    assert _displayable("a b “c” 🎤 é 漢.mp3") == "a b “c” 🎤 é 漢.mp3"
-    assert _displayable("👨‍👩‍👧.mp3") == "👨‍👩‍👧.mp3"
-    assert "\u202e" not in _displayable("a\u202e3pm.exe") and "\n" not in _displayable("a\nb.mp3")
-    _displayable(os.fsdecode(b"caf\xe9.mp3")).encode()  # a name that is no UTF-8 can be written
+    assert displayable("a b “c” 🎤 é 漢.mp3") == "a b “c” 🎤 é 漢.mp3"
+    assert displayable("👨‍👩‍👧.mp3") == "👨‍👩‍👧.mp3"
+    assert "\u202e" not in displayable("a\u202e3pm.exe") and "\n" not in displayable("a\nb.mp3")
+    displayable(os.fsdecode(b"caf\xe9.mp3")).encode()  # a name that is no UTF-8 can be written
 
 
 def test_the_function_is_where_the_readme_says():

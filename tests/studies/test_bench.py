@@ -17,8 +17,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.models.training import CHECKPOINT
 from hiphoplib.studies import bench as module
 from hiphoplib.studies.bench import DISK_GB, PARTS, RESULTS, SO_FAR, _Bench, _python, bench
-from hiphoplib.studies.bench_table import BEGIN, END, RATIOS, bench_markdown, insert_bench
-from hiphoplib.studies.resources import machine
+from hiphoplib.studies.costs import BEGIN, END, RATIOS, bench_markdown, insert_bench, machine
 from hiphoplib.tracks.cleaning import clean_tracks
 from hiphoplib.tracks.table import read_tracks
 from tests.paths import ROOT

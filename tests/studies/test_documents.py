@@ -11,8 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from hiphoplib.errors import BadInput
 from hiphoplib.studies import documents
+from hiphoplib.studies.costs import Stage, StageTimes, machine
 from hiphoplib.studies.documents import _code_fingerprint, _execute, execute_notebooks, make_report
-from hiphoplib.studies.resources import Stage, StageTimes, machine
 from tests.paths import ROOT
 
 COMMITTED = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]

@@ -29,7 +29,7 @@ PARTS = "presentation"  # folder of what the source imports
 MODELS = {"dummy": 0.5, "mlp": 0.53, "cnn1": 0.61, "cnn2": 0.6, "rnn": 0.64, "musicnn": 0.65,
           "upper_bound": 0.79}
 EVERY_MODEL = dict(zip(report.MODEL_LABELS, [
-    0.5, 0.5, 0.62, 0.63, 0.57, 0.5, 0.53, 0.48, 0.62, 0.6, 0.57, 0.61, 0.6, 0.62, 0.63, 0.64,
+    0.5, 0.5, 0.62, 0.63, 0.57, 0.5, 0.53, 0.48, 0.52, 0.62, 0.6, 0.57, 0.61, 0.6, 0.62, 0.63, 0.64,
     0.5, 0.75]))
 NEVER = {"dummy", "artist_mean", "upper_bound"}
 
