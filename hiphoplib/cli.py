@@ -327,12 +327,12 @@ def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
 @click.option("--wav", type=PATH, metavar="FOLDER", help="Also write the clip with only what "
               "the explanation names, and without it.")
 def explain(corpus, grid, split, folds, track, model, out, wav):
-    """Explain one track by LIME: a picture, sentences, and on request sound."""
+    """Explain one track: a picture by LIME, sentences by the swap test, and on request sound."""
     import soundfile as sf
 
     from hiphoplib.audio.files import read_clip
     from hiphoplib.explanation.segments import isolate
-    from hiphoplib.explanation.tracks import explain_track
+    from hiphoplib.explanation.tracks import explain_track, swap_track
     from hiphoplib.io import write_whole
     from hiphoplib.models.experiment import prepare
     from hiphoplib.report.figures_explanation import explanation
@@ -343,18 +343,17 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
     use_style()
     experiment = prepare(corpus, grid, split, folds)
     attribution, S_db = explain_track(experiment, model, track)
-    title = f"{track}: what the {label_of(model)} listens to"
+    parts, title = swap_track(experiment, model, track), f"{track}: what the {label_of(model)} hears"
     explanation(S_db, attribution, title).figure.savefig(out)
-    print(f"{track}:\n{explanation_summary(attribution, model)}")
-    if wav and not attribution.stable.any():
-        print("nothing to listen to")
-    elif wav:
+    print(f"{track}:\n{explanation_summary(attribution, parts, model)}")
+    if wav and parts:
         y, sr = read_clip(clip_path(corpus, experiment.tracks.loc[track]))
-        for name, mask in {"stable": attribution.stable, "rest": ~attribution.stable}.items():
+        said = sum(part.mask for part in parts) > 0
+        for name, mask in {"said": said, "rest": ~said}.items():
             part = isolate(y, sr, mask, attribution.grid)
             write_whole(wav / f"{name}.wav",
                         lambda file, part=part: sf.write(file, part, sr, format="WAV"))
-        print(f"written to {wav}: stable, rest")
+        print(f"written to {wav}: said, rest")
 
 
 @program.command()

@@ -16,7 +16,7 @@ class RunSize:
     epochs: int = 20  # that a training has at most
     resamples: int = 2000  # of a bootstrap
     lime_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)  # of an explanation, under each filling
-    planted: int = 400  # clips that a network learns a planted cause from
+    planted: int = 800  # clips that a network learns a planted cause from
 
 
 def run_size() -> RunSize:

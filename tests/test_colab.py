@@ -155,7 +155,7 @@ def test_the_first_badges_of_the_readme_score_songs_and_open_the_report():
 def test_elsewhere_the_first_cell_only_goes_to_the_projects_folder(tmp_path, monkeypatch, capsys,
                                                                    start):
     cell, = {first_cell(path) for path in NOTEBOOKS}
-    assert cell.startswith('DRIVE = ""')
+    assert cell.startswith('#@title Set up\nDRIVE = ""')
     for folder in ("hiphoplib", "notebooks"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path / start)

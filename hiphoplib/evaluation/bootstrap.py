@@ -5,12 +5,13 @@ A metric here is a function ``(y_true, score, weights)`` of labels [shape=(n,)],
 returns an array [shape=(resamples,)], NaN where a resample has no value.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from hiphoplib.run_size import run_size
 
@@ -287,3 +288,24 @@ def verdict(entry: dict, above: Any, below: Any, neither: Any, line: float = 0.0
     One of `above`, `below` and `neither`
     """
     return above if entry["low"] > line else below if entry["high"] < line else neither
+
+
+def over_networks(values: Sequence[float]) -> dict[str, float] | None:
+    """Return a mean of shares with its 95 % interval by Student's t.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One a network, 0 to 1; the interval of a single one is all of that.
+
+    Returns
+    -------
+    dict of str to float, or None
+        None without a value.
+    """
+    n = len(values)
+    if not n:
+        return None
+    mean = float(np.mean(values))
+    half = t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5 if n > 1 else 1.0
+    return {"mean": mean, "low": max(0.0, mean - half), "high": min(1.0, mean + half)}

@@ -13,8 +13,17 @@ import pandas as pd
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation.lime import SAMPLES, SEEDS, Attribution, explain
 from hiphoplib.explanation.segments import SegmentGrid, fills
+from hiphoplib.explanation.swap_test import (
+    MAX_DONORS,
+    RULES,
+    Donors,
+    Part,
+    better_than_chance,
+    swap_test,
+)
 from hiphoplib.io import progress, write_whole
 from hiphoplib.keras_backend import HAS_GPU
+from hiphoplib.models.calibration import log_odds
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import load_run
@@ -56,6 +65,50 @@ def explain_track(experiment: Experiment, model: str, track_id: str, *,
     kept = remember(folder, track_id, what, [S_db, grid, list(seeds), SAMPLES], compute)
     return Attribution(grid, np.array(kept["runs"]), np.array(kept["r2"]), kept["probability"], {
         name: np.array(by_fill) for name, by_fill in kept["other_methods"].items()}), S_db
+
+
+def swap_track(experiment: Experiment, model: str, track_id: str) -> list[Part]:
+    """Return the parts of a track that move the score of the network in whose test set it is.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    model : str, a network in `NETWORKS`
+    track_id : str
+
+    Returns
+    -------
+    list of Part
+        As of `swap_test`; read from its file if it has been computed before. The donors are
+        training clips of that network.
+    """
+    folder, S_db = experiment.run_of(model, track_id), experiment.store[track_id]
+    grid = SegmentGrid(experiment.protocol.grid)
+
+    def compute():
+        run = load_run(folder)
+        donors = _donors(experiment, folder, run, grid, experiment.sides.loc[track_id])
+        parts = swap_test(run.predict, S_db, donors)
+        return {"parts": [vars(part) for part in parts]}
+
+    kept = remember(folder, track_id, "swap", [S_db, grid, RULES], compute)
+    return [Part(**{name: np.array(values) for name, values in part.items()})
+            for part in kept["parts"]]
+
+
+def _donors(experiment, folder, run, grid, side):
+    """Training clips of a run; how its log odds spread over its validation set, kept beside it."""
+    fold = side.index[side == "test"][0]
+    train, validation = (experiment.ids(fold, name) for name in ("train", "validation"))
+
+    def compute():
+        odds = log_odds(run.predict(experiment.store.batch(validation)))
+        return {"spread": float(odds.std()),
+                "able": better_than_chance(odds, experiment.labels.loc[validation, fold])}
+
+    drawn = np.random.default_rng(0).permutation(train)[:MAX_DONORS]
+    return Donors(grid, experiment.store.batch(drawn),
+                  **remember(folder, "", "spread", [list(validation)], compute))
 
 
 def _randomise_weights(model, seed=0):

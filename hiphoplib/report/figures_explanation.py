@@ -1,5 +1,7 @@
 """Figures of explanations: one clip's map, where a network listens, and whether the maps hold."""
 
+from collections.abc import Sequence
+
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from hiphoplib.audio.mel import QUICK
 from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.segments import SegmentGrid
+from hiphoplib.explanation.swap_test import Part
 from hiphoplib.report import style
 from hiphoplib.scoring.score import Song
 
@@ -149,6 +152,39 @@ def segment_map(weights: np.ndarray, grid: SegmentGrid, ax: Axes | None = None,
     ax.figure.colorbar(image, ax=ax, label="weight", ticks=[-0.9 * most, 0, 0.9 * most],
                        format="%+.3f")
     return style.titled(ax, title, "time (s)", "")
+
+
+def swapped(S_db: np.ndarray, parts: Sequence[Part], grid: SegmentGrid, ax: Axes | None = None,
+            title: str = "Swap test") -> Axes:
+    """Draw the parts that the swap test names over a clip's spectrogram, in grey.
+
+    Red moves the score towards popular, blue towards unpopular.
+
+    Parameters
+    ----------
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
+    parts : sequence of Part
+    grid : SegmentGrid
+    ax : Axes, optional
+    title : str
+
+    Returns
+    -------
+    Axes
+    """
+    ax, edges = ax or plt.subplots(figsize=(7, 3.4))[1], list(grid.bands.values())
+    style.spectrogram(S_db, grid.mel_grid, ax, cmap="gray", colorbar=False)
+    for part in parts:
+        color = style.POPULAR if part.effect > 0 else style.UNPOPULAR
+        for band, column in np.argwhere(part.mask):
+            (start, end), (low, high) = grid.spans[column], edges[band]
+            ax.add_patch(plt.Rectangle((start, low), end - start, high - low, linewidth=0,
+                                       color=color, alpha=0.6))
+    if not parts:
+        ax.text(0.5, 0.5, "no single passage decides", transform=ax.transAxes, ha="center",
+                color="white", fontweight="bold")
+    ax.set_ylim(edges[0][0], edges[-1][1])
+    return style.titled(ax, title, "time (s)", "frequency (Hz)")
 
 
 def listening(results: dict) -> Figure:

@@ -1,12 +1,14 @@
 """Sentences and a table that follow from results of the reader's own data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.explanation.lime import MIN_CORRELATION, MIN_WEIGHT, Attribution
+from hiphoplib.explanation.segments import SegmentGrid
+from hiphoplib.explanation.swap_test import Part
 from hiphoplib.report.style import clock, label_of
 from hiphoplib.scoring.backtest import BackTest, songs_needed
 from hiphoplib.scoring.score import Scored, TrainedModel
@@ -19,6 +21,7 @@ UNLIKE = ("sounds unlike everything this model has learnt from (farther than 99 
           "data)")
 NO_DOMAIN = ("This model has no description of what it learnt from: nobody can tell which of your "
              "songs it does not know. Train it again to have one.")
+NO_PASSAGE = "No single passage decides."
 NOTHING_STABLE = "No part of the clip reliably speaks either way."
 FOUR_KINDS = {"popular": "popular, and ranked high", "unpopular": "unpopular, and ranked low",
               "missed": "popular, but ranked low", "overrated": "unpopular, but ranked high"}
@@ -214,6 +217,40 @@ def attributions(expl: Attribution, moment: Callable[[float], str] | None = None
         if correlation < MIN_CORRELATION and not flat]
 
 
+def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
+                   moment: Callable[[float], str] = clock) -> list[str]:
+    """Return what the swap test lets be said of a clip.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        As `swap_test` found them.
+    grid : SegmentGrid
+    moment : callable
+        From s of the clip to the words for it.
+
+    Returns
+    -------
+    list of str
+        A sentence for each part, strongest first.
+    """
+    sentences = []
+    for part in parts:
+        bands, stretches = part.mask.any(axis=1), np.flatnonzero(part.mask.any(axis=0))
+        where = " and ".join(np.array(list(grid.bands))[bands])
+        times = " to ".join(moment(grid.spans[end][number])
+                            for number, end in ((0, stretches[0]), (1, stretches[-1])))
+        place = (f"All through, {where}" if len(stretches) == grid.shape[1]
+                 else f"{times}, {where}")
+        fell, rose = ("fell", "rose") if part.effect > 0 else ("rose", "fell")
+        out, into = part.agreeing
+        sentences.append(
+            f"{place}: taken out, the score {fell} with {out} of {len(part.taken_out)} other "
+            f"tracks' sound in its place; put into {len(part.put_in)} other tracks, it {rose} in "
+            f"{into}.")
+    return sentences or [NO_PASSAGE]
+
+
 def _seconded(expl, band, columns):
     """What the other methods say of stable segments."""
     confirmed, who = expl.confirmed[band, columns], " and ".join(expl.other_methods).capitalize()
@@ -222,12 +259,14 @@ def _seconded(expl, band, columns):
     return f" {who} say the same{part}."
 
 
-def explanation_summary(expl: Attribution, model: str) -> str:
+def explanation_summary(expl: Attribution, parts: Sequence[Part], model: str) -> str:
     """Return all that is said of one clip, as a Markdown list.
 
     Parameters
     ----------
     expl : Attribution
+    parts : sequence of Part
+        As `swap_track` returns them.
     model : str
 
     Returns
@@ -235,6 +274,5 @@ def explanation_summary(expl: Attribution, model: str) -> str:
     str
     """
     return "\n".join(f"- {line}" for line in [
-        f"The {label_of(model)}'s probability, before calibration, is {expl.probability:.2f}. "
-        f"LIME's linear fit has R² {expl.r2.mean():.2f}, which does not say how right it is.",
-        *attributions(expl)])
+        f"The {label_of(model)}'s probability, before calibration, is {expl.probability:.2f}.",
+        *swap_sentences(parts, expl.grid)])

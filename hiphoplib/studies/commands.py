@@ -35,8 +35,6 @@ def render_songs(folder, n, seed):
               help="Which trained network.")
 @click.option("--clips", type=_COUNT, default=60, show_default=True, help="Test clips to explain.")
 @click.option("--folds", type=int, metavar="K", help="As for `train`.")
-@click.option("--planted", is_flag=True, help="Also train small networks on planted causes, and "
-              "check whether those are found; five minutes.")
 @click.option("--pictures", type=_PATH, metavar="FOLDER", help="Also draw four tracks.")
 @_json
 @click.pass_obj
@@ -49,6 +47,25 @@ def explanations(command, **options):
     from hiphoplib.studies.explanations import check_explanations
 
     check_explanations(command=command, **options)
+
+
+@click.command()
+@click.option("--networks", type=_COUNT, default=5, show_default=True, help="Of each kind.")
+@click.option("--folder", type=_PATH, default=Path("data/planted"), show_default=True,
+              help="Keeps the networks.")
+@click.option("--jobs", type=int, default=-1, help="Processes; all cores if not given.")
+@click.option("--json", "out", type=_PATH, metavar="FILE",
+              help="Write the results here, beside those of `explanations`.")
+@click.pass_obj
+def planted(command, networks, folder, jobs, out):
+    """Check on planted causes whether what explanations say is right; an hour on two cores.
+
+    Trains small networks, and compares the swap test with LIME. Networks and what is said of their
+    clips are kept: the same command goes on.
+    """
+    from hiphoplib.studies.planted import check_planted, write_planted
+
+    write_planted(check_planted(folder, networks, jobs=jobs), command, out)
 
 
 @click.command()
@@ -184,5 +201,5 @@ def pictures(model, songs, out):
     print(*make_pictures(model, songs, out), sep="\n")
 
 
-COMMANDS = (render_songs, backtest, explanations, training_choices, stack_gains, check_scoring,
-            bench, bench_table, notebooks, presentation, address, pictures)
+COMMANDS = (render_songs, backtest, explanations, planted, training_choices, stack_gains,
+            check_scoring, bench, bench_table, notebooks, presentation, address, pictures)

@@ -33,7 +33,8 @@ FONTS = Path(font_manrope.__file__).with_name("files")  # Manrope, under the Ope
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT, SCALE = 390, 844, 2  # of a phone, in CSS pixels, and its pixels for each
 # how the setup cell of each notebook begins
-SETUP = '''DRIVE = ""  # on Colab, a folder of your Drive, such as "Music", keeps data and models
+SETUP = '''#@title Set up
+DRIVE = ""  # on Colab, a folder of your Drive, such as "Music", keeps data and models
 REPOSITORY = "{address}"
 import os, sys
 def projects():
@@ -251,7 +252,7 @@ def _addressed(text, address):
     name = address.removeprefix("https://github.com/")
     text = re.sub(r"(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+(?=/blob/)", name, text)
     text = re.sub(r"(?<=git clone )https://\S+", address, text)
-    return re.sub(r'^DRIVE = "".*?^colab\.set_up\(DRIVE\)[^\n]*',
+    return re.sub(r'^(?:#@title Set up\n)?DRIVE = "".*?^colab\.set_up\(DRIVE\)[^\n]*',
                   lambda _: SETUP.format(address=address), text, flags=re.S | re.M)
 
 

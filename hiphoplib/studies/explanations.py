@@ -13,11 +13,16 @@ from scipy.stats import hypergeom
 
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Estimate
-from hiphoplib.evaluation.evaluate import labels_on_test, write_results
-from hiphoplib.explanation.faithfulness import area, curves, mean_over, recovery, top_hit
-from hiphoplib.explanation.lime import rank_correlation
+from hiphoplib.evaluation.evaluate import labels_on_test, read_results, write_results
+from hiphoplib.explanation.lime import area, curves, mean_over, rank_correlation, recovery, top_hit
 from hiphoplib.explanation.segments import Fill, fills
-from hiphoplib.explanation.tracks import example_tracks, explain_ahead, explain_track, remember
+from hiphoplib.explanation.tracks import (
+    example_tracks,
+    explain_ahead,
+    explain_track,
+    remember,
+    swap_track,
+)
 from hiphoplib.io import progress
 from hiphoplib.models.comparison import Scores
 from hiphoplib.models.experiment import prepare
@@ -25,14 +30,14 @@ from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
 from hiphoplib.report.sentences import FOUR_KINDS, explanation_summary
 from hiphoplib.report.style import label_of, use_style
-from hiphoplib.studies.planted import check_planted
+from hiphoplib.studies.planted import PLANTED
 
 _RANDOMISED = 12  # clips of the randomisation check
 _MIN_VALUE = 1.0  # standard deviations from which on a cause is turned clearly up or down
 
 
 def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 60,
-                       folds: int | None = None, planted: bool = False,
+                       folds: int | None = None,
                        pictures: Path | str | None = None, out: Path | str | None = None,
                        command: str | None = None) -> None:
     """Explain test clips of a corpus, measure whether the explanations hold, and print the most.
@@ -49,8 +54,6 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
         How many test clips, drawn by a fixed seed; all if there are no more.
     folds : int, optional
         As for `prepare`.
-    planted : bool
-        Also train small networks on planted causes, and check whether those are found.
     pictures, out : path-like, optional
         A folder to draw four tracks into, whose titles name none; a file for the results.
     command : str, optional
@@ -69,8 +72,8 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
         if truth:
             rows[-1]["causes"] = _causes_in(truth, track_id, rows[-1]["found"].grid)
     few = min(_RANDOMISED, len(rows))
-    four = {kind: explain_track(experiment, model, track_id) for kind, track_id in example_tracks(
-        labels, Scores(experiment).on_test(model)[0]).items()}
+    chosen = example_tracks(labels, Scores(experiment).on_test(model)[0])
+    four = {kind: explain_track(experiment, model, track_id) for kind, track_id in chosen.items()}
     results = {
         "corpus": {"name": name, "fingerprint": experiment.fingerprint},
         "model": model, "clips": len(rows),
@@ -78,7 +81,8 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
         "sanity": _randomisation_check(
             experiment, model, list(drawn[:few]), [row["found"] for row in rows[:few]],
             partial(mean_over, weights=weights[:, :few])),
-        "four": {kind: explanation_summary(found, model) for kind, (found, _) in four.items()},
+        "four": {kind: explanation_summary(found, swap_track(experiment, model, chosen[kind]),
+                                           model) for kind, (found, _) in four.items()},
         "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
     }
     if pictures:
@@ -88,12 +92,11 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
             explanation(S_db, found, title)
             plt.savefig(Path(pictures, f"lime_{name}_{kind}.png"), dpi=80)  # for notebooks
             plt.close()
-    if planted:
-        results["planted"] = check_planted()
     for measure in ("deletion_minus_random", "insertion_minus_random", "stability"):
         print(f"{measure:22s} {Estimate.read(results[measure])}")
     if out:
-        write_results(results, out)
+        kept = read_results(Path(out)) if Path(out).is_file() else {}
+        write_results({**{name: kept[name] for name in PLANTED if name in kept}, **results}, out)
 
 
 def _explained(experiment, model, track_id):

@@ -1,35 +1,50 @@
 """Spectrograms with one planted cause each, to see whether an explanation finds it.
 
 In every clip one segment is louder (kind "level"), or its level jumps from frame to frame
-("texture"): in the upper of two bands that speaks for popularity, in the lower against. Some of the
-training clips have none, and a label by chance: else a network that hears nothing would be sure.
+("texture"): in the upper of two bands that speaks for popularity, in the lower against. Or a whole
+band is louder or quieter ("band"). Some of the training clips have no cause, and a label by chance:
+else a network that hears nothing would be sure.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from lime import lime_image
+from scipy.special import expit
 
 from hiphoplib.audio.mel import MelGrid
-from hiphoplib.evaluation.bootstrap import Bootstrap
-from hiphoplib.explanation.faithfulness import mean_over, recovery, top_hit
-from hiphoplib.explanation.lime import SEEDS, explain, lime_run, no_progress_bar, probabilities
-from hiphoplib.explanation.segments import Fill, SegmentGrid, fills
+from hiphoplib.errors import BadInput
+from hiphoplib.evaluation.bootstrap import Estimate, over_networks
+from hiphoplib.evaluation.evaluate import read_results, write_results
+from hiphoplib.explanation.lime import explain, lime_default, recovery
+from hiphoplib.explanation.segments import SegmentGrid, fills
+from hiphoplib.explanation.swap_test import RULES, Donors, better_than_chance, swap_test
+from hiphoplib.explanation.tracks import remember
 from hiphoplib.io import progress
-from hiphoplib.models.training import Run, fit
+from hiphoplib.models.calibration import log_odds
+from hiphoplib.models.training import Run, fit, load_run, read_card, save_run
+from hiphoplib.parallel import DIED, unordered
 from hiphoplib.run_size import run_size
 
 SMALL = MelGrid(32, 4096, name="planted")
 BANDS = {"level": ("sub and bass", "low mids"), "texture": ("vocals and snare", "hats and air")}
 LOUDER, JUMP = 8.0, 6.0  # dB
+WHOLE, SHIFT = "sub and bass", (2.0, 6.0)  # dB, of the whole band, louder or quieter
 _WITHOUT = 0.25  # share of the training and validation clips
-_CLIPS = {"train": run_size().planted, "validation": 100, "test": 100}
-_EXPLAINED = 30  # clips of each kind
+_CLIPS = {"train": run_size().planted, "validation": 200, "test": 100}
+_TESTED = 24  # clips that the swap test explains, of each network
+_COMPARED = 3  # and LIME, which takes longer
+_FEW = 3  # seeds of the networks that learn a whole band, or shuffled labels
+FIRST_SEED = 10
+WAYS = "swap_test", "old_rule", "lime_default"
+PLANTED = (*WAYS, "planted_by")  # keys of a results file
+PATIENCE = {"crnn": 10, "rnn": 20}  # the RNN begins to learn late
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,13 +54,24 @@ class Planted:
     S_db: np.ndarray  # in dB [shape=(clips, n_mels, frames)]
     labels: pd.Series  # 0 or 1
     sides: pd.Series  # "train", "validation" or "test"
-    segments: np.ndarray  # the one that decides, bool [shape=(clips, n_bands, n_segments)]
+    segments: np.ndarray  # that decide, bool [shape=(clips, n_bands, n_segments)]
+    network: str = "crnn"
+    seed: int = 0
+    folder: Path | None = None  # keeps the network, if given
 
     @cached_property
     def run(self) -> Run:
         """The network, trained when it is first asked for."""
+        if self.folder and read_card(self.folder):
+            return load_run(self.folder)
         store: Any = SimpleNamespace(grid=SMALL, batch=lambda ids: self.S_db[list(ids)])
-        return fit("crnn", store, self.labels, self.sides, epochs=20, patience=4)
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        run = fit(self.network, store, self.labels, self.sides, seed=self.seed, epochs=30,
+                  patience=PATIENCE[self.network], folder=self.folder)
+        if self.folder:
+            save_run(run, self.folder)
+        return run
 
     @cached_property
     def scores(self) -> pd.Series:
@@ -54,31 +80,52 @@ class Planted:
         return pd.Series(self.run.predict(self.S_db[test]), test)
 
 
-def plant(kind: str, clips: Mapping[str, int] = _CLIPS) -> Planted:
+def plant(kind: str, clips: Mapping[str, int] = _CLIPS, *, network: str = "crnn", seed: int = 0,
+          late: float = 0.0, shuffled: bool = False, folder: Path | None = None) -> Planted:
     """Make a corpus of spectrograms with a planted cause.
 
     Parameters
     ----------
-    kind : {"level", "texture"}
+    kind : {"level", "texture", "band"}
     clips : dict of str to int
         Clips of the training, validation and test sets.
+    network : str, in `NETWORKS`
+    seed : int, of the clips and of the network
+    late : float
+        By how much of a segment the cause is off the grid: it lies in two segments then.
+    shuffled : bool
+        Whether the labels of the training and validation sets are shuffled: nothing decides.
+    folder : Path, optional
+        Keeps the network.
 
     Returns
     -------
     Planted
     """
-    rng, grid, n = np.random.default_rng(0), SegmentGrid(SMALL), sum(clips.values())
+    rng, grid, n = np.random.default_rng(seed), SegmentGrid(SMALL), sum(clips.values())
     S_db = np.array([_beat(rng) for _ in range(n)], np.float32)
     labels, stretches = rng.permutation(np.arange(n) % 2), rng.integers(0, grid.shape[1], n)
     names, segments = list(grid.bands), np.zeros((n, *grid.shape), bool)
-    jump = JUMP * (-1.0) ** np.arange(SMALL.frames)
+    jump = JUMP * (-1.0) ** (np.arange(SMALL.frames) // 2)
     sides = np.repeat(list(clips), list(clips.values()))
     without = (rng.random(n) < _WITHOUT) & (sides != "test")
+    rows = grid.labels()[:, :1] // grid.shape[1]
     for i in np.flatnonzero(~without):
-        segments[i, names.index(BANDS[kind][labels[i]]), stretches[i]] = True
-        there = segments[i].ravel()[grid.labels()]
+        if kind == "band":
+            band, there = names.index(WHOLE), rows == names.index(WHOLE)
+            segments[i, band] = True
+            S_db[i] += there * (2 * labels[i] - 1) * rng.uniform(*SHIFT)
+            continue
+        start = min(stretches[i] + late, grid.shape[1] - 1)
+        band = names.index(BANDS[kind][labels[i]])
+        segments[i, band, int(np.floor(start)): int(np.ceil(start)) + 1] = True
+        times = SMALL.times() / grid.segment_seconds - start
+        there = (rows == band) & (times >= 0) & (times < 1)
         S_db[i] += np.where(there, LOUDER if kind == "level" else jump, 0)
-    return Planted(S_db, pd.Series(labels), pd.Series(sides), segments)
+    if shuffled:
+        learnt = np.flatnonzero(sides != "test")
+        labels[learnt] = rng.permutation(labels[learnt])
+    return Planted(S_db, pd.Series(labels), pd.Series(sides), segments, network, seed, folder)
 
 
 def _beat(rng):
@@ -94,78 +141,258 @@ def _beat(rng):
     return S_db
 
 
-def _find(planted, clips=_EXPLAINED, seeds=SEEDS):
-    """Explain test clips that the network classifies correctly; find the segment that decides.
+class _Case(NamedTuple):
+    """One network of the checks."""
 
-    Returns a pd.DataFrame, one row a clip: ``recovery`` and ``top1`` (is its first segment it?) of
-    the map, turned to the side of the predicted class, and of other maps; ``claimed``, whether
-    that segment is, ``elsewhere``, how many others are; ``strong…``, the same of confirmed ones.
-    """
-    run, scores, grid = planted.run, planted.scores, SegmentGrid(SMALL)
-    right = scores.index[(scores >= 0.5) == (planted.labels[scores.index] == 1)][:clips]
-    rows = {}
-    for clip in progress(right, desc="planted", unit="clip"):
-        S_db, segment = planted.S_db[clip], planted.segments[clip]
-        side = 1 if scores[clip] >= 0.5 else -1
-        found = explain(run, S_db, grid, fills(run.scaler.mean), seeds=seeds)
-        own = Fill("own mean", grid.means(S_db).ravel()[grid.labels()])
-        maps = {"": found.weights, "_silence": found.runs[0].mean(axis=0),
-                "_training_mean": found.runs[1].mean(axis=0),
-                "_own_mean": lime_run(run, S_db, grid, own, seeds[0])[0],
-                "_lime_default": lime_default(run, S_db, grid)}
-        rows[clip] = {f"{name}{of}": measure(side * map_, segment) for of, map_ in maps.items()
-                      for name, measure in (("recovery", recovery), ("top1", top_hit))} | {
-            "claimed": found.stable[segment].sum(), "elsewhere": found.stable[~segment].sum(),
-            "strong": found.confirmed[segment].sum(),
-            "strong_elsewhere": found.confirmed[~segment].sum()}
-    return pd.DataFrame.from_dict(rows, orient="index").astype(float)
+    kind: str
+    network: str
+    seed: int
+    shuffled: bool = False
+
+    @property
+    def name(self):
+        return "-".join([self.kind, self.network, str(self.seed)] + ["shuffled"] * self.shuffled)
 
 
-def lime_default(model: Run, S_db: np.ndarray, grid: SegmentGrid) -> np.ndarray:
-    """Return the weights of LIME with default settings, mean over each segment of a grid.
+def _cases(seeds):
+    """All networks of the checks, by seed: those that a stopped run has are of all kinds."""
+    return [case for number, seed in enumerate(seeds) for case in (
+        *(_Case(kind, network, seed) for network in ("crnn", "rnn") for kind in BANDS),
+        *([_Case("band", "crnn", seed), *(_Case(kind, "crnn", seed, True) for kind in BANDS)]
+          if number < _FEW else []))]
 
-    Its own segments (quickshift on the picture), fill value (the mean of each) and 1,000 samples.
+
+def donors_of(planted: Planted) -> Donors:
+    """Return the training clips of planted causes as donors.
 
     Parameters
     ----------
-    model : Run
-    S_db : np.ndarray [shape=(n_mels, frames)]
-        In dB.
-    grid : SegmentGrid
+    planted : Planted
 
     Returns
     -------
-    np.ndarray [shape=(n_bands, n_segments)]
+    Donors
     """
-    low, high = S_db.min(), S_db.max()
-
-    def classify(pictures):
-        p = probabilities(model, (pictures[..., 0] * (high - low) + low).astype(np.float32))
-        return np.column_stack([1 - p, p])
-
-    picture = np.repeat(((S_db - low) / (high - low))[..., None], 3, axis=2).astype(float)
-    with no_progress_bar():
-        result = lime_image.LimeImageExplainer(random_state=0).explain_instance(
-            picture, classify, labels=(1,), top_labels=None, random_seed=0, batch_size=500)
-    weight = dict(result.local_exp[1])
-    return grid.means(np.vectorize(lambda segment: weight.get(segment, 0.0))(result.segments))
+    train, validation = (np.flatnonzero(planted.sides == side) for side in ("train", "validation"))
+    odds = log_odds(planted.run.predict(planted.S_db[validation]))
+    return Donors(SegmentGrid(SMALL), planted.S_db[train], float(log_odds(planted.scores).std()),
+                  better_than_chance(odds, planted.labels[validation]))
 
 
-def check_planted() -> dict:
-    """Return what explanations find of both kinds of cause, a network each.
+def _check(folder, case):
+    """Return what is said of the test clips of a network, dict; kept beside it."""
+    planted = plant(case.kind, network=case.network, seed=case.seed, shuffled=case.shuffled,
+                    folder=folder / case.name)
+    planted.run.predict(planted.S_db[:1])  # trained, and on disk
 
-    Means over the clips of both; ``kinds`` holds by kind the network's ``auc``, ``clips``, and the
-    measures of `_find`, each with its 95 % interval over clips.
+    def compute():
+        scores, labels = planted.scores, planted.labels[planted.scores.index]
+        result = {"auc": recovery(scores.to_numpy(), (labels == 1).to_numpy())}
+        if case.shuffled:
+            return result | _null(planted)
+        result["swap_test"], right = _swap_tested(planted)
+        if case.kind in BANDS:
+            few = right[:_COMPARED]
+            result["old_rule"] = _judged(planted, {clip: _stable(planted, clip) for clip in few})
+            result["lime_default"] = _judged(planted, {clip: _first(planted, clip)
+                                                       for clip in few})
+            if case.network == "crnn":
+                late = plant(case.kind, {"test": _TESTED}, seed=case.seed + 1000, late=0.5)
+                result["late"] = _swap_tested(late, planted)[0]
+        return result
+
+    return remember(planted.folder, case.name, "swap test",
+                    [RULES, _TESTED, _COMPARED], compute)
+
+
+def _swap_tested(planted, trained=None):
+    """Counts of the test clips that a network classifies correctly, see `_judged`; their numbers.
+
+    The network is that of `trained`, if given.
     """
-    kinds, tables = {}, []
-    for kind in BANDS:
-        planted = plant(kind)
-        table, popular = _find(planted), planted.labels[planted.scores.index] == 1
-        weights = Bootstrap(np.arange(len(table))).weights  # each clip stands for itself
-        kinds[kind] = {"auc": recovery(planted.scores.to_numpy(), popular.to_numpy()),
-                       "clips": len(table),
-                       **{name: mean_over(values, weights) for name, values in table.items()}}
-        tables.append(table)
-    both = pd.concat(tables).mean()
-    return {**{name: float(both[name]) for name in (
-        "recovery", "top1", "recovery_lime_default", "top1_lime_default")}, "kinds": kinds}
+    trained = trained or planted
+    donors = donors_of(trained)
+    test = np.flatnonzero(planted.sides == "test")
+    popular = trained.run.predict(planted.S_db[test]) >= 0.5
+    right = test[popular == (planted.labels[test] == 1)][:_TESTED]
+    return _judged(planted, {clip: [(part.mask, part.effect) for part in swap_test(
+        trained.run.predict, planted.S_db[clip], donors, seed=int(clip))] for clip in right}), right
+
+
+def _null(planted):
+    """Of how many clips something is said by a network that has learnt nothing, dict.
+
+    Log odds that are stretched to the spread of a network that has learnt change nothing: the rule
+    is in units of that spread. ``with_bands``: if bands were said though the model is not able.
+    """
+    donors = donors_of(planted)
+    clips = np.flatnonzero(planted.sides == "test")[:_TESTED]
+    counts = {"clips": len(clips), "said": 0, "with_bands": 0, "able": donors.able}
+    for clip in clips:
+        parts = swap_test(planted.run.predict, planted.S_db[clip], replace(donors, able=True),
+                          seed=int(clip))
+        segments = [part for part in parts if not part.mask.any(axis=0).all()]
+        counts["with_bands"] += bool(parts)
+        counts["said"] += bool(parts if donors.able else segments)
+    return {"null": counts}
+
+
+def _stable(planted, clip):
+    """Segments that ten LIME runs agree on: the rule before the swap test."""
+    run = planted.run
+    found = explain(run, planted.S_db[clip], SegmentGrid(SMALL), fills(run.scaler.mean))
+    return _single(found.stable, found.weights)
+
+
+def _first(planted, clip):
+    """The segment with the largest weight of LIME with default settings."""
+    weights = lime_default(planted.run, planted.S_db[clip], SegmentGrid(SMALL))
+    return _single(np.abs(weights) == np.abs(weights).max(), weights)
+
+
+def _single(chosen, weights):
+    """Chosen segments, one at a time, each with its weight."""
+    masks = np.eye(chosen.size, dtype=bool).reshape(-1, *chosen.shape)
+    return [(masks[number], weights.flat[number]) for number in np.flatnonzero(chosen)]
+
+
+def _judged(planted, said):
+    """Count of a network: parts that are said, those that are right, clips with one, of each sign.
+
+    Right is what lies within the planted segments and has the sign of the clip's label.
+    """
+    counts = {"clips": 0, "said": 0, "right": 0, "found": 0, "any": 0,
+              "popular": 0, "found_popular": 0}
+    for clip, parts in said.items():
+        popular = planted.labels[clip] == 1
+        right = [not (mask & ~planted.segments[clip]).any() and (effect > 0) == popular
+                 for mask, effect in parts]
+        for name, count in {"clips": 1, "said": len(parts), "right": sum(right),
+                            "found": any(right), "any": bool(parts), "popular": popular,
+                            "found_popular": popular and any(right)}.items():
+            counts[name] += int(count)
+    return counts
+
+
+def _known_detector(seed):
+    """Of a function that is known, a segment 5 dB above its band's median: counts as `_judged`.
+
+    Its donors have no such segment planted.
+    """
+    planted, grid = plant("level", {"test": 120}, seed=seed), SegmentGrid(SMALL)
+    labels, band = grid.labels().ravel(), list(grid.bands).index(BANDS["level"][1])
+
+    def above(S_db):
+        means = np.array([np.bincount(labels, clip.ravel()) for clip in S_db]) / np.bincount(labels)
+        row = means.reshape(-1, *grid.shape)[:, band]
+        return row - np.median(row, axis=1, keepdims=True) - 5
+
+    def predict(S_db):
+        return expit(6.0 * (above(S_db).max(axis=1) > 0) - 3)
+
+    donors = Donors(grid, plant("texture", {"train": 200}, seed=seed + 1).S_db,
+                    float(log_odds(predict(planted.S_db)).std()))
+    truth = np.zeros_like(planted.segments)
+    truth[:, band] = above(planted.S_db) > 0
+    clips = np.flatnonzero(truth.sum(axis=(1, 2)) == 1)[:_TESTED]
+    known = replace(planted, labels=pd.Series(1, planted.labels.index), segments=truth)
+    return _judged(known, {clip: [(part.mask, part.effect) for part in swap_test(
+        predict, planted.S_db[clip], donors)] for clip in clips})
+
+
+def check_planted(folder: Path | str, networks: int = 5, *, jobs: int = 1) -> dict:
+    """Return how right explanations are where the truth is known.
+
+    The rule of the swap test was chosen on networks of the seeds 0 to 2; these have others.
+
+    Parameters
+    ----------
+    folder : path-like
+        Keeps the networks and what is said of their clips: the same call goes on after a stop.
+    networks : int
+        Of each kind.
+    jobs : int
+        Processes; -1 takes every core.
+
+    Returns
+    -------
+    dict
+        See `summarise`.
+    """
+    folder, cases = Path(folder), _cases(range(FIRST_SEED, FIRST_SEED + networks))
+    counts = {}
+    with closing(unordered(partial(_check, folder), cases, jobs=jobs)) as done:
+        for number, result in progress(done, total=len(cases), desc="planted", unit="network"):
+            if result is DIED:
+                raise BadInput(f"{cases[number].name}: its check ended its process, for too little "
+                               "memory perhaps; free some, the same call goes on from here")
+            counts[cases[number]] = result
+    return summarise(counts)
+
+
+def summarise(counts: Mapping) -> dict:
+    """Return rates with their 95 % intervals over networks.
+
+    Parameters
+    ----------
+    counts : mapping
+        What `check_planted` found of each network.
+
+    Returns
+    -------
+    dict
+        ``swap_test``, ``old_rule``, ``lime_default``: precision and recall by kind and network.
+        ``swap_test`` has also ``late``, causes half a segment off the grid; ``band``, a whole band
+        louder or quieter; ``known``, a detector whose function is known; and ``null_rate``, the
+        share of clips of which something is said by networks that learnt shuffled labels.
+    """
+    def rates(way, kind, network="crnn"):
+        of = [result[way] for case, result in counts.items()
+              if (case.kind, case.network, case.shuffled) == (kind, network, False)]
+        return {"networks": len(of),
+                "precision": over_networks([each["right"] / each["said"] for each in of
+                                            if each["said"]]),
+                "recall": over_networks([each["found"] / each["clips"] for each in of])}
+
+    results: dict[str, Any] = {way: {kind: {network: rates(way, kind, network)
+                                            for network in ("crnn", "rnn")} for kind in BANDS}
+                               for way in WAYS}
+    bands = [result["swap_test"] for case, result in counts.items() if case.kind == "band"]
+    null = [result["null"] for result in counts.values() if "null" in result]
+    known = _known_detector(FIRST_SEED)
+    results["swap_test"] |= {
+        "late": {kind: rates("late", kind) for kind in BANDS},
+        "band": rates("swap_test", "band") | {
+            "recall_louder": over_networks([of["found_popular"] / of["popular"] for of in bands]),
+            "recall_quieter": over_networks([(of["found"] - of["found_popular"])
+                                             / (of["clips"] - of["popular"]) for of in bands])},
+        "known": {"precision": known["right"] / max(1, known["said"]),
+                  "recall": known["found"] / known["clips"], "clips": known["clips"]},
+        "null_rate": over_networks([of["said"] / of["clips"] for of in null]),
+        "null_rate_with_bands": over_networks([of["with_bands"] / of["clips"] for of in null])}
+    return results
+
+
+def write_planted(results: dict, command: str | None, out: Path | None) -> None:
+    """Print what `summarise` returned, and write it into a file of `explanations`.
+
+    Parameters
+    ----------
+    results : dict
+    command : str, optional
+        What to write down as the way to repeat this.
+    out : Path, optional
+        What else stands in the file stays.
+    """
+    for way in WAYS:
+        for kind in BANDS:
+            for network, rates in results[way][kind].items():
+                print(f"{way:13s} {kind:8s} {network:5s}", *(
+                    f"{name} {Estimate.read(rates[name]) if rates[name] else '–'}"
+                    for name in ("precision", "recall")), f"{rates['networks']} networks")
+    rate = results["swap_test"]["null_rate"]
+    print("said of networks that learnt nothing:", Estimate.read(rate) if rate else "–")
+    if out:
+        kept = read_results(out) if out.is_file() else {}
+        kept.pop("planted", None)  # of an older version
+        write_results({**kept, **results, "planted_by": command}, out)

@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate
 from hiphoplib.evaluation.evaluate import write_results
-from hiphoplib.explanation.faithfulness import mean_over
+from hiphoplib.explanation.lime import mean_over
 from hiphoplib.models.training import versions
 from hiphoplib.scoring.score import score_tracks
 from hiphoplib.tracks.synthetic.beats import SR

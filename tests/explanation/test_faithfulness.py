@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from hiphoplib.explanation.faithfulness import area, curves, recovery, top_hit
-from hiphoplib.explanation.lime import Attribution, explain
+from hiphoplib.explanation.lime import Attribution, area, curves, explain, recovery, top_hit
 from hiphoplib.explanation.segments import fills
 from tests.known_models import BAND_MEAN, GRID, constant_model, level_model, loud_clip, segments
 

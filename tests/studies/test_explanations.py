@@ -14,8 +14,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Bootstrap
 from hiphoplib.evaluation.evaluate import labels_on_test, read_results
 from hiphoplib.explanation import tracks
-from hiphoplib.explanation.faithfulness import mean_over
-from hiphoplib.explanation.lime import Attribution
+from hiphoplib.explanation.lime import Attribution, mean_over
 from hiphoplib.explanation.tracks import example_tracks
 from hiphoplib.models.experiment import prepare
 from hiphoplib.studies import explanations

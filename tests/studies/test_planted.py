@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from hiphoplib.explanation.faithfulness import recovery
-from hiphoplib.explanation.lime import explain, rank_correlation
+from hiphoplib.explanation.lime import explain, rank_correlation, recovery
 from hiphoplib.explanation.segments import SegmentGrid, fills
 from hiphoplib.explanation.tracks import _randomise_weights
 from hiphoplib.models.training import load_run, save_run
