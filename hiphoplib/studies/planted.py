@@ -6,7 +6,7 @@ band is louder or quieter ("band"). Some of the training clips have no cause, an
 else a network that hears nothing would be sure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
