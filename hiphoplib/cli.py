@@ -343,8 +343,8 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
     use_style()
     experiment = prepare(corpus, grid, split, folds)
     attribution, S_db = explain_track(experiment, model, track)
-    parts, title = swap_track(experiment, model, track), f"{track}: what the {label_of(model)} hears"
-    explanation(S_db, attribution, title).figure.savefig(out)
+    parts = swap_track(experiment, model, track)
+    explanation(S_db, attribution, f"{track}: {label_of(model)}, LIME").figure.savefig(out)
     print(f"{track}:\n{explanation_summary(attribution, parts, model)}")
     if wav and parts:
         y, sr = read_clip(clip_path(corpus, experiment.tracks.loc[track]))

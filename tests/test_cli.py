@@ -141,26 +141,28 @@ def test_features_are_made_by_a_command_and_told(trained, tmp_path, capsys):
 
 
 def test_an_explanation_is_a_picture_sentences_and_sound(trained, tmp_path, capsys, monkeypatch):
-    from hiphoplib.explanation.lime import Attribution
+    from hiphoplib.explanation import tracks
+    from hiphoplib.explanation.swap_test import Part
 
     folder = shutil.copytree(trained, tmp_path / "tiny")
     picture, sounds = tmp_path / "why.png", tmp_path / "new" / "sounds"
     asked = ["explain", str(folder), "0001", "--model", "mlp", "--folds", "3",
              "--out", str(picture), "--wav", str(sounds)]
-    monkeypatch.setattr(Attribution, "stable", property(lambda found: found.weights > -9))
+    everything = Part(np.ones((4, 10), bool), np.ones(25), np.ones(25))
+    monkeypatch.setattr(tracks, "swap_track", lambda *_: [everything])
     assert main(asked) == 0
     shown = capsys.readouterr()
     assert shown.out.startswith("0001:\n- The MLP's probability, before calibration, is 0.")
-    assert "popularity (agreed in 10 of 10 runs)." in shown.out and shown.err == ""
-    assert shown.out.endswith(f"written to {sounds}: stable, rest\n")
+    assert "taken out, the score fell with 25 of 25 other tracks' sound" in shown.out
+    assert shown.out.endswith(f"written to {sounds}: said, rest\n") and shown.err == ""
     assert picture.read_bytes().startswith(b"\x89PNG")
     read = {path.name: sf.read(path)[0] for path in sounds.iterdir()}
-    assert set(read) == {"stable.wav", "rest.wav"}
-    assert np.abs(read["stable.wav"]).max() > 0.01 > 1e-3 > np.abs(read["rest.wav"]).max()
+    assert set(read) == {"said.wav", "rest.wav"}
+    assert np.abs(read["said.wav"]).max() > 0.01 > 1e-3 > np.abs(read["rest.wav"]).max()
     shutil.rmtree(sounds)
-    monkeypatch.setattr(Attribution, "stable", property(lambda found: found.weights > 9))
+    monkeypatch.setattr(tracks, "swap_track", lambda *_: [])
     assert main(asked) == 0 and not sounds.exists()
-    assert capsys.readouterr().out.endswith("nothing to listen to\n")
+    assert capsys.readouterr().out.endswith("- No single passage decides.\n")
 
 
 @pytest.fixture

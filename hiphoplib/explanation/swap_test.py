@@ -25,7 +25,7 @@ from hiphoplib.models.calibration import log_odds
 
 SCREENED, CONFIRMED = 12, 25  # donors: the second are others than the first
 MIN_SHARE = 0.5  # of the effect of the strongest part
-NOISE = 0.02  # standard deviations of the model's log odds: less moves nothing
+NOISE = 0.02  # standard deviations of the model's log odds: less is no disagreement
 MAX_DONORS = 200  # clips of which the nearest lend their sound
 CHANCE = 0.025  # how rarely a model that knows nothing may pass for one that does
 MAX_CANDIDATES = 6  # parts of a kind that are tested with the second donors
@@ -35,7 +35,7 @@ MAX_BINS = 400 * 64 * 323  # of swapped clips that are made at a time
 class Rule(NamedTuple):
     """What a part has to do to be said."""
 
-    agreed: float  # of the donors that move the score, share that moves it the same way
+    agreed: float  # of the donors that agree or disagree, share that agrees; more than half of all
     deviations: float  # effect, in standard deviations of the model's log odds over tracks
 
 
@@ -132,9 +132,6 @@ class Part:
     def holds(self, rule: Rule, spread: float) -> bool:
         """Return whether a rule lets the part be said.
 
-        A donor that moves the score by less than `NOISE`, one that has such a part already, neither
-        agrees nor disagrees; more than half have to agree.
-
         Parameters
         ----------
         rule : Rule
@@ -145,11 +142,11 @@ class Part:
         -------
         bool
         """
-        rises = np.sign(self.effect) * self._rises
-        agreed, denied = ((way * rises > NOISE * spread).sum(axis=1) for way in (1, -1))
-        return bool((agreed >= rule.agreed * (agreed + denied)).all()
-                    and (2 * agreed > len(self.put_in)).all()
-                    and abs(self.effect) >= rule.deviations * spread > 0)
+        against = -np.sign(self.effect) * self._rises > NOISE * spread
+        for agreed, denied in zip(self.agreeing, against.sum(axis=1)):
+            if agreed < rule.agreed * (agreed + denied) or 2 * agreed <= len(self.put_in):
+                return False
+        return bool(abs(self.effect) >= rule.deviations * spread > 0)
 
 
 def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int = 0) -> list[Part]:

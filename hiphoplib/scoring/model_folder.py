@@ -19,8 +19,10 @@ from hiphoplib.dataset.features import FEATURES, make_features
 from hiphoplib.dataset.store import Scaler
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate
+from hiphoplib.explanation.segments import SegmentGrid
+from hiphoplib.explanation.swap_test import MAX_DONORS, Donors, Part, swap_test
 from hiphoplib.io import replacing
-from hiphoplib.models.calibration import Domain, calibrated, fit_domain
+from hiphoplib.models.calibration import Domain, calibrated, fit_domain, log_odds
 from hiphoplib.models.comparison import MODELS, Scores
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS, load_network
@@ -31,7 +33,7 @@ from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
 FORMAT, WITHOUT_DOMAIN = 3, 2
-MANIFEST, CARD, DOMAIN = "model.json", "card.md", "domain.csv"
+MANIFEST, CARD, DOMAIN, DONORS = "model.json", "card.md", "domain.csv", "donors.npz"
 RESULTS = ("auc", "accuracy", "brier", "brier_skill", "within_artist", "precision_at_k", "order")
 MAX_DIFFERENCE = 1e-3  # of a probability, by another version of a library
 MAX_BYTES = 2**30  # of one of its files: the largest network of 2021 has a quarter of that
@@ -93,7 +95,8 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
             "synthetic": (experiment.folder / "truth.json").is_file(),
             "results": {name: results["models"][model].get(name) for name in RESULTS},
             "versions": versions(), "made": results["made"],
-            "domain": _write_domain(experiment, new / DOMAIN), "trainings": trainings}
+            "domain": _write_domain(experiment, new / DOMAIN),
+            "donors": _write_donors(experiment, new / DONORS), "trainings": trainings}
         (new / CARD).write_text(_card_text(manifest), encoding="utf-8")
         text = json.dumps({**manifest, "sha256": _hash_of(manifest)}, indent=1) + "\n"
         (new / MANIFEST).write_text(text, encoding="utf-8")
@@ -155,6 +158,14 @@ def _write_domain(experiment, path):
     return {**_file(path), "noise": domain.noise, "limit": domain.limit}
 
 
+def _write_donors(experiment, path):
+    """Write some clips to swap parts with, and return their entry in the manifest."""
+    drawn = np.random.default_rng(0).permutation(experiment.store.ids)[:MAX_DONORS]
+    with path.open("wb") as file:
+        np.savez_compressed(file, S_db=experiment.store.batch(drawn).astype(np.float16))
+    return _file(path)
+
+
 def _file(path):
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
@@ -203,14 +214,34 @@ def load_model(folder: Path | str) -> TrainedModel:
                                for member in entry["members"]], entry["offset"],
                               np.array(entry["reference"])) for entry in entries]
         domain = _read_domain(folder, card.pop("domain", None))
+        donors = _read_donors(folder, card, card.pop("donors", None), trainings)
     except (KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, f"{MANIFEST} lacks {error}") from error
     if not trainings or not all(training.members for training in trainings):
         raise _damaged(folder, "it holds no network and no head")
-    model = TrainedModel(trainings, card, domain)
+    model = TrainedModel(trainings, card, domain, donors)
     for kind in model.kinds:
         FEATURES[kind].ready()
     return model
+
+
+def song_parts(model: TrainedModel, S_db: np.ndarray) -> list[Part] | None:
+    """Return the parts of 30 s of a song that move its score, by the swap test.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
+
+    Returns
+    -------
+    list of Part, or None
+        Strongest first, empty if no part decides; None if parts cannot be swapped: the model reads
+        features of sound, or is of a folder without clips to swap with.
+    """
+    if not model.explainable or model.donors is None:
+        return None
+    return swap_test(model.predict, np.asarray(S_db, np.float32), model.donors)
 
 
 def _as_training(entry, name):
@@ -250,6 +281,22 @@ def _read_domain(folder, entry):
         return None
     return Domain(_read_table(folder, entry, ["mean", "scale", "centre"]), float(entry["noise"]),
                   float(entry["limit"]))
+
+
+def _read_donors(folder, card, entry, trainings):
+    """Clips to swap parts with; the spread of log odds is that over each training's test set."""
+    if entry is None:
+        return None
+    grid = MelGrid(**card["grid"])
+    try:
+        with np.load(_checked(folder, entry), allow_pickle=False) as kept:
+            S_db = kept["S_db"].astype(np.float32)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise _damaged(folder, f"{entry['file']} cannot be read") from error
+    if S_db.shape[1:] != grid.shape or not np.isfinite(S_db).all():
+        raise _damaged(folder, f"{entry['file']} holds no spectrograms of its grid")
+    spread = float(np.mean([log_odds(each.reference).std() for each in trainings]))
+    return Donors(SegmentGrid(grid), S_db, spread, card["results"]["auc"]["low"] > 0.5)
 
 
 def _read_member(folder, card, entry):

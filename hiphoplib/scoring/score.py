@@ -20,6 +20,7 @@ from hiphoplib.audio.mel import MelGrid
 from hiphoplib.audio.windows import HOP, find_songs, windows_or_reason
 from hiphoplib.dataset.features import FEATURES, song_features
 from hiphoplib.errors import BadInput
+from hiphoplib.explanation.swap_test import Donors
 from hiphoplib.io import progress
 from hiphoplib.models.calibration import Domain, log_odds
 from hiphoplib.models.stack import Head
@@ -115,6 +116,7 @@ class TrainedModel:
     trainings: list[Training]
     card: dict  # the manifest, less trainings and hash
     domain: Domain | None  # None of an older folder
+    donors: Donors | None = None  # clips to swap parts with; None of an older folder
 
     @property
     def grid(self) -> MelGrid:

@@ -10,7 +10,14 @@ import pytest
 
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation import tracks
-from hiphoplib.explanation.tracks import _randomise_weights, explain_ahead, explain_track, remember
+from hiphoplib.explanation.swap_test import Part
+from hiphoplib.explanation.tracks import (
+    _randomise_weights,
+    explain_ahead,
+    explain_track,
+    remember,
+    swap_track,
+)
 from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import load_run
 from hiphoplib.parallel import DIED
@@ -83,6 +90,27 @@ def test_a_randomised_network_is_kept_apart(experiment):
     assert len(kept(experiment)) == 2 and not same(found, randomised)
     assert same(found, explain_track(experiment, "mlp", "0001", **OPTIONS)[0])
     assert same(randomised, explain_track(experiment, "mlp", "0001", randomised=0, **OPTIONS)[0])
+
+
+def test_the_swap_test_of_a_track_is_kept_with_all_that_its_sentences_need(experiment, monkeypatch):
+    part = Part(np.eye(4, 10, dtype=bool), np.ones(25), np.full(25, 0.5))
+    asked = []
+
+    def one_part(predict, S_db, donors):
+        asked.append(donors)
+        assert np.array_equal(S_db, experiment.store["0001"])
+        return [part]
+
+    monkeypatch.setattr(tracks, "swap_test", one_part)
+    for _ in range(2):
+        found, = swap_track(experiment, "mlp", "0001")
+        assert all(np.array_equal(getattr(found, name), getattr(part, name)) for name in vars(part))
+    donors, = asked
+    side = experiment.sides.loc["0001"]
+    train = experiment.ids(side.index[side == "test"][0], "train")
+    assert len(donors.S_db) == len(train) and donors.spread > 0
+    assert any(np.array_equal(each, experiment.store[train[0]]) for each in donors.S_db)
+    assert not any(np.array_equal(each, experiment.store["0001"]) for each in donors.S_db)
 
 
 def test_ids_that_are_no_file_names_are_kept_all_the_same(experiment):

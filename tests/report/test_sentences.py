@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from hiphoplib.explanation.lime import Attribution
+from hiphoplib.explanation.swap_test import Part
 from hiphoplib.report.sentences import (
     NOTHING_STABLE,
     attributions,
     explanation_summary,
     results_table,
+    swap_sentences,
 )
-from tests.known_models import GRID
+from tests.known_models import GRID, segments
 
 BASS, LOW_MIDS, VOCALS, HATS = range(4)
 CAUSAL = re.compile(r"\b(because|caus\w+ (?:a|the|of) hit|makes?|due to|leads? to|will be)\b")
@@ -67,19 +69,54 @@ def test_methods_that_disagree_over_the_clip_are_named():
     expl = made(weights, gradients=other)
     disagrees = "Over the whole clip gradients and LIME disagree (rank correlation "
     assert attributions(expl)[-1].startswith(disagrees)
-    assert disagrees in explanation_summary(expl, "rnn")
     assert not any("disagree" in each for each in attributions(made(weights)))
 
 
 def test_a_flat_map_is_no_disagreement_and_says_so():
     expl = made(np.zeros(GRID.shape))
     assert attributions(expl) == [NOTHING_STABLE]
-    assert explanation_summary(expl, "rnn") == (
-        "- The RNN's probability, before calibration, is 0.62. LIME's linear fit has R² 1.00, "
-        "which does not say how right it is.\n- " + NOTHING_STABLE)
 
 
-def test_no_sentence_is_causal():
+def part(mask, taken_out, put_in, sign=1):
+    """A Part that moves the score its way with so many of 25 donors, in each direction."""
+    def rises(agreeing):
+        return sign * np.where(np.arange(25) < agreeing, 1.0, -0.01)
+
+    return Part(mask, rises(taken_out), rises(put_in))
+
+
+# every form of sentence that an explanation can have
+FORMS = [
+    (segments((HATS, 4), (HATS, 5)), 1, "0:12 to 0:18, hats and air: taken out, the score fell "
+     "with 24 of 25 other tracks' sound in its place; put into 25 other tracks, it rose in 23."),
+    (segments((VOCALS, 9)), -1, "0:27 to 0:30, vocals and snare: taken out, the score rose with "
+     "24 of 25 other tracks' sound in its place; put into 25 other tracks, it fell in 23."),
+    (segments(*((BASS, stretch) for stretch in range(10))), -1, "All through, sub and bass: taken "
+     "out, the score rose with 24 of 25 other tracks' sound in its place; put into 25 other "
+     "tracks, it fell in 23.")]
+
+
+@pytest.mark.parametrize("mask, sign, sentence", FORMS)
+def test_a_part_that_is_said_has_one_of_these_forms(mask, sign, sentence):
+    assert swap_sentences([part(mask, 24, 23, sign)], GRID) == [sentence]
+    assert not CAUSAL.search(sentence)
+
+
+def test_if_no_part_decides_that_is_said():
+    assert swap_sentences([], GRID) == ["No single passage decides."]
+
+
+def test_sentences_keep_the_order_of_parts_and_have_the_times_of_a_song():
+    parts = [part(mask, 25, 25) for mask, _, _ in FORMS]
+    said = swap_sentences(parts, GRID, lambda second: f"<{second:g}>")
+    assert [each.split(":")[0] for each in said] == [
+        "<12> to <18>, hats and air", "<27> to <30>, vocals and snare", "All through, sub and bass"]
+
+
+def test_a_summary_tells_what_the_swap_test_says_whatever_lime_draws():
     weights = np.zeros(GRID.shape)
     weights[VOCALS, 3], weights[LOW_MIDS, 2] = 0.1, -0.2
-    assert not CAUSAL.search(explanation_summary(made(weights), "rnn"))
+    head = "- The RNN's probability, before calibration, is 0.62.\n- "
+    assert explanation_summary(made(weights), [], "rnn") == head + "No single passage decides."
+    mask, sign, sentence = FORMS[1]
+    assert explanation_summary(made(weights), [part(mask, 24, 23, sign)], "rnn") == head + sentence

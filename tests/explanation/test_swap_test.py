@@ -1,0 +1,168 @@
+"""The swap test says what moves a score, on models whose reasons are known, and nothing else."""
+
+import numpy as np
+import pytest
+
+from hiphoplib.audio.mel import MelGrid
+from hiphoplib.errors import BadInput
+from hiphoplib.explanation.segments import SegmentGrid
+from hiphoplib.explanation.swap_test import (
+    BAND,
+    CONFIRMED,
+    SCREENED,
+    SEGMENT,
+    Donors,
+    Part,
+    band_levels,
+    better_than_chance,
+    swap_test,
+)
+
+GRID = SegmentGrid(MelGrid(32, 8192, name="tiny"))
+LABELS = GRID.labels()
+BASS, LOW_MIDS, VOCALS, HATS = range(4)
+
+
+def clips(n, seed=0):
+    """Clips in dB that differ in the level of every band."""
+    rng = np.random.default_rng(seed)
+    levels = rng.normal(-30, 4, (n, 4, 1)).repeat(GRID.shape[1], axis=2).reshape(n, -1)
+    return (levels[:, LABELS] + rng.normal(0, 1, (n, *LABELS.shape))).astype(np.float32)
+
+
+def places(*segments):
+    mask = np.zeros(GRID.shape, bool)
+    for segment in segments:
+        mask[segment] = True
+    return mask
+
+
+def hears(mask, sign=1):
+    """A model that hears how loud some segments are, against their band."""
+    band = np.zeros(GRID.shape, bool)
+    band[mask.any(axis=1)] = True
+    inside, row = (each.ravel()[LABELS] for each in (mask, band))
+
+    def predict(S_db):
+        above = S_db[:, inside].mean(axis=1) - (0 if (mask == band).all()
+                                                else S_db[:, row].mean(axis=1))
+        return 1 / (1 + np.exp(-sign * (above + 30 * (mask == band).all()) / 3))
+
+    return predict
+
+
+def donors(predict, able=True):
+    p = predict(clips(200, 1))
+    return Donors(GRID, clips(100), float(np.log(p / (1 - p)).std()), able)
+
+
+def louder(mask, by):
+    return clips(1, 5)[0] + np.float32(by) * mask.ravel()[LABELS]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_segment_that_decides_is_said_with_its_sign(sign):
+    mask = places((HATS, 4))
+    predict = hears(mask, sign)
+    part, = swap_test(predict, louder(mask, 8), donors(predict))
+    assert np.array_equal(part.mask, mask)
+    assert np.sign(part.effect) == sign and part.agreeing == (CONFIRMED, CONFIRMED)
+
+
+def test_neighbours_of_a_band_are_one_part():
+    mask = places((VOCALS, 4), (VOCALS, 5))
+    predict = hears(mask)
+    part, = swap_test(predict, louder(mask, 8), donors(predict))
+    assert np.array_equal(part.mask, mask)
+
+
+@pytest.mark.parametrize("by", [8, -8])
+def test_a_whole_band_is_said_louder_and_quieter_alike(by):
+    mask = places((BASS,))
+    predict = hears(mask)
+    clip = clips(40, 7)
+    clip = clip[np.argmin(np.abs(band_levels(clip, GRID)[:, BASS] + 30))]
+    part, = swap_test(predict, clip + np.float32(by) * mask.ravel()[LABELS], donors(predict))
+    assert np.array_equal(part.mask, mask) and np.sign(part.effect) == np.sign(by)
+
+
+def test_nothing_is_said_of_bands_by_a_model_that_knows_nothing():
+    mask = places((BASS,))
+    predict = hears(mask)
+    assert not swap_test(predict, louder(mask, 8), donors(predict, able=False))
+
+
+def test_a_constant_and_a_random_model_say_nothing():
+    def constant(S_db):
+        return np.full(len(S_db), 0.7)
+
+    def noise(S_db):
+        return S_db.sum(axis=(1, 2), dtype=float) * 7.31 % 1
+
+    for model in (constant, noise):
+        assert swap_test(model, clips(1, 5)[0], donors(model)) == []
+
+
+def test_stretched_log_odds_change_nothing():
+    """So that a network that learnt nothing cannot pass by being less sure."""
+    mask = places((HATS, 4))
+    predict = hears(mask)
+
+    def stretched(S_db):
+        p = predict(S_db)
+        return 1 / (1 + np.exp(-0.1 * np.log(p / (1 - p))))
+
+    one, other = (swap_test(each, louder(mask, 8), donors(each)) for each in (predict, stretched))
+    assert len(one) == len(other) == 1 and np.array_equal(one[0].mask, other[0].mask)
+
+
+def test_donors_are_nearest_in_level_and_confirm_with_others():
+    given, clip = donors(hears(places((HATS, 4)))), clips(1, 5)[0]
+    near = given.nearest(clip, SCREENED + CONFIRMED)
+    away = np.abs(band_levels(given.S_db, GRID) - band_levels(clip[None], GRID)).sum(axis=1)
+    assert len(set(near)) == SCREENED + CONFIRMED
+    assert away[near].mean() < 0.8 * np.delete(away, near).mean()
+
+
+def test_too_few_donors_are_an_error():
+    with pytest.raises(BadInput, match="20 clips to swap with, 37 are needed"):
+        swap_test(hears(places((HATS, 4))), clips(1)[0], Donors(GRID, clips(20), 1.0))
+
+
+@pytest.mark.parametrize("out, into, spread, holds", [
+    (25, 25, 1.0, True), (20, 20, 1.0, True), (19, 25, 1.0, False), (25, 19, 1.0, False),
+    (25, 25, 10.0, False), (25, 25, 0.0, False)])
+def test_a_part_holds_if_both_directions_agree_and_it_is_strong(out, into, spread, holds):
+    def rises(agreeing):
+        return np.where(np.arange(CONFIRMED) < agreeing, 1.0, -0.1)
+
+    part = Part(places((HATS, 4)), rises(out), rises(into))
+    assert part.agreeing == (out, into) and part.holds(SEGMENT, spread) == holds
+
+
+def test_donors_that_hardly_move_do_not_disagree():
+    """They have such a part already; but more than half have to agree."""
+    def rises(agreeing):
+        return np.where(np.arange(CONFIRMED) < agreeing, 1.0, -0.01)
+
+    mask = places((HATS, 4))
+    assert Part(mask, rises(13), rises(13)).holds(SEGMENT, 1.0)
+    assert not Part(mask, rises(25), rises(12)).holds(SEGMENT, 1.0)
+
+
+def test_directions_that_contradict_each_other_have_no_effect():
+    part = Part(places((HATS, 4)), np.ones(25), -np.ones(25))
+    assert part.effect == 0 and not part.holds(SEGMENT, 0.01)
+
+
+def test_a_band_has_to_do_more_than_a_segment():
+    assert BAND.agreed > SEGMENT.agreed and BAND.deviations > SEGMENT.deviations
+
+
+def test_what_orders_tracks_by_chance_is_not_able():
+    rng = np.random.default_rng(0)
+    popular = np.arange(60) % 2
+    passed = [better_than_chance(rng.normal(size=60), popular) for _ in range(200)]
+    assert np.mean(passed) < 0.08
+    assert better_than_chance(popular + rng.normal(size=60), popular)
+    assert not better_than_chance(-popular + rng.normal(size=60), popular)
