@@ -8,14 +8,21 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
+from hiphoplib.audio.windows import HOP, find_songs, windows_or_reason
+from hiphoplib.dataset.features import make_features, song_features
 from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate
-from hiphoplib.evaluation.evaluate import write_results
+from hiphoplib.evaluation.evaluate import read_results, write_results
+from hiphoplib.evaluation.selection import order_accuracy, selective_accuracy
 from hiphoplib.explanation.faithfulness import mean_over
+from hiphoplib.models.calibration import fit_domain
+from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import versions
+from hiphoplib.scoring.model_folder import load_model
 from hiphoplib.scoring.score import score_tracks
+from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.synthetic.beats import SR
 from hiphoplib.tracks.synthetic.corpus import WEIGHTS
-from hiphoplib.tracks.synthetic.songs import file_name, parts, render_songs
+from hiphoplib.tracks.synthetic.songs import file_name, parts, popularities, render_songs
 
 _SONGS = 10  # an artist
 # Parts in which a cause that differs from part to part acts, and causes that act where it leads to
@@ -51,8 +58,102 @@ def check_scoring(models: Sequence[Path | str], songs: Path | str, seeds: int,
               f"{Estimate.read(each['windows']):.2f}; other windows below the best one "
               f"{Estimate.read(each['best']):.0%}")
     if out:
-        write_results({"checked": results, "versions": versions(), "command": command,
-                       "made": datetime.date.today().isoformat()}, out)
+        write_results((read_results(out) if Path(out).is_file() else {}) | {
+            "checked": results, "versions": versions(), "command": command,
+            "made": datetime.date.today().isoformat()}, out)
+
+
+def check_limits(model: Path | str, corpora: Sequence[Path | str], real: Sequence[Path | str],
+                 songs: Path | str, seeds: int, hop: float = HOP,
+                 out: Path | str | None = None, command: str | None = None) -> None:
+    """Check that a model knows what it does not know, and how often its orders are right.
+
+    Which recordings are outside its domain? How many test clips of other corpora are outside what
+    was learnt from them? On rendered songs, how many orders by its margin are right?
+
+    Parameters
+    ----------
+    model : path-like
+        Folder of a model of a synthetic corpus.
+    corpora : sequence of path-like
+        Corpora whose test clips have to be inside, fold by fold.
+    real : sequence of path-like
+        Folders of real recordings, which have to be outside.
+    songs : path-like
+        Songs are rendered into this folder.
+    seeds : int
+        How many artists, of ten songs each.
+    hop : float
+        As of `score_tracks`.
+    out, command
+        As of `check_scoring`; what else the file holds stays.
+    """
+    loaded = load_model(model)
+    flagged = {Path(folder).parent.name + "/" + Path(folder).name: _flagged(folder, loaded)
+               for folder in real}
+    own = {Path(corpus).name: _own_flagged(corpus) for corpus in corpora}
+    scores, popularity, artists = [], [], []
+    outside, seconds, minutes = 0, 0.0, 0.0
+    for seed in range(seeds):
+        folder = Path(songs) / f"seed{seed}"
+        numbers = {path.name: n for n, path in enumerate(render_songs(folder, _SONGS, seed))}
+        start = time.perf_counter()
+        scored, drawn = score_tracks(folder, loaded, hop=hop), popularities(seed, _SONGS)
+        seconds += (time.perf_counter() - start) if seed else 0.0  # the workers have started
+        minutes += sum(song.seconds for song in scored.songs) / 60 if seed else 0.0
+        outside += len(scored.unlike)
+        scores += [song.score for song in scored.songs]
+        popularity += [drawn[numbers[song.path.name]] for song in scored.songs]
+        artists += [str(seed)] * len(scored.songs)
+    own[f"{_SONGS * seeds} rendered songs"] = {"n": _SONGS * seeds,
+                                               "share": outside / (_SONGS * seeds)}
+    of_pairs = np.array(popularity), np.array(scores), artists
+    order = order_accuracy(*of_pairs, loaded.margin)
+    found = {
+        "unlike": {"real_flagged": _together(flagged), "own_flagged": _together(own),
+                   "model": loaded.card["model"], "corpus": loaded.card["corpus"]["name"],
+                   "real": flagged, "own": own},
+        "order": {"accuracy": order and order["accuracy"],
+                  "share_answered": order["share"] if order else 0.0,
+                  "margin": loaded.margin if order else None, "artists": seeds,
+                  "songs": len(scores), "hop": hop,
+                  "all_pairs": order_accuracy(*of_pairs, 0.0),
+                  "by_share": selective_accuracy(*of_pairs)},
+        "seconds_per_song": 3 * seconds / minutes if minutes else None,
+        "limits_command": command}
+    print(f"outside: {found['unlike']['real_flagged']:.1%} of real recordings, "
+          f"{found['unlike']['own_flagged']:.1%} of its own kind")
+    print(f"orders: {found['order']['share_answered']:.0%} of pairs answered"
+          + (f", right {Estimate.read(order['accuracy']):.2f}" if order else ""))
+    if out:
+        write_results((read_results(out) if Path(out).is_file() else {}) | found, out)
+
+
+def _together(sets):
+    """Share that is flagged of all sets together."""
+    total = sum(each["n"] for each in sets.values())
+    return sum(each["n"] * each["share"] for each in sets.values()) / total if total else None
+
+
+def _flagged(folder, model):
+    """How many recordings there are in a folder, and what share is outside a model's domain."""
+    paths, _ = find_songs(folder)
+    outside = [model.domain.outside(song_features(windows, ["handcrafted"])) for path in paths
+               if not isinstance(windows := windows_or_reason(
+                   (path, model.grid, HOP, ["handcrafted"])), str)]
+    return {"n": len(outside), "share": float(np.mean(outside))}
+
+
+def _own_flagged(corpus):
+    """How many test clips a corpus has, and what share is outside the rest of its fold."""
+    experiment = prepare(corpus)
+    X = make_features(read_clean(experiment.folder), experiment.folder, "handcrafted")
+    outside = [(domain.distance(X.loc[ids]) > domain.limit).sum()
+               for fold in experiment.sides for ids in [experiment.ids(fold, "test")]
+               for domain in [fit_domain(X, [(experiment.ids(fold, "train"),
+                                              experiment.ids(fold, "validation"))])]]
+    n = sum(len(experiment.ids(fold, "test")) for fold in experiment.sides)
+    return {"n": n, "share": float(sum(outside) / n)}
 
 
 def _check(model, folder, seeds):
