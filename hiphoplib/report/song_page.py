@@ -199,7 +199,7 @@ def _tested(test):
     songs = test.songs
     heights = songs["popularity"] if test.kind == "popularity" else np.log1p(songs["popularity"])
     at = {"x": songs["score"], "y": heights}
-    at = {axis: (4 + 92 * (values - values.min()) / (np.ptp(values) or 1)).round(1)
+    at = {axis: (8 + 84 * (values - values.min()) / (np.ptp(values) or 1)).round(1)
           for axis, values in at.items()}
     return {"kind": test.kind, "left_out": test.left_out, "verdict": backtest_verdict(test),
             "rows": [{"title": row.title, "file": row.file, "score": row.score, "x": x, "y": y,

@@ -198,11 +198,13 @@ def presentation():
 @click.option("--songs", type=_PATH, default=Path("data/songs"), show_default=True,
               help="Ten songs are rendered there if it is empty.")
 @click.option("--out", type=_PATH, default=Path("images"), show_default=True)
-def pictures(model, songs, out):
-    """Score ten rendered songs, and photograph the report on them with Chromium."""
+@click.option("--example", type=_PATH, default=Path("docs/example_report.html"), show_default=True,
+              help="The page itself.")
+def pictures(model, songs, out, example):
+    """Score ten rendered songs, write the page on them, and photograph it with Chromium."""
     from hiphoplib.studies.documents import make_pictures
 
-    print(*make_pictures(model, songs, out), sep="\n")
+    print(*make_pictures(model, songs, out, example), sep="\n")
 
 
 COMMANDS = (render_songs, backtest, explanations, training_choices, stack_gains, check_scoring,

@@ -89,44 +89,45 @@ def check_limits(model: Path | str, corpora: Sequence[Path | str], real: Sequenc
         As of `check_scoring`; what else the file holds stays.
     """
     loaded = load_model(model)
-    flagged = {Path(folder).parent.name + "/" + Path(folder).name: _flagged(folder, loaded)
-               for folder in real}
+    flagged = {"/".join(Path(folder).parts[-2:]): _flagged(folder, loaded) for folder in real}
     own = {Path(corpus).name: _own_flagged(corpus) for corpus in corpora}
-    scores, popularity, artists = [], [], []
-    outside, seconds, minutes = 0, 0.0, 0.0
-    for seed in range(seeds):
-        folder = Path(songs) / f"seed{seed}"
-        numbers = {path.name: n for n, path in enumerate(render_songs(folder, _SONGS, seed))}
-        start = time.perf_counter()
-        scored, drawn = score_tracks(folder, loaded, hop=hop), popularities(seed, _SONGS)
-        seconds += (time.perf_counter() - start) if seed else 0.0  # the workers have started
-        minutes += sum(song.seconds for song in scored.songs) / 60 if seed else 0.0
-        outside += len(scored.unlike)
-        scores += [song.score for song in scored.songs]
-        popularity += [drawn[numbers[song.path.name]] for song in scored.songs]
-        artists += [str(seed)] * len(scored.songs)
-    own[f"{_SONGS * seeds} rendered songs"] = {"n": _SONGS * seeds,
-                                               "share": outside / (_SONGS * seeds)}
-    of_pairs = np.array(popularity), np.array(scores), artists
-    order = order_accuracy(*of_pairs, loaded.margin)
-    found = {
-        "unlike": {"real_flagged": _together(flagged), "own_flagged": _together(own),
-                   "model": loaded.card["model"], "corpus": loaded.card["corpus"]["name"],
-                   "real": flagged, "own": own},
-        "order": {"accuracy": order and order["accuracy"],
-                  "share_answered": order["share"] if order else 0.0,
-                  "margin": loaded.margin if order else None, "artists": seeds,
-                  "songs": len(scores), "hop": hop,
-                  "all_pairs": order_accuracy(*of_pairs, 0.0),
-                  "by_share": selective_accuracy(*of_pairs)},
-        "seconds_per_song": 3 * seconds / minutes if minutes else None,
-        "limits_command": command}
-    print(f"outside: {found['unlike']['real_flagged']:.1%} of real recordings, "
-          f"{found['unlike']['own_flagged']:.1%} of its own kind")
-    print(f"orders: {found['order']['share_answered']:.0%} of pairs answered"
-          + (f", right {Estimate.read(order['accuracy']):.2f}" if order else ""))
+    order, own["rendered songs"], seconds = _orders(loaded, Path(songs), seeds, hop)
+    outside = {"real_flagged": _together(flagged), "own_flagged": _together(own),
+               "corpus": loaded.card["corpus"]["name"], "real": flagged, "own": own}
+    print("outside: {real_flagged:.1%} of real recordings, {own_flagged:.1%} of its own kind"
+          .format(**outside))
+    print(f"orders: {order['share_answered']:.0%} of pairs are answered, right: "
+          + (f"{Estimate.read(order['accuracy']):.2f}" if order["accuracy"] else "none is"))
     if out:
-        write_results((read_results(out) if Path(out).is_file() else {}) | found, out)
+        kept = read_results(out) if Path(out).is_file() else {}
+        write_results(kept | {"unlike": outside, "order": order, "seconds_per_song": seconds,
+                              "limits_command": command}, out)
+
+
+def _orders(model, songs, seeds, hop):
+    """Orders of rendered songs, how many of them are outside, and s for a song of 3 minutes."""
+    rows, outside, seconds, minutes = [], 0, 0.0, 0.0
+    for seed in range(seeds):
+        paths = render_songs(songs / f"seed{seed}", _SONGS, seed)
+        drawn = dict(zip((path.name for path in paths), popularities(seed, _SONGS)))
+        began = time.perf_counter()
+        scored = score_tracks(songs / f"seed{seed}", model, hop=hop)
+        if seed:  # the workers have started
+            seconds += time.perf_counter() - began
+            minutes += sum(song.seconds for song in scored.songs) / 60
+        outside += len(scored.unlike)
+        rows += [(drawn[song.path.name], song.score, str(seed)) for song in scored.songs]
+    popularity, scores, artists = map(np.array, zip(*rows))
+    found = order_accuracy(popularity, scores, artists, model.margin) or {
+        "accuracy": None, "share": 0.0}
+    order = {"accuracy": found["accuracy"], "share_answered": found["share"],
+             "margin": model.margin if np.isfinite(model.margin) else None,
+             "model": model.card["model"], "corpus": model.card["corpus"]["name"],
+             "artists": seeds, "songs": len(rows), "hop": hop,
+             "all_pairs": order_accuracy(popularity, scores, artists, 0.0),
+             "by_share": selective_accuracy(popularity, scores, artists)}
+    n = _SONGS * seeds
+    return order, {"n": n, "share": outside / n}, 3 * seconds / minutes if minutes else None
 
 
 def _together(sets):

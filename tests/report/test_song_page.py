@@ -258,7 +258,7 @@ def test_a_player_has_30_seconds_compressed_and_says_where_they_begin(scored, re
     for song, mp3, start in zip(scored.songs, players(report), starts):
         assert start == song.excerpt(scored.model.margin)
         if song.stands_out(scored.model.margin):
-            assert start == SONGS[song.name][1]  # where its loud 30 s begin
+            assert abs(start - SONGS[song.name][1]) <= 5  # where its loud 30 s begin
         y, sr = sf.read(BytesIO(mp3))
         assert len(y) / sr == pytest.approx(30, abs=0.2) and len(mp3) < 260_000
         wanted, own_sr = stretch(song.path, start, 30)

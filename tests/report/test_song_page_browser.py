@@ -375,11 +375,12 @@ def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
     subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.studies.documents import "
                     "_browser, _take_pictures; _take_pictures(*sys.argv[1:], _browser())",
                     report, tmp_path], check=True)
-    pictures = [plt.imread(path) for path in sorted(tmp_path.iterdir())]
-    assert len(pictures) == 2
-    for picture in pictures:
-        assert picture.shape[:2] == (SCALE * HEIGHT, SCALE * WIDTH)
-    assert np.abs(pictures[0] - pictures[1]).mean() > 0.01
+    pictures = {path.stem: plt.imread(path)[..., :3] for path in tmp_path.iterdir()}
+    report, song, page = (pictures[f"score_{name}"] for name in ("report", "song", "page"))
+    assert report.shape[:2] == song.shape[:2] == (SCALE * HEIGHT, SCALE * WIDTH)
+    assert np.abs(report - song).mean() > 0.01
+    assert page.shape[1] > 3 * report.shape[1] and np.array_equal(page[:, :SCALE * WIDTH], report)
+    assert report.mean() > 0.7 > 0.3 > page[:, -SCALE * WIDTH:].mean()  # light, and dark
 
 
 def test_without_a_browser_no_pictures_and_one_line(monkeypatch, capsys):
