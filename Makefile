@@ -37,7 +37,7 @@ slow: $(VENV)/installed
 	$(BIN)/python -m pytest -q -m slow tests
 
 pictures: $(VENV)/installed
-	$(BIN)/python -m hiphoplib pictures
+	$(BIN)/python -m hiphoplib pictures $(if $(MODEL),--model $(MODEL))
 
 presentation: $(VENV)/installed
 	$(BIN)/python -m hiphoplib presentation

@@ -2,13 +2,16 @@
 const players = [...document.querySelectorAll("audio")];
 for (const player of players) {
   const head = player.closest("li").querySelector(".head");
+  player.addEventListener("play", () => {
+    for (const other of players) if (other !== player) other.pause();
+  });
+  if (!head) continue; // too short for a curve
   const move = () => {
     const {start, length} = player.dataset;
     head.style.left = 100 * Math.min(1, (+start + player.currentTime) / length) + "%";
     if (!player.paused) requestAnimationFrame(move);
   };
   player.addEventListener("play", () => {
-    for (const other of players) if (other !== player) other.pause();
     head.hidden = false;
     move();
   });

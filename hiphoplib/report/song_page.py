@@ -150,7 +150,7 @@ def _card(scored, number, least, most, in_detail, audio, passages):
     song, grid = scored.songs[number], scored.model.grid
     low, high = song.spread
     margin, length = scored.model.margin, max(song.seconds, grid.seconds)
-    whole = song.seconds <= grid.seconds
+    whole = len(song.starts) == 1
 
     def part(start, end):
         return round(100 * start / length, 2), round(100 * (min(end, length) - start) / length, 2)
@@ -171,18 +171,15 @@ def _card(scored, number, least, most, in_detail, audio, passages):
                               kind="for" if each.sign > 0 else "against", sentence=each.sentence,
                               time=f"{clock(each.start)} to {clock(each.end)}")
                          for each in passages.get(song.path, ())]}
-    if in_detail:
+    if in_detail and not whole:
         def down(score):
             return round(100 * (most - score) / (most - least), 1)
 
-        times = 100 * (song.starts + min(grid.seconds, song.seconds) / 2) / length
-        points = list(zip(times, song.by_window))
-        if len(points) == 1:
-            points = [(0, points[0][1]), (100, points[0][1])]
-        card |= {"curve": " ".join(f"{x:.1f},{down(y)}" for x, y in points),
+        times = 100 * (song.starts + grid.seconds / 2) / length
+        card |= {"curve": " ".join(f"{x:.1f},{down(y)}" for x, y in zip(times, song.by_window)),
                  "middle": down(song.score)}
-        if audio:
-            card["mp3"] = _mp3(song.path, start, grid.seconds)
+    if in_detail and audio:
+        card["mp3"] = _mp3(song.path, start, grid.seconds)
     return card
 
 

@@ -77,7 +77,7 @@ def test_a_synthetic_model_and_no_other_carries_the_banner(model):
     for synthetic in (True, False):
         html = _page(invented(with_card(model, synthetic=synthetic), [0.6, 0.4]), details=0)
         assert (BANNER in text(html)) == synthetic == (CAVEAT in text(html))
-        assert text(html).count("Demonstration: says nothing") == 2 * synthetic  # on every card
+        assert text(html).count("Demonstration, no verdict") == 2 * synthetic  # on every card
         if synthetic:  # before any score
             assert text(html).index(BANNER) < text(html).index("60%")
 
@@ -281,7 +281,7 @@ def test_a_song_shorter_than_a_window_has_no_best_part(model):
                     scores=scored.songs[0].scores[:, :1], note="Only 20 s long.")
     said = text(_page(Scored(scored.folder, model, [short], {}, []), audio=False))
     assert "The whole of it was scored at once. Only 20 s long." in said
-    assert "Best 30 seconds" not in said
+    assert "Best 30 seconds" not in said and "part stands out" not in said
 
 
 # a back-test

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.evaluation.evaluate import read_results
@@ -22,7 +23,7 @@ STARTS = np.arange(0, 90, 5.0)
 def scored(curve):
     """Rendered songs, scored by what a function makes of their causes."""
     songs = [Song(Path(file_name(0, number)), 120, STARTS,
-                  np.tile(curve(_causes(0, number, STARTS)), (3, 1)), 50.0)
+                  np.tile(expit(curve(_causes(0, number, STARTS))), (3, 1)), 50.0)
              for number in (1, 2, 3)]
     return SimpleNamespace(songs=songs, model=SimpleNamespace(grid=SimpleNamespace(seconds=30.0)))
 
