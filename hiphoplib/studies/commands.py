@@ -112,7 +112,7 @@ def check_scoring(command, **options):
 @click.option("--corpus", "corpora", multiple=True, type=_PATH, metavar="data/NAME",
               help="Its test clips have to be inside; can be repeated.")
 @click.option("--real", multiple=True, type=_PATH, metavar="FOLDER",
-              help="Real recordings, which have to be outside; can be repeated.")
+              help="Real recordings, or a corpus of them, which have to be outside.")
 @click.option("--songs", type=_PATH, default=Path("data/songs-checked"), show_default=True,
               help="Songs are rendered there.")
 @click.option("--seeds", type=_COUNT, default=30, show_default=True,

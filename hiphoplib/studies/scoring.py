@@ -78,7 +78,7 @@ def check_limits(model: Path | str, corpora: Sequence[Path | str], real: Sequenc
     corpora : sequence of path-like
         Corpora whose test clips have to be inside, fold by fold.
     real : sequence of path-like
-        Folders of real recordings, which have to be outside.
+        Folders or corpora of real recordings, which have to be outside.
     songs : path-like
         Songs are rendered into this folder.
     seeds : int
@@ -137,11 +137,14 @@ def _together(sets):
 
 
 def _flagged(folder, model):
-    """How many recordings there are in a folder, and what share is outside a model's domain."""
-    paths, _ = find_songs(folder)
-    outside = [model.domain.outside(song_features(windows, ["handcrafted"])) for path in paths
-               if not isinstance(windows := windows_or_reason(
-                   (path, model.grid, HOP, ["handcrafted"])), str)]
+    """How many recordings a folder or a corpus has, and what share is outside a model's domain."""
+    if (Path(folder) / "source.json").is_file():
+        X = make_features(read_clean(folder), folder, "handcrafted").dropna()
+        outside = model.domain.distance(X) > model.domain.limit
+    else:
+        outside = [model.domain.outside(song_features(windows, ["handcrafted"]))
+                   for path in find_songs(folder)[0] if not isinstance(windows := windows_or_reason(
+                       (path, model.grid, HOP, ["handcrafted"])), str)]
     return {"n": len(outside), "share": float(np.mean(outside))}
 
 
