@@ -4,7 +4,7 @@
 # make test          environment, linters, unit tests, every notebook executed on a tiny corpus
 # make slow          tests that take minutes: coverage of the intervals, leaks into every network
 # make stages        the notebooks in notebooks/ executed in place
-# make pictures      the pictures of the artist's page, by Chromium, on ten rendered songs
+# make pictures      docs/example_report.html on ten rendered songs, and its pictures, by Chromium
 # make presentation  Presentation.pdf from the report's results
 # make hiphop        real hip-hop from the Free Music Archive, from download to a model to score with
 # make real FOLDER=…  every model on a folder of real recordings, five folds, five seeds
@@ -37,7 +37,7 @@ slow: $(VENV)/installed
 	$(BIN)/python -m pytest -q -m slow tests
 
 pictures: $(VENV)/installed
-	$(BIN)/python -m hiphoplib pictures
+	$(BIN)/python -m hiphoplib pictures $(if $(MODEL),--model $(MODEL))
 
 presentation: $(VENV)/installed
 	$(BIN)/python -m hiphoplib presentation

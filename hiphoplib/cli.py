@@ -364,14 +364,12 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
               help="The report, one file that opens on a phone.")
 @click.option("--no-audio", is_flag=True,
               help="Leave out the players: nobody can play your songs from the report.")
-@click.option("--no-explain", is_flag=True,
-              help="Leave out the explanations, which take most of the time.")
 @click.option("--details", type=COUNT, default=10,
-              help="Show so many songs one by one, the highest scores first.")
+              help="So many songs have a curve and a player, the highest scores first.")
 @click.option("--hop", type=float, default=5.0,
               help="Seconds from one window of 30 s to the next.")
 @_jobs
-def score(folder, model, out, no_audio, no_explain, details, hop, jobs):
+def score(folder, model, out, no_audio, details, hop, jobs):
     """Score unreleased songs, and write a report to look at and listen to.
 
     FOLDER holds whole songs, mp3, wav, flac, ogg or m4a; or name one such file.
@@ -392,7 +390,7 @@ def score(folder, model, out, no_audio, no_explain, details, hop, jobs):
     print(headline(scored))
     if scored.model.card["synthetic"]:
         print(BANNER)
-    write_report(scored, out, audio=not no_audio, explaining=not no_explain, details=details)
+    write_report(scored, out, audio=not no_audio, details=details)
     print(f"written: {out}")
 
 

@@ -11,7 +11,6 @@ import pytest
 import soundfile as sf
 
 from hiphoplib.evaluation.evaluate import evaluate
-from hiphoplib.explanation.lime import explain
 from hiphoplib.models.calibration import fit_domain
 from hiphoplib.models.experiment import prepare
 from hiphoplib.report import song_page as song_report
@@ -103,33 +102,15 @@ def scored_folder(trained):
     return score_tracks(folder, with_card(trained_model(trained), synthetic=True), jobs=1)
 
 
-class OneSegment:
-    """A model that listens to one segment alone: the louder the bass there, the more popular."""
-
-    bands, frames, seconds = slice(0, 3), slice(70, 90), (6, 9)  # frames well within the seconds
-
-    def predict(self, S_db):
-        """Probabilities, np.ndarray [shape=(n,)]."""
-        return 0.5 + 0.004 * (S_db[:, self.bands, self.frames].mean(axis=(1, 2)) + 40)
-
-    def gradient(self, S_db):
-        """np.ndarray [shape=(n, n_mels, t)]."""
-        slope = np.zeros_like(S_db)
-        slope[:, self.bands, self.frames] = 0.004 / slope[0, self.bands, self.frames].size
-        return slope
-
-
-def by_one_segment(model, *rest):
-    """Explanation of `OneSegment` in place of a model: networks take seconds."""
-    return explain(OneSegment(), *rest, seeds=(0, 1))
-
-
 @functools.cache
 def report_of(trained):
-    """Its report, two songs of it explained as `OneSegment` hears them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(song_report, "explain", by_one_segment)
-        return song_report._page(scored_folder(trained), details=2)
+    """Its report: curves and players of two songs, and what moves the score of the first."""
+    scored = scored_folder(trained)
+    song = scored.songs[0]
+    start = song.excerpt(scored.model.margin)
+    return song_report._page(scored, details=2, passages={song.path: [
+        song_report.Passage(start + 6, start + 9, 1, "The bass <here> raises the score."),
+        song_report.Passage(start + 12, start + 15, -1, "The hi-hats lower it.")]})
 
 
 def invented(model, levels, *, names=None, spread=0.01, trainings=3, rejected=None,

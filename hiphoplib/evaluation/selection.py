@@ -262,24 +262,51 @@ def selective_accuracy(popularity: np.ndarray, score: np.ndarray, artists: Seque
         ``accuracy`` with ``mean``, ``low`` and ``high``; a share is left out where fewer than
         three artists have pairs. Equal scores are in the right order by half.
     """
-    pairs = pd.DataFrame(
+    pairs = _pairs_of_one_artist(popularity, score, artists)
+    margins = {share: pairs["margin"].quantile(1 - share) for share in shares}
+    return [{"share": share, **order} for share, margin in margins.items()
+            if (order := _in_order(pairs, margin))]
+
+
+def order_accuracy(popularity: np.ndarray, score: np.ndarray, artists: Sequence[str],
+                   margin: float) -> dict | None:
+    """Measure how many pairs of one artist's tracks are in the right order from a margin on.
+
+    Parameters
+    ----------
+    popularity, score, artists
+        As of `selective_accuracy`.
+    margin : float
+
+    Returns
+    -------
+    dict or None
+        ``share`` of pairs that are answered, and as a row of `selective_accuracy`.
+    """
+    pairs = _pairs_of_one_artist(popularity, score, artists)
+    found = _in_order(pairs, margin)
+    return found and {"share": found["pairs"] / len(pairs), **found}
+
+
+def _pairs_of_one_artist(popularity, score, artists):
+    """A row a pair: artist's number, margin, and whether it is in the right order."""
+    return pd.DataFrame(
         [(number, abs(score[i] - score[j]),
           (1 + np.sign(score[i] - score[j]) * np.sign(popularity[i] - popularity[j])) / 2)
          for number, rows in enumerate(_by_artist(artists))
          for i, j in combinations(rows, 2) if popularity[i] != popularity[j]],
         columns=["artist", "margin", "right"])
-    curve = []
-    for share in shares:
-        margin = pairs["margin"].quantile(1 - share)
-        answered = pairs[pairs["margin"] >= margin]
-        by_artist = answered.groupby("artist")["right"].agg(["size", "mean"])
-        if len(by_artist) >= 3:
-            accuracy = mean_over_artists(by_artist["size"].to_numpy(),
-                                         by_artist[["mean"]].to_numpy())
-            curve.append({"share": share, "margin": float(margin),
-                          "pairs": len(answered), "artists": len(by_artist),
-                          "accuracy": asdict(accuracy)})
-    return curve
+
+
+def _in_order(pairs, margin):
+    """Accuracy of the pairs from a margin on; None of fewer than three artists."""
+    answered = pairs[pairs["margin"] >= margin]
+    by_artist = answered.groupby("artist")["right"].agg(["size", "mean"])
+    if len(by_artist) < 3:
+        return None
+    accuracy = mean_over_artists(by_artist["size"].to_numpy(), by_artist[["mean"]].to_numpy())
+    return {"margin": float(margin), "pairs": len(answered), "artists": len(by_artist),
+            "accuracy": asdict(accuracy)}
 
 
 def reliable_margin(popularity: np.ndarray, score: np.ndarray,

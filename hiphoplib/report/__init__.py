@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     submod_attrs={
         "figures_explanation": ["explanation", "faithfulness", "listening", "planted",
-                                "score_over_time", "segment_map", "swapped"],
+                                "segment_map", "swapped"],
         "figures_models": ["answer", "corpora", "label_sensitivity", "learning_curve",
                            "metadata_gain", "model_comparison", "precision_at_k",
                            "selective_accuracy", "splits"],

@@ -14,7 +14,6 @@ from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.explanation.swap_test import Part
 from hiphoplib.report import style
-from hiphoplib.scoring.score import Song
 
 DIVERGING = "RdBu_r"  # above zero is red
 SIDE_COLORS = {"popular": style.POPULAR, "unpopular": style.UNPOPULAR}
@@ -24,7 +23,6 @@ ORDERS = {"lime": ("segments with the largest weights first", style.POPULAR),
 FILL_VALUES = {"_lime_default": "LIME with default settings", "_own_mean": "segment's own mean",
                "_silence": "silence", "_training_mean": "training mean",
                "": "silence and training mean"}
-PHONE_WIDTH = 3.6  # inches: shown at its size on a screen of 390 px
 SMALLEST = 0.01  # of probability: less shall not look like much
 
 
@@ -278,59 +276,3 @@ def planted(results: dict) -> Figure:
             labels=list(FILL_VALUES.values()), columns=2)
         style.titled(ax, title, xlabel, "", xlim=(-0.03, 1.03))
     return figure
-
-
-def score_over_time(song: Song, window: float = 30.0) -> Axes:
-    """Draw the score of each window at its middle, a thin line a network, the best 30 s shaded.
-
-    Parameters
-    ----------
-    song : Song
-    window : float, in s
-
-    Returns
-    -------
-    Axes
-    """
-    _, ax = plt.subplots(figsize=(PHONE_WIDTH, 2.3))
-    middles, percent = song.starts + window / 2, 100 * song.scores
-    length, marker = max(song.seconds, window), "o" if len(middles) == 1 else None
-    ax.axvspan(song.best, song.best + window, color=style.POPULAR, alpha=0.18, linewidth=0,
-               label="best 30 s")
-    for network in percent:
-        ax.plot(middles, network, color=style.NEUTRAL, linewidth=0.7, marker=marker, markersize=3)
-    ax.plot(middles, percent.mean(axis=0), color="black", marker=marker, label="mean")
-    ax.plot([], [], color=style.NEUTRAL, linewidth=0.7, label="each network")
-    step = next((step for step in (10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
-                 if song.seconds / step <= 6), np.ceil(song.seconds / 6))
-    ticks = np.arange(0, length + 1, step)
-    ax.set_xticks(ticks, [style.clock(tick) for tick in ticks])
-    ax.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.28), ncols=3, borderaxespad=0,
-              handlelength=1.4, columnspacing=1)
-    return style.titled(ax, "The score through the song", "time (min:s)", "score (%)",
-                        xlim=(0, length), ylim=(0, 100))
-
-
-def explained(S_db: np.ndarray, expl: Attribution, start: float) -> Axes:
-    """Draw the explanation of 30 s over their spectrogram, for a phone.
-
-    Parameters
-    ----------
-    S_db : np.ndarray [shape=(n_mels, frames)], in dB
-    expl : Attribution
-    start : float, where the 30 s begin in the song, in s
-
-    Returns
-    -------
-    Axes
-    """
-    _, ax = plt.subplots(figsize=(PHONE_WIDTH, 3.1))
-    colors = _draw_segments(ax, S_db, expl)
-    ticks = np.arange(0, expl.grid.mel_grid.seconds + 1, 10)
-    ax.set_xticks(ticks, [style.clock(start + tick) for tick in ticks])
-    ax.set_yticks(_middles(expl.grid), [name.replace(" and ", "\nand ")
-                                        for name in expl.grid.bands])
-    ax.tick_params(axis="y", which="both", length=0)
-    ax.figure.colorbar(colors, ax=ax, location="bottom", aspect=30, ticks=MaxNLocator(4),
-                       label="weight (change in probability)")
-    return style.titled(ax, "For popularity (red), against (blue)", "time in the song (min:s)", "")

@@ -11,16 +11,15 @@ from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.explanation.swap_test import Part
 from hiphoplib.report.style import clock, label_of
 from hiphoplib.scoring.backtest import BackTest, songs_needed
-from hiphoplib.scoring.score import Scored, TrainedModel
+from hiphoplib.scoring.score import BEHIND, STANDS_OUT, Scored, TrainedModel
 
 MAX_NAME = 40  # letters of a name in a sentence
-BANNER = ("This model learnt from a synthetic corpus, beats that a program renders and whose "
-          "popularity a program sets. Its scores show that the method works. They say nothing "
-          "about your songs in the real world.")
+BANNER = ("This model has learnt from beats that a computer makes up, and so is their popularity. "
+          "Its scores show what this page does. They say nothing about your songs.")
 UNLIKE = ("sounds unlike everything this model has learnt from (farther than 99 % of its own "
           "data)")
-NO_DOMAIN = ("This model has no description of what it learnt from: nobody can tell which of your "
-             "songs it does not know. Train it again to have one.")
+NO_DOMAIN = ("This model is older and does not say what it has learnt from, so it also scores "
+             "songs that it cannot judge. Train it again to have them named.")
 NO_PASSAGE = "No single passage decides."
 NOTHING_STABLE = "No part of the clip reliably speaks either way."
 FOUR_KINDS = {"popular": "popular, and ranked high", "unpopular": "unpopular, and ranked low",
@@ -61,7 +60,7 @@ def results_table(results: dict) -> pd.DataFrame:
 
 
 def headline(scored: Scored) -> str:
-    """Return how much of an order there is, one sentence.
+    """Return the answer in one sentence.
 
     Parameters
     ----------
@@ -71,24 +70,30 @@ def headline(scored: Scored) -> str:
     -------
     str
     """
-    n, ordered = len(scored.songs), int(scored.reliably_above.sum())
-    pairs = n * (n - 1) // 2
+    n, tiers = len(scored.songs), list(zip(scored.songs, scored.tiers))
+    first, last = ([song.title for song, tier in tiers if tier == which]
+                   for which in (STANDS_OUT, BEHIND))
     if not n:
-        return "No song could be scored: none is like what the model learnt from."
+        return ("This model cannot judge your songs: they sound unlike everything it has learnt "
+                "from." if scored.unlike else "No song could be scored.")
     if n == 1:
-        return "One song, and nothing to compare it with."
+        return "There is only one song, so there is nothing to compare it with."
     if np.isinf(scored.model.margin):
-        return ("No order is given: on songs whose popularity is known, none of this model's is "
-                "reliable.")
-    if not ordered:
-        return f"The model cannot tell these {n} songs apart: all are about the same."
-    if n == 2:
-        return f"The model puts “{_short(scored.songs[0].name)}” above the other song."
-    first = [song.name for song, ranks in zip(scored.songs, scored.rank_ranges) if ranks[1] == 1]
-    lead = f"“{_short(first[0])}” is first. " if first else "No song is surely first. "
-    return lead + (f"The model tells all {pairs} pairs of songs apart." if ordered == pairs else
-                   f"Of {pairs} pairs of songs the model tells {ordered} apart; the others are "
-                   "about the same.")
+        return "This model is not good enough to put your songs in order."
+    if first:
+        return f"{_listed(first)} {'stands' if len(first) == 1 else 'stand'} out."
+    if last:
+        are = "is" if len(last) == 1 else "are"
+        return f"No song stands out, but {_listed(last)} {are} behind."
+    return f"None of these {n} songs stands out: their scores are too close together."
+
+
+def _listed(titles):
+    """Up to three titles, or how many they are."""
+    if len(titles) > 3:
+        return f"{len(titles)} songs"
+    *most, last = (f"“{_short(title)}”" for title in titles)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def describe_model(model: TrainedModel) -> str:
@@ -122,10 +127,8 @@ def right_orders(order: dict) -> str:
     -------
     str
     """
-    accuracy = Estimate.read(order["accuracy"])
     return ("Of 100 orders like these on songs whose popularity is known, "
-            f"{100 * accuracy.mean:.0f} were right (95 % interval {100 * accuracy.low:.0f} to "
-            f"{100 * accuracy.high:.0f}).")
+            f"{100 * order['accuracy']['mean']:.0f} were right.")
 
 
 def _short(name):
@@ -146,10 +149,10 @@ def on_screen(scored: Scored) -> str:
     """
     margin = scored.model.margin
     return "\n".join([
-        f"{song.score:4.0%}  place {ranks:9s} "
+        f"{song.score:4.0%}  {tier:22s}  "
         + (f"best {clock(song.best):>5s}" if song.stands_out(margin) else "no best  ")
         + f"  {song.name}" + (f"  ({song.note})" if song.note else "")
-        for song, ranks in zip(scored.songs, scored.rank_texts)]
+        for song, tier in zip(scored.songs, scored.tiers)]
         + [f"   –  {name}: {UNLIKE}" for name in scored.unlike])
 
 
@@ -164,23 +167,38 @@ def backtest_lines(test: BackTest) -> list[str]:
     -------
     list of str
     """
-    (share, pairs), n = test.by_model, len(test.songs)
     lines = [f"{row.popularity:12,.1f}  {row.score:4.0%}  “{row.title}” = {row.file}"
              for row in test.songs.itertuples()]
-    lines = [f"{test.kind:>12s}  score", *lines, *(f"left out: {line}" for line in test.left_out),
-             f"The model puts {share.mean * pairs:.3g} of {pairs} pairs in the right order: "
-             f"{share:.0%}. Chance: 50%."]
+    return [f"{test.kind:>12s}  score", *lines, *(f"left out: {line}" for line in test.left_out),
+            *backtest_verdict(test)]
+
+
+def backtest_verdict(test: BackTest) -> list[str]:
+    """Return what a back-test shows, and whether its songs suffice to tell.
+
+    Parameters
+    ----------
+    test : BackTest
+
+    Returns
+    -------
+    list of str
+    """
+    (share, pairs), n = test.by_model, len(test.songs)
+    lines = [f"The model puts {share.mean * pairs:.3g} of {pairs} pairs of songs in the right "
+             f"order: {share.mean:.0%} (95 % interval {share.low:.0%} to {share.high:.0%}). "
+             "Tossing a coin gets 50%."]
     if test.songs["loudness"].notna().all():
-        lines.append("By loudness alone, the louder above the other: "
-                     f"{test.by_loudness[0]:.0%}.")
+        lines.append(f"Putting the louder song first gets {test.by_loudness[0].mean:.0%} "
+                     f"({test.by_loudness[0].low:.0%} to {test.by_loudness[0].high:.0%}).")
     if share.low > 0.5:
-        return lines + [f"That is better than chance: these {n} songs suffice to tell."]
+        return lines + [f"That is better than a coin: these {n} songs are enough to tell."]
     if share.high < 0.5:
-        return lines + [f"That is worse than chance: on these {n} songs the order is wrong."]
+        return lines + [f"That is worse than a coin: for these {n} songs its order is wrong."]
     known = share.mean if share.mean > 0.52 else 0.6
-    return lines + [f"These {n} songs do not suffice to tell this from chance. "
-                    f"{'At this share' if known == share.mean else 'If it were 60%,'} about "
-                    f"{songs_needed(known):,} songs would."]
+    return lines + [f"These {n} songs are too few to tell whether that is luck. "
+                    f"{'At this rate' if known == share.mean else 'With 60% right,'} it takes "
+                    f"about {songs_needed(known):,} songs to tell."]
 
 
 def attributions(expl: Attribution, moment: Callable[[float], str] | None = None) -> list[str]:

@@ -1,82 +1,100 @@
-"""The client's page, one HTML file: it holds all that it shows, runs no script, asks nobody.
+"""The client's page, one HTML file: it holds all that it shows and asks nobody.
 
-What strangers wrote, names of files above all, is escaped by Jinja2.
+What strangers wrote, names of files above all, is escaped by Jinja2. The one script moves the
+playhead; the page's policy names its hash and lets no other run.
 """
 
 import base64
 import datetime
+import hashlib
 import html
-from io import BytesIO
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import soxr
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from hiphoplib.audio.files import encode
-from hiphoplib.audio.mel import mel_spectrogram
 from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate, verdict
-from hiphoplib.explanation.lime import explain
-from hiphoplib.explanation.segments import SegmentGrid, fills
 from hiphoplib.io import progress, write_whole
-from hiphoplib.report.figures_explanation import explained, score_over_time
 from hiphoplib.report.sentences import (
     BANNER,
     NO_DOMAIN,
     UNLIKE,
-    attributions,
+    backtest_verdict,
     headline,
     right_orders,
 )
-from hiphoplib.report.style import STYLE, clock, label_of
-from hiphoplib.scoring import score
+from hiphoplib.report.style import clock, label_of
+from hiphoplib.scoring.backtest import BackTest
+from hiphoplib.scoring.score import NO_ORDER, TIERS, Scored
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
-MAX_DETAILS = 10  # songs that are shown one by one: of more, a phone opens the page no longer
-MAX_IN_TABLE = 12  # songs of which every pair fits into a table
+MAX_DETAILS = 10  # songs with a curve and a player: of more, a phone opens the page no longer
 KBPS, AUDIO_SR = 64, 44_100  # mono, good enough to judge the part by
-DPI = 160
-PHONE = {"font.size": 9, "axes.titlesize": 10, "axes.labelsize": 9, "xtick.labelsize": 8.5,
-         "ytick.labelsize": 8.5, "legend.fontsize": 8.5}
+SCRIPT = Path(__file__).with_name("song_page.js").read_text(encoding="utf-8")
 
 
-def _page(scored, *, audio=True, explaining=True, details=MAX_DETAILS):
+class Passage(NamedTuple):
+    """A part of a song that moves its score, as an explanation found it."""
+
+    start: float  # in s of the song
+    end: float
+    sign: int  # above 0 where it speaks for popularity
+    sentence: str  # what is said of it
+
+
+# by the path of a song
+Passages = Mapping[Path, Sequence[Passage]]
+
+
+def _page(scored, *, audio=True, details=MAX_DETAILS, passages=None, backtest=None):
     """Return what `write_report` writes, str."""
-    closer = scored.songs[:max(0, details)]
-    rows = [_row(scored, number, number < len(closer)) for number in range(len(scored.songs))]
-    songs = [_shown(song, scored.model, row, explaining, audio) for song, row in
-             progress(zip(closer, rows), total=len(closer), desc="look closer", unit="song")]
+    low, high = _scale(scored)
+    cards = [_card(scored, number, low, high, number < details, audio, passages or {})
+             for number in progress(range(len(scored.songs)), desc="look closer", unit="song")]
     env = Environment(loader=PackageLoader("hiphoplib.report", ""), autoescape=True,
                       undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    low, high, ticks = _scale(scored)
     env.filters |= {
-        "percent": "{:.0%}".format,
-        "along": lambda share: round(100 * (share - low) / (high - low), 2),  # where on the scale
+        "percent": "{:.0%}".format, "along": _along,
         "estimate": lambda entry, digits=3: f"{Estimate.read(entry):.{digits}f}"}
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    card = scored.model.card
     return env.get_template("song_page.html").render(
-        headline=(headline(scored) if scored.songs or scored.unlike
-                  else "No song could be scored."),
-        scored=scored, count=len(rows), today=datetime.date.today().isoformat(), scale=ticks,
-        rows=rows, songs=songs, left_out=len(rows) - len(closer), most_in_table=MAX_IN_TABLE,
-        card=scored.model.card, trainings=len(scored.model.trainings), banner=BANNER,
-        caveat=CAVEAT, model=label_of(scored.model.card["model"]), verdict=verdict, unlike=UNLIKE,
-        no_domain="" if scored.model.domain else NO_DOMAIN, right_orders=right_orders)
+        title="Does it work for your released songs?" if backtest
+        else "Which of these songs has a chance?",
+        headline=headline(scored), scored=scored, count=len(cards), low=low, high=high,
+        today=datetime.date.today().isoformat(), tiers=_by_tier(scored, cards),
+        order=card["results"].get("order"), card=card, trainings=len(scored.model.trainings),
+        banner=BANNER, caveat=CAVEAT, model=label_of(card["model"]), verdict=verdict,
+        unlike=UNLIKE, no_domain="" if scored.model.domain else NO_DOMAIN,
+        right_orders=right_orders, tested=_tested(backtest) if backtest else None,
+        script=Markup(SCRIPT), script_hash=f"sha256-{digest}")
 
 
-def write_report(scored: score.Scored, path: Path | str, *, audio: bool = True,
-                 explaining: bool = True, details: int = MAX_DETAILS) -> None:
+def write_report(scored: Scored, path: Path | str, *, audio: bool = True,
+                 details: int = MAX_DETAILS, passages: Passages | None = None,
+                 backtest: BackTest | None = None) -> None:
     """Write the page on a scored folder to a file.
 
     Parameters
     ----------
     scored : Scored
     path : path-like
-    audio, explaining : bool
-        Whether the best 30 seconds can be listened to, and are explained, which takes seconds.
-    details : int, so many songs are shown one by one, from the highest score on; all are ranked
+    audio : bool
+        Whether 30 seconds of each song can be listened to.
+    details : int
+        So many songs, from the highest score on, have a curve and a player.
+    passages : mapping of Path to sequence of Passage, optional
+        What moves the score of a song, by its path: marked on its curve, a sentence each.
+    backtest : BackTest, optional
+        Adds what the scores of released songs are worth.
 
     Raises
     ------
@@ -84,7 +102,8 @@ def write_report(scored: score.Scored, path: Path | str, *, audio: bool = True,
         If `path` is a folder or no HTML file by its name.
     """
     check_path(path)
-    write_whole(path, _page(scored, audio=audio, explaining=explaining, details=details))
+    write_whole(path, _page(scored, audio=audio, details=details, passages=passages,
+                            backtest=backtest))
 
 
 def check_path(path: Path | str) -> None:
@@ -119,60 +138,80 @@ def inline(page: str) -> str:
             'style="width:100%;max-width:46rem;height:800px;border:1px solid #ddd"></iframe></div>')
 
 
-def _row(scored, number, in_detail):
-    """One line of the ranking."""
-    song = scored.songs[number]
+def _by_tier(scored, cards):
+    """Tiers with songs in them, each with its cards."""
+    pairs = sorted(zip(scored.tiers, cards), key=lambda pair: [*TIERS, NO_ORDER].index(pair[0]))
+    return [(tier, [card for _, card in group])
+            for tier, group in groupby(pairs, key=lambda pair: pair[0])]
+
+
+def _card(scored, number, least, most, in_detail, audio, passages):
+    """What the page says of one song; a curve and a player only in detail."""
+    song, grid = scored.songs[number], scored.model.grid
     low, high = song.spread
-    end = min(song.best + scored.model.grid.seconds, song.seconds)
-    others = {"Above": scored.reliably_above[number],
-              "About the same as": scored.about_the_same[number],
-              "Below": scored.reliably_above[:, number]}
-    return {"name": song.name, "anchor": f"song-{number + 1}" if in_detail else "",
-            "place": scored.rank_texts[number], "score": song.score,
-            "percentile": f"{song.percentile:.0f}", "low": low, "high": high, "note": song.note,
-            "stands_out": song.stands_out(scored.model.margin),
-            "best": f"{clock(song.best)} to {clock(end)}",
-            "whole": song.seconds <= scored.model.grid.seconds,
-            "compared": {how: [(scored.songs[other].name, scored.share_above[number, other])
-                               for other in np.flatnonzero(which)]
-                         for how, which in others.items()}}
+    margin, length = scored.model.margin, max(song.seconds, grid.seconds)
+    whole = len(song.starts) == 1
+
+    def part(start, end):
+        return round(100 * start / length, 2), round(100 * (min(end, length) - start) / length, 2)
+
+    def span(start):
+        return f"{clock(start)} to {clock(min(start + grid.seconds, song.seconds))}"
+
+    start, best = song.excerpt(margin), song.stands_out(margin) and not whole
+    card = {"anchor": f"song-{number + 1}", "title": song.title, "score": song.score, "low": low,
+            "high": high, "note": song.note, "whole": whole, "seconds": round(length, 2),
+            "end": clock(song.seconds), "start": start, "least": song.by_window.min(),
+            "most": song.by_window.max(), "curve": "", "mp3": "",
+            "best": part(start, start + grid.seconds) if best else None,
+            "best_text": span(start) if best else "",
+            "listen": ("the best 30 seconds" if best else "30 seconds from the middle")
+            if not whole else "the song",
+            "passages": [dict(zip(("x", "width"), part(each.start, each.end)),
+                              kind="for" if each.sign > 0 else "against", sentence=each.sentence,
+                              time=f"{clock(each.start)} to {clock(each.end)}")
+                         for each in passages.get(song.path, ())]}
+    if in_detail and not whole:
+        def down(score):
+            return round(100 * (most - score) / (most - least), 1)
+
+        times = 100 * (song.starts + grid.seconds / 2) / length
+        card |= {"curve": " ".join(f"{x:.1f},{down(y)}" for x, y in zip(times, song.by_window)),
+                 "middle": down(song.score)}
+    if in_detail and audio:
+        card["mp3"] = _mp3(song.path, start, grid.seconds)
+    return card
 
 
-def _shown(song, model, row, explaining, audio):
-    """One song in detail: its line of the ranking, and its best 30 seconds."""
-    grid, picture, sentences, mp3 = model.grid, None, [], None
-    y, sr = stretch(song.path, song.best, grid.seconds)
-    with plt.rc_context(STYLE | PHONE):
-        curve = _png(score_over_time(song, grid.seconds))
-        # no reasons for silence, and none by what is no part of a spectrogram
-        if explaining and model.explainable and song.seconds >= grid.seconds - 1:
-            S_db = mel_spectrogram(y, sr, grid)
-            # all trainings together, as they score
-            expl = explain(model, S_db, SegmentGrid(grid), fills(model.mean_db))
-            picture = _png(explained(S_db, expl, song.best))
-            sentences = attributions(expl, lambda second: clock(song.best + second))
-    if audio:
-        if sr != AUDIO_SR:  # LAME does not take every rate that a studio exports
-            y = soxr.resample(y, sr, AUDIO_SR, quality="HQ")
-        mp3 = _data("audio/mpeg", encode(y, AUDIO_SR, kbps=KBPS))
-    return row | {"curve": curve, "picture": picture, "attributions": sentences, "mp3": mp3}
+def _mp3(path, start, seconds):
+    """A part of a song as a data URL."""
+    y, sr = stretch(path, start, seconds)
+    if sr != AUDIO_SR:  # LAME does not take every rate that a studio exports
+        y = soxr.resample(y, sr, AUDIO_SR, quality="HQ")
+    return f"data:audio/mpeg;base64,{base64.b64encode(encode(y, AUDIO_SR, kbps=KBPS)).decode()}"
+
+
+def _tested(test):
+    """What the page says of a back-test; popularity is drawn by its logarithm where it is wide."""
+    songs = test.songs
+    heights = songs["popularity"] if test.kind == "popularity" else np.log1p(songs["popularity"])
+    at = {"x": songs["score"], "y": heights}
+    at = {axis: (8 + 84 * (values - values.min()) / (np.ptp(values) or 1)).round(1)
+          for axis, values in at.items()}
+    return {"kind": test.kind, "left_out": test.left_out, "verdict": backtest_verdict(test),
+            "rows": [{"title": row.title, "file": row.file, "score": row.score, "x": x, "y": y,
+                      "popularity": f"{row.popularity:,.0f}" if row.popularity >= 10 else
+                      f"{row.popularity:.2g}"}
+                     for row, x, y in zip(songs.itertuples(), at["x"], at["y"])]}
 
 
 def _scale(scored):
-    """Ends and ticks of the ranking's scale: tenths, so wide that little looks like little."""
-    ends = [end for song in scored.songs for end in song.spread] or [0.5]
-    low, high = np.floor(10 * min(*ends, 0.45)) / 10, np.ceil(10 * max(*ends, 0.55)) / 10
-    return low, high, [tenth / 10 for tenth in range(round(10 * low), round(10 * high) + 1)
-                       if high - low < 0.45 or tenth % 2]  # of few, 50 % is one
+    """Ends of the curves' scale: tenths, so wide that little looks like little."""
+    ends = [end for song in scored.songs
+            for end in (song.by_window.min(), song.by_window.max())] or [0.5]
+    return np.floor(10 * min(*ends, 0.4)) / 10, np.ceil(10 * max(*ends, 0.6)) / 10
 
 
-def _png(ax):
-    """A figure as a data URL; it is closed."""
-    file = BytesIO()
-    ax.figure.savefig(file, format="png", dpi=DPI)
-    plt.close(ax.figure)
-    return _data("image/png", file.getvalue())
-
-
-def _data(kind, content):
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+def _along(share):
+    """Per cent of a bar's width."""
+    return round(100 * share, 2)

@@ -27,6 +27,8 @@ from hiphoplib.models.stack import Head
 from hiphoplib.models.training import Run
 from hiphoplib.parallel import DIED, unordered
 
+TIERS = STANDS_OUT, MIDDLE, BEHIND = "stands out", "in the middle", "behind"
+NO_ORDER = "no reliable difference"
 SPREAD = (0.1, 0.9)  # eight of ten windows lie between
 BATCH = 64  # windows that are scored at a time
 JOINERS = "\u200c\u200d"  # hold letters and emoji together; other invisible signs can deceive
@@ -198,6 +200,11 @@ class Song:
         return displayable(self.path.name)
 
     @property
+    def title(self) -> str:
+        """That name without the file's ending."""
+        return displayable(self.path.stem)
+
+    @property
     def by_window(self) -> np.ndarray:
         """Probability by all trainings together for each window [shape=(n_windows,)]."""
         return together(self.scores)
@@ -232,6 +239,19 @@ class Song:
         best = self.scores[:, np.argmax(self.by_window)]
         return bool((best >= self.scores.mean(axis=1) + margin).all())
 
+    def excerpt(self, margin: float) -> float:
+        """Return where to begin to listen, in s: the best part if one stands out, or the middle.
+
+        Parameters
+        ----------
+        margin : float
+
+        Returns
+        -------
+        float
+        """
+        return self.best if self.stands_out(margin) else float(self.starts[len(self.starts) // 2])
+
 
 @dataclass(frozen=True, eq=False)
 class Scored:
@@ -239,7 +259,7 @@ class Scored:
 
     folder: Path
     model: TrainedModel
-    songs: list[Song]  # highest score first; `reliably_above` tells what of that order is reliable
+    songs: list[Song]  # highest score first; `tiers` tell what of that is reliable
     rejected: dict[str, str]  # why a file was not scored, by its name
     others: list[str]  # files that are no audio by their names
     unlike: list[str] = field(default_factory=list)  # songs that the model cannot judge, by name
@@ -251,14 +271,6 @@ class Scored:
         return displayable(folder.parent.name if folder.is_file() else folder.name)
 
     @cached_property
-    def share_above(self) -> np.ndarray:
-        """Share of pairs of windows in which the song of the row scores above that of the column.
-
-        Ties count half; mean over the trainings; 0.5 on the diagonal [shape=(n_songs, n_songs)].
-        """
-        return _share_above([song.scores for song in self.songs])
-
-    @cached_property
     def reliably_above(self) -> np.ndarray:
         """Whether the song of the row is above that of the column, bool [(n_songs, n_songs)].
 
@@ -268,30 +280,25 @@ class Scored:
         return scores[:, None] >= scores + self.model.margin
 
     @cached_property
-    def about_the_same(self) -> np.ndarray:
-        """Whether neither of two songs is above the other one, bool [shape=(n_songs, n_songs)]."""
-        above = self.reliably_above
-        return ~(above | above.T | np.eye(len(above), dtype=bool))
+    def tiers(self) -> list[str]:
+        """Tier of each song, one of `TIERS`; `NO_ORDER` for all where none is apart.
 
-    @cached_property
-    def rank_ranges(self) -> np.ndarray:
-        """First and last rank that each song can have, from 1 [shape=(n_songs, 2)]."""
-        above = self.reliably_above
-        return np.column_stack([1 + above.sum(axis=0), len(above) - above.sum(axis=1)])
-
-    @property
-    def rank_texts(self) -> list[str]:
-        """Range of ranks of each song, for example "2" or "2 to 4"."""
-        return [f"{first}" if first == last else f"{first} to {last}"
-                for first, last in self.rank_ranges]
+        A song stands out if none is above it and it is above half of the others, and is behind if
+        it is above none and half of them are above it.
+        """
+        above, half = self.reliably_above, max(1, (len(self.songs) - 1) / 2)
+        tiers = [STANDS_OUT if below >= half and not over else
+                 BEHIND if over >= half and not below else MIDDLE
+                 for below, over in zip(above.sum(axis=1), above.sum(axis=0))]
+        return tiers if {STANDS_OUT, BEHIND} & set(tiers) else [NO_ORDER] * len(tiers)
 
     def table(self) -> pd.DataFrame:
         """Return the ranking, one row a song."""
         return pd.DataFrame([{
-            "song": song.name, "place": rank, "score": song.score,
+            "song": song.name, "tier": tier, "score": song.score,
             "low": song.spread[0], "high": song.spread[1], "percentile": song.percentile,
             "best_start_s": song.best, "minutes": song.seconds / 60, "windows": len(song.starts),
-        } for song, rank in zip(self.songs, self.rank_texts)])
+        } for song, tier in zip(self.songs, self.tiers)])
 
 
 def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: float = HOP,
@@ -382,17 +389,3 @@ def displayable(name: str) -> str:
     readable = os.fsencode(name).decode("utf-8", "replace")
     return "".join(char if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
                    else "\N{REPLACEMENT CHARACTER}" for char in readable)
-
-
-def _share_above(scores):
-    """Return `Scored.share_above` of scores [shape=(n_trainings, n_windows)] of each song."""
-    if not scores:
-        return np.empty((0, 0))
-    sizes = np.array([song.shape[1] for song in scores])
-    starts, every = np.cumsum(sizes) - sizes, np.concatenate(scores, axis=1)
-    share = np.empty((len(scores), len(scores)))
-    for row, song in enumerate(scores):
-        # windows of this song that lie below each window of all songs
-        below = sum(_below(mine, others) for mine, others in zip(np.sort(song, axis=1), every))
-        share[row] = 1 - np.add.reduceat(below, starts) / (sizes * song.size)
-    return share

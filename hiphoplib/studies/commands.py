@@ -74,17 +74,25 @@ def planted(command, networks, folder, jobs, out):
               help="A table with a column of titles or file names, one of streams or popularity, "
               "and perhaps one of release dates; an export of Spotify for Artists is one.")
 @click.option("--model", type=_PATH, required=True, metavar="models/NAME")
-def backtest(folder, popularity, model):
+@click.option("--out", type=_PATH, metavar="report.html",
+              help="Also write the page on these songs, with the back-test as a part of it.")
+def backtest(folder, popularity, model, out):
     """Check a model on songs of yours that are released: would it have known which went well?
 
     Columns are known by name: title, song, track or file; streams, plays, listens or popularity;
     release date. Streams are taken per day since release. FOLDER holds the songs.
     """
     from hiphoplib.report.sentences import backtest_lines, describe_model
+    from hiphoplib.report.song_page import check_path, write_report
     from hiphoplib.scoring.backtest import backtest as test
 
+    if out:
+        check_path(out)
     tested = test(folder, popularity, model)
     print(describe_model(tested.scored.model), *backtest_lines(tested), sep="\n")
+    if out:
+        write_report(tested.scored, out, backtest=tested)
+        print(f"written: {out}")
 
 
 @click.command()
@@ -112,6 +120,27 @@ def stack_gains(command, corpora, out):
 def check_scoring(command, **options):
     """Check models to score with on rendered songs."""
     from hiphoplib.studies.scoring import check_scoring as check
+
+    check(command=command, **options)
+
+
+@click.command()
+@click.argument("model", type=_PATH, metavar="models/NAME")
+@click.option("--corpus", "corpora", multiple=True, type=_PATH, metavar="data/NAME",
+              help="Its test clips have to be inside; can be repeated.")
+@click.option("--real", multiple=True, type=_PATH, metavar="FOLDER",
+              help="Real recordings, or a corpus of them, which have to be outside.")
+@click.option("--songs", type=_PATH, default=Path("data/songs-checked"), show_default=True,
+              help="Songs are rendered there.")
+@click.option("--seeds", type=_COUNT, default=30, show_default=True,
+              help="Artists, of ten songs each.")
+@click.option("--hop", type=float, default=5.0, show_default=True,
+              help="Seconds from one window to the next.")
+@_json
+@click.pass_obj
+def check_limits(command, **options):
+    """Check what a synthetic model does not know, and how often its orders are right."""
+    from hiphoplib.studies.scoring import check_limits as check
 
     check(command=command, **options)
 
@@ -194,12 +223,15 @@ def address():
 @click.option("--songs", type=_PATH, default=Path("data/songs"), show_default=True,
               help="Ten songs are rendered there if it is empty.")
 @click.option("--out", type=_PATH, default=Path("images"), show_default=True)
-def pictures(model, songs, out):
-    """Score ten rendered songs, and photograph the report on them with Chromium."""
+@click.option("--example", type=_PATH, default=Path("docs/example_report.html"), show_default=True,
+              help="The page itself.")
+def pictures(model, songs, out, example):
+    """Score ten rendered songs, write the page on them, and photograph it with Chromium."""
     from hiphoplib.studies.documents import make_pictures
 
-    print(*make_pictures(model, songs, out), sep="\n")
+    print(*make_pictures(model, songs, out, example), sep="\n")
 
 
 COMMANDS = (render_songs, backtest, explanations, planted, training_choices, stack_gains,
-            check_scoring, bench, bench_table, notebooks, presentation, address, pictures)
+            check_scoring, check_limits, bench, bench_table, notebooks, presentation, address,
+            pictures)

@@ -10,10 +10,13 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import font_manrope
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pandas as pd
 import typst
 from nbclient import NotebookClient
@@ -31,6 +34,7 @@ _MODEL = "crnn"  # handed over to score with
 SOURCE, CLIP = "Presentation.typ", "images/clip.png"
 FONTS = Path(font_manrope.__file__).with_name("files")  # Manrope, under the Open Font License
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+EXAMPLE_PLAYERS = 5  # of more, the example page would be over 2 MB
 WIDTH, HEIGHT, SCALE = 390, 844, 2  # of a phone, in CSS pixels, and its pixels for each
 # how the setup cell of each notebook begins
 SETUP = '''#@title Set up
@@ -256,18 +260,22 @@ def _addressed(text, address):
                   lambda _: SETUP.format(address=address), text, flags=re.S | re.M)
 
 
-def make_pictures(model: Path | str, songs: Path | str, out: Path | str) -> list[Path]:
-    """Score ten rendered songs, and photograph the report on them.
+def make_pictures(model: Path | str, songs: Path | str, out: Path | str,
+                  example: Path | str) -> list[Path]:
+    """Score ten rendered songs, keep the page on them as an example, and photograph it.
 
     Parameters
     ----------
     model, songs, out : path-like
         Folders of the model, of the songs, which are rendered if it is empty, and of the pictures.
+    example : path-like
+        The page.
 
     Returns
     -------
     list of Path
-        ``score_report.png`` and ``score_song.png``.
+        The page; ``score_report.png``, ``score_song.png``, and both side by side, light and dark,
+        as ``score_page.png``.
 
     Raises
     ------
@@ -278,10 +286,10 @@ def make_pictures(model: Path | str, songs: Path | str, out: Path | str) -> list
     from hiphoplib.scoring.score import score_tracks
     from hiphoplib.tracks.synthetic.songs import render_songs
 
-    browser, report = _browser(), Path("build/songs/report.html")
+    browser = _browser()
     render_songs(songs)
-    write_report(score_tracks(songs, model), report, details=1)
-    return _take_pictures(report, out, browser)
+    write_report(score_tracks(songs, model), example, details=EXAMPLE_PLAYERS)
+    return [Path(example), *_take_pictures(example, out, browser)]
 
 
 def _browser():
@@ -295,16 +303,22 @@ def _take_pictures(report, folder, browser):
     """Photograph a report's beginning and its first song; return where the pictures are."""
     from playwright.sync_api import sync_playwright
 
-    paths = [Path(folder) / name for name in ("score_report.png", "score_song.png")]
+    paths = [Path(folder) / f"score_{name}.png" for name in ("report", "song", "page")]
+    shots = []
     with sync_playwright() as playwright:
         # as root, as in a container, Chromium has no sandbox; the page is our own
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT},
-                                 device_scale_factor=SCALE)
-        page.goto(Path(report).resolve().as_uri())
-        page.screenshot(path=paths[0])
-        # the top of the section, its green line included
-        page.evaluate("document.querySelector('#song-1').scrollIntoView()")
-        page.screenshot(path=paths[1])
+        for scheme in ("light", "dark"):
+            page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT},
+                                     device_scale_factor=SCALE, color_scheme=scheme)
+            page.goto(Path(report).resolve().as_uri())
+            shots.append(page.screenshot())
+            page.evaluate("scrollTo(0, document.querySelector('#song-1').offsetTop - 16)")
+            shots.append(page.screenshot())
         chromium.close()
+    for path, shot in zip(paths, shots):
+        write_whole(path, shot)
+    pixels = [plt.imread(BytesIO(shot))[..., :3] for shot in (shots[0], shots[1], shots[3])]
+    gap = np.ones((SCALE * HEIGHT, SCALE * 24, 3))
+    plt.imsave(paths[2], np.hstack([pixels[0], gap, pixels[1], gap, pixels[2]]))
     return paths

@@ -1,8 +1,5 @@
 """Figures of explanations say what the numbers say, and can be read."""
 
-from pathlib import Path
-
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -10,9 +7,6 @@ from hiphoplib import report
 from hiphoplib.audio.mel import QUICK
 from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.segments import SegmentGrid
-from hiphoplib.report.figures_explanation import explained as phone_figure
-from hiphoplib.report.song_page import PHONE
-from hiphoplib.scoring.score import Song
 from tests.figure_data import check_figure, explanations, marks, row_of, texts_of, title_of
 
 RNG = np.random.default_rng(0)
@@ -49,28 +43,6 @@ FIGURES = {
 def test_each_figure_can_be_read(name):
     draw, *data = FIGURES[name]
     check_figure(draw, data)
-
-
-def song(seconds=200.0, windows=35):
-    starts = np.arange(windows) * 5.0
-    return Song(Path("a.mp3"), seconds, starts, RNG.uniform(0.3, 0.6, (3, windows)), 50.0)
-
-
-@pytest.mark.parametrize("draw, data", [
-    (report.score_over_time, (song(),)), (report.score_over_time, (song(20.0, 1),)),
-    (phone_figure, (S_DB, explained(), 65.0))], ids=["score", "short", "explanation"])
-def test_figures_of_the_page_can_be_read_on_a_phone(draw, data):
-    with plt.rc_context(PHONE):
-        check_figure(draw, data, smallest=8.5)
-
-
-def test_the_score_over_time_shows_every_network_and_the_best_part():
-    each = song()
-    ax = report.score_over_time(each)
-    curves = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 35]
-    assert np.allclose(curves, 100 * np.vstack([each.scores, each.by_window]))
-    box = ax.patches[0].get_bbox()
-    assert (box.x0, box.x1) == (each.best, each.best + 30)
 
 
 @pytest.mark.parametrize("strength, outlines", [(0.2, 1), (0, 0)])

@@ -138,7 +138,19 @@ def test_a_model_to_which_loud_is_popular_is_right_where_it_is(released, trained
     said = "\n".join(backtest_lines(test))
     assert "“Song 4” = 04 Song 4.wav" in said and "of 10 pairs" in said
     assert "“Another”: no file of that title" in said
-    assert "do not suffice" in said or "suffice to tell." in said
+    assert "too few to tell" in said or "enough to tell" in said
+
+
+def test_the_command_writes_the_page_with_the_back_test(released, trained, tmp_path, capsys):
+    trained_model(trained)
+    table, page = table_of(tmp_path, [(f"Song {n}", 10 + n) for n in range(5)]), tmp_path / "t.html"
+    command = ["backtest", str(released), "--popularity", str(table),
+               "--model", str(trained.with_name("songs_model"))]
+    assert main([*command, "--out", str(page)]) == 0
+    assert "of 10 pairs" in capsys.readouterr().out
+    assert "Does it work for your released songs?" in page.read_text()
+    assert main([*command, "--out", str(tmp_path / "t.pdf")]) == 1
+    assert "HTML file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("rows, reason", [

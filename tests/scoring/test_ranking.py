@@ -7,7 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hiphoplib.scoring.score import Scored, Song
+from hiphoplib.scoring.score import (
+    BEHIND,
+    MIDDLE,
+    NO_ORDER,
+    STANDS_OUT,
+    TIERS,
+    Scored,
+    Song,
+)
 
 RNG = np.random.default_rng
 
@@ -23,32 +31,21 @@ def songs_of(seed, n=10, trainings=3, spread=0.05):
 
 def ranked(scores, margin=0.02):
     """Songs with these scores, in this order."""
-    songs = [Song(Path("a.mp3"), 90.0, np.arange(len(each)), each, 50.0) for each in scores]
+    songs = [Song(Path("a.mp3"), 90.0, np.arange(each.shape[1]), each, 50.0) for each in scores]
     return Scored(Path("songs"), SimpleNamespace(margin=margin), songs, {}, [])
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_share_is_that_of_all_pairs_of_windows(seed):
-    scores = [song.round(2) for song in songs_of(seed, n=4)]  # ties, too
-    share = ranked(scores).share_above
-    for row, one in enumerate(scores):
-        for column, other in enumerate(scores):
-            pairs = one[:, :, None] - other[:, None, :]
-            assert share[row, column] == pytest.approx(((pairs > 0) + 0.5 * (pairs == 0)).mean())
-
-
 @pytest.mark.parametrize("seed", range(20))
-def test_the_relation_is_an_order_and_ranks_follow_from_it(seed):
-    scored = ranked(songs_of(seed, n=12))
-    above, ranks = scored.reliably_above, scored.rank_ranges
+def test_the_relation_is_an_order_and_tiers_follow_from_it(seed):
+    scored = ranked(sorted(songs_of(seed, n=12), key=lambda scores: -scores.mean()))
+    above, tiers = scored.reliably_above, scored.tiers
     assert not (above & above.T).any() and not above.diagonal().any()
     for middle in range(len(above)):
         assert above[np.ix_(above[:, middle], above[middle])].all()
-    assert ((ranks[:, 0] >= 1) & (ranks[:, 0] <= ranks[:, 1]) & (ranks[:, 1] <= 12)).all()
-    same = scored.about_the_same
-    assert (same == same.T).all() and not same.diagonal().any()
-    for one, other in np.argwhere(same):
-        assert ranks[one, 0] <= ranks[other, 1]
+    for number, tier in enumerate(tiers):
+        assert tier != STANDS_OUT or not above[:, number].any() and above[number].sum() >= 5.5
+        assert tier != BEHIND or not above[number].any() and above[:, number].sum() >= 5.5
+    assert set(tiers) <= {*TIERS} or set(tiers) == {NO_ORDER}
 
 
 def test_a_song_and_itself_are_about_the_same():
@@ -63,10 +60,13 @@ def test_a_difference_below_the_margin_is_none():
     assert not ranked(levels, np.inf).reliably_above.any()
 
 
-def test_songs_far_apart_are_ranked():
-    scores = [np.full((3, 5), level) + RNG(0).normal(0, 0.01, (3, 5)) for level in (0.3, 0.7, 0.5)]
-    assert ranked(scores).rank_ranges.tolist() == [[3, 3], [1, 1], [2, 2]]
-    assert ranked([scores[0], scores[0]]).rank_texts == ["1 to 2", "1 to 2"]
+@pytest.mark.parametrize("levels, tiers", [
+    ((0.7, 0.5, 0.3), (STANDS_OUT, MIDDLE, BEHIND)), ((0.7, 0.3), (STANDS_OUT, BEHIND)),
+    ((0.5, 0.5, 0.5, 0.3), (MIDDLE, MIDDLE, MIDDLE, BEHIND)), ((0.5, 0.5), (NO_ORDER, NO_ORDER)),
+    ((0.52, 0.51, 0.51, 0.51, 0.5), (NO_ORDER,) * 5), ((0.5,), (NO_ORDER,)), ((), ())])
+def test_songs_far_apart_have_tiers(levels, tiers):
+    scored = ranked([np.full((3, 5), level) for level in levels], margin=0.02 - 1e-9)
+    assert tuple(scored.tiers) == tiers
 
 
 def test_a_part_stands_out_only_if_every_training_says_so():
@@ -76,17 +76,12 @@ def test_a_part_stands_out_only_if_every_training_says_so():
     assert song.stands_out(0.1) and not song.stands_out(0.2) and not song.stands_out(np.inf)
     scores[1, 2] = 0.52
     assert not song.stands_out(0.1)
+    assert song.excerpt(0.01) == song.best == 2 and song.excerpt(0.1) == 3  # its middle
 
 
 def test_five_hundred_songs_take_seconds():
     scores = songs_of(0, n=500)
     began = time.perf_counter()
     scored = ranked(scores)
-    assert scored.share_above.shape == scored.reliably_above.shape
+    assert len(scored.tiers) == 500
     assert time.perf_counter() - began < 10
-
-
-def test_no_song_at_all_is_in_no_order():
-    nothing = ranked([])
-    assert nothing.share_above.shape == nothing.reliably_above.shape == (0, 0)
-    assert len(nothing.rank_ranges) == 0

@@ -13,7 +13,7 @@ import hiphoplib
 from hiphoplib.audio.windows import _read_windows, windows_or_reason
 from hiphoplib.errors import BadInput
 from hiphoplib.report.sentences import headline
-from hiphoplib.scoring.score import displayable, score_tracks
+from hiphoplib.scoring.score import BEHIND, NO_ORDER, STANDS_OUT, displayable, score_tracks
 from tests.paths import ROOT
 from tests.scored_songs import SR, by_network, trained_model, write_song
 
@@ -82,10 +82,10 @@ def test_the_louder_lead_and_the_alike_are_about_the_same(scored):
     assert set(names[:2]) == {"loud.mp3", "loud too.ogg"}
     assert set(names[-2:]) == {"quiet.flac", "“quiet” & <b>.m4a"}
     loud, quiet = names.index("loud.mp3"), names.index("quiet.flac")
-    assert scored.about_the_same[loud, names.index("loud too.ogg")]
-    assert scored.reliably_above[loud, quiet]
+    assert not scored.reliably_above[:2, :2].any() and scored.reliably_above[loud, quiet]
     assert scored.songs[0].percentile > scored.songs[-1].percentile
-    assert headline(scored).endswith("apart; the others are about the same.")
+    assert scored.tiers[:2] == [STANDS_OUT] * 2 and scored.tiers[-1] == BEHIND
+    assert headline(scored) == " and ".join(f"“{name[:-4]}”" for name in names[:2]) + " stand out."
 
 
 def test_the_table_has_a_row_a_song_and_is_the_same_every_time(folder, model, scored):
@@ -98,8 +98,8 @@ def test_the_table_has_a_row_a_song_and_is_the_same_every_time(folder, model, sc
 
 def test_one_song_and_one_file(folder, model):
     one = score_tracks(folder / "middle.wav", model)
-    assert len(one.songs) == 1 and headline(one).startswith("One song")
-    assert one.rank_texts == ["1"]
+    assert len(one.songs) == 1 and headline(one).startswith("There is only one")
+    assert one.tiers == [NO_ORDER]
 
 
 def test_a_file_that_ends_its_worker_is_skipped_and_listed(folder, model, monkeypatch, tmp_path):
@@ -145,7 +145,7 @@ def test_three_minutes_take_less_than_a_second(model_path, model, noise, mp3, tm
 
 
 def test_the_command_writes_a_report_and_a_line_for_every_file(folder, model_path, tmp_path):
-    command = ["score", folder, "--model", model_path, "--out", tmp_path / "r.html", "--no-explain"]
+    command = ["score", folder, "--model", model_path, "--out", tmp_path / "r.html"]
     run = subprocess.run([sys.executable, "-m", "hiphoplib", *command], cwd=ROOT,
                          capture_output=True, text=True, timeout=200)
     assert run.returncode == 0 and run.stderr == ""

@@ -212,6 +212,11 @@ def _popularity_scale():
     return cdf / cdf[-1], x
 
 
+def _popularity(latent):
+    """Popularity of a latent one, 0 to 100."""
+    return float(np.round(np.interp(norm.cdf(latent), *_popularity_scale())))
+
+
 def _draw_year(rng):
     low, high, _ = YEARS[rng.choice(len(YEARS), p=[share for *_, share in YEARS])]
     return int(rng.integers(low, high + 1))
@@ -270,20 +275,38 @@ class Artist:
     def _releases(self, number):
         """Releases of recording `number`, the main one first: rows, and dicts of what none says."""
         rng, recipe, song = self.rng, self.recipe(), self._song(30 * self.k + number)
-        weight = np.sqrt(AUDIBLE / sum(w * w for w in WEIGHTS.values()))
-        audible = weight * sum(WEIGHTS[name] * value for name, value in recipe.effects().items())
         count = 2 + int(rng.choice(5, p=RERELEASED[1])) if rng.random() < RERELEASED[0] else 1
         rows = [{**song, **self._release(song, again=i > 0)} for i in range(count)]
-        rest = 1 - AUDIBLE - FAME - RECENCY - METADATA
-        latent = (audible + FAME ** 0.5 * self.fame + RECENCY ** 0.5 * _recency(rows[0])
-                  + METADATA ** 0.5 * _format(rows[0]) + rest ** 0.5 * rng.standard_normal())
+        audible, latent = self._latent(recipe, rows[0])
         behind = {"recipe": recipe, "fame": self.fame, "latent": latent, "audible": audible,
                   "releases": count, "clip": "whole"}
         for i, row in enumerate(rows):
-            lost = rng.exponential(0.6) + 0.1 if i else 0.0
-            row["popularity"] = float(np.round(
-                np.interp(norm.cdf(latent - lost), *_popularity_scale())))
+            row["popularity"] = _popularity(latent - (rng.exponential(0.6) + 0.1 if i else 0.0))
         return [(row, {**behind, "main": i == 0}) for i, row in enumerate(rows)]
+
+    def _latent(self, recipe, row):
+        """Latent popularity of a main release: what of it can be heard, and all of it."""
+        weight = np.sqrt(AUDIBLE / sum(w * w for w in WEIGHTS.values()))
+        audible = weight * sum(WEIGHTS[name] * value for name, value in recipe.effects().items())
+        rest = 1 - AUDIBLE - FAME - RECENCY - METADATA
+        return audible, (
+            audible + FAME ** 0.5 * self.fame + RECENCY ** 0.5 * _recency(row)
+            + METADATA ** 0.5 * _format(row) + rest ** 0.5 * self.rng.standard_normal())
+
+    def popularities(self, recipes: Sequence[Recipe]) -> np.ndarray:
+        """Draw the popularity of recordings, as that of a corpus' main releases is drawn.
+
+        Parameters
+        ----------
+        recipes : sequence of Recipe
+
+        Returns
+        -------
+        np.ndarray [shape=(n,)], 0 to 100
+        """
+        songs = (self._song(30 * self.k + number) for number in range(len(recipes)))
+        rows = [song | self._release(song, again=False) for song in songs]
+        return np.array([_popularity(self._latent(*pair)[1]) for pair in zip(recipes, rows)])
 
     def _song(self, number):
         """Columns that all releases of a recording share."""

@@ -89,6 +89,21 @@ def parts(seed: int, number: int) -> list[Part]:
     return form
 
 
+def popularities(seed: int, n: int) -> np.ndarray:
+    """Return how popular the first songs of an artist are, drawn as the corpus draws it.
+
+    Parameters
+    ----------
+    seed, n : int
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)], 0 to 100
+    """
+    artist = Artist(seed, CLIENT)
+    return artist.popularities([artist.recipe() for _ in range(n)])
+
+
 def _take(recipe, role, lift, take):
     """Recipe of a part whose causes help more by `lift`; a structure is that of the whole song."""
     within = MAX_CAUSE - LIFT
