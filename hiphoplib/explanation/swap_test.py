@@ -62,12 +62,31 @@ class Donors:
         return band_levels(self.S_db, self.grid)
 
     def nearest(self, S_db: np.ndarray, n: int) -> np.ndarray:
-        """Return the numbers of the `n` clips whose bands are nearest in level to a clip's."""
+        """Return the numbers of the clips whose bands are nearest in level to a clip's.
+
+        Parameters
+        ----------
+        S_db : np.ndarray [shape=(n_mels, frames)], in dB
+        n : int
+
+        Returns
+        -------
+        np.ndarray of int [shape=(n,)]
+        """
         distances = (self.levels - band_levels(S_db[None], self.grid)) / self.levels.std(axis=0)
         return np.argsort((distances**2).sum(axis=1), kind="stable")[:n]
 
     def usual(self, band: int, n: int) -> np.ndarray:
-        """Return the numbers of the `n` clips in which a band is nearest to its median level."""
+        """Return the numbers of the clips in which a band is nearest to its median level.
+
+        Parameters
+        ----------
+        band, n : int
+
+        Returns
+        -------
+        np.ndarray of int [shape=(n,)]
+        """
         levels = self.levels[:, band]
         return np.argsort(np.abs(levels - np.median(levels)), kind="stable")[:n]
 
