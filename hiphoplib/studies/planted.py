@@ -252,7 +252,8 @@ def _judged(planted, said):
 
     Right is what lies within the planted segments and has the sign of the clip's label.
     """
-    counts = dict.fromkeys(("clips", "said", "right", "found", "any", "popular", "found_popular"), 0)
+    counts = dict.fromkeys(("clips", "said", "right", "found", "any", "popular",
+                            "found_popular"), 0)
     for clip, parts in said.items():
         popular = planted.labels[clip] == 1
         right = [not (mask & ~planted.segments[clip]).any() and (effect > 0) == popular
