@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = attach(__name__, [
     "audio.mel": ["FULL", "QUICK", "mel_spectrogram"],
     "dataset.store": ["make_mels"],
     "evaluation.evaluate": ["evaluate"],
-    "explanation.tracks": ["explain_track"],
+    "explanation.tracks": ["explain_track", "swap_track"],
     "models.experiment": ["prepare", "train"],
     "models.networks": ["build_model"],
     "scoring.score": ["score_tracks"],

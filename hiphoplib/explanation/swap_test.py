@@ -24,6 +24,7 @@ from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.models.calibration import log_odds
 
 SCREENED, CONFIRMED = 12, 25  # donors: the second are others than the first
+FEWEST = 10  # donors
 MIN_SHARE = 0.5  # of the effect of the strongest part
 NOISE = 0.02  # standard deviations of the model's log odds: less is no disagreement
 MAX_DONORS = 200  # clips of which the nearest lend their sound
@@ -61,12 +62,31 @@ class Donors:
         return band_levels(self.S_db, self.grid)
 
     def nearest(self, S_db: np.ndarray, n: int) -> np.ndarray:
-        """Return the numbers of the `n` clips whose bands are nearest in level to a clip's."""
+        """Return the numbers of the clips whose bands are nearest in level to a clip's.
+
+        Parameters
+        ----------
+        S_db : np.ndarray [shape=(n_mels, frames)], in dB
+        n : int
+
+        Returns
+        -------
+        np.ndarray of int [shape=(n,)]
+        """
         distances = (self.levels - band_levels(S_db[None], self.grid)) / self.levels.std(axis=0)
         return np.argsort((distances**2).sum(axis=1), kind="stable")[:n]
 
     def usual(self, band: int, n: int) -> np.ndarray:
-        """Return the numbers of the `n` clips in which a band is nearest to its median level."""
+        """Return the numbers of the clips in which a band is nearest to its median level.
+
+        Parameters
+        ----------
+        band, n : int
+
+        Returns
+        -------
+        np.ndarray of int [shape=(n,)]
+        """
         levels = self.levels[:, band]
         return np.argsort(np.abs(levels - np.median(levels)), kind="stable")[:n]
 
@@ -171,9 +191,11 @@ def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int =
     BadInput
         If there are too few donors.
     """
-    rng, grid, n = np.random.default_rng(seed), donors.grid, SCREENED + CONFIRMED
-    if len(donors.S_db) < n:
-        raise BadInput(f"swap test: {len(donors.S_db)} clips to swap with, {n} are needed")
+    rng, grid = np.random.default_rng(seed), donors.grid
+    n = min(SCREENED + CONFIRMED, len(donors.S_db))  # of a small corpus fewer
+    if n < FEWEST:
+        raise BadInput(f"swap test: {n} clips to swap with, {FEWEST} are needed; gather more "
+                       "tracks")
     single = np.eye(grid.size, dtype=bool).reshape(-1, *grid.shape)
     said = _find(predict, S_db, donors, rng.permutation(donors.nearest(S_db, n)), single, SEGMENT)
     for band in range(grid.shape[0]) if donors.able and not said else ():
@@ -186,7 +208,7 @@ def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int =
 def _find(predict, S_db, donors, numbers, masks, rule):
     """Return those of some parts that hold: screened with the first donors, confirmed by others."""
     least = rule.deviations * donors.spread
-    first, others = numbers[:SCREENED], numbers[SCREENED:]
+    first, others = np.split(numbers, [len(numbers) * SCREENED // (SCREENED + CONFIRMED)])
     screened = [part for part in _swapped(predict, S_db, donors, first, masks, least)
                 if abs(part.effect) >= least > 0]
     if not screened:

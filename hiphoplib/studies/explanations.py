@@ -129,7 +129,15 @@ def _randomisation_check(experiment, model, drawn, found, mean):
     return {"clips": len(again),
             "correlation": mean([rank_correlation(*pair) for pair in pairs]),
             "correlation_of_size": mean([rank_correlation(*np.abs(pair)) for pair in pairs]),
+            "seconds_over_randomised": (_shares(found).mean(axis=0)
+                                        / np.maximum(_shares(again).mean(axis=0), 1e-12)).tolist(),
             "claims": _count_stable(again, mean), "claims_trained": _count_stable(found, mean)}
+
+
+def _shares(found):
+    """Share of each stretch of time in a map's absolute weight [shape=(clips, n_segments)]."""
+    size = np.abs([each.weights for each in found]).sum(axis=1)
+    return size / np.maximum(size.sum(axis=1, keepdims=True), 1e-12)  # nothing anywhere is no share
 
 
 def _explain_randomised(experiment, model, drawn, track_id):
@@ -205,7 +213,8 @@ def _recovery(clips, mean):
 
     ``strongest``: ROC-AUC of the map, with the sign of the cause that moves a clip most, against
     its segments; ``top1``, ``top3``: whether one of the first of that order is among them, and
-    ``…_by_chance``; ``causes``: ROC-AUC and clips by cause, where it is turned clearly up or down.
+    ``…_by_chance``; ``causes``: ROC-AUC and clips by cause, where it is turned clearly up or down,
+    also ``more`` and ``less``, where there is more or less of it than usual.
     """
     leading = [_strongest(clip["causes"]) for clip in clips]
     signed = [cause.sign * clip["found"].weights for clip, cause in zip(clips, leading)]
@@ -219,11 +228,15 @@ def _recovery(clips, mean):
     result["causes"] = {}
     for name in clips[0]["causes"]:
         causes = [clip["causes"][name] for clip in clips]
-        aucs = [recovery(cause.sign * clip["found"].weights, cause.segments)
-                if abs(cause.value) >= _MIN_VALUE else np.nan
-                for clip, cause in zip(clips, causes)]
+        aucs = np.array([recovery(cause.sign * clip["found"].weights, cause.segments)
+                         if abs(cause.value) >= _MIN_VALUE else np.nan
+                         for clip, cause in zip(clips, causes)])
+        more = np.array([cause.value > 0 for cause in causes])
         estimate = mean(aucs)
-        result["causes"][name] = estimate and {**estimate, "clips": int(np.isfinite(aucs).sum())}
+        result["causes"][name] = estimate and {
+            **estimate, "clips": int(np.isfinite(aucs).sum()),
+            **{sign: mean(np.where(which, aucs, np.nan))
+               for sign, which in (("more", more), ("less", ~more))}}
     return result
 
 
@@ -272,7 +285,5 @@ def _where(found, popular, mean):
     bands = {name: {each: mean(np.where(popular == label, of_band, np.nan))
                     for each, label in (("popular", 1), ("unpopular", 0))}
              for name, of_band in zip(found[0].grid.bands, maps.sum(axis=2).T)}
-    size = np.abs(maps).sum(axis=1)
-    total = np.maximum(size.sum(axis=1, keepdims=True), 1e-12)  # nothing anywhere is no share
-    return {"map": mean(maps), "bands": bands, "seconds": mean(size / total),
+    return {"map": mean(maps), "bands": bands, "seconds": mean(_shares(found)),
             "cell_seconds": found[0].grid.segment_seconds}

@@ -43,7 +43,7 @@ _COMPARED = 3  # and LIME, which takes longer
 _FEW = 3  # seeds of the networks that learn a whole band, or shuffled labels
 FIRST_SEED = 10
 WAYS = "swap_test", "old_rule", "lime_default"
-PLANTED = (*WAYS, "planted_by")  # keys of a results file
+PLANTED = *WAYS, "planted_by"  # keys of a results file
 PATIENCE = {"crnn": 10, "rnn": 20}  # the RNN begins to learn late
 
 
@@ -162,17 +162,8 @@ def _cases(seeds):
           if number < _FEW else []))]
 
 
-def donors_of(planted: Planted) -> Donors:
-    """Return the training clips of planted causes as donors.
-
-    Parameters
-    ----------
-    planted : Planted
-
-    Returns
-    -------
-    Donors
-    """
+def _donors_of(planted):
+    """Return the training clips of planted causes as donors."""
     train, validation = (np.flatnonzero(planted.sides == side) for side in ("train", "validation"))
     odds = log_odds(planted.run.predict(planted.S_db[validation]))
     return Donors(SegmentGrid(SMALL), planted.S_db[train], float(log_odds(planted.scores).std()),
@@ -211,7 +202,7 @@ def _swap_tested(planted, trained=None):
     The network is that of `trained`, if given.
     """
     trained = trained or planted
-    donors = donors_of(trained)
+    donors = _donors_of(trained)
     test = np.flatnonzero(planted.sides == "test")
     popular = trained.run.predict(planted.S_db[test]) >= 0.5
     right = test[popular == (planted.labels[test] == 1)][:_TESTED]
@@ -225,7 +216,7 @@ def _null(planted):
     Log odds that are stretched to the spread of a network that has learnt change nothing: the rule
     is in units of that spread. ``with_bands``: if bands were said though the model is not able.
     """
-    donors = donors_of(planted)
+    donors = _donors_of(planted)
     clips = np.flatnonzero(planted.sides == "test")[:_TESTED]
     counts = {"clips": len(clips), "said": 0, "with_bands": 0, "able": donors.able}
     for clip in clips:
@@ -239,8 +230,8 @@ def _null(planted):
 
 def _stable(planted, clip):
     """Segments that ten LIME runs agree on: the rule before the swap test."""
-    run = planted.run
-    found = explain(run, planted.S_db[clip], SegmentGrid(SMALL), fills(run.scaler.mean))
+    found = explain(planted.run, planted.S_db[clip], SegmentGrid(SMALL),
+                    fills(planted.run.scaler.mean))
     return _single(found.stable, found.weights)
 
 
@@ -261,8 +252,8 @@ def _judged(planted, said):
 
     Right is what lies within the planted segments and has the sign of the clip's label.
     """
-    counts = {"clips": 0, "said": 0, "right": 0, "found": 0, "any": 0,
-              "popular": 0, "found_popular": 0}
+    counts = dict.fromkeys(("clips", "said", "right", "found", "any", "popular",
+                            "found_popular"), 0)
     for clip, parts in said.items():
         popular = planted.labels[clip] == 1
         right = [not (mask & ~planted.segments[clip]).any() and (effect > 0) == popular
@@ -318,6 +309,11 @@ def check_planted(folder: Path | str, networks: int = 5, *, jobs: int = 1) -> di
     -------
     dict
         See `summarise`.
+
+    Raises
+    ------
+    BadInput
+        If the check of a network ends its process.
     """
     folder, cases = Path(folder), _cases(range(FIRST_SEED, FIRST_SEED + networks))
     counts = {}

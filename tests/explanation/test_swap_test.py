@@ -125,8 +125,16 @@ def test_donors_are_nearest_in_level_and_confirm_with_others():
 
 
 def test_too_few_donors_are_an_error():
-    with pytest.raises(BadInput, match="20 clips to swap with, 37 are needed"):
-        swap_test(hears(places((HATS, 4))), clips(1)[0], Donors(GRID, clips(20), 1.0))
+    with pytest.raises(BadInput, match="9 clips to swap with, 10 are needed"):
+        swap_test(hears(places((HATS, 4))), clips(1)[0], Donors(GRID, clips(9), 1.0))
+
+
+def test_of_a_small_corpus_there_are_fewer_donors():
+    mask = places((HATS, 4))
+    predict = hears(mask)
+    few = Donors(GRID, clips(20), donors(predict).spread)
+    part, = swap_test(predict, louder(mask, 8), few)
+    assert np.array_equal(part.mask, mask) and len(part.put_in) == 14
 
 
 @pytest.mark.parametrize("out, into, spread, holds", [

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from hiphoplib.models.experiment import prepare
 from hiphoplib.models.stack import stack_of_fold
 from hiphoplib.models.training import load_run
 from hiphoplib.scoring import model_folder
-from hiphoplib.scoring.model_folder import MANIFEST, load_model, save_model
+from hiphoplib.scoring.model_folder import MANIFEST, load_model, save_model, song_parts
 from hiphoplib.tracks.cleaning import read_clean
 from tests.paths import ROOT
 from tests.scored_songs import by_network
@@ -142,6 +143,24 @@ def test_an_older_folder_has_no_domain_and_scores_as_before(experiment, own):
     assert np.allclose(older.predict(S_db), model.predict(S_db), atol=1e-6)
 
 
+def test_parts_of_a_song_are_swapped_with_its_own_clips(experiment, saved, monkeypatch):
+    model, S_db = load_model(saved), experiment.store["0001"]
+    assert np.array_equal(np.sort(model.donors.S_db[:, 0, 0]),
+                          np.sort(experiment.store.batch(experiment.store.ids)[:, 0, 0]))
+    assert model.donors.spread > 0
+    assert model.donors.able == (model.card["results"]["auc"]["low"] > 0.5)
+    monkeypatch.setattr(model_folder, "swap_test", lambda *asked: asked)
+    predict, clip, donors = song_parts(model, S_db)
+    assert np.array_equal(clip, S_db) and donors is model.donors
+    assert np.allclose(predict(S_db[None]), model.predict(S_db[None]))
+
+
+def test_without_clips_to_swap_with_and_of_heads_there_are_no_parts(saved, saved_head, experiment):
+    model, S_db = load_model(saved), experiment.store["0001"]
+    assert song_parts(replace(model, donors=None), S_db) is None
+    assert song_parts(load_model(saved_head), S_db) is None
+
+
 def test_the_gradient_is_that_of_the_calibrated_mean(experiment, saved):
     model = load_model(saved)
     S_db = experiment.store.batch(experiment.tracks.index[:2]).astype(np.float32)
@@ -187,7 +206,8 @@ def test_results_of_something_else_are_refused(experiment, results, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("name", [MANIFEST, "network0.keras", "network1.keras", "domain.csv"])
+@pytest.mark.parametrize("name", [MANIFEST, "network0.keras", "network1.keras", "domain.csv",
+                                  "donors.npz"])
 @pytest.mark.parametrize("damage", ["gone", "cut", "bit"])
 def test_every_damage_is_found(own, name, damage):
     path, content = own / name, bytearray((own / name).read_bytes())

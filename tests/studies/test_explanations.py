@@ -122,6 +122,7 @@ def test_right_maps_score_high_and_wrong_ones_low(find, fall, found):
     assert (recovery["strongest"]["high"] < 0.05) != found
     assert recovery["top1"]["mean"] == recovery["top3"]["mean"] == found
     assert recovery["causes"]["x"]["clips"] == CLIPS and recovery["causes"]["y"] is None
+    assert all(recovery["causes"]["x"][sign]["mean"] == found for sign in ("more", "less"))
     for way in ("deletion", "insertion"):
         for rival in ("random", "loudest"):
             for ending in ("", "_another_clip"):
