@@ -20,9 +20,8 @@ SIDE_COLORS = {"popular": style.POPULAR, "unpopular": style.UNPOPULAR}
 ORDERS = {"lime": ("segments with the largest weights first", style.POPULAR),
           "random": ("random order", style.NEUTRAL),
           "loudest": ("loudest first", style.PALETTE["blue"])}
-FILL_VALUES = {"_lime_default": "LIME with default settings", "_own_mean": "segment's own mean",
-               "_silence": "silence", "_training_mean": "training mean",
-               "": "silence and training mean"}
+METHODS = {"swap_test": "swap test", "old_rule": "ten LIME runs that agree",
+           "lime_default": "LIME with default settings"}
 SMALLEST = 0.01  # of probability: less shall not look like much
 
 
@@ -252,27 +251,29 @@ def faithfulness(results: dict) -> Figure:
 
 
 def planted(results: dict) -> Figure:
-    """Draw how well planted causes are recovered, by fill value and by LIME's default settings.
+    """Draw how right explanations of planted causes are, and how many they find, by method.
 
     Parameters
     ----------
-    results : dict, of `check_explanations` with planted causes
+    results : dict, of `check_planted`
 
     Returns
     -------
     Figure
     """
-    figure, axes = plt.subplots(1, 2, figsize=(14, 3.6), sharey=True)
-    panels = {"recovery": ("The fill value decides what is found",
-                           "recovery (ROC-AUC of the map; 0.5 is chance)"),
-              "top1": ("… and whether its weight is the largest",
-                       "clips whose planted segment comes first (share)")}
-    for ax, (measure, (title, xlabel)) in zip(axes, panels.items()):
-        style.interval_rows(ax, list(FILL_VALUES), [
-            style.Series({name: values[measure + name] for name in FILL_VALUES}, color, marker,
-                         f"cause of {kind}")
-            for (kind, values), color, marker in zip(results["planted"]["kinds"].items(),
-                                                     SIDE_COLORS.values(), "os")],
-            labels=list(FILL_VALUES.values()), columns=2)
-        style.titled(ax, title, xlabel, "", xlim=(-0.03, 1.03))
+    figure, axes = plt.subplots(1, 2, figsize=(13, 3.6), sharey=True)
+    rows = {f"{kind}, {style.label_of(network)}": (kind, network)
+            for kind in ("level", "texture") for network in ("crnn", "rnn")}
+    panels = {"precision": "What the swap test names is right", "recall": "What is found"}
+    for ax, (measure, title) in zip(axes, panels.items()):
+        style.interval_rows(ax, list(rows), [
+            style.Series({name: results[way][kind][network][measure]
+                          for name, (kind, network) in rows.items()
+                          if results[way][kind][network][measure]}, color, marker, label)
+            for (way, label), color, marker in zip(
+                METHODS.items(), (style.PALETTE["blue"], style.PALETTE["orange"], "black"), "osD")],
+            labels=list(rows), columns=3)
+        style.titled(ax, title, f"{measure} (95 % intervals over networks)", "",
+                     xlim=(-0.03, 1.03))
+    axes[1].get_legend().remove()
     return figure

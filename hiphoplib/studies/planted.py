@@ -79,6 +79,14 @@ class Planted:
         test = self.sides.index[self.sides == "test"]
         return pd.Series(self.run.predict(self.S_db[test]), test)
 
+    @property
+    def donors(self) -> Donors:
+        """Its training clips, for the swap test."""
+        train, validation = (np.flatnonzero(self.sides == side) for side in ("train", "validation"))
+        odds = log_odds(self.run.predict(self.S_db[validation]))
+        return Donors(SegmentGrid(SMALL), self.S_db[train], float(log_odds(self.scores).std()),
+                      better_than_chance(odds, self.labels[validation]))
+
 
 def plant(kind: str, clips: Mapping[str, int] = _CLIPS, *, network: str = "crnn", seed: int = 0,
           late: float = 0.0, shuffled: bool = False, folder: Path | None = None) -> Planted:
@@ -162,14 +170,6 @@ def _cases(seeds):
           if number < _FEW else []))]
 
 
-def _donors_of(planted):
-    """Return the training clips of planted causes as donors."""
-    train, validation = (np.flatnonzero(planted.sides == side) for side in ("train", "validation"))
-    odds = log_odds(planted.run.predict(planted.S_db[validation]))
-    return Donors(SegmentGrid(SMALL), planted.S_db[train], float(log_odds(planted.scores).std()),
-                  better_than_chance(odds, planted.labels[validation]))
-
-
 def _check(folder, case):
     """Return what is said of the test clips of a network, dict; kept beside it."""
     planted = plant(case.kind, network=case.network, seed=case.seed, shuffled=case.shuffled,
@@ -202,7 +202,7 @@ def _swap_tested(planted, trained=None):
     The network is that of `trained`, if given.
     """
     trained = trained or planted
-    donors = _donors_of(trained)
+    donors = trained.donors
     test = np.flatnonzero(planted.sides == "test")
     popular = trained.run.predict(planted.S_db[test]) >= 0.5
     right = test[popular == (planted.labels[test] == 1)][:_TESTED]
@@ -216,7 +216,7 @@ def _null(planted):
     Log odds that are stretched to the spread of a network that has learnt change nothing: the rule
     is in units of that spread. ``with_bands``: if bands were said though the model is not able.
     """
-    donors = _donors_of(planted)
+    donors = planted.donors
     clips = np.flatnonzero(planted.sides == "test")[:_TESTED]
     counts = {"clips": len(clips), "said": 0, "with_bands": 0, "able": donors.able}
     for clip in clips:

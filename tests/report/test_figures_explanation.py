@@ -1,12 +1,16 @@
 """Figures of explanations say what the numbers say, and can be read."""
 
+import itertools
+
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from hiphoplib import report
 from hiphoplib.audio.mel import QUICK
 from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.segments import SegmentGrid
+from hiphoplib.explanation.swap_test import Part
 from tests.figure_data import check_figure, explanations, marks, row_of, texts_of, title_of
 
 RNG = np.random.default_rng(0)
@@ -26,6 +30,11 @@ def explained(strength=0.2, other_methods=()):
 RESULTS = explanations()
 ONE_SIDE = {**RESULTS, "bands": {name: {**of, "unpopular": None}
                                  for name, of in RESULTS["bands"].items()}}
+PLANTED = {way: {kind: {network: {
+    measure: {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
+    for measure, mean in (("precision", 0.85 - number / 4), ("recall", 0.8 - number / 5))}
+    for network in ("crnn", "rnn")} for kind in ("level", "texture")}
+    for number, way in enumerate(("swap_test", "old_rule", "lime_default"))}
 WEIGHTS = RNG.normal(0, 0.1, GRID.shape)
 FIGURES = {
     "segment_map": (report.segment_map, WEIGHTS, GRID),
@@ -33,7 +42,8 @@ FIGURES = {
     "listening": (report.listening, RESULTS),
     "listening, one side": (report.listening, ONE_SIDE),
     "faithfulness": (report.faithfulness, RESULTS),
-    "planted": (report.planted, RESULTS),
+    "planted": (report.planted, PLANTED),
+    "swapped": (report.swapped, S_DB, [], GRID),
     "explanation": (report.explanation, S_DB, explained()),
     "explanation of nothing": (report.explanation, S_DB, explained(0), "0123: what the RNN hears"),
 }
@@ -102,14 +112,27 @@ def test_where_a_network_listens():
                     for band, of in RESULTS["bands"].items() for side in of}
 
 
-def test_planted_causes_have_a_row_a_fill_value():
-    figure = report.planted(RESULTS)
-    for ax, at in zip(figure.axes, (0.98, 0.9)):
-        assert [x for x, y, _ in marks(ax) if round(y) == 4] == [at, at]
+def test_planted_causes_have_a_row_a_network_and_a_mark_a_method():
+    figure = report.planted(PLANTED)
+    for ax, measure in zip(figure.axes, ("precision", "recall")):
+        dots = sorted((round(y), x) for x, y, _ in marks(ax))
+        assert dots == sorted((row, PLANTED[way][kind][network][measure]["mean"])
+                              for way in PLANTED for row, (kind, network) in enumerate(
+                                  itertools.product(("level", "texture"), ("crnn", "rnn"))))
     texts = [text for text, _ in texts_of(figure)]
-    for name in ("LIME with default settings", "silence", "training mean", "cause of level",
-                 "cause of texture"):
-        assert name in texts
+    assert {"swap test", "LIME with default settings", "level, CRNN"} <= set(texts)
+
+
+def test_parts_are_red_or_blue_where_they_are_and_nothing_is_said_so():
+    mask = np.zeros(GRID.shape, bool)
+    mask[HATS, 4:6] = True
+    raises = Part(mask, np.ones(5), np.ones(5))
+    ax = report.swapped(S_DB, [raises, Part(mask, -np.ones(5), -np.ones(5))], GRID)
+    assert [patch.get_xy()[0] for patch in ax.patches] == [12, 15, 12, 15]
+    colors = [to_hex(patch.get_facecolor()).upper() for patch in ax.patches]
+    assert colors == [report.POPULAR] * 2 + [report.UNPOPULAR] * 2
+    assert [text.get_text() for text in report.swapped(S_DB, [], GRID).texts] == [
+        "no single passage decides"]
 
 
 def test_faithfulness_shows_the_curves_of_every_order():

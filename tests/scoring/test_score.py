@@ -152,7 +152,7 @@ def test_the_command_writes_a_report_and_a_line_for_every_file(folder, model_pat
     for name in ("loud.mp3", "rising.wav", "“quiet” & <b>.m4a", "not scored: silence.wav: only "):
         assert name in run.stdout
     page = (tmp_path / "r.html").read_text()
-    assert "“quiet” &amp; &lt;b&gt;.m4a" in page and "<b>.m4a" not in page
+    assert "“quiet” &amp; &lt;b&gt;" in page and "& <b>" not in page
     assert "four seconds.wav" in page and "cover.jpg" in page
 
 
