@@ -45,7 +45,7 @@ def test_one_target_leads_from_the_archive_to_a_model_to_score_with(
     assert {"handcrafted", "crnn"} <= set(results["models"])
     assert "Hip-Hop" in results["corpus"]["popularity_kind"]
     model = load_model(tmp_path / "models" / "hiphop")
-    assert len(model.networks) == 5 and not model.card["synthetic"]
+    assert len(model.trainings) == 5 and not model.card["synthetic"]
     asked = len(archive.requests)
     assert main(commands[0]) == 0 and main(commands[1]) == 0  # a second time nothing is fetched
     assert len(archive.requests) == asked

@@ -285,7 +285,7 @@ def _read_domain(folder, entry):
 
 def _read_donors(folder, card, entry, trainings):
     """Clips to swap parts with; the spread of log odds is that over each training's test set."""
-    if entry is None:
+    if entry is None or not all(len(each.reference) for each in trainings) or not trainings:
         return None
     grid = MelGrid(**card["grid"])
     try:

@@ -382,7 +382,8 @@ def _train_for(folder, name, seconds):
     model.fit(clips, validation_data=_some_clips(store, model, 2 * BATCH), shuffle=False, verbose=0,
               callbacks=[keras.callbacks.LambdaCallback(
                   on_train_batch_end=stop_in_time,
-                  on_epoch_end=lambda epoch, logs: checkpoint.keep({"epoch": epoch, **logs}))])
+                  on_epoch_end=lambda epoch, logs: checkpoint.keep(
+                      {"epoch": epoch, **logs, "val_rank": 0.0}))])
     model.set_weights(checkpoint.best)
     print(json.dumps({"trained_on": min(len(steps) * clips.batch, len(clips.labels))}))
 

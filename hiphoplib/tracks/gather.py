@@ -36,7 +36,7 @@ def get_tracks(source: str | Source, keep: Path | str | None = None,
     Examples
     --------
     >>> get_tracks("synthetic", n=2)["popularity"].tolist()
-    [0.0, 47.0]
+    [30.0, 67.0]
     """
     return _opened(source, options).tracks(keep)
 

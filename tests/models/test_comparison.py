@@ -9,8 +9,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from hiphoplib.dataset.features import make_features, metadata_features
-from hiphoplib.models.comparison import FAME, MODELS, Scores, _ArtistIdentifier
+from hiphoplib.models.comparison import MODELS, Scores
 from hiphoplib.models.experiment import prepare
+from hiphoplib.models.stack import FAME, ArtistIdentifier
 from hiphoplib.tracks.table import read_tracks
 
 WITHOUT_TRAINING = ["dummy", "recency", "loudness", "handcrafted", "boosting", "metadata"]
@@ -123,7 +124,7 @@ def heard():
     X, artists = tracks(places, 4)
     fame = RNG.uniform(0, 100, ARTISTS)
     mean, std = X.mean(axis=0), X.std(axis=0)
-    model = _ArtistIdentifier((X - mean) / std, artists.astype(str), fame[artists])
+    model = ArtistIdentifier((X - mean) / std, artists.astype(str), fame[artists])
     return model, places, fame, lambda rows: (rows - mean) / std
 
 

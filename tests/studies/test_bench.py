@@ -120,10 +120,10 @@ def test_the_workers_part_measures_processes_and_dask(small):
 
 
 def test_training_for_memory_does_what_training_does_and_stops(small, capsys):
-    folder = small.corpus("training", 24)
+    folder = small.corpus("training", 48)
     make_mels(read_tracks(folder), folder, FULL, jobs=2)
     module._train_for(folder, "cnn1", "0")
-    assert 0 < json.loads(capsys.readouterr().out)["trained_on"] < 24
+    assert 0 < json.loads(capsys.readouterr().out)["trained_on"] < 40
     with np.load(folder / "cnn1" / CHECKPOINT, allow_pickle=False) as kept:
         assert {"loss", "val_loss"} <= set(json.loads(str(kept["note"]))["history"][0])
 

@@ -187,7 +187,7 @@ def test_the_picture_of_a_clip_is_drawn_where_it_is_missing(folder):
     assert picture.shape[:2] == (128, 1292) and picture[..., 0].std() > 0.1
 
 
-@pytest.mark.parametrize("file, key", [("synthetic-4000", "splits"), ("explanations", "planted"),
+@pytest.mark.parametrize("file, key", [("synthetic-4000", "splits"), ("explanations", "swap_test"),
                                        ("fma_hiphop", "features")])
 def test_stale_results_are_told_in_one_line(folder, file, key):
     path = folder / RESULTS / f"{file}.json"
