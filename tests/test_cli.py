@@ -108,7 +108,8 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
     assert "40  spectrograms, 64 bands x 323 frames" in shown[1]
     assert "mlp: 3 runs" in shown[2] and "tiny: mlp, all that scoring needs" in shown[2]
     assert {path.name for path in (tmp_path / "models" / "tiny").iterdir()} == {
-        "model.json", "card.md", "domain.csv", "donors.npz", "network0.keras", "network1.keras", "network2.keras"}
+        "model.json", "card.md", "domain.csv", "donors.npz",
+        "network0.keras", "network1.keras", "network2.keras"}
     assert main(["train", str(folder), "--model", "mlp", "--model", "cnn1", "--out", "x"]) == 1
     assert "one model a folder" in capsys.readouterr().err
     assert "40 test tracks, split by artist, 3 folds" in shown[3]

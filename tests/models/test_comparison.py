@@ -131,7 +131,7 @@ def heard():
 def test_artists_are_recognised_in_tracks_that_were_not_learnt(heard):
     model, places, _, scaled = heard
     X, artists = tracks(places, 5)
-    likely = model.probabilities(scaled(X))
+    likely = model._probabilities(scaled(X))
     assert likely.shape == (150, ARTISTS + 1)
     np.testing.assert_allclose(likely.sum(axis=1), 1)
     named = likely[:, :-1].argmax(axis=1)
@@ -142,7 +142,7 @@ def test_who_was_not_learnt_from_is_more_often_taken_for_new(heard):
     model, places, _, scaled = heard
     known, _ = tracks(places, 5)
     new, _ = tracks(RNG.normal(size=(ARTISTS, FEATURES)) * 2, 5)
-    of_known, of_new = (model.probabilities(scaled(X))[:, -1].mean() for X in (known, new))
+    of_known, of_new = (model._probabilities(scaled(X))[:, -1].mean() for X in (known, new))
     assert of_new > of_known + 0.3
 
 
