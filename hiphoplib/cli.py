@@ -366,16 +366,17 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
               help="Leave out the players: nobody can play your songs from the report.")
 @click.option("--details", type=COUNT, default=10,
               help="So many songs have a curve and a player, the highest scores first.")
-@click.option("--hop", type=float, default=5.0,
-              help="Seconds from one window of 30 s to the next.")
+@click.option("--passages", type=click.IntRange(min=0), default=3,
+              help="Say which passages move the score of so many songs that stand out.")
+@click.option("--hop", type=float, default=5.0, help="Seconds from a window of 30 s to the next.")
 @_jobs
-def score(folder, model, out, no_audio, details, hop, jobs):
+def score(folder, model, out, no_audio, details, passages, hop, jobs):
     """Score unreleased songs, and write a report to look at and listen to.
 
     FOLDER holds whole songs, mp3, wav, flac, ogg or m4a; or name one such file.
     """
     from hiphoplib.report.sentences import BANNER, describe_model, headline, on_screen
-    from hiphoplib.report.song_page import check_path, write_report
+    from hiphoplib.report.song_page import check_path, find_passages, write_report
     from hiphoplib.scoring.score import score_tracks
 
     check_path(out)
@@ -390,7 +391,8 @@ def score(folder, model, out, no_audio, details, hop, jobs):
     print(headline(scored))
     if scored.model.card["synthetic"]:
         print(BANNER)
-    write_report(scored, out, audio=not no_audio, details=details)
+    write_report(scored, out, audio=not no_audio, details=details,
+                 passages=find_passages(scored, passages))
     print(f"written: {out}")
 
 

@@ -15,7 +15,7 @@ class RunSize:
     folds: int = 3  # of its cross-validation
     epochs: int = 20  # that a training has at most
     resamples: int = 2000  # of a bootstrap
-    lime_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)  # of an explanation, under each filling
+    lime_seeds: tuple[int, ...] = (0, 1, 2, 3, 4)  # of an explanation, under each fill value
     planted: int = 800  # clips that a network learns a planted cause from
 
 

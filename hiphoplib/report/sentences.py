@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hiphoplib.evaluation.bootstrap import Estimate
-from hiphoplib.explanation.lime import MIN_CORRELATION, MIN_WEIGHT, Attribution
+from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.explanation.swap_test import Part
 from hiphoplib.report.style import clock, label_of
@@ -21,7 +21,6 @@ UNLIKE = ("sounds unlike everything this model has learnt from (farther than 99 
 NO_DOMAIN = ("This model is older and does not say what it has learnt from, so it also scores "
              "songs that it cannot judge. Train it again to have them named.")
 NO_PASSAGE = "No single passage decides."
-NOTHING_STABLE = "No part of the clip reliably speaks either way."
 FOUR_KINDS = {"popular": "popular, and ranked high", "unpopular": "unpopular, and ranked low",
               "missed": "popular, but ranked low", "overrated": "unpopular, but ranked high"}
 
@@ -201,40 +200,6 @@ def backtest_verdict(test: BackTest) -> list[str]:
                     f"about {songs_needed(known):,} songs to tell."]
 
 
-def attributions(expl: Attribution, moment: Callable[[float], str] | None = None) -> list[str]:
-    """Return what may be quoted: stable stretches, strongest first, and where methods disagree.
-
-    Parameters
-    ----------
-    expl : Attribution
-    moment : callable, optional, from s of the clip to the words for it
-
-    Returns
-    -------
-    list of str, one sentence for each stretch of stable segments
-    """
-    grid, runs, regions = expl.grid, expl.r2.size, []
-    signs = np.sign(expl.weights) * expl.stable
-    for band, name in enumerate(grid.bands):
-        starts = np.flatnonzero(np.diff(signs[band], prepend=0))
-        for columns in np.split(np.arange(grid.shape[1]), starts):
-            if len(columns) and signs[band, columns[0]]:
-                ends = grid.spans[columns[0]][0], grid.spans[columns[-1]][1]
-                span = (" to ".join(map(moment, ends)) if moment else
-                        f"{ends[0]:g} to {ends[1]:g} s")
-                side = "for" if signs[band, columns[0]] > 0 else "against"
-                regions.append((abs(expl.weights[band, columns].sum()),
-                                f"{name.capitalize()} from {span} speak {side} popularity (agreed "
-                                f"in {runs} of {runs} runs)." + _seconded(expl, band, columns)))
-    stable = [sentence for _, sentence in sorted(regions, key=lambda region: -region[0])]
-    flat = np.abs(expl.weights).max() < MIN_WEIGHT
-    return (stable or [NOTHING_STABLE]) + [
-        f"Over the whole clip {name} and LIME disagree (rank correlation {correlation:.2f}): "
-        "believe only what both say."
-        for name, correlation in expl.correlations.items()
-        if correlation < MIN_CORRELATION and not flat]
-
-
 def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
                    moment: Callable[[float], str] = clock) -> list[str]:
     """Return what the swap test lets be said of a clip.
@@ -258,23 +223,13 @@ def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
         where = " and ".join(np.array(list(grid.bands))[bands])
         times = " to ".join(moment(grid.spans[end][number])
                             for number, end in ((0, stretches[0]), (1, stretches[-1])))
-        place = (f"All through, {where}" if len(stretches) == grid.shape[1]
-                 else f"{times}, {where}")
         fell, rose = ("fell", "rose") if part.effect > 0 else ("rose", "fell")
         out, into = part.agreeing
         sentences.append(
-            f"{place}: taken out, the score {fell} with {out} of {len(part.taken_out)} other "
-            f"tracks' sound in its place; put into {len(part.put_in)} other tracks, it {rose} in "
-            f"{into}.")
+            f"{times}, {where}: taken out, the score {fell} with {out} of {len(part.taken_out)} "
+            f"other tracks' sound in its place; put into {len(part.put_in)} other tracks, it "
+            f"{rose} in {into}.")
     return sentences or [NO_PASSAGE]
-
-
-def _seconded(expl, band, columns):
-    """What the other methods say of stable segments."""
-    confirmed, who = expl.confirmed[band, columns], " and ".join(expl.other_methods).capitalize()
-    part = ("" if confirmed.all() else
-            " of part of it" if confirmed.any() else " of none of it: weak evidence")
-    return f" {who} say the same{part}."
 
 
 def explanation_summary(expl: Attribution, parts: Sequence[Part], model: str) -> str:

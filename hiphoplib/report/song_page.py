@@ -19,9 +19,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hiphoplib.audio.files import encode
+from hiphoplib.audio.mel import mel_spectrogram
 from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate, verdict
+from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.io import progress, write_whole
 from hiphoplib.report.sentences import (
     BANNER,
@@ -30,13 +32,16 @@ from hiphoplib.report.sentences import (
     backtest_verdict,
     headline,
     right_orders,
+    swap_sentences,
 )
 from hiphoplib.report.style import clock, label_of
 from hiphoplib.scoring.backtest import BackTest
-from hiphoplib.scoring.score import NO_ORDER, TIERS, Scored
+from hiphoplib.scoring.model_folder import song_parts
+from hiphoplib.scoring.score import NO_ORDER, STANDS_OUT, TIERS, Scored
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
 MAX_DETAILS = 10  # songs with a curve and a player: of more, a phone opens the page no longer
+MAX_EXPLAINED = 3
 KBPS, AUDIO_SR = 64, 44_100  # mono, good enough to judge the part by
 SCRIPT = Path(__file__).with_name("song_page.js").read_text(encoding="utf-8")
 
@@ -106,6 +111,34 @@ def write_report(scored: Scored, path: Path | str, *, audio: bool = True,
                             backtest=backtest))
 
 
+def find_passages(scored: Scored, most: int = MAX_EXPLAINED) -> Passages:
+    """Return what the swap test names in the songs that stand out, in their part that is played.
+
+    Parameters
+    ----------
+    scored : Scored
+    most : int
+        So many of them, from the highest score on; each takes some seconds.
+
+    Returns
+    -------
+    mapping of Path to list of Passage
+        Without songs in which nothing can be swapped, see `song_parts`, or no passage decides.
+    """
+    model, found = scored.model, {}
+    leading = [song for song, tier in zip(scored.songs, scored.tiers) if tier == STANDS_OUT]
+    for song in progress(leading[:most], desc="explain", unit="song"):
+        start, grid = song.excerpt(model.margin), SegmentGrid(model.grid)
+        S_db = mel_spectrogram(*stretch(song.path, start, model.grid.seconds), model.grid)
+        if parts := song_parts(model, S_db):
+            times = [start + np.array(grid.spans)[part.mask.any(axis=0)] for part in parts]
+            found[song.path] = [
+                Passage(time.min(), time.max(), int(np.sign(part.effect)), sentence)
+                for part, time, sentence in zip(parts, times, swap_sentences(
+                    parts, grid, lambda second, start=start: clock(start + second)))]
+    return found
+
+
 def check_path(path: Path | str) -> None:
     """Check, before the work is done, that the page can be written there after it.
 
@@ -168,8 +201,7 @@ def _card(scored, number, least, most, in_detail, audio, passages):
             "listen": ("the best 30 seconds" if best else "30 seconds from the middle")
             if not whole else "the song",
             "passages": [dict(zip(("x", "width"), part(each.start, each.end)),
-                              kind="for" if each.sign > 0 else "against", sentence=each.sentence,
-                              time=f"{clock(each.start)} to {clock(each.end)}")
+                              kind="for" if each.sign > 0 else "against", sentence=each.sentence)
                          for each in passages.get(song.path, ())]}
     if in_detail and not whole:
         def down(score):

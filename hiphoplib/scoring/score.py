@@ -82,15 +82,6 @@ class Training:
         """
         return expit(sum(member.log_odds(S_db, X) for member in self.members) + self.offset)
 
-    def _gradient(self, S_db):
-        """Of the log odds by each clip's dB, where all members are networks."""
-        total = np.zeros_like(S_db, dtype=float)
-        for member in self.members:
-            raw = np.clip(member.model.predict(S_db), 1e-6, 1 - 1e-6)
-            slope = member.weight / (raw * (1 - raw))
-            total += slope[:, None, None] * member.model.gradient(S_db)
-        return total
-
 
 def together(probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     """Return the probabilities of several trainings as one: the mean of their log odds.
@@ -145,12 +136,6 @@ class TrainedModel:
         return all(isinstance(member.model, Run) for each in self.trainings
                    for member in each.members)
 
-    @property
-    def mean_db(self) -> np.ndarray:
-        """Mean of each band over its training sets, in dB [shape=(n_mels,)], if explainable."""
-        return np.mean([member.model.scaler.mean for each in self.trainings
-                        for member in each.members if isinstance(member.model, Run)], axis=0)
-
     def predict(self, S_db: np.ndarray, X: pd.DataFrame | None = None) -> np.ndarray:
         """Return the probability of being popular, `together` of all trainings.
 
@@ -165,21 +150,6 @@ class TrainedModel:
         np.ndarray [shape=(n,)]
         """
         return together([training.predict(S_db, X) for training in self.trainings])
-
-    def gradient(self, S_db: np.ndarray) -> np.ndarray:
-        """Return the gradient of that probability by each clip's dB, if explainable.
-
-        Parameters
-        ----------
-        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
-
-        Returns
-        -------
-        np.ndarray [shape=(n, n_mels, frames)]
-        """
-        p = self.predict(S_db)
-        odds = np.mean([training._gradient(S_db) for training in self.trainings], axis=0)
-        return (p * (1 - p))[:, None, None] * odds
 
 
 @dataclass(frozen=True, eq=False)

@@ -202,7 +202,7 @@ def _summarise(clips, popular, mean):
         "stability": mean([_top_overlap(each.runs) for each in found]),
         "r2": mean([each.r2.mean() for each in found]),
         "claims": _count_stable(found, mean),
-        "witnesses": {name: mean([each.correlations[name] for each in found])
+        "other_methods": {name: mean([each.correlations[name] for each in found])
                       for name in found[0].other_methods},
         **_where(found, popular, mean),
     }

@@ -20,7 +20,6 @@ from hiphoplib.explanation.lime import (
 from hiphoplib.explanation.segments import Fill, SegmentGrid, compose, fills
 from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import load_run
-from hiphoplib.report.sentences import NOTHING_STABLE, attributions
 from tests.known_models import (
     BAND_MEAN,
     GRID,
@@ -46,9 +45,6 @@ def test_planted_region_is_found(found):
         assert roc_auc_score(PLANTED.ravel(), run.ravel()) >= 0.95
     assert np.array_equal(found.stable, PLANTED)
     assert np.array_equal(found.confirmed, PLANTED)
-    assert attributions(found) == [
-        "Hats and air from 12 to 18 s speak for popularity (agreed in 10 of 10 runs). "
-        "Occlusion and gradients say the same."]
 
 
 def test_the_segments_own_mean_hides_what_silence_shows():
@@ -62,7 +58,6 @@ def test_the_segments_own_mean_hides_what_silence_shows():
 def test_what_speaks_against_has_the_other_sign(found):
     against = explain(level_model(PLANTED, sign=-1), S_DB, GRID, FILLS)
     assert (against.weights[PLANTED] < 0).all() and (found.weights[PLANTED] > 0).all()
-    assert [sentence.split(" speak ")[1][:7] for sentence in attributions(against)] == ["against"]
     assert np.array_equal(against.confirmed, PLANTED)
 
 
@@ -70,13 +65,13 @@ def test_constant_model_has_no_explanation():
     nothing = explain(constant_model(), S_DB, GRID, FILLS)
     assert nothing.probability == pytest.approx(0.7)
     assert np.allclose(nothing.runs, 0, atol=1e-12)
-    assert not nothing.stable.any() and attributions(nothing) == [NOTHING_STABLE]
+    assert not nothing.stable.any()
     assert nothing.correlations == {"occlusion": 0, "gradients": 0}
 
 
 def test_noise_is_not_stable():
     noise = explain(noise_model(), S_DB, GRID, FILLS)
-    assert not noise.stable.any() and attributions(noise)[0] == NOTHING_STABLE
+    assert not noise.stable.any()
 
 
 def test_of_one_seed_nothing_is_stable():

@@ -287,13 +287,13 @@ def test_a_path_out_of_the_folder_is_not_followed(own, tmp_path):
 
 def test_code_in_the_file_does_not_run(own, tmp_path):
     """A network that calls what its config names: here only its weights are read."""
-    witness, path = tmp_path / "ran", own / "network0.keras"
+    marker, path = tmp_path / "ran", own / "network0.keras"
     with zipfile.ZipFile(path) as file:
         parts = {name: file.read(name) for name in file.namelist()}
     config = json.loads(parts["config.json"])
     config["config"]["layers"].append({
         "module": "os", "class_name": "mkdir", "registered_name": "mkdir",
-        "config": {"path": str(witness)}, "build_config": {}, "inbound_nodes": []})
+        "config": {"path": str(marker)}, "build_config": {}, "inbound_nodes": []})
     parts["config.json"] = json.dumps(config).encode()
     with zipfile.ZipFile(path, "w") as file:
         for name, content in parts.items():
@@ -302,6 +302,6 @@ def test_code_in_the_file_does_not_run(own, tmp_path):
     member = manifest["trainings"][0]["members"][0]
     member["sha256"] = model_folder.hashlib.sha256(path.read_bytes()).hexdigest()
     edit(own, trainings=manifest["trainings"])
-    assert load_model(own) and not witness.exists()
+    assert load_model(own) and not marker.exists()
     for name in ("load_model(", "pickle", "deserialize"):
         assert f"keras.{name}" not in Path(model_folder.__file__).read_text()

@@ -129,7 +129,7 @@ def test_right_maps_score_high_and_wrong_ones_low(find, fall, found):
                 assert told[f"{way}_minus_{rival}{ending}"]["mean"] == pytest.approx(fall)
     assert told["curves"]["deletion"]["lime"]["mean"] == pytest.approx([0.6 - fall] * 21)
     assert told["claims"]["cells"]["mean"] == 2 == told["claims"]["strong"]["mean"]
-    assert told["witnesses"]["other"]["mean"] == pytest.approx(1)
+    assert told["other_methods"]["other"]["mean"] == pytest.approx(1)
 
 
 def test_where_a_network_listens_is_by_band_class_and_second():
