@@ -12,15 +12,21 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
+from hiphoplib.audio.mel import mel_spectrogram
 from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
+from hiphoplib.explanation.segments import SegmentGrid
+from hiphoplib.explanation.swap_test import Part
+from hiphoplib.report import song_page
 from hiphoplib.report.sentences import BANNER, right_orders
-from hiphoplib.report.song_page import Passage, _page, write_report
+from hiphoplib.report.song_page import Passage, _page, find_passages, write_report
+from hiphoplib.report.style import clock
 from hiphoplib.scoring.backtest import BackTest
-from hiphoplib.scoring.score import Scored, displayable
+from hiphoplib.scoring.score import STANDS_OUT, Scored, displayable
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 from tests.scored_songs import (
     HOSTILE,
+    ORDER,
     SONGS,
     estimate,
     invented,
@@ -242,6 +248,38 @@ def test_passages_are_marked_on_the_curve_of_their_song_with_a_sentence_each(sco
     cards = _page(scored, audio=False, passages=other).split('class="card"')
     assert ["It is loud." in card for card in cards] == [False, False, True, *[False] * 3]
     assert 'class="passages"' not in _page(scored, audio=False)
+
+
+@pytest.mark.parametrize("most, expected", [(3, 2), (1, 1), (0, 0)])
+def test_passages_are_looked_for_in_what_is_played_of_songs_that_stand_out(
+        scored, monkeypatch, most, expected):
+    asked, names = [], list(SegmentGrid(scored.model.grid).bands)
+
+    def hats_from_12_to_18(model, S_db):
+        asked.append(S_db)
+        mask = np.zeros(SegmentGrid(model.grid).shape, bool)
+        mask[names.index("hats and air"), 4:6] = True
+        return [Part(mask, np.full(25, -0.5), np.full(25, -0.5))]
+
+    monkeypatch.setattr(song_page, "song_parts", hats_from_12_to_18)
+    leading = replace(scored, model=with_card(scored.model, results=scored.model.card["results"] | {
+        "order": ORDER | {"margin": 1e-9}}))
+    vars(leading)["tiers"] = [STANDS_OUT, STANDS_OUT, *["in the middle"] * 3]  # as if computed
+    found = find_passages(leading, most)
+    assert list(found) == [song.path for song in scored.songs[:expected]]
+    for heard, song in zip(asked, scored.songs):
+        start = song.excerpt(leading.model.margin)
+        y, sr = stretch(song.path, start, 30)
+        assert np.allclose(heard, mel_spectrogram(y, sr, scored.model.grid))
+        passage, = found[song.path]
+        assert (passage.start, passage.end, passage.sign) == (start + 12, start + 18, -1)
+        assert passage.sentence.startswith(
+            f"{clock(start + 12)} to {clock(start + 18)}, hats and air: taken out, the score rose")
+
+
+def test_songs_of_a_model_whose_parts_cannot_be_swapped_have_no_passages(scored, monkeypatch):
+    monkeypatch.setattr(song_page, "song_parts", lambda model, S_db: None)
+    assert find_passages(scored) == {}
 
 
 def players(html):
