@@ -68,25 +68,40 @@ def window_features(y: np.ndarray, sr: int, starts: Sequence[float], seconds: fl
     for start in starts:
         first, size = round(start * SR / HOP), round(seconds * SR)
         frames = slice(first, first + 1 + size // HOP)
-        rows.append(_summary(y[first * HOP: first * HOP + size], mel[:, frames],
-                             curves[:, frames], level[frames]))
+        part = y[first * HOP: first * HOP + size]
+        rows.append(summary(mel[:, frames], curves[:, frames], level[frames],
+                            np.sqrt(np.mean(part**2)), np.abs(part).max()))
     return np.array(rows, dtype=np.float32)
 
 
-def _summary(y, mel, curves, level):
-    """Features of a window, from its samples and frames."""
+def summary(mel: np.ndarray, curves: np.ndarray, level: np.ndarray, rms: float,
+            peak: float) -> np.ndarray:
+    """Sum up the frames of a window as its features.
+
+    Parameters
+    ----------
+    mel : np.ndarray [shape=(128, frames)], power
+    curves : np.ndarray [shape=(17, frames)]
+        Those of `CURVES` that are no MFCC.
+    level : np.ndarray [shape=(frames,)], root mean square
+    rms, peak : float, of the window's samples
+
+    Returns
+    -------
+    np.ndarray [shape=(len(NAMES),)]
+    """
     mel_db = librosa.power_to_db(mel)  # as far as 80 dB below the window's own maximum
     mfcc = librosa.feature.mfcc(S=mel_db, n_mfcc=N_MFCC)
     curves = np.vstack([mfcc, curves])
     return np.concatenate([curves.mean(axis=1), curves.std(axis=1), np.diff(mfcc).std(axis=1),
-                           _loudness(y, level), _rhythm(mel_db)])
+                           _loudness(level, rms, peak), _rhythm(mel_db)])
 
 
-def _loudness(y, level):
+def _loudness(level, rms, peak):
     """Mean level in dB, spread of the frames' levels in dB, peak above the mean level in dB."""
     level = librosa.amplitude_to_db(level, amin=1e-5)
-    rms = librosa.amplitude_to_db(np.array([np.sqrt(np.mean(y**2))]), amin=1e-5)[0]
-    peak = librosa.amplitude_to_db(np.array([np.abs(y).max()]), amin=1e-5)[0]
+    rms = librosa.amplitude_to_db(np.array([rms]), amin=1e-5)[0]
+    peak = librosa.amplitude_to_db(np.array([peak]), amin=1e-5)[0]
     return np.array([rms, np.percentile(level, 95) - np.percentile(level, 10), peak - rms])
 
 

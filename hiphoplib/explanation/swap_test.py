@@ -20,6 +20,7 @@ from scipy.ndimage import label
 from scipy.stats import mannwhitneyu
 
 from hiphoplib.errors import BadInput
+from hiphoplib.explanation.heard import Exchange, Heard
 from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.models.calibration import log_odds
 
@@ -44,7 +45,8 @@ SEGMENT, BAND = Rule(0.8, 0.22), Rule(0.95, 1.0)  # chosen on planted causes, se
 
 RULES = SEGMENT, BAND, SCREENED, CONFIRMED, MIN_SHARE, NOISE  # what is said depends on
 
-Predict = Callable[[np.ndarray], np.ndarray]  # from dB [shape=(n, n_mels, frames)]: probabilities
+# from dB [shape=(n, n_mels, frames)], and features [shape=(n, features)] if there are heads:
+Predict = Callable[..., np.ndarray]  # probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,7 @@ class Donors:
     S_db: np.ndarray  # [shape=(n, n_mels, frames)], in dB
     spread: float  # standard deviation of the model's log odds over tracks it has not seen
     able: bool = True  # whether the model orders such tracks better than chance
+    heard: Heard | None = None  # what the model's heads read of these clips, if it has any
 
     @cached_property
     def levels(self) -> np.ndarray:
@@ -169,7 +172,8 @@ class Part:
         return bool(abs(self.effect) >= rule.deviations * spread > 0)
 
 
-def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int = 0) -> list[Part]:
+def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, heard: Heard | None = None,
+              seed: int = 0) -> list[Part]:
     """Return the parts of a clip that move the score.
 
     Parameters
@@ -178,6 +182,8 @@ def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int =
         The model; whether calibrated by a slope or not makes no difference.
     S_db : np.ndarray [shape=(n_mels, frames)], in dB
     donors : Donors
+    heard : Heard, optional
+        What heads read of the clip; parts of it change places as those of `S_db` do.
     seed : int, which donors screen and which confirm
 
     Returns
@@ -197,25 +203,27 @@ def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int =
         raise BadInput(f"swap test: {n} clips to swap with, {FEWEST} are needed; gather more "
                        "tracks")
     single = np.eye(grid.size, dtype=bool).reshape(-1, *grid.shape)
-    said = _find(predict, S_db, donors, rng.permutation(donors.nearest(S_db, n)), single, SEGMENT)
+    swaps = _Swaps(predict, S_db, donors,
+                   Exchange(grid, heard, donors.heard) if heard and donors.heard else None)
+    said = _find(swaps, rng.permutation(donors.nearest(S_db, n)), single, SEGMENT)
     for band in range(grid.shape[0]) if donors.able and not said else ():
         whole = np.zeros((1, *grid.shape), dtype=bool)
         whole[:, band] = True
-        said += _find(predict, S_db, donors, rng.permutation(donors.usual(band, n)), whole, BAND)
+        said += _find(swaps, rng.permutation(donors.usual(band, n)), whole, BAND)
     return _strongest(said)
 
 
-def _find(predict, S_db, donors, numbers, masks, rule):
+def _find(swaps, numbers, masks, rule):
     """Return those of some parts that hold: screened with the first donors, confirmed by others."""
-    least = rule.deviations * donors.spread
+    least = rule.deviations * swaps.donors.spread
     first, others = np.split(numbers, [len(numbers) * SCREENED // (SCREENED + CONFIRMED)])
-    screened = [part for part in _swapped(predict, S_db, donors, first, masks, least)
+    screened = [part for part in swaps.parts(first, masks, least)
                 if abs(part.effect) >= least > 0]
     if not screened:
         return []
     candidates = _joined(_strongest(screened)[:MAX_CANDIDATES])
-    return [part for part in _swapped(predict, S_db, donors, others, candidates)
-            if part.holds(rule, donors.spread)]
+    return [part for part in swaps.parts(others, candidates)
+            if part.holds(rule, swaps.donors.spread)]
 
 
 def _strongest(parts):
@@ -235,25 +243,40 @@ def _joined(parts):
     return np.array(masks)
 
 
-def _swapped(predict, S_db, donors, numbers, masks, least=0.0):
-    """Return parts as swapped with each donor; those that lose less than `least` are left out."""
-    others, labels = donors.S_db[numbers], donors.grid.labels()
-    before = log_odds(predict(np.concatenate([S_db[None], others])))
-    taken_out = before[0] - _after(predict, others, S_db, masks, labels)
-    kept = np.flatnonzero(np.abs(taken_out.mean(axis=1)) >= least)
-    if not kept.size:
-        return []
-    put_in = _after(predict, S_db, others, masks[kept], labels) - before[1:]
-    return [Part(masks[number], taken_out[number], row) for number, row in zip(kept, put_in)]
+@dataclass(frozen=True, eq=False)
+class _Swaps:
+    """A model that is asked about one clip, its donors, and either with parts of the other."""
 
+    predict: Predict
+    S_db: np.ndarray
+    donors: Donors
+    exchange: Exchange | None  # of what heads read
 
-def _after(predict, inside, outside, masks, labels):
-    """Log odds of `outside` with parts of `inside` [shape=(parts, donors)]; one is all donors."""
-    shape = np.broadcast_shapes(inside.shape, outside.shape)
-    step = max(1, MAX_BINS // int(np.prod(shape)))
-    odds = []
-    for first in range(0, len(masks), step):
-        some = masks[first: first + step].reshape(-1, 1, masks[0].size)
-        swapped = np.where(some[..., labels], inside, outside)
-        odds.append(log_odds(predict(swapped.reshape(-1, *labels.shape))))
-    return np.concatenate(odds).reshape(len(masks), -1)
+    def parts(self, numbers, masks, least=0.0):
+        """Return parts as swapped with each donor, without those that lose less than `least`."""
+        before = self._before(numbers)
+        taken_out = before[0] - self._after(numbers, masks, put_in=False)
+        kept = np.flatnonzero(np.abs(taken_out.mean(axis=1)) >= least)
+        if not kept.size:
+            return []
+        put_in = self._after(numbers, masks[kept], put_in=True) - before[1:]
+        return [Part(masks[number], taken_out[number], row) for number, row in zip(kept, put_in)]
+
+    def _before(self, numbers):
+        """Log odds of the clip and of donors [shape=(1 + donors,)]."""
+        X = [self.exchange.before(numbers)] if self.exchange else []
+        return log_odds(self.predict(np.stack([self.S_db, *self.donors.S_db[numbers]]), *X))
+
+    def _after(self, numbers, masks, put_in):
+        """Log odds with donors' parts, or of donors with the clip's [shape=(parts, donors)]."""
+        labels, others = self.donors.grid.labels(), self.donors.S_db[numbers]
+        inside, outside = (self.S_db, others) if put_in else (others, self.S_db)
+        step = max(1, MAX_BINS // others.size)
+        odds = []
+        for first in range(0, len(masks), step):
+            some = masks[first: first + step]
+            X = [self.exchange.after(numbers, some, put_in)] if self.exchange else []
+            on = some.reshape(len(some), 1, -1)[..., labels]
+            swapped = np.where(on, inside, outside).reshape(-1, *labels.shape)
+            odds.append(log_odds(self.predict(swapped, *X)))
+        return np.concatenate(odds).reshape(len(masks), -1)

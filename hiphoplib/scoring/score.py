@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from hiphoplib.audio.mel import MelGrid
 from hiphoplib.audio.windows import HOP, find_songs, windows_or_reason
-from hiphoplib.dataset.features import FEATURES, song_features
+from hiphoplib.dataset.features import FEATURES, kinds_of, song_features
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation.swap_test import Donors
 from hiphoplib.io import progress
@@ -128,7 +128,7 @@ class TrainedModel:
                  if isinstance(member.model, Head)]
         names = set().union(*(table.index for table in [*heads, *(
             [self.domain.table] if self.domain else [])]))
-        return [kind for kind, way in FEATURES.items() if names & set(way.names)]
+        return kinds_of(names)
 
     @property
     def explainable(self) -> bool:
