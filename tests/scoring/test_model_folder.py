@@ -126,7 +126,10 @@ def test_it_knows_its_own_tracks_and_no_others(experiment, saved):
     domain, X = load_model(saved).domain, read_features(experiment.folder, "handcrafted")
     assert np.mean([not domain.outside(X.loc[[track]]) for track in X.index]) > 0.9
     tone = np.sin(2 * np.pi * 440 * np.arange(24 * 22_050) / 22_050).astype(np.float32)
-    assert domain.outside(pd.DataFrame([clip_features(0.3 * tone, 22_050)], columns=NAMES))
+    other = pd.DataFrame([clip_features(0.3 * tone, 22_050)], columns=NAMES)
+    assert domain.outside(other)
+    known = X.iloc[[domain.distance(X).argmin()]]
+    assert not domain.outside(pd.concat([other, other, known]))  # as a song whose intro is a tone
 
 
 def test_an_older_folder_has_no_domain_and_scores_as_before(experiment, own):
