@@ -6,7 +6,8 @@ stretches as in a network's spectrogram; what a spectrogram does not hold of a b
 holds nothing above 8 kHz, stays as it is. What a swap does not touch is computed once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,13 +15,18 @@ import pandas as pd
 
 from hiphoplib.audio import tagger
 from hiphoplib.audio.features import HOP, SR
+from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mixing import Bands, frame_values, mixed, mixed_features, table
 from hiphoplib.dataset.features import FEATURES
+from hiphoplib.errors import BadInput
 from hiphoplib.explanation.segments import SegmentGrid
+from hiphoplib.models.experiment import Experiment
+from hiphoplib.tracks.previews import clip_path
 
 TAGGED = "musicnn", "vgg"  # kinds of features that are made from the tagger's windows
 WINDOW_SECONDS = tagger.WINDOW * tagger.HOP / tagger.SR
 BATCH = 128  # windows that the tagger is given at a time
+FEWEST, MAX_HEARD = 10, 80  # clips to swap parts with; the most take 25 MB
 LEVELS = 255  # between the least and the greatest value of a row
 
 
@@ -42,6 +48,14 @@ class Levels:
         return cls(np.rint((frames - low) / step).astype(np.uint8), low, step,
                    np.array([len(each) for each in spectrograms]))
 
+    def __post_init__(self) -> None:
+        rows = self.steps.shape[1:]
+        if (self.steps.dtype != np.uint8 or len(rows) != 1 or self.lengths.dtype.kind != "i"
+                or self.lengths.ndim != 1 or self.lengths.min(initial=1) < 1
+                or self.lengths.sum() != len(self.steps) or self.low.shape != rows
+                or self.step.shape != rows or not np.isfinite([self.low, self.step]).all()):
+            raise ValueError("no spectrograms of clips")
+
     def __len__(self) -> int:
         return len(self.lengths)
 
@@ -51,20 +65,23 @@ class Levels:
         return (self.low + self.step * steps).astype(np.float32)
 
 
+Clips = Sequence[np.ndarray] | Levels  # spectrograms of clips [shape=(frames, rows)], float32
+
+
 @dataclass(frozen=True, eq=False)
 class Heard:
     """What heads read of clips, by kind of features.
 
     Parameters
     ----------
-    spectrograms : dict of str to sequence of np.ndarray [shape=(frames, rows)], float32
+    spectrograms : dict of str to Clips
         Of each clip: ``"tagged"``, the tagger's windows one after the other, and ``"handcrafted"``,
         what `mixing.table` returns.
     kinds : tuple of str
         Features that are made from them.
     """
 
-    spectrograms: dict[str, Sequence[np.ndarray]]
+    spectrograms: dict[str, Clips]
     kinds: tuple[str, ...]
     known: dict = field(default_factory=dict)  # what was computed, by kind and number of a clip
 
@@ -73,8 +90,8 @@ class Heard:
         return self.spectrograms["tagged" if kind in TAGGED else kind][number]
 
 
-def read_heard(y: np.ndarray, sr: int, kinds: Sequence[str], grid: SegmentGrid) -> Heard:
-    """Return what heads read of one clip.
+def hear(y: np.ndarray, sr: int, kinds: Sequence[str], grid: SegmentGrid) -> Heard:
+    """Return what heads read of a clip.
 
     Parameters
     ----------
@@ -88,12 +105,84 @@ def read_heard(y: np.ndarray, sr: int, kinds: Sequence[str], grid: SegmentGrid) 
     -------
     Heard
     """
-    spectrograms: dict[str, Sequence[np.ndarray]] = {}
+    spectrograms: dict[str, Clips] = {}
     if "handcrafted" in kinds:
         spectrograms["handcrafted"] = [table(y, sr, Bands(grid.edges)).T]
     if set(TAGGED) & set(kinds):
         spectrograms["tagged"] = [tagger.windows(y, sr).reshape(-1, tagger.N_MELS)]
     return Heard(spectrograms, tuple(kinds))
+
+
+def hear_clips(experiment: Experiment, ids: Sequence[str], kinds: Sequence[str],
+               most: int = MAX_HEARD) -> tuple[list[str], Heard]:
+    """Return what heads read of the first clips of a corpus that can be decoded.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    ids : sequence of str
+    kinds : sequence of {"handcrafted", "musicnn", "vgg"}
+    most : int
+        Clips.
+
+    Returns
+    -------
+    ids : list of str
+        Of those clips.
+    heard : Heard
+
+    Raises
+    ------
+    BadInput
+        If there are fewer than `FEWEST`.
+    """
+    grid, heard = SegmentGrid(experiment.protocol.grid), dict[str, dict[str, Clips]]()
+    for track_id in ids:
+        if len(heard) < most:
+            with suppress(BadInput):
+                y, sr = read_clip(clip_path(experiment.folder, experiment.tracks.loc[track_id]))
+                heard[track_id] = hear(y, sr, kinds, grid).spectrograms
+    if len(heard) < FEWEST:
+        raise BadInput(f"{experiment.folder}: {len(heard)} clips of it can be decoded, {FEWEST} "
+                       "are needed to swap parts with; gather again to fetch them")
+    names = next(iter(heard.values()))
+    return list(heard), Heard({name: Levels.of([clip[name][0] for clip in heard.values()])
+                               for name in names}, tuple(kinds))
+
+
+def to_arrays(heard: Heard) -> dict[str, np.ndarray]:
+    """Return what `of_arrays` takes, of clips kept as `Levels`."""
+    return {f"{name}_{part}": array for name, levels in heard.spectrograms.items()
+            for part, array in vars(levels).items()}
+
+
+def of_arrays(arrays: Mapping[str, np.ndarray], kinds: Sequence[str], grid: SegmentGrid) -> Heard:
+    """Return what heads read of clips, from arrays that somebody may have changed.
+
+    Parameters
+    ----------
+    arrays : mapping of str to np.ndarray
+    kinds : sequence of {"handcrafted", "musicnn", "vgg"}
+    grid : SegmentGrid
+
+    Returns
+    -------
+    Heard
+
+    Raises
+    ------
+    ValueError
+        If they are not what these kinds of features are made from.
+    """
+    names = {"tagged" if kind in TAGGED else kind for kind in kinds}
+    read = {name: Levels(*(arrays[f"{name}_{part}"] for part in ("steps", "low", "step", "lengths"))
+                         ) for name in names}
+    for name, levels in read.items():
+        rows, frames = ((tagger.N_MELS, tagger.WINDOW) if name == "tagged" else
+                        (len(Bands(grid.edges).of_rows), 1))
+        if len(levels.low) != rows or (levels.lengths % frames).any():
+            raise ValueError(f"{name}: spectrograms of another kind")
+    return Heard(dict(read), tuple(kinds))
 
 
 @dataclass(frozen=True, eq=False)

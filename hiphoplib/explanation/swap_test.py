@@ -20,12 +20,11 @@ from scipy.ndimage import label
 from scipy.stats import mannwhitneyu
 
 from hiphoplib.errors import BadInput
-from hiphoplib.explanation.heard import Exchange, Heard
+from hiphoplib.explanation.heard import FEWEST, Exchange, Heard
 from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.models.calibration import log_odds
 
 SCREENED, CONFIRMED = 12, 25  # donors: the second are others than the first
-FEWEST = 10  # donors
 MIN_SHARE = 0.5  # of the effect of the strongest part
 NOISE = 0.02  # standard deviations of the model's log odds: less is no disagreement
 MAX_DONORS = 200  # clips of which the nearest lend their sound

@@ -19,15 +19,14 @@ from hiphoplib.dataset.features import FEATURES, make_features
 from hiphoplib.dataset.store import Scaler
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate
-from hiphoplib.explanation.segments import SegmentGrid
-from hiphoplib.explanation.swap_test import MAX_DONORS, Donors, Part, swap_test
 from hiphoplib.io import replacing
-from hiphoplib.models.calibration import Domain, calibrated, fit_domain, log_odds
+from hiphoplib.models.calibration import Domain, calibrated, fit_domain
 from hiphoplib.models.comparison import MODELS, Scores
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS, load_network
 from hiphoplib.models.stack import CRNN, Head
 from hiphoplib.models.training import Run, load_run, versions
+from hiphoplib.scoring.donors import read_donors, write_donors
 from hiphoplib.scoring.score import Member, TrainedModel, Training
 from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
@@ -87,6 +86,7 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
         trainings = [{"seed": int(seed), "fold": int(fold),
                       **_write_training(_fitted(scores, model, seed, fold), new)}
                      for seed, fold in runs]
+        write_donors(experiment, MODELS[model].needs, new / DONORS)
         manifest = {
             "format": FORMAT, "store_version": STORE_VERSION, "model": model,
             "features": {kind: way.version for kind, way in FEATURES.items()},
@@ -96,7 +96,7 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
             "results": {name: results["models"][model].get(name) for name in RESULTS},
             "versions": versions(), "made": results["made"],
             "domain": _write_domain(experiment, new / DOMAIN),
-            "donors": _write_donors(experiment, new / DONORS), "trainings": trainings}
+            "donors": _file(new / DONORS), "trainings": trainings}
         _write_manifest(manifest, new)
     return folder
 
@@ -179,14 +179,6 @@ def _write_domain(experiment, path):
     return {**_file(path), "noise": domain.noise, "limit": domain.limit}
 
 
-def _write_donors(experiment, path):
-    """Write some clips to swap parts with, and return their entry in the manifest."""
-    drawn = np.random.default_rng(0).permutation(experiment.store.ids)[:MAX_DONORS]
-    with path.open("wb") as file:
-        np.savez_compressed(file, S_db=experiment.store.batch(drawn).astype(np.float16))
-    return _file(path)
-
-
 def _file(path):
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
@@ -246,25 +238,6 @@ def load_model(folder: Path | str) -> TrainedModel:
     return model
 
 
-def song_parts(model: TrainedModel, S_db: np.ndarray) -> list[Part] | None:
-    """Return the parts of 30 s of a song that move its score, by the swap test.
-
-    Parameters
-    ----------
-    model : TrainedModel
-    S_db : np.ndarray [shape=(n_mels, frames)], in dB
-
-    Returns
-    -------
-    list of Part, or None
-        Strongest first, empty if no part decides; None if parts cannot be swapped: the model reads
-        features of sound, or is of a folder without clips to swap with.
-    """
-    if not model.explainable or model.donors is None:
-        return None
-    return swap_test(model.predict, np.asarray(S_db, np.float32), model.donors)
-
-
 def _as_training(entry, name):
     """An entry of an older folder as one of today's."""
     slope, offset = entry["calibration"]
@@ -305,19 +278,13 @@ def _read_domain(folder, entry):
 
 
 def _read_donors(folder, card, entry, trainings):
-    """Clips to swap parts with; the spread of log odds is that over each training's test set."""
-    if entry is None or not all(len(each.reference) for each in trainings) or not trainings:
+    if entry is None:
         return None
-    grid = MelGrid(**card["grid"])
+    path = _checked(folder, entry)
     try:
-        with np.load(_checked(folder, entry), allow_pickle=False) as kept:
-            S_db = kept["S_db"].astype(np.float32)
+        return read_donors(path, card, trainings)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise _damaged(folder, f"{entry['file']} cannot be read") from error
-    if S_db.shape[1:] != grid.shape or not np.isfinite(S_db).all():
-        raise _damaged(folder, f"{entry['file']} holds no spectrograms of its grid")
-    spread = float(np.mean([log_odds(each.reference).std() for each in trainings]))
-    return Donors(SegmentGrid(grid), S_db, spread, card["results"]["auc"]["low"] > 0.5)
+        raise _damaged(folder, f"{path.name} cannot be read") from error
 
 
 def _read_member(folder, card, entry):
