@@ -96,7 +96,7 @@ def test_the_findings_of_the_readme_hold():
     real, larger, checked = map(results_of, ("liked_songs", "synthetic-4000", "explanations"))
     across, within = (real["models"]["stack"][of] for of in ("auc", "within_genre"))
     assert 0.5 < within["low"] and within["high"] < across["mean"]
-    assert f"all models together get {100 * within['mean']:.0f}." in README
+    assert f"the models combined get {100 * within['mean']:.0f}." in README
     assert real["models"]["handcrafted"]["auc"]["mean"] > max(
         real["models"][name]["auc"]["mean"] for name in ("mlp", "cnn1", "cnn2", "rnn", "crnn"))
     assert larger["models"]["crnn"]["auc"]["low"] > larger["models"]["handcrafted"]["auc"]["mean"]
