@@ -38,7 +38,11 @@ def results_table(results: dict) -> pd.DataFrame:
         A row a model.
     """
     def metric(model, key, digits=2):
-        return f"{Estimate.read(model[key]):.{digits}f}" if model.get(key) else "–"
+        if not model.get(key):
+            return "–"
+        value = Estimate.read(model[key])
+        return (f"{value:.{digits}f}" if value.low < value.high  # a dummy's follows from what it is
+                else f"{value.mean:.{digits}f}")
 
     rows = {label_of(name): {
         "AUC [95 % interval]": metric(model, "auc", 3),
