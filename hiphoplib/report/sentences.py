@@ -14,8 +14,8 @@ from hiphoplib.scoring.backtest import BackTest, songs_needed
 from hiphoplib.scoring.score import BEHIND, STANDS_OUT, Scored, TrainedModel
 
 MAX_NAME = 40  # letters of a name in a sentence
-BANNER = ("This model has learnt from beats that a computer makes up, and so is their popularity. "
-          "Its scores show what this page does. They say nothing about your songs.")
+BANNER = ("This model has learnt from computer-made beats with a made-up popularity. Its scores "
+          "show what this page does. They say nothing about your songs.")
 UNLIKE = ("sounds unlike everything this model has learnt from (farther than 99 % of its own "
           "data)")
 NO_DOMAIN = ("This model is older and does not say what it has learnt from, so it also scores "
