@@ -306,7 +306,8 @@ def _in_order(pairs, margin):
         return None
     accuracy = mean_over_artists(by_artist["size"].to_numpy(), by_artist[["mean"]].to_numpy())
     return {"margin": float(margin), "pairs": len(answered), "artists": len(by_artist),
-            "accuracy": asdict(accuracy)}
+            "accuracy": {end: min(max(share, 0.0), 1.0)  # of which Student's t knows nothing
+                         for end, share in asdict(accuracy).items()}}
 
 
 def reliable_margin(popularity: np.ndarray, score: np.ndarray,

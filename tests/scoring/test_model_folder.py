@@ -126,7 +126,10 @@ def test_it_knows_its_own_tracks_and_no_others(experiment, saved):
     domain, X = load_model(saved).domain, read_features(experiment.folder, "handcrafted")
     assert np.mean([not domain.outside(X.loc[[track]]) for track in X.index]) > 0.9
     tone = np.sin(2 * np.pi * 440 * np.arange(24 * 22_050) / 22_050).astype(np.float32)
-    assert domain.outside(pd.DataFrame([clip_features(0.3 * tone, 22_050)], columns=NAMES))
+    other = pd.DataFrame([clip_features(0.3 * tone, 22_050)], columns=NAMES)
+    assert domain.outside(other)
+    known = X.iloc[[domain.distance(X).argmin()]]
+    assert not domain.outside(pd.concat([other, other, known]))  # as a song whose intro is a tone
 
 
 def test_an_older_folder_has_no_domain_and_scores_as_before(experiment, own):
@@ -167,6 +170,14 @@ def test_it_says_what_it_is_and_how_good(experiment, saved):
     assert card["results"]["auc"]["low"] <= card["results"]["auc"]["high"]
     assert {"within_artist", "precision_at_k"} <= set(card["results"])
     assert "## What it is not for" in text and f"{card['corpus']['artists']} artists" in text
+
+
+def test_its_margin_can_be_changed(own):
+    order = {"share": 0.5, "margin": 0.07, "pairs": 90, "artists": 9,
+             "accuracy": {"mean": 0.8, "low": 0.76, "high": 0.84}}
+    for wanted, margin, words in ((order, 0.07, "differ by 7%"), (None, np.inf, "none is given")):
+        model_folder.change_order(own, wanted)
+        assert load_model(own).margin == margin and words in (own / "card.md").read_text()
 
 
 def test_it_loads_in_another_place_without_the_corpus(saved, tmp_path):
