@@ -1,6 +1,6 @@
 """Sentences and a table that follow from results of the reader's own data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -205,7 +205,7 @@ def backtest_verdict(test: BackTest) -> list[str]:
 
 
 def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
-                   moment: Callable[[float], str] = clock) -> list[str]:
+                   start: float = 0.0) -> list[str]:
     """Return what the swap test lets be said of a clip.
 
     Parameters
@@ -213,8 +213,8 @@ def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
     parts : sequence of Part
         As `swap_test` found them.
     grid : SegmentGrid
-    moment : callable
-        From s of the clip to the words for it.
+    start : float
+        Of the clip in its song, in s.
 
     Returns
     -------
@@ -225,7 +225,7 @@ def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
     for part in parts:
         bands, stretches = part.mask.any(axis=1), np.flatnonzero(part.mask.any(axis=0))
         where = " and ".join(np.array(list(grid.bands))[bands])
-        times = " to ".join(moment(grid.spans[end][number])
+        times = " to ".join(clock(start + grid.spans[end][number])
                             for number, end in ((0, stretches[0]), (1, stretches[-1])))
         fell, rose = ("fell", "rose") if part.effect > 0 else ("rose", "fell")
         out, into = part.agreeing

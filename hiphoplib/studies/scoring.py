@@ -130,7 +130,8 @@ def choose_margin(model: Path | str, songs: Path | str, seeds: int, hop: float =
     if not loaded.card["synthetic"]:
         raise BadInput(f"{model}: has learnt from other music than rendered songs")
     rows, *_ = _scored_songs(loaded, Path(songs), range(FIRST_CHOSEN, FIRST_CHOSEN + seeds), hop)
-    order = reliable_margin(*map(np.array, zip(*rows)))
+    popularity, scores, artists = map(np.array, zip(*rows))
+    order = reliable_margin(popularity, scores, list(artists))
     change_order(model, order)
     print(f"{model}: " + (f"songs whose scores differ by {order['margin']:.3f} are put in order; "
                           f"right: {Estimate.read(order['accuracy']):.2f}" if order else
