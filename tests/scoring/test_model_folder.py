@@ -172,14 +172,6 @@ def test_it_says_what_it_is_and_how_good(experiment, saved):
     assert "## What it is not for" in text and f"{card['corpus']['artists']} artists" in text
 
 
-def test_its_margin_can_be_changed(own):
-    order = {"share": 0.5, "margin": 0.07, "pairs": 90, "artists": 9,
-             "accuracy": {"mean": 0.8, "low": 0.76, "high": 0.84}}
-    for wanted, margin, words in ((order, 0.07, "differ by 7%"), (None, np.inf, "none is given")):
-        model_folder.change_order(own, wanted)
-        assert load_model(own).margin == margin and words in (own / "card.md").read_text()
-
-
 def test_it_loads_in_another_place_without_the_corpus(saved, tmp_path):
     shutil.copytree(saved, tmp_path / "mailed")
     run = subprocess.run(
