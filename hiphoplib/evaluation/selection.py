@@ -80,7 +80,7 @@ def _positive_share(y_true, score, weights):
 def hit_shares(boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray,
                picks: Sequence[tuple[int, int]],
                base_rates: Sequence[float | None] = (None, 0.2)) -> list[dict]:
-    """Measure `precision_at_k` of a model and its lift over a blind pick, with intervals.
+    """Measure `precision_at_k` of a model and its lift over a random choice, with intervals.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def hit_shares(boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray,
     -------
     list of dict
         ``n``, ``k``, ``base`` (None: observed), ``hit_share`` and ``lift``, each with ``mean``,
-        ``low`` and ``high``. Lift is how many times as many hits as a blind pick has.
+        ``low`` and ``high``. Lift is how many times as many hits as a random choice has.
     """
     rows = []
     for (n, k), base in ((pick, base) for pick in picks for base in base_rates):

@@ -25,7 +25,7 @@ from hiphoplib.tracks.previews import clip_path
 
 TAGGED = "musicnn", "vgg"  # kinds of features that are made from the tagger's windows
 WINDOW_SECONDS = tagger.WINDOW * tagger.HOP / tagger.SR
-BATCH = 128  # windows that the tagger is given at a time
+BATCH = 32  # windows that the tagger is given at a time: more take memory and are no faster
 FEWEST, MAX_HEARD = 10, 80  # clips to swap parts with; the most take 25 MB
 LEVELS = 255  # between the least and the greatest value of a row
 

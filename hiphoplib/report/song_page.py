@@ -131,10 +131,10 @@ def find_passages(scored: Scored, most: int = MAX_EXPLAINED) -> Passages:
         start, grid = song.excerpt(model.margin), SegmentGrid(model.grid)
         if parts := song_parts(model, *stretch(song.path, start, model.grid.seconds)):
             times = [start + np.array(grid.spans)[part.mask.any(axis=0)] for part in parts]
+            sentences = swap_sentences(parts, grid, start)
             found[song.path] = [
                 Passage(time.min(), time.max(), int(np.sign(part.effect)), sentence)
-                for part, time, sentence in zip(parts, times, swap_sentences(
-                    parts, grid, lambda second, start=start: clock(start + second)))]
+                for part, time, sentence in zip(parts, times, sentences)]
     return found
 
 

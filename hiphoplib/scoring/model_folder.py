@@ -97,31 +97,10 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
             "versions": versions(), "made": results["made"],
             "domain": _write_domain(experiment, new / DOMAIN),
             "donors": _file(new / DONORS), "trainings": trainings}
-        _write_manifest(manifest, new)
+        (new / CARD).write_text(_card_text(manifest), encoding="utf-8")
+        text = json.dumps({**manifest, "sha256": _hash_of(manifest)}, indent=1) + "\n"
+        (new / MANIFEST).write_text(text, encoding="utf-8")
     return folder
-
-
-def change_order(folder: Path | str, order: dict | None) -> None:
-    """Put another margin of reliable orders into a model's folder.
-
-    Parameters
-    ----------
-    folder : path-like
-        As `load_model` takes it.
-    order : dict, or None where no order is reliable
-        As of `reliable_margin`.
-    """
-    manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
-    manifest.pop("sha256")
-    manifest["results"]["order"] = order
-    _write_manifest(manifest, Path(folder))
-
-
-def _write_manifest(manifest, folder):
-    """Write what a folder holds, and its card."""
-    (folder / CARD).write_text(_card_text(manifest), encoding="utf-8")
-    text = json.dumps({**manifest, "sha256": _hash_of(manifest)}, indent=1) + "\n"
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
 def _fitted(scores, model, seed, fold):

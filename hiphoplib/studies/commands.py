@@ -126,19 +126,6 @@ def check_scoring(command, **options):
 
 @click.command()
 @click.argument("model", type=_PATH, metavar="models/NAME")
-@click.option("--songs", type=_PATH, default=Path("data/songs-checked"), show_default=True,
-              help="Songs are rendered there.")
-@click.option("--seeds", type=_COUNT, default=30, show_default=True,
-              help="Artists, of ten songs each; others than those of check-limits.")
-def choose_margin(**options):
-    """Choose on whole rendered songs from which difference on a synthetic model orders songs."""
-    from hiphoplib.studies.scoring import choose_margin as choose
-
-    choose(**options)
-
-
-@click.command()
-@click.argument("model", type=_PATH, metavar="models/NAME")
 @click.option("--corpus", "corpora", multiple=True, type=_PATH, metavar="data/NAME",
               help="Its test clips have to be inside; can be repeated.")
 @click.option("--real", multiple=True, type=_PATH, metavar="FOLDER",
@@ -246,5 +233,5 @@ def pictures(model, songs, out, example):
 
 
 COMMANDS = (render_songs, backtest, explanations, planted, training_choices, stack_gains,
-            check_scoring, choose_margin, check_limits, bench, bench_table, notebooks, presentation,
-            address, pictures)
+            check_scoring, check_limits, bench, bench_table, notebooks, presentation, address,
+            pictures)

@@ -10,19 +10,14 @@ from scipy.stats import spearmanr
 
 from hiphoplib.audio.windows import HOP, find_songs, windows_or_reason
 from hiphoplib.dataset.features import make_features, song_features
-from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate
 from hiphoplib.evaluation.evaluate import read_results, write_results
-from hiphoplib.evaluation.selection import (
-    order_accuracy,
-    reliable_margin,
-    selective_accuracy,
-)
+from hiphoplib.evaluation.selection import order_accuracy, selective_accuracy
 from hiphoplib.explanation.lime import mean_over
 from hiphoplib.models.calibration import fit_domain
 from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import versions
-from hiphoplib.scoring.model_folder import change_order, load_model
+from hiphoplib.scoring.model_folder import load_model
 from hiphoplib.scoring.score import score_tracks
 from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.synthetic.beats import SR
@@ -30,7 +25,6 @@ from hiphoplib.tracks.synthetic.corpus import WEIGHTS
 from hiphoplib.tracks.synthetic.songs import file_name, parts, popularities, render_songs
 
 _SONGS = 10  # an artist
-FIRST_CHOSEN = 100  # seed of the first artist on whose songs a margin is chosen
 # Parts in which a cause that differs from part to part acts, and causes that act where it leads to
 # a hook. The arrangement is that of the whole song, and no window holds all of a hook's return.
 _ROLES = {"low_end": ("intro", "verse", "lead", "hook", "bridge", "end"),
@@ -110,36 +104,19 @@ def check_limits(model: Path | str, corpora: Sequence[Path | str], real: Sequenc
                               "limits_command": command}, out)
 
 
-def choose_margin(model: Path | str, songs: Path | str, seeds: int, hop: float = HOP) -> None:
-    """Choose the margin of a synthetic model's orders on whole rendered songs, and keep it there.
-
-    A song's score is a mean over windows and varies less than that of a clip, on which the margin
-    was chosen before: too wide for songs. The artists are others than those of `check_limits`.
-
-    Parameters
-    ----------
-    model, songs, seeds, hop
-        As of `check_limits`.
-
-    Raises
-    ------
-    BadInput
-        If the model has learnt from other music.
-    """
-    loaded = load_model(model)
-    if not loaded.card["synthetic"]:
-        raise BadInput(f"{model}: has learnt from other music than rendered songs")
-    rows, *_ = _scored_songs(loaded, Path(songs), range(FIRST_CHOSEN, FIRST_CHOSEN + seeds), hop)
-    order = reliable_margin(*map(np.array, zip(*rows)))
-    change_order(model, order)
-    print(f"{model}: " + (f"songs whose scores differ by {order['margin']:.3f} are put in order; "
-                          f"right: {Estimate.read(order['accuracy']):.2f}" if order else
-                          "no order is reliable"))
-
-
 def _orders(model, songs, seeds, hop):
     """Orders of rendered songs, how many of them are outside, and s for a song of 3 minutes."""
-    rows, outside, seconds, minutes = _scored_songs(model, songs, range(seeds), hop)
+    rows, outside, seconds, minutes = [], 0, 0.0, 0.0
+    for seed in range(seeds):
+        paths = render_songs(songs / f"seed{seed}", _SONGS, seed)
+        drawn = dict(zip((path.name for path in paths), popularities(seed, _SONGS)))
+        began = time.perf_counter()
+        scored = score_tracks(songs / f"seed{seed}", model, hop=hop)
+        if seed:  # the workers have started
+            seconds += time.perf_counter() - began
+            minutes += sum(song.seconds for song in scored.songs) / 60
+        outside += len(scored.unlike)
+        rows += [(drawn[song.path.name], song.score, str(seed)) for song in scored.songs]
     popularity, scores, artists = map(np.array, zip(*rows))
     found = order_accuracy(popularity, scores, artists, model.margin) or {
         "accuracy": None, "share": 0.0}
@@ -151,25 +128,6 @@ def _orders(model, songs, seeds, hop):
              "by_share": selective_accuracy(popularity, scores, artists)}
     n = _SONGS * seeds
     return order, {"n": n, "share": outside / n}, 3 * seconds / minutes if minutes else None
-
-
-def _scored_songs(model, songs, seeds, hop):
-    """Popularity, score and artist of songs; how many are outside; s and min of all but the first.
-
-    Of the first artist's songs the time does not count: the workers start there.
-    """
-    rows, outside, seconds, minutes = [], 0, 0.0, 0.0
-    for number, seed in enumerate(seeds):
-        paths = render_songs(songs / f"seed{seed}", _SONGS, seed)
-        drawn = dict(zip((path.name for path in paths), popularities(seed, _SONGS)))
-        began = time.perf_counter()
-        scored = score_tracks(songs / f"seed{seed}", model, hop=hop)
-        if number:
-            seconds += time.perf_counter() - began
-            minutes += sum(song.seconds for song in scored.songs) / 60
-        outside += len(scored.unlike)
-        rows += [(drawn[song.path.name], song.score, str(seed)) for song in scored.songs]
-    return rows, outside, seconds, minutes
 
 
 def _together(sets):

@@ -124,7 +124,7 @@ def test_what_a_head_reads_is_said(stand_in, kind, feature, weight):
     stack = Stack({kind: head(FEATURES[kind].names, feature, weight)}, {kind: 1.0}, 0.0)
     y, kinds = sound(9, burst=20), (kind,)
     S_db = np.stack([mel_spectrogram(sound(seed), SR, QUICK) for seed in range(20)])
-    donors = Donors(GRID, S_db, 0.5, False, clips(20, kinds))
+    donors = Donors(GRID, S_db, 0.5, True, clips(20, kinds))
     part, = swap_test(lambda S_db, X: stack.predict({kind: X}), mel_spectrogram(y, SR, QUICK),
                       donors, heard=hear(y, SR, kinds, GRID))
     assert np.argwhere(part.mask).tolist() == [[HATS, 4]]

@@ -167,7 +167,7 @@ def test_parts_of_a_song_are_swapped_with_its_own_clips(experiment, saved, monke
 
 
 def test_of_heads_parts_are_swapped_in_what_they_read(experiment, saved_head):
-    """The louder, the more popular: of a clip of steady noise a band is said, or nothing is."""
+    """Of steady noise no segment can be louder than its band: a whole one is said, or nothing."""
     model, (y, sr) = load_model(saved_head), sound(experiment)
     heard = model.donors.heard
     assert model.explainable and heard.kinds == ("handcrafted",)
@@ -175,8 +175,8 @@ def test_of_heads_parts_are_swapped_in_what_they_read(experiment, saved_head):
     X = Exchange(model.donors.grid, hear(y, sr, heard.kinds, model.donors.grid), heard).before([3])
     own = pd.DataFrame([clip_features(y, sr)], columns=NAMES)
     assert np.allclose(model.predict(None, X)[0], model.predict(None, own), atol=0.02)
-    parts = song_parts(model, y, sr)
-    assert parts == [] or all(part.mask.any(axis=0).all() for part in parts)
+    parts = song_parts(replace(model, donors=replace(model.donors, able=True)), y, sr)
+    assert all(part.mask.any(axis=0).all() for part in parts)
     assert (saved_head / "donors.npz").stat().st_size < 40 * 250_000
 
 
@@ -225,14 +225,6 @@ def test_it_says_what_it_is_and_how_good(experiment, saved):
     assert card["results"]["auc"]["low"] <= card["results"]["auc"]["high"]
     assert {"within_artist", "precision_at_k"} <= set(card["results"])
     assert "## What it is not for" in text and f"{card['corpus']['artists']} artists" in text
-
-
-def test_its_margin_can_be_changed(own):
-    order = {"share": 0.5, "margin": 0.07, "pairs": 90, "artists": 9,
-             "accuracy": {"mean": 0.8, "low": 0.76, "high": 0.84}}
-    for wanted, margin, words in ((order, 0.07, "differ by 7%"), (None, np.inf, "none is given")):
-        model_folder.change_order(own, wanted)
-        assert load_model(own).margin == margin and words in (own / "card.md").read_text()
 
 
 def test_it_loads_in_another_place_without_the_corpus(saved, tmp_path):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import read_results
 from hiphoplib.scoring.score import Scored, Song
 from hiphoplib.studies import scoring as study
@@ -55,28 +54,19 @@ def test_songs_are_as_popular_as_the_corpus_would_draw_them():
     assert 0.05 < np.corrcoef(heard, drawn)[0, 1] < 0.7  # causes count, and so does luck
 
 
-@pytest.fixture
-def scored_rightly(monkeypatch):
-    """Songs without sound, nine of ten scored by their popularity; the artists asked for."""
-    asked = []
-
+@pytest.mark.parametrize("margin, share", [(0.0, 1.0), (np.inf, 0.0)])
+def test_orders_are_judged_by_the_popularity_that_is_drawn(monkeypatch, tmp_path, margin, share):
     def render(folder, n, seed):
         return [folder / file_name(seed, number) for number in range(1, n + 1)]
 
     def score(folder, model, hop):
         seed = int(folder.name.removeprefix("seed"))
-        asked.append(seed)
         songs = [Song(path, 180, np.zeros(1), np.full((1, 1), worth / 100), 50.0)
                  for path, worth in zip(render(folder, 10, seed), popularities(seed, 10))]
         return Scored(folder, model, songs[::-1][:-1], {}, [], ["an outsider"])
 
     monkeypatch.setattr(study, "render_songs", render)
     monkeypatch.setattr(study, "score_tracks", score)
-    return asked
-
-
-@pytest.mark.parametrize("margin, share", [(0.0, 1.0), (np.inf, 0.0)])
-def test_orders_are_judged_by_the_popularity_that_is_drawn(scored_rightly, tmp_path, margin, share):
     model = SimpleNamespace(margin=margin, card={"model": "mlp", "corpus": {"name": "tiny"}})
     order, outside, seconds = study._orders(model, tmp_path, 4, 5.0)
     assert (order["share_answered"], order["songs"]) == (share, 36)
@@ -84,20 +74,6 @@ def test_orders_are_judged_by_the_popularity_that_is_drawn(scored_rightly, tmp_p
     assert order["all_pairs"]["accuracy"]["mean"] == 1
     assert (order["accuracy"] or {"mean": 1})["mean"] == 1
     assert bool(order["accuracy"]) == np.isfinite(margin)
-
-
-def test_a_margin_is_chosen_on_other_artists_and_kept(scored_rightly, monkeypatch, tmp_path):
-    kept = {}
-    monkeypatch.setattr(study, "change_order", lambda *changed: kept.update([changed]))
-    card = {"synthetic": True}
-    monkeypatch.setattr(study, "load_model", lambda name: SimpleNamespace(card=card))
-    study.choose_margin("mine", tmp_path, 4)
-    order, = kept.values()
-    assert order["share"] == 1 and order["margin"] >= 0 and order["accuracy"]["mean"] == 1
-    assert set(scored_rightly) == set(range(study.FIRST_CHOSEN, study.FIRST_CHOSEN + 4))
-    card["synthetic"] = False
-    with pytest.raises(BadInput, match="mine: has learnt from other music"):
-        study.choose_margin("mine", tmp_path, 4)
 
 
 def test_the_committed_checks_say_that_scores_follow_the_causes():
