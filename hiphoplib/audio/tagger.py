@@ -140,17 +140,44 @@ def window_outputs(clip: np.ndarray) -> np.ndarray:
 
 
 def over_windows(outputs: np.ndarray) -> np.ndarray:
-    """Return mean and standard deviation over windows, np.ndarray [shape=(len(SUMMARIES),)]."""
+    """Return mean and standard deviation of the tagger's outputs over windows.
+
+    Parameters
+    ----------
+    outputs : np.ndarray [shape=(windows, outputs)]
+
+    Returns
+    -------
+    np.ndarray [shape=(len(SUMMARIES),)]
+    """
     return np.concatenate([outputs.mean(axis=0), outputs.std(axis=0)])
 
 
 def vgg_outputs(clip: np.ndarray) -> np.ndarray:
-    """Return all outputs of the two smaller networks for each window, as `window_outputs`."""
+    """Return all outputs of the two smaller networks for each window.
+
+    Parameters
+    ----------
+    clip : np.ndarray [shape=(windows, 187, 96)]
+
+    Returns
+    -------
+    np.ndarray [shape=(windows, outputs)], float32
+    """
     return np.hstack([_outputs(network, clip, VGG_PARTS) for network in VGG])
 
 
 def vgg_over_windows(outputs: np.ndarray) -> np.ndarray:
-    """Return the mean over windows, np.ndarray [shape=(len(VGG_SUMMARIES),)]."""
+    """Return the mean of the smaller networks' outputs over windows.
+
+    Parameters
+    ----------
+    outputs : np.ndarray [shape=(windows, outputs)]
+
+    Returns
+    -------
+    np.ndarray [shape=(len(VGG_SUMMARIES),)]
+    """
     return outputs.mean(axis=0)
 
 

@@ -14,9 +14,16 @@ import numpy as np
 import pandas as pd
 
 from hiphoplib.audio import tagger
-from hiphoplib.audio.features import HOP, SR
+from hiphoplib.audio.features import (
+    HOP,
+    SR,
+    Bands,
+    frame_values,
+    mixed,
+    mixed_features,
+    table,
+)
 from hiphoplib.audio.files import read_clip
-from hiphoplib.audio.mixing import Bands, frame_values, mixed, mixed_features, table
 from hiphoplib.dataset.features import FEATURES
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation.segments import SegmentGrid
@@ -76,7 +83,7 @@ class Heard:
     ----------
     spectrograms : dict of str to Clips
         Of each clip: ``"tagged"``, the tagger's windows one after the other, and ``"handcrafted"``,
-        what `mixing.table` returns.
+        what `features.table` returns.
     kinds : tuple of str
         Features that are made from them.
     """
@@ -86,7 +93,17 @@ class Heard:
     known: dict = field(default_factory=dict)  # what was computed, by kind and number of a clip
 
     def of(self, kind: str, number: int) -> np.ndarray:
-        """Return what a kind of features is made from, np.ndarray [shape=(frames, rows)]."""
+        """Return what a kind of features is made from.
+
+        Parameters
+        ----------
+        kind : {"handcrafted", "musicnn", "vgg"}
+        number : int, of the clip
+
+        Returns
+        -------
+        np.ndarray [shape=(frames, rows)], float32
+        """
         return self.spectrograms["tagged" if kind in TAGGED else kind][number]
 
 
@@ -151,7 +168,17 @@ def hear_clips(experiment: Experiment, ids: Sequence[str], kinds: Sequence[str],
 
 
 def to_arrays(heard: Heard) -> dict[str, np.ndarray]:
-    """Return what `of_arrays` takes, of clips kept as `Levels`."""
+    """Return what heads read of clips as arrays, for `of_arrays`.
+
+    Parameters
+    ----------
+    heard : Heard
+        Of clips kept as `Levels`.
+
+    Returns
+    -------
+    dict of str to np.ndarray
+    """
     return {f"{name}_{part}": array for name, levels in heard.spectrograms.items()
             for part, array in vars(levels).items()}
 

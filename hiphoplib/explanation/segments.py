@@ -65,11 +65,29 @@ class SegmentGrid:
         return tuple(low for low, _ in edges[1:])
 
     def band_of(self, frequencies: ArrayLike) -> np.ndarray:
-        """Return the number of the band of each frequency in Hz."""
+        """Return the number of the band of each frequency.
+
+        Parameters
+        ----------
+        frequencies : array-like, in Hz
+
+        Returns
+        -------
+        np.ndarray of int
+        """
         return np.searchsorted(self.edges, frequencies, side="right")
 
     def stretch_of(self, times: ArrayLike) -> np.ndarray:
-        """Return the number of the stretch of each time in s."""
+        """Return the number of the stretch of each time.
+
+        Parameters
+        ----------
+        times : array-like, in s
+
+        Returns
+        -------
+        np.ndarray of int
+        """
         # a last frame exactly at the clip's end belongs to the stretch before it
         return np.minimum(np.asarray(times) // self.segment_seconds, self.shape[1] - 1).astype(int)
 

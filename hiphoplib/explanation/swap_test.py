@@ -10,19 +10,21 @@ learnt nothing still depends on levels, so nothing is said of a model that order
 than chance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.ndimage import label
 from scipy.stats import mannwhitneyu
 
 from hiphoplib.errors import BadInput
-from hiphoplib.explanation.heard import FEWEST, Exchange, Heard
+from hiphoplib.explanation.heard import FEWEST, Exchange, Heard, hear_clips, of_arrays, to_arrays
 from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.models.calibration import log_odds
+from hiphoplib.models.experiment import Experiment
 
 SCREENED, CONFIRMED = 12, 25  # donors: the second are others than the first
 MIN_SHARE = 0.5  # of the effect of the strongest part
@@ -91,6 +93,65 @@ class Donors:
         """
         levels = self.levels[:, band]
         return np.argsort(np.abs(levels - np.median(levels)), kind="stable")[:n]
+
+
+def write_donors(experiment: Experiment, kinds: Sequence[str], path: Path) -> None:
+    """Write some clips of a corpus to swap parts with, as a model's members read them.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    kinds : sequence of {"handcrafted", "musicnn", "vgg"}
+        Features that the model's heads read; with any, there are fewer clips.
+    path : Path, of an npz file
+
+    Raises
+    ------
+    BadInput
+        If there are heads, and too few clips can be decoded.
+    """
+    drawn = list(np.random.default_rng(0).permutation(experiment.store.ids)[:MAX_DONORS])
+    arrays: dict[str, Any] = {}
+    if kinds:
+        own = [track_id for track_id in drawn if track_id in experiment.tracks.index]
+        drawn, heard = hear_clips(experiment, own, kinds)
+        arrays = to_arrays(heard)
+    arrays["S_db"] = experiment.store.batch(drawn).astype(np.float16)
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_donors(path: Path, grid: SegmentGrid, kinds: Sequence[str], spread: float,
+                able: bool) -> Donors | None:
+    """Read the clips that `write_donors` wrote.
+
+    Parameters
+    ----------
+    path : Path
+    grid : SegmentGrid
+    kinds : sequence of {"handcrafted", "musicnn", "vgg"}
+    spread, able
+        As of `Donors`.
+
+    Returns
+    -------
+    Donors, or None
+        None of an older folder, which does not hold what heads read.
+
+    Raises
+    ------
+    OSError, ValueError, EOFError, BadZipFile
+        If the file is damaged, or not of this grid and these features.
+    """
+    with np.load(path, allow_pickle=False) as kept:
+        if kinds and set(kept.files) == {"S_db"}:
+            return None
+        S_db = kept["S_db"].astype(np.float32)
+        heard = of_arrays(dict(kept), kinds, grid) if kinds else None
+    if S_db.shape[1:] != grid.mel_grid.shape or not np.isfinite(S_db).all() or (
+            heard and any(len(clips) != len(S_db) for clips in heard.spectrograms.values())):
+        raise ValueError("no spectrograms of the model's grid")
+    return Donors(grid, S_db, spread, able, heard)
 
 
 def better_than_chance(odds: np.ndarray, popular: np.ndarray) -> bool:

@@ -35,7 +35,7 @@ from hiphoplib.report.sentences import (
 )
 from hiphoplib.report.style import clock, label_of
 from hiphoplib.scoring.backtest import BackTest
-from hiphoplib.scoring.donors import song_parts
+from hiphoplib.scoring.model_folder import song_parts
 from hiphoplib.scoring.score import NO_ORDER, STANDS_OUT, TIERS, Scored
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 

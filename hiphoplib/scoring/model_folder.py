@@ -14,20 +14,22 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from hiphoplib.audio.mel import STORE_VERSION, MelGrid
-from hiphoplib.dataset.features import FEATURES, make_features
+from hiphoplib.audio.mel import STORE_VERSION, MelGrid, mel_spectrogram
+from hiphoplib.dataset.features import FEATURES, kinds_of, make_features
 from hiphoplib.dataset.store import Scaler
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate
+from hiphoplib.explanation.heard import hear
+from hiphoplib.explanation.segments import SegmentGrid
+from hiphoplib.explanation.swap_test import Part, read_donors, swap_test, write_donors
 from hiphoplib.io import replacing
-from hiphoplib.models.calibration import Domain, calibrated, fit_domain
+from hiphoplib.models.calibration import Domain, calibrated, fit_domain, log_odds
 from hiphoplib.models.comparison import MODELS, Scores
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS, load_network
 from hiphoplib.models.stack import CRNN, Head
 from hiphoplib.models.training import Run, load_run, versions
-from hiphoplib.scoring.donors import read_donors, write_donors
-from hiphoplib.scoring.score import Member, TrainedModel, Training
+from hiphoplib.scoring.score import Member, TrainedModel, Training, head_features
 from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
@@ -217,6 +219,28 @@ def load_model(folder: Path | str) -> TrainedModel:
     return model
 
 
+def song_parts(model: TrainedModel, y: np.ndarray, sr: int) -> list[Part] | None:
+    """Return the parts of 30 s of a song that move its score, by the swap test.
+
+    Parameters
+    ----------
+    model : TrainedModel
+    y : np.ndarray [shape=(samples,)]
+    sr : int, in Hz
+
+    Returns
+    -------
+    list of Part, or None
+        Strongest first, empty if no part decides; None if the model's folder is an older one,
+        without clips to swap with.
+    """
+    if model.donors is None:
+        return None
+    donors, S_db = model.donors, mel_spectrogram(y, sr, model.grid).astype(np.float32)
+    heard = hear(y, sr, donors.heard.kinds, donors.grid) if donors.heard else None
+    return swap_test(model.predict, S_db, donors, heard=heard)
+
+
 def _as_training(entry, name):
     """An entry of an older folder as one of today's."""
     slope, offset = entry["calibration"]
@@ -257,11 +281,14 @@ def _read_domain(folder, entry):
 
 
 def _read_donors(folder, card, entry, trainings):
-    if entry is None:
+    """Clips to swap parts with; the spread of log odds is that over each training's test set."""
+    if entry is None or not all(len(each.reference) for each in trainings) or not trainings:
         return None
-    path = _checked(folder, entry)
+    path, grid = _checked(folder, entry), SegmentGrid(MelGrid(**card["grid"]))
+    spread = float(np.mean([log_odds(each.reference).std() for each in trainings]))
     try:
-        return read_donors(path, card, trainings)
+        return read_donors(path, grid, kinds_of(head_features(trainings)), spread,
+                           card["results"]["auc"]["low"] > 0.5)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise _damaged(folder, f"{path.name} cannot be read") from error
 

@@ -103,7 +103,16 @@ def together(probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
 
 
 def head_features(trainings: Sequence[Training]) -> set[str]:
-    """Return the names of the features that heads of some trainings read."""
+    """Return the names of the features that heads of some trainings read.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+
+    Returns
+    -------
+    set of str
+    """
     return {name for each in trainings for member in each.members
             if isinstance(member.model, Head) for name in member.model.table.index}
 

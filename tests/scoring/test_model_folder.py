@@ -26,9 +26,8 @@ from hiphoplib.models.comparison import MODELS, Entry, Scores
 from hiphoplib.models.experiment import prepare
 from hiphoplib.models.stack import stack_of_fold
 from hiphoplib.models.training import load_run
-from hiphoplib.scoring import donors, model_folder
-from hiphoplib.scoring.donors import song_parts
-from hiphoplib.scoring.model_folder import MANIFEST, load_model, save_model
+from hiphoplib.scoring import model_folder
+from hiphoplib.scoring.model_folder import MANIFEST, load_model, save_model, song_parts
 from hiphoplib.tracks.cleaning import read_clean
 from tests.paths import ROOT
 from tests.scored_songs import by_network
@@ -160,7 +159,7 @@ def test_parts_of_a_song_are_swapped_with_its_own_clips(experiment, saved, monke
                           np.sort(experiment.store.batch(experiment.store.ids)[:, 0, 0]))
     assert model.donors.spread > 0
     assert model.donors.able == (model.card["results"]["auc"]["low"] > 0.5)
-    monkeypatch.setattr(donors, "swap_test", lambda *asked, heard: (*asked, heard))
+    monkeypatch.setattr(model_folder, "swap_test", lambda *asked, heard: (*asked, heard))
     predict, clip, lent, heard = song_parts(model, y, sr)
     assert np.array_equal(clip, mel_spectrogram(y, sr, model.grid)) and lent is model.donors
     assert np.allclose(predict(clip[None]), model.predict(clip[None])) and heard is None

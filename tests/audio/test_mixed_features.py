@@ -4,8 +4,18 @@ import librosa
 import numpy as np
 import pytest
 
-from hiphoplib.audio.features import HOP, N_FFT, NAMES, SR, clip_features
-from hiphoplib.audio.mixing import Bands, frame_values, mixed, mixed_features, table
+from hiphoplib.audio.features import (
+    HOP,
+    N_FFT,
+    NAMES,
+    SR,
+    Bands,
+    clip_features,
+    frame_values,
+    mixed,
+    mixed_features,
+    table,
+)
 
 BANDS = Bands((250.0, 1000.0, 5000.0))
 RNG = np.random.default_rng(0)
