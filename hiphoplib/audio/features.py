@@ -26,8 +26,8 @@ NAMES = [*(f"{curve}_mean" for curve in CURVES), *(f"{curve}_std" for curve in C
          *(f"mfcc{n}_change" for n in range(N_MFCC)), *LOUDNESS,
          "tempo", "pulse", "onset_mean", "onset_std"]
 
-# of tables: rows are the mel bands; for each band of a clip chroma, amplitude, its mean frequency and
-# squared frequency, mean log power, power; what estimates lack
+# rows of a table: mel bands; of each band of a clip chroma, amplitude, its mean frequency and mean
+# square of it, mean log power, power; what estimates lack
 N_MELS, N_CHROMA, N_MISSING = 128, 12, 3
 N_SUMS = N_CHROMA + 5
 TINY = 1e-10  # power that counts as none, as librosa has it

@@ -48,7 +48,16 @@ class Levels:
 
     @classmethod
     def of(cls, spectrograms: Sequence[np.ndarray]) -> "Levels":
-        """Return spectrograms [shape=(frames, rows)] of clips as levels."""
+        """Return spectrograms of clips as levels.
+
+        Parameters
+        ----------
+        spectrograms : sequence of np.ndarray [shape=(frames, rows)]
+
+        Returns
+        -------
+        Levels
+        """
         frames = np.concatenate(spectrograms)
         low = frames.min(axis=0)
         step = np.maximum((frames.max(axis=0) - low) / LEVELS, 1e-12)
