@@ -35,7 +35,8 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], A
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # others may write it as well
+    # others may write it as well, and its own name may be as long as a name can be
+    part = path.with_name(f"{os.getpid()}-{threading.get_native_id()}.part")
     try:
         with naming(path):
             with part.open("wb") as file:

@@ -1,19 +1,19 @@
-"""Audio files: decoded to samples, or the reason why not; and samples encoded."""
+"""Clips: read to be learnt from, checked and cut when they come, encoded."""
 
-from contextlib import suppress
-from io import BytesIO
+from collections.abc import Iterator
 from pathlib import Path
 
 import lameenc
 import numpy as np
-import soundfile as sf
+import soxr
 
+from hiphoplib.audio.decode import NO_AUDIO, Recording
 from hiphoplib.errors import BadInput
-from hiphoplib.io import silent_stderr
 
 MIN_SECONDS = 3.0  # a shorter clip is not used
 SILENCE_PEAK = 1e-4  # -80 dBFS
 MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz
+MAX_SECONDS = 7200.0  # of a recording whose middle is looked for
 
 
 def read_clip(path: Path | str, seconds: float = 30.0) -> tuple[np.ndarray, int]:
@@ -22,7 +22,7 @@ def read_clip(path: Path | str, seconds: float = 30.0) -> tuple[np.ndarray, int]
     Parameters
     ----------
     path : path-like
-        Anything that libsndfile reads: mp3, wav, flac, ogg.
+        Of any format that a `Recording` decodes.
     seconds : float > 0
 
     Returns
@@ -33,41 +33,33 @@ def read_clip(path: Path | str, seconds: float = 30.0) -> tuple[np.ndarray, int]
     Raises
     ------
     BadInput
-        If the file is missing, empty, no audio, shorter than 3 s, or silent.
+        If the file is missing, empty, no audio, shorter than 3 s, or silent; if its samples are
+        no numbers or far out of range.
     """
     path = Path(path)
-    if not path.is_file():
-        raise BadInput(f"clip {path.name}: there is no such file; gather again to fetch it")
-    if path.stat().st_size == 0:
-        raise BadInput(f"clip {path.name}: the file is empty; delete it and gather again")
     try:
-        samples, sr = _decoded(path, seconds)
-    except (RuntimeError, ValueError) as error:
-        raise BadInput(f"clip {path.name}: not audio that can be decoded; "
-                       "replace the file") from error
-    if len(samples) < MIN_SECONDS * sr:
-        raise BadInput(f"clip {path.name}: {len(samples) / sr:.1f} s of audio, "
-                       f"at least {MIN_SECONDS:.0f} s are needed")
-    with np.errstate(invalid="ignore", over="ignore"):  # refused below
-        y = sum(samples.T) * np.float32(1 / samples.shape[1])  # NumPy's mean takes much longer
-    peak = np.maximum(y.max(), -y.min())  # not a number where any sample is none
-    if not np.isfinite(peak):
-        raise BadInput(f"clip {path.name}: samples that are no numbers; export the file again")
-    if peak < SILENCE_PEAK:
-        raise BadInput(f"clip {path.name}: only silence; replace the file")
-    return y, sr
+        with Recording(path) as clip:
+            y = _beginning(blocks := clip.blocks(), int(seconds * clip.sr))
+            if len(y) < MIN_SECONDS * clip.sr:
+                raise BadInput(f"{len(y) / clip.sr:.1f} s of audio, at least {MIN_SECONDS:.0f} s "
+                               "are needed; fetch or export it again")
+            if np.abs(y).max() < SILENCE_PEAK:
+                later = any(np.abs(block).max() >= SILENCE_PEAK for block in blocks)
+                raise BadInput(f"its first {seconds:.0f} s are silent; cut them off" if later
+                               else "only silence; fetch or export it again")
+            return y, clip.sr
+    except BadInput as error:
+        raise BadInput(f"clip {path.name}: {error}") from error
 
 
-def _decoded(file, seconds, middle=False):
-    """Samples [shape=(samples, channels)] of the beginning or middle of a file, and its rate.
-
-    Where there is no audio, libsndfile raises a RuntimeError, and soundfile a ValueError.
-    """
-    with silent_stderr(), sf.SoundFile(file) as clip:
-        n = int(seconds * clip.samplerate)
-        if middle:
-            clip.seek(max(0, (len(clip) - n) // 2))
-        return clip.read(n, dtype="float32", always_2d=True), clip.samplerate
+def _beginning(blocks: Iterator[np.ndarray], n: int) -> np.ndarray:
+    """Join blocks [shape=(..., samples)] until there are `n` samples, or all if they are fewer."""
+    held: list[np.ndarray] = []
+    missing = n
+    while missing > 0 and (y := next(blocks, None)) is not None:
+        held.append(y[..., :missing])
+        missing -= y.shape[-1]
+    return np.concatenate(held, axis=-1)
 
 
 def check_audio(content: bytes, name: str) -> None:
@@ -83,24 +75,27 @@ def check_audio(content: bytes, name: str) -> None:
     BadInput
         If nothing can be decoded: an empty file, an HTML page, a damaged beginning.
     """
-    with suppress(RuntimeError, ValueError):
-        if len(_decoded(BytesIO(content), seconds=1)[0]):
-            return
-    beginning = content[:30].decode("ascii", "replace").split("\n")[0].strip()
-    shown = f", it begins with {beginning!r}" if beginning.isprintable() and beginning else ""
-    raise BadInput(f"{name}: {len(content):,} bytes that are not audio{shown}")
+    try:
+        with Recording(content) as clip:
+            next(clip.channels())
+    except BadInput as error:
+        if not str(error).startswith(NO_AUDIO):
+            raise BadInput(f"{name}: {error}") from error
+        beginning = content[:30].decode("ascii", "replace").split("\n")[0].strip()
+        shown = f", it begins with {beginning!r}" if beginning.isprintable() and beginning else ""
+        raise BadInput(f"{name}: {len(content):,} bytes that are not audio{shown}") from error
 
 
 def middle(content: bytes, seconds: float = 30.0, name: str = "recording") -> bytes:
     """Return the middle of a recording as an mp3 of 96 kbit/s; all of it if it is shorter.
 
     Intro and end say little about a track, and services do not cut their previews there either.
-    Channels and sampling rate stay.
+    Channels and sampling rate stay, where an mp3 can have them.
 
     Parameters
     ----------
     content : bytes
-        Of a file that libsndfile reads, mono or stereo, of 8 to 48 kHz; only the part is decoded.
+        Of a file that a `Recording` decodes.
     seconds : float > 0
     name : str
 
@@ -113,13 +108,32 @@ def middle(content: bytes, seconds: float = 30.0, name: str = "recording") -> by
     BadInput
         If it is no such audio.
     """
-    with suppress(RuntimeError, ValueError):
-        y, sr = _decoded(BytesIO(content), seconds, middle=True)
-        # what LAME encodes
-        if sr in MP3_RATES and y.shape[1] <= 2 and y.size and np.isfinite(y).all():
-            return encode(y.T, sr)
-    raise BadInput(f"{name}: {len(content):,} bytes that are not audio of 8 to 48 kHz in one or "
-                   "two channels; left out")
+    try:
+        with Recording(content) as recording:  # to count what is there
+            for _ in recording.channels():
+                if recording.seconds > MAX_SECONDS:
+                    raise BadInput(f"longer than {MAX_SECONDS / 3600:.0f} hours")
+            skip = max(0, int((recording.seconds - seconds) / 2 * recording.sr))
+        with Recording(content) as recording:
+            parts, sr = recording.channels(), recording.sr
+            mono_from = 3  # channels: LAME encodes one or two
+            y = _beginning((part if len(part) < mono_from else part.mean(axis=0, keepdims=True)
+                            for part in _after(parts, skip)), int(seconds * sr))
+    except BadInput as error:
+        reason = (f"{len(content):,} bytes that are not audio" if str(error).startswith(NO_AUDIO)
+                  else str(error))
+        raise BadInput(f"{name}: {reason}; left out") from error
+    if sr not in MP3_RATES:
+        y, sr = soxr.resample(y.T, sr, MP3_RATES[-2]).T, MP3_RATES[-2]
+    return encode(y, sr)
+
+
+def _after(blocks, skip):
+    """Yield what comes after so many samples."""
+    for y in blocks:
+        if y.shape[-1] > skip:
+            yield y[..., skip:]
+        skip = max(0, skip - y.shape[-1])
 
 
 def encode(y: np.ndarray, sr: int, kbps: int = 96) -> bytes:

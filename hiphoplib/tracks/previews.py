@@ -1,5 +1,6 @@
 """The clips of a corpus: fetched from its source, many at once, each one complete or not there."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from hiphoplib.parallel import DIED, unordered
 from hiphoplib.tracks.sources.base import Clip, Source
 from hiphoplib.tracks.table import read_rejected, record_rejected
 
+OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES,
+               errno.EPERM, errno.EMFILE, errno.ENFILE}  # faults that all clips would meet
 OUTAGE = 20  # clips in a row that find a service not responding: it is down, or the network is
 
 
@@ -51,7 +54,11 @@ def clip_path(folder: Path | str, row: Clip) -> Path:
     if is_address:
         return folder / "audio" / f"{quote(row.id, safe='')}.mp3"
     path = folder / row.preview_url
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # links in a circle, a byte 0
+        raise BadInput(f"clip {row.id}: preview_url is no path of a file; correct it") from None
+    if not inside:
         raise BadInput(f"clip {row.preview_url}: lies outside the corpus; put it inside")
     return path
 
@@ -116,7 +123,7 @@ def _todo(tracks, folder, rejected, remote):
     todo: dict[str, tuple[Clip, list[str]]] = {}
     paths, missing = clip_paths(tracks, folder)
     for clip in map(Clip._make, tracks.loc[tracks["id"].isin(paths), Clip._fields].values):
-        if Path(paths[clip.id]).is_file():
+        if os.path.isfile(paths[clip.id]):
             continue
         if clip.id in rejected and (remote or "://" in clip.preview_url):
             missing[clip.id] = rejected[clip.id]
@@ -140,7 +147,13 @@ def _fetch(task):
         check_audio(audio, f"clip {clip.id}")
     except BadInput as error:
         return error
-    write_whole(path, audio)
+    try:
+        write_whole(path, audio)
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in OF_THE_DISK:
+            raise
+        return BadInput(f"clip {clip.id}: it cannot be written under the name {Path(path).name!r} "
+                        f"({getattr(error, 'strerror', error)}); give it another one")
     return None
 
 

@@ -1,0 +1,262 @@
+"""Audio files of any format, decoded to their end in one way, or the reason why not."""
+
+import os
+import stat
+from collections.abc import Iterator
+from io import BufferedReader, BytesIO, FileIO
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import soxr
+
+from hiphoplib.errors import BadInput
+
+# what FFmpeg may take a file for: a playlist, which names other files and addresses, is not there
+CONTAINERS = ("aac,ac3,aiff,amr,ape,asf,au,caf,dsf,eac3,flac,matroska,mov,mp3,mpc,mpc8,ogg,tta,w64,"
+              "wav,wv")
+OPTIONS = {"format_whitelist": CONTAINERS, "err_detect": "crccheck+explode"}
+SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".mp4", ".aif", ".aiff", ".oga",
+            ".opus", ".3gp", ".ac3", ".aifc", ".alac", ".amr", ".ape", ".au", ".bwf", ".caf",
+            ".dsf", ".m4b", ".m4r", ".mka", ".mkv", ".mov", ".mp2", ".mpc", ".mpga", ".rf64",
+            ".snd", ".spx", ".tta", ".w64", ".wave", ".webm", ".wma", ".wv")
+LOUDEST = 8.0  # of full scale, +18 dBFS: more is in other units, or damaged
+OFFSET = 0.01  # of full scale: a mean over seconds that no music has
+CANCELLED = 0.1  # of the level that the mean of independent channels has
+BLOCK = 2**17  # samples that are decoded at a time, 3 s at 44.1 kHz
+RATES, MAX_CHANNELS = (1000, 768_000), 32  # Hz; beyond them a header is damaged
+MAX_LOST = 10_000  # pieces after which a file is given up
+LONGEST = 360_000.0  # s: what a damaged header promises, and a wav of unknown length
+BEGINNINGS = b"RIFF", b"OggS", b"fLaC", b"FORM", b"caff", b"ID3", b"\x1aE\xdf\xa3"
+NO_AUDIO = "not audio that can be decoded"
+DIFFERENT = "; export it again as wav, mp3, flac, ogg or m4a"
+ZEROS = ": only zeros, as in a file that a cloud drive has not fetched yet; download it"
+HALF = ": it begins as such a file, but is cut off, damaged or protected; copy or export it again"
+
+
+class Recording:
+    """An audio file that is decoded to its end, whatever length it says it has.
+
+    Parameters
+    ----------
+    file : path-like or bytes
+        Of any format that FFmpeg decodes; or what such a file holds.
+
+    Attributes
+    ----------
+    sr : int
+        In Hz.
+    samples : int
+        That have been decoded so far.
+
+    Raises
+    ------
+    BadInput
+        Why it cannot be decoded, without its name.
+    """
+
+    def __init__(self, file: Path | str | bytes):
+        self._file = BytesIO(file) if isinstance(file, bytes) else opened(file)
+        beginning = self._file.read(BLOCK)
+        size = self._size = self._file.seek(0, os.SEEK_END)
+        self._file.seek(0)
+        try:
+            self._container: Any = av.open(self._file, metadata_errors="ignore", options=OPTIONS)
+            self._stream: Any = self._container.streams.audio[0]
+            self._stream.codec_context.thread_count = 1
+            self.sr, channels = self._stream.rate or 0, self._stream.channels
+            bit_rate = self._stream.codec_context.bit_rate or 0
+        except (av.FFmpegError, AttributeError, IndexError, ValueError, MemoryError) as error:
+            # AttributeError: a stream without a known coding
+            self._file.close()
+            known = beginning.startswith(BEGINNINGS) or beginning[4:8] == b"ftyp"
+            raise BadInput(NO_AUDIO + (HALF if known else ZEROS if beginning.strip(b"\0") == b"" !=
+                                       beginning else DIFFERENT)) from error
+        if not (RATES[0] <= self.sr <= RATES[1] and 0 < channels <= MAX_CHANNELS):
+            self.__exit__()
+            raise BadInput(f"{channels} channels at {self.sr:,} Hz, as no recording has; export it "
+                           "again")
+        self.samples, self._cancelled, self._offset = 0, False, None
+        self._lost: list[int] = []
+        ticks = self._stream.duration
+        stated = (float(ticks * self._stream.time_base) if ticks
+                  else (self._container.duration or 0) / 1e6)
+        if beginning.startswith(b"RIFF"):  # FFmpeg states what is there
+            stated *= max(1, int.from_bytes(beginning[4:8], "little") / size)
+        estimated = abs(stated * bit_rate / 8 - size) < 0.02 * size  # from the size, by FFmpeg
+        self._promised = 0 if estimated or stated > LONGEST else stated
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._container.close()
+        self._file.close()
+
+    @property
+    def seconds(self) -> float:
+        """What has been decoded so far, in s."""
+        return self.samples / self.sr
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Decode it to one channel: the mean of all, or the loudest one where they cancel.
+
+        Yields
+        ------
+        np.ndarray [shape=(samples,)], float32
+
+        Raises
+        ------
+        BadInput
+            If there are none, or some that are no numbers or far out of range.
+        """
+        for y in self.channels():
+            mean = sum(y) * np.float32(1 / len(y))  # NumPy's own takes much longer
+            if len(y) > 1:
+                power = np.einsum("ij,ij->i", y, y)
+                # several channels that have nothing in common lose less than a tenth of this
+                if (mean @ mean) * len(y) ** 2 < CANCELLED**2 * power.sum():
+                    mean, self._cancelled = y[power.argmax()], True
+            yield mean
+
+    def channels(self) -> Iterator[np.ndarray]:
+        """Decode it with all its channels.
+
+        Yields
+        ------
+        np.ndarray [shape=(channels, samples)], float32
+
+        Raises
+        ------
+        BadInput
+            As of `blocks`.
+        """
+        for y in self._joined():
+            with np.errstate(invalid="ignore"):
+                peak = np.maximum(y.max(), -y.min())  # not a number where any sample is none
+            if not np.isfinite(peak):
+                raise BadInput(f"samples that are no numbers after {self.seconds:.0f} s; export it "
+                               "again")
+            if peak > LOUDEST:
+                raise BadInput(f"samples of {peak:.3g} times full scale after {self.seconds:.0f} "
+                               "s: in other units, or damaged; export it again as 24-bit wav")
+            if self._offset is None or len(self._offset) != len(y):
+                offset = y.mean(axis=1, keepdims=True)
+                self._offset = np.where(np.abs(offset) > OFFSET, offset, 0)
+            if self._offset.any():
+                y = y - self._offset
+            self.samples += y.shape[1]
+            yield y
+        if not self.samples:
+            raise BadInput(NO_AUDIO + HALF)
+
+    def _joined(self):
+        """Blocks of frames of one rate and number of channels, at the rate of the first."""
+        held: list[np.ndarray] = []
+        rate = self.sr
+
+        def block():
+            y = np.concatenate(held, axis=1)
+            return y if rate == self.sr else soxr.resample(y.T, rate, self.sr).T
+
+        for frame in self._frames():
+            y = _floats(frame)
+            if held and (rate != frame.sample_rate or len(held[0]) != len(y)
+                         or sum(each.shape[1] for each in held) >= BLOCK):
+                yield block()
+                held = []
+            rate = frame.sample_rate
+            held.append(y)
+        if held:
+            yield block()
+
+    def _frames(self):
+        """All frames; of packets that cannot be decoded, the bytes are counted."""
+        while len(self._lost) < MAX_LOST:
+            try:
+                for packet in self._container.demux(self._stream):
+                    try:
+                        frames = packet.decode()
+                    except av.FFmpegError:
+                        self._lost.append(packet.size)
+                        continue
+                    yield from (frame for frame in frames if frame.samples)
+                return
+            except av.FFmpegError:  # between two packets: it goes on behind
+                self._lost.append(0)
+
+    def note(self) -> str:
+        """Return what is unusual about what was decoded to the end, as sentences; maybe none."""
+        said = []
+        if self._promised > self.seconds + 1:
+            said.append(f"Cut off: {self.seconds:.0f} s of the {self._promised:.0f} s that it "
+                        "promises are there.")
+        if (share := 100 * sum(self._lost) / self._size) >= 1:
+            said.append(f"Damaged: {share:.0f} % of it could not be decoded.")
+        if self._cancelled:
+            said.append("Its channels cancel each other; the loudest one was heard.")
+        return " ".join(said)
+
+
+def opened(path: Path | str) -> BufferedReader:
+    """Open a file to read; what only looks like one, a dead link, folder or pipe, is none.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    file object
+
+    Raises
+    ------
+    BadInput
+        Why it cannot be read, and what to do, without its name.
+    """
+    try:
+        kind = os.stat(path).st_mode
+        if stat.S_ISREG(kind):
+            file = _Nameless(FileIO(path))
+            if os.stat(path).st_size:
+                return file
+            file.close()
+            raise BadInput("the file is empty; fetch or export it again")
+    except (OSError, ValueError) as error:  # ValueError: a byte 0
+        raise error if isinstance(error, BadInput) else BadInput(_unreadable(path, error)) from None
+    if stat.S_ISDIR(kind):
+        raise BadInput("a folder, not a file; name it by itself if there are songs in it")
+    raise BadInput("a pipe or device, not a file; put an audio file in its place")
+
+
+class _Nameless(BufferedReader):
+    """A file whose content alone tells what it is: its ending may be wrong, its name strange."""
+
+    name = ""
+
+
+def _unreadable(path, error):
+    """Why the system does not let a file be read, and what to do."""
+    if os.path.islink(path) and not os.path.exists(path):
+        return "a link that leads to no file; put the file itself there"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file; fetch or export it again"
+    why = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, PermissionError):
+        return f"the system does not let you read it ({why}); change its permissions"
+    return f"it cannot be read ({why}); copy it to a disk of this computer"
+
+
+def _floats(frame):
+    """Samples of a frame [shape=(channels, samples)], float32, full scale at 1."""
+    y = frame.to_ndarray()
+    if not frame.format.is_planar:
+        y = y.reshape(-1, frame.layout.nb_channels).T
+    if y.dtype == np.uint8:
+        return (y.astype(np.float32) - 128) / 128
+    if y.dtype.kind == "i":
+        return y.astype(np.float32) / np.float32(2.0 ** (8 * y.dtype.itemsize - 1))
+    with np.errstate(over="ignore"):  # refused as no number
+        return y.astype(np.float32, copy=False)
+
