@@ -27,7 +27,8 @@ CANCELLED = 0.1  # of the level that the mean of independent channels has
 BLOCK = 2**17  # samples that are decoded at a time, 3 s at 44.1 kHz
 RATES, MAX_CHANNELS = (1000, 768_000), 32  # Hz; beyond them a header is damaged
 MAX_LOST = 10_000  # pieces after which a file is given up
-LONGEST = 360_000.0  # s: what a damaged header promises, and a wav of unknown length
+LONGEST = 360_000.0  # s; beyond, a header is damaged
+UNKNOWN = 2**31 - 1  # bytes from which on a wav says that it did not know its length
 BEGINNINGS = b"RIFF", b"OggS", b"fLaC", b"FORM", b"caff", b"ID3", b"\x1aE\xdf\xa3"
 NO_AUDIO = "not audio that can be decoded"
 DIFFERENT = "; export it again as wav, mp3, flac, ogg or m4a"
@@ -62,7 +63,8 @@ class Recording:
         size = self._size = self._file.seek(0, os.SEEK_END)
         self._file.seek(0)
         try:
-            self._container: Any = av.open(self._file, metadata_errors="ignore", options=OPTIONS)
+            self._container: Any = av.open(self._file, "r", metadata_errors="ignore",
+                                           options=OPTIONS)
             self._stream: Any = self._container.streams.audio[0]
             self._stream.codec_context.thread_count = 1
             self.sr, channels = self._stream.rate or 0, self._stream.channels
@@ -77,13 +79,16 @@ class Recording:
             self.__exit__()
             raise BadInput(f"{channels} channels at {self.sr:,} Hz, as no recording has; export it "
                            "again")
-        self.samples, self._cancelled, self._offset = 0, False, None
+        self.samples, self._cancelled = 0, False
+        self._offset: np.ndarray | None = None
         self._lost: list[int] = []
-        ticks = self._stream.duration
-        stated = (float(ticks * self._stream.time_base) if ticks
-                  else (self._container.duration or 0) / 1e6)
-        if beginning.startswith(b"RIFF"):  # FFmpeg states what is there
-            stated *= max(1, int.from_bytes(beginning[4:8], "little") / size)
+        container: Any = self._container
+        stream: Any = self._stream
+        stated = (float(stream.duration * stream.time_base) if stream.duration
+                  else (container.duration or 0) / 1e6)
+        riff = int.from_bytes(beginning[4:8], "little")
+        if beginning.startswith(b"RIFF") and size < riff < UNKNOWN:
+            stated *= riff / size  # FFmpeg states what is there
         estimated = abs(stated * bit_rate / 8 - size) < 0.02 * size  # from the size, by FFmpeg
         self._promised = 0 if estimated or stated > LONGEST else stated
 
@@ -144,7 +149,7 @@ class Recording:
             if self._offset is None or len(self._offset) != len(y):
                 offset = y.mean(axis=1, keepdims=True)
                 self._offset = np.where(np.abs(offset) > OFFSET, offset, 0)
-            if self._offset.any():
+            if np.any(self._offset):
                 y = y - self._offset
             self.samples += y.shape[1]
             yield y
@@ -173,9 +178,11 @@ class Recording:
 
     def _frames(self):
         """All frames; of packets that cannot be decoded, the bytes are counted."""
+        passed = 0  # bytes of the file up to the last fault
         while len(self._lost) < MAX_LOST:
             try:
                 for packet in self._container.demux(self._stream):
+                    passed = self._file.tell()
                     try:
                         frames = packet.decode()
                     except av.FFmpegError:
@@ -184,7 +191,8 @@ class Recording:
                     yield from (frame for frame in frames if frame.samples)
                 return
             except av.FFmpegError:  # between two packets: it goes on behind
-                self._lost.append(0)
+                self._lost.append(self._file.tell() - passed)
+                passed = self._file.tell()
 
     def note(self) -> str:
         """Return what is unusual about what was decoded to the end, as sentences; maybe none."""

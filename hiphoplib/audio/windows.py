@@ -19,6 +19,7 @@ from hiphoplib.errors import BadInput
 HOP = 5.0  # s between the beginnings of two windows
 MIN_SECONDS = 15.0  # of a song: half a window
 MAX_WINDOWS = 360  # half an hour of them; a longer recording is read at larger steps
+SONG_SECONDS = 1800.0  # after which a song is given up, taggers and all
 TOGETHER = 5  # windows' lengths that are described at a time: what they share is so once
 CLOUD = ".icloud"  # the ending, after a dot in front, of a file that lies in the cloud only
 

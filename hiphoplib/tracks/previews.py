@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -14,7 +14,7 @@ import pandas as pd
 from hiphoplib.audio.files import check_audio
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.io import progress, write_whole
-from hiphoplib.parallel import DIED, unordered
+from hiphoplib.parallel import DIED, alone, unordered
 from hiphoplib.tracks.sources.base import Clip, Source
 from hiphoplib.tracks.table import read_rejected, record_rejected
 
@@ -85,15 +85,26 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
 
     Raises
     ------
+    BadInput
+        If another run fetches them.
     TryLater
         If the service asks for a pause, or is silent for `OUTAGE` clips in a row; what came stays.
     """
     rejected = read_rejected(folder)
     rejected = rejected[(rejected["stage"] == "previews") & (not retry_rejected)]
-    todo, missing = _todo(tracks, folder, dict(zip(rejected["id"], rejected["reason"])),
-                          source.remote)
+    reasons = dict(zip(rejected["id"], rejected["reason"]))
+    todo, missing = _todo(tracks, folder, reasons, source.remote)
     if todo:
         source.ready()
+    # those that were rejected are tried by every run, and notebooks side by side may do so
+    new = any(clip.id not in reasons for clip, _ in todo.values())
+    with alone(folder) if new else nullcontext():
+        _fetch_all(source, todo, missing, folder, jobs)
+    return missing
+
+
+def _fetch_all(source, todo, missing, folder, jobs):
+    """Fetch the clips of `_todo`; why one could not be is put into `missing` and the list."""
     record_rejected(folder, "previews", missing)
     run: Callable = unordered if source.parallel == "processes" else _in_threads
     tasks = [(source, clip, path) for path, (clip, _) in todo.items()]
@@ -115,7 +126,6 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
             if error:  # recorded at once, for a run may end at any moment
                 missing.update(dict.fromkeys(ids, str(error)))
                 record_rejected(folder, "previews", missing)
-    return missing
 
 
 def _todo(tracks, folder, rejected, remote):

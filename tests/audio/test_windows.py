@@ -16,6 +16,7 @@ from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
 from hiphoplib.audio.windows import _read_windows, find_songs, stretch, windows_or_reason
 from hiphoplib.errors import BadInput
+from tests.audio.sounds import by_ffmpeg, written
 
 SR = 22_050
 
@@ -24,28 +25,6 @@ def sound(content, suffix, folder, name="song"):
     path = folder / f"{name}{suffix}"
     path.write_bytes(content)
     return path
-
-
-def written(y, sr, suffix, **options):
-    """Bytes of an uncompressed or lossless file."""
-    file = BytesIO()
-    sf.write(file, y, sr, format=suffix.strip(".").upper().replace("AIF", "AIFF")[:4], **options)
-    return file.getvalue()
-
-
-def by_ffmpeg(y, sr, container, codec="aac"):
-    """Bytes of a file that FFmpeg writes, of [shape=(samples, channels)]."""
-    file = BytesIO()
-    with av.open(file, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=sr, layout="stereo" if y.ndim == 2 else "mono")
-        planes = np.ascontiguousarray(np.atleast_2d(y.T), dtype=np.float32)
-        for begin in range(0, planes.shape[1], 1024):
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(
-                planes[:, begin: begin + 1024]), format="fltp", layout=stream.layout.name)
-            frame.rate, frame.pts = sr, begin
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    return file.getvalue()
 
 
 def every_format(y, sr, mp3):

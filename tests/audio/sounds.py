@@ -1,0 +1,88 @@
+"""Real encoded audio of every format, and what happens to it on its way."""
+
+import random
+from io import BytesIO
+
+import av
+import numpy as np
+import soundfile as sf
+
+SR = 44_100
+# suffix: container and coding of FFmpeg
+BY_FFMPEG = {".m4a": ("ipod", "aac"), ".aac": ("adts", "aac"), ".opus": ("ogg", "libopus"),
+             ".mka": ("matroska", "flac"), ".caf": ("caf", "pcm_s16le"), ".wv": ("wv", "wavpack"),
+             ".wma": ("asf", "wmav2"), ".tta": ("tta", "tta"), ".mp2": ("mp2", "mp2"),
+             ".ac3": ("ac3", "ac3"), ".aifc": ("aiff", "pcm_s16be"), ".mp3": ("mp3", "libmp3lame"),
+             ".m4b": ("mov", "alac")}
+
+
+def by_ffmpeg(y, sr, container, codec="aac"):
+    """Bytes of a file that FFmpeg writes, of [shape=(samples, channels)]."""
+    file = BytesIO()
+    with av.open(file, "w", format=container) as out:
+        stream = out.add_stream(codec, rate=sr, layout="stereo" if y.ndim == 2 else "mono")
+        planes = np.ascontiguousarray(np.atleast_2d(y.T), dtype=np.float32)
+        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=stream.layout.name)
+        frame.rate, frame.pts = sr, 0
+        if codec == "wmav2":  # has no bit rate of its own
+            stream.bit_rate = 128_000
+        stream.codec_context.open()
+        size = stream.codec_context.frame_size or 1024
+        fits = av.AudioResampler(stream.codec_context.format.name, stream.layout.name, sr, size)
+        for part in [*fits.resample(frame), *fits.resample(None)]:
+            out.mux(stream.encode(part))
+        out.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def written(y, sr, suffix, **options):
+    """Bytes of a file that libsndfile writes: wav, flac, ogg, aif."""
+    file = BytesIO()
+    kind = suffix.strip(".").upper().replace("AIF", "AIFF")[:4]
+    with sf.SoundFile(file, "w", sr, y.ndim if y.ndim == 1 else y.shape[1], format=kind,
+                      **options) as out:
+        for begin in range(0, len(y), 40_000):  # more at once ends its Vorbis encoder
+            out.write(y[begin: begin + 40_000])
+    return file.getvalue()
+
+
+def encoded(y, sr, suffix):
+    """Bytes of a file of a format by its suffix."""
+    if suffix in BY_FFMPEG:
+        return by_ffmpeg(y, sr, *BY_FFMPEG[suffix])
+    return written(y, sr, suffix)
+
+
+FORMATS = [*BY_FFMPEG, ".wav", ".flac", ".ogg", ".aif"]
+
+
+def mutated(content, others, rng: random.Random):
+    """The bytes of a file after one to three accidents."""
+    content = bytearray(content)
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randrange(max(1, len(content)))
+        # headers are short, and most of what goes wrong stands there
+        at = rng.choice([at, rng.randrange(min(512, max(1, len(content))))])
+        kind = rng.choice(["flip", "bytes", "number", "cut", "splice", "zeros", "lose", "twice"])
+        if kind == "flip":
+            for _ in range(rng.choice([1, 8, 200])):
+                if content:
+                    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        elif kind == "bytes":
+            content[at: at + rng.choice([1, 4, 1000])] = rng.randbytes(rng.choice([1, 4, 1000]))
+        elif kind == "number":  # lengths and rates that promise the world
+            content[at: at + 4] = rng.choice([b"\xff" * 4, bytes(4), b"\x7f" + b"\xff" * 3,
+                                              b"\xff\xff\xff\x7f", b"\0\0\0\x80"])
+        elif kind == "cut":
+            del content[at:]
+        elif kind == "splice":
+            other = rng.choice(others)
+            content[at:] = other[rng.randrange(len(other)):]
+        elif kind == "zeros":
+            size = rng.choice([16, 4096, len(content) // 2])
+            content[at: at + size] = bytes(min(size, max(0, len(content) - at)))
+        elif kind == "lose":
+            del content[at: at + rng.choice([1, 100, 5000])]
+        else:
+            content += content[at:]
+    return bytes(content)
