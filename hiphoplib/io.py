@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
 from tqdm.auto import tqdm
 
 # of glibc's malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX
@@ -48,6 +49,20 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], A
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+def forget_parts(folder: Path | str) -> None:
+    """Delete what `write_whole` had written in processes that were killed since.
+
+    Parameters
+    ----------
+    folder : path-like
+        And all folders in it.
+    """
+    for part in Path(folder).rglob("*-*.part"):
+        process, _, thread = part.stem.partition("-")
+        if process.isdigit() and thread.isdigit() and not psutil.pid_exists(int(process)):
+            part.unlink(missing_ok=True)
 
 
 @contextmanager

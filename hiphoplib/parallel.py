@@ -38,6 +38,7 @@ DIED = "died"  # instead of a result: the task ends its worker, even when it run
 AHEAD = 2  # tasks handed out for each process: one that it works on, and the next
 MAX_DEATHS = 5  # in a row, of tasks that run alone: more are the fault of the workers
 MAX_IDLE = 30  # s without work after which a process ends; calls soon after each other share it
+WAIT = 5  # s for another run to end: the processes of one that was killed take a moment
 MAX_BYTES = 3 * 10**9  # that a process may hold on to between two tasks
 CLUSTER_TASKS = 256  # handed out to a cluster at once
 LOOK = 5  # s without a result after which a cluster's workers are looked for
@@ -94,7 +95,7 @@ def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
 
 
 @contextmanager
-def alone(folder: Path | str, wait: float = 5.0) -> Iterator[None]:
+def alone(folder: Path | str) -> Iterator[None]:
     """Keep other runs out of a folder, which is made; a run that is killed leaves no lock.
 
     There are no such locks on Windows and on some network disks: nobody is kept out there.
@@ -102,8 +103,6 @@ def alone(folder: Path | str, wait: float = 5.0) -> Iterator[None]:
     Parameters
     ----------
     folder : path-like
-    wait : float
-        For another run to end, in s: one that was just killed takes a moment.
 
     Yields
     ------
@@ -114,7 +113,7 @@ def alone(folder: Path | str, wait: float = 5.0) -> Iterator[None]:
     BadInput
         If another run still works there.
     """
-    folder, until = Path(folder), time.monotonic() + wait
+    folder, until = Path(folder), time.monotonic() + WAIT
     folder.mkdir(parents=True, exist_ok=True)
     if sys.platform == "win32":
         yield

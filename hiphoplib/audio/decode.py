@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator
-from io import BufferedReader, BytesIO, FileIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,8 @@ class Recording:
     """
 
     def __init__(self, file: Path | str | bytes):
-        self._file = BytesIO(file) if isinstance(file, bytes) else opened(file)
+        self._file = (_Content(BytesIO(file), "") if isinstance(file, bytes)
+                      else _Content(opened(file), file))
         beginning = self._file.read(BLOCK)
         size = self._size = self._file.seek(0, os.SEEK_END)
         self._file.seek(0)
@@ -72,6 +73,8 @@ class Recording:
         except (av.FFmpegError, AttributeError, IndexError, ValueError, MemoryError) as error:
             # AttributeError: a stream without a known coding
             self._file.close()
+            if self._file.error:
+                raise BadInput(self._file.error) from error
             known = beginning.startswith(BEGINNINGS) or beginning[4:8] == b"ftyp"
             raise BadInput(NO_AUDIO + (HALF if known else ZEROS if beginning.strip(b"\0") == b"" !=
                                        beginning else DIFFERENT)) from error
@@ -153,6 +156,8 @@ class Recording:
                 y = y - self._offset
             self.samples += y.shape[1]
             yield y
+        if self._file.error:
+            raise BadInput(self._file.error)
         if not self.samples:
             raise BadInput(NO_AUDIO + HALF)
 
@@ -226,10 +231,8 @@ def opened(path: Path | str) -> BufferedReader:
     try:
         kind = os.stat(path).st_mode
         if stat.S_ISREG(kind):
-            file = _Nameless(FileIO(path))
             if os.stat(path).st_size:
-                return file
-            file.close()
+                return open(path, "rb")
             raise BadInput("the file is empty; fetch or export it again")
     except (OSError, ValueError) as error:  # ValueError: a byte 0
         raise error if isinstance(error, BadInput) else BadInput(_unreadable(path, error)) from None
@@ -238,10 +241,25 @@ def opened(path: Path | str) -> BufferedReader:
     raise BadInput("a pipe or device, not a file; put an audio file in its place")
 
 
-class _Nameless(BufferedReader):
-    """A file whose content alone tells what it is: its ending may be wrong, its name strange."""
+class _Content:
+    """A file as FFmpeg reads it: no name, which might deceive, and no exceptions on the way."""
 
-    name = ""
+    def __init__(self, file, path):
+        self._file, self._path, self.error, self.tell, self.close = (
+            file, path, "", file.tell, file.close)
+
+    def read(self, size=-1):
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            self.error = _unreadable(self._path, error)
+            return b""
+
+    def seek(self, offset, whence=os.SEEK_SET):
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):  # where a damaged number points
+            return -1
 
 
 def _unreadable(path, error):

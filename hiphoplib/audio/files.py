@@ -115,10 +115,8 @@ def middle(content: bytes, seconds: float = 30.0, name: str = "recording") -> by
                     raise BadInput(f"longer than {MAX_SECONDS / 3600:.0f} hours")
             skip = max(0, int((recording.seconds - seconds) / 2 * recording.sr))
         with Recording(content) as recording:
-            parts, sr = recording.channels(), recording.sr
-            mono_from = 3  # channels: LAME encodes one or two
-            y = _beginning((part if len(part) < mono_from else part.mean(axis=0, keepdims=True)
-                            for part in _after(parts, skip)), int(seconds * sr))
+            sr, parts = recording.sr, _after(recording.channels(), skip)
+            y = _beginning(_of_one_width(parts), int(seconds * sr))
     except BadInput as error:
         reason = (f"{len(content):,} bytes that are not audio" if str(error).startswith(NO_AUDIO)
                   else str(error))
@@ -126,6 +124,14 @@ def middle(content: bytes, seconds: float = 30.0, name: str = "recording") -> by
     if sr not in MP3_RATES:
         y, sr = soxr.resample(y.T, sr, MP3_RATES[-2]).T, MP3_RATES[-2]
     return encode(y, sr)
+
+
+def _of_one_width(blocks):
+    """Yield blocks with one or two channels, which LAME encodes, as many as the first one has."""
+    width = 0
+    for y in blocks:
+        width = width or (len(y) if len(y) < 3 else 1)
+        yield y if len(y) == width else np.repeat(y.mean(axis=0, keepdims=True), width, axis=0)
 
 
 def _after(blocks, skip):
