@@ -3,7 +3,6 @@
 import gc
 import os
 import tracemalloc
-from io import BytesIO
 
 import av
 import numpy as np
