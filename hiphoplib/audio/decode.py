@@ -189,8 +189,8 @@ class Recording:
                 for packet in self._container.demux(self._stream):
                     passed = self._file.tell()
                     try:
-                        frames = packet.decode()
-                    except av.FFmpegError:
+                        frames = [_safe(frame) for frame in packet.decode()]
+                    except (av.FFmpegError, ValueError):
                         self._lost.append(packet.size)
                         continue
                     yield from (frame for frame in frames if frame.samples)
@@ -272,6 +272,14 @@ def _unreadable(path, error):
     if isinstance(error, PermissionError):
         return f"the system does not let you read it ({why}); change its permissions"
     return f"it cannot be read ({why}); copy it to a disk of this computer"
+
+
+def _safe(frame):
+    """A frame whose planes PyAV can count: where there are eight or more, it reads beyond them."""
+    if not frame.format.is_planar or frame.layout.nb_channels < 8:
+        return frame
+    packed = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate)
+    return packed.resample(frame)[0]
 
 
 def _floats(frame):

@@ -7,6 +7,9 @@ import av
 import numpy as np
 import soundfile as sf
 
+from hiphoplib.audio.mel import clip_to_mel
+from hiphoplib.audio.windows import windows_or_reason
+
 SR = 44_100
 # suffix: container and coding of FFmpeg
 BY_FFMPEG = {".m4a": ("ipod", "aac"), ".aac": ("adts", "aac"), ".opus": ("ogg", "libopus"),
@@ -20,15 +23,15 @@ def by_ffmpeg(y, sr, container, codec="aac"):
     """Bytes of a file that FFmpeg writes, of [shape=(samples, channels)]."""
     file = BytesIO()
     with av.open(file, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=sr, layout="stereo" if y.ndim == 2 else "mono")
-        planes = np.ascontiguousarray(np.atleast_2d(y.T), dtype=np.float32)
-        frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=stream.layout.name)
+        layout = {1: "mono", 2: "stereo", 8: "7.1", 16: "hexadecagonal"}[y[0].size]
+        stream = out.add_stream(codec, rate=sr, layout=layout)
+        frame = av.AudioFrame.from_ndarray(y.astype(np.float32).reshape(1, -1), "flt", layout)
         frame.rate, frame.pts = sr, 0
         if codec == "wmav2":  # has no bit rate of its own
             stream.bit_rate = 128_000
         stream.codec_context.open()
         size = stream.codec_context.frame_size or 1024
-        fits = av.AudioResampler(stream.codec_context.format.name, stream.layout.name, sr, size)
+        fits = av.AudioResampler(stream.codec_context.format.name, layout, sr, size)
         for part in [*fits.resample(frame), *fits.resample(None)]:
             out.mux(stream.encode(part))
         out.mux(stream.encode(None))
@@ -86,3 +89,24 @@ def mutated(content, others, rng: random.Random):
         else:
             content += content[at:]
     return bytes(content)
+
+
+def note_memory(folder):
+    """Put down the most memory that this process has had: its own, not that of its parent."""
+    line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    with (folder / "memory.txt").open("a") as file:
+        file.write(f"{1024 * int(line.split()[1])}\n")
+
+
+def watched_clip(task):
+    """What a worker does with a clip, and what memory it took."""
+    result = clip_to_mel(task)
+    note_memory(task[0].parent)
+    return result
+
+
+def watched_song(task):
+    """What a worker does with a song, and what memory it took."""
+    result = windows_or_reason(task)
+    note_memory(task[0].parent)
+    return result

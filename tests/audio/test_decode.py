@@ -82,6 +82,16 @@ def test_lengths_that_were_never_filled_in_do_not_count(parts):
         assert heard(bytes(wav)) == (pytest.approx(40), "")
 
 
+@pytest.mark.parametrize("suffix, channels", [(".wv", 8), (".wv", 16), (".m4a", 8), (".wav", 16)])
+def test_eight_channels_and_more_are_read_and_no_memory_beyond_them(suffix, channels):
+    y = music(4, 48_000, channels)
+    with Recording(encoded(y, 48_000, suffix)) as recording:
+        heard_channels = np.concatenate(list(recording.channels()), axis=1)
+    assert len(heard_channels) == channels
+    if suffix != ".m4a":
+        assert np.abs(heard_channels[:, :100_000] - y.T[:, :100_000]).max() < 0.01
+
+
 # one way for clips and songs
 
 

@@ -9,38 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.audio.mel import clip_to_mel
-from hiphoplib.audio.windows import windows_or_reason
 from hiphoplib.dataset import store as mel
 from hiphoplib.dataset.store import make_mels
+from hiphoplib.parallel import _Processes
 from hiphoplib.scoring.score import score_tracks
 from hiphoplib.tracks.table import normalise, read_rejected
-from tests.audio.sounds import FORMATS, encoded, mutated
+from tests.audio.sounds import FORMATS, encoded, mutated, watched_clip, watched_song
 from tests.mel_runs import linux
 from tests.scored_songs import trained_model
 
 SR = 24_000  # which every coding knows, and no more to decode than needs be
 LIMIT = 600e6  # bytes that a worker may take at most
 FILES = [30, pytest.param(1000, marks=pytest.mark.slow)]
-
-
-def note_memory(folder):
-    """Put down the most memory that this process has had: its own, not that of its parent."""
-    line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
-    with (folder / "memory.txt").open("a") as file:
-        file.write(f"{1024 * int(line.split()[1])}\n")
-
-
-def watched_clip(task):
-    result = clip_to_mel(task)
-    note_memory(task[0].parent)
-    return result
-
-
-def watched_song(task):
-    result = windows_or_reason(task)
-    note_memory(task[0].parent)
-    return result
 
 
 def most_memory(folder):
@@ -64,6 +44,7 @@ def accidents(whole, n, seed):
 @linux
 @pytest.mark.parametrize("n", FILES)
 def test_each_mutated_clip_is_in_the_store_or_listed(whole, n, tmp_path, monkeypatch):
+    monkeypatch.setattr(_Processes, "idle", [])
     monkeypatch.setattr(mel, "clip_to_mel", watched_clip)
     clips = accidents(whole, n, seed=n)
     for name, content in clips.items():
@@ -82,11 +63,13 @@ def test_each_mutated_clip_is_in_the_store_or_listed(whole, n, tmp_path, monkeyp
 @linux
 @pytest.mark.parametrize("n", FILES)
 def test_each_mutated_song_is_scored_or_listed(whole, trained, n, tmp_path, monkeypatch):
+    model = trained_model(trained)
+    monkeypatch.setattr(_Processes, "idle", [])  # of which some have trained
     monkeypatch.setattr("hiphoplib.scoring.score.windows_or_reason", watched_song)
     songs = accidents(whole, n, seed=-n)
     for name, content in songs.items():
         (tmp_path / name).write_bytes(content)
-    scored = score_tracks(tmp_path, trained_model(trained), jobs=1)
+    scored = score_tracks(tmp_path, model, jobs=1)
     names = [song.name for song in scored.songs]
     assert sorted([*names, *scored.rejected, *scored.unlike]) == sorted(songs)
     assert not any("ended the worker" in reason for reason in scored.rejected.values())
