@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from hiphoplib.audio import tagger
-from hiphoplib.audio.decode import SUFFIXES, Recording
 from hiphoplib.audio.features import NAMES, window_features
-from hiphoplib.audio.files import SILENCE_PEAK
+from hiphoplib.audio.files import CLOUD, SILENCE_PEAK, SUFFIXES, Recording
 from hiphoplib.audio.mel import MelGrid, mel_spectrogram
 from hiphoplib.errors import BadInput
 
@@ -21,7 +20,6 @@ MIN_SECONDS = 15.0  # of a song: half a window
 MAX_WINDOWS = 360  # half an hour of them; a longer recording is read at larger steps
 SONG_SECONDS = 1800.0  # after which a song is given up, taggers and all
 TOGETHER = 5  # windows' lengths that are described at a time: what they share is so once
-CLOUD = ".icloud"  # the ending, after a dot in front, of a file that lies in the cloud only
 
 
 @dataclass(frozen=True)
@@ -99,11 +97,8 @@ def windows_or_reason(task: tuple[Path, MelGrid, float, Collection[str]]) -> Win
     Windows or str
         Or the reason why it cannot be read.
     """
-    path, *how = task
     try:
-        if path.suffix == CLOUD:
-            raise BadInput("it lies in the cloud, not on this computer; download it")
-        return _read_windows(path, *how)
+        return _read_windows(*task)
     except BadInput as error:
         return str(error)
     except (MemoryError, OSError) as error:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import joblib
 import pandas as pd
 
-from hiphoplib.audio.files import check_audio
+from hiphoplib.audio.files import NO_AUDIO, Recording
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.io import progress, write_whole
 from hiphoplib.parallel import DIED, alone, unordered
@@ -165,6 +165,30 @@ def _fetch(task):
         return BadInput(f"clip {clip.id}: it cannot be written under the name {Path(path).name!r} "
                         f"({getattr(error, 'strerror', error)}); give it another one")
     return None
+
+
+def check_audio(content: bytes, name: str) -> None:
+    """Raise where a file is no audio, which its beginning shows; the error calls it `name`.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+
+    Raises
+    ------
+    BadInput
+        If nothing can be decoded: an empty file, an HTML page, a damaged beginning.
+    """
+    try:
+        with Recording(content) as clip:
+            next(clip.channels())
+    except BadInput as error:
+        if not str(error).startswith(NO_AUDIO):
+            raise BadInput(f"{name}: {error}") from error
+        head = content[:30].decode("ascii", "replace").split("\n")[0].strip()
+        shown = f", it begins with {head!r}" if head.isprintable() and head else ""
+        raise BadInput(f"{name}: {len(content):,} bytes that are not audio{shown}") from error
 
 
 def clip_paths(tracks: pd.DataFrame, folder: Path | str) -> tuple[dict[str, str], dict[str, str]]:

@@ -10,8 +10,7 @@ import pytest
 import soundfile as sf
 
 from hiphoplib.audio import windows as songs
-from hiphoplib.audio.decode import Recording
-from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.files import Recording, read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
 from hiphoplib.audio.windows import _read_windows, find_songs, stretch, windows_or_reason
 from hiphoplib.errors import BadInput

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import requests
 
-from hiphoplib.audio.decode import opened
+from hiphoplib.audio.files import opened
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.sources.web import Web
 from hiphoplib.tracks.table import normalise, read_tracks

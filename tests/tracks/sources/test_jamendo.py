@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from hiphoplib.audio.files import encode, middle
+from hiphoplib.audio.files import encode
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import gather, get_tracks
 from hiphoplib.tracks.previews import Clip
 from hiphoplib.tracks.sources.base import percentile_within
+from hiphoplib.tracks.sources.jamendo import middle
 from tests.jamendo_server import (
     CLIENT_ID,
     COUNTS,

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from hiphoplib.audio.decode import SUFFIXES, Recording
-from hiphoplib.audio.files import check_audio, encode, read_clip
+from hiphoplib.audio.files import SUFFIXES, Recording, encode, read_clip
 from hiphoplib.audio.mel import QUICK, clip_to_mel, mel_spectrogram
 from hiphoplib.audio.windows import find_songs, windows_or_reason
 from hiphoplib.errors import BadInput
+from hiphoplib.tracks.previews import check_audio
 from tests.audio.sounds import FORMATS, SR, encoded, written
 from tests.mel_runs import posix
 
@@ -189,7 +189,7 @@ def test_links_pipes_and_files_without_permission_have_theirs(tmp_path):
     locked.chmod(0)
     if os.access(locked, os.R_OK):  # root may read whatever there is
         script = ("import os, sys; os.setuid(65534)\n"
-                  "from hiphoplib.audio.decode import opened\n"
+                  "from hiphoplib.audio.files import opened\n"
                   "try: opened(sys.argv[1])\nexcept ValueError as error: print(error)")
         for folder in (tmp_path, *tmp_path.parents[:3]):
             folder.chmod(0o755)
