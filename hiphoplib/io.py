@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
 from tqdm.auto import tqdm
 
 # of glibc's malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX
@@ -35,7 +36,8 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], A
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # others may write it as well
+    # others may write it as well, and its own name may be as long as a name can be
+    part = path.with_name(f"{os.getpid()}-{threading.get_native_id()}.part")
     try:
         with naming(path):
             with part.open("wb") as file:
@@ -47,6 +49,20 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], A
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+def forget_parts(folder: Path | str) -> None:
+    """Delete what `write_whole` had written in processes that were killed since.
+
+    Parameters
+    ----------
+    folder : path-like
+        And all folders in it.
+    """
+    for part in Path(folder).rglob("*-*.part"):
+        process, _, thread = part.stem.partition("-")
+        if process.isdigit() and thread.isdigit() and not psutil.pid_exists(int(process)):
+            part.unlink(missing_ok=True)
 
 
 @contextmanager

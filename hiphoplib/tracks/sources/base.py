@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import requests
 
+from hiphoplib.audio.files import opened
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.sources.web import Web
 from hiphoplib.tracks.table import normalise, read_tracks
@@ -214,10 +215,11 @@ class Folder(Source):
     def _clip(self, row):
         if "://" in row.preview_url:
             return self.web.get(row.preview_url)
-        path = (self.path / row.preview_url).resolve()
-        if not path.is_relative_to(self.path.resolve()):
+        path = self.path / row.preview_url
+        if not path.resolve().is_relative_to(self.path.resolve()):
             raise BadInput(f"clip {row.preview_url}: lies outside the corpus; put it inside")
-        if not path.is_file():
-            raise BadInput(f"clip {row.preview_url}: there is no such file in the corpus; "
-                           "add it or delete its row")
-        return path.read_bytes()
+        try:
+            with opened(path) as file:
+                return file.read()
+        except (BadInput, OSError) as error:
+            raise BadInput(f"clip {row.preview_url}: {error}") from error
