@@ -1,4 +1,6 @@
-"""A tracks table in a few dozen numbers: to compare corpora without passing them on."""
+"""A tracks table in a few dozen numbers, to compare corpora without passing them on; its doubts."""
+
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -6,6 +8,9 @@ import pandas as pd
 BIN = 2  # points of popularity
 MAX_TRACKS = 12  # of an artist; those with more are counted with these
 MIN_TRACKS = 20  # a year with fewer has no median worth showing
+NOBODY = {"", "-", "?", "none", "nan", "null", "n/a", "unknown", "unknown artist", "various",
+          "various artists"}
+SUSPICIOUS = 0.02  # share of the rows: what looks wrong in so many is told
 
 
 def describe(tracks: pd.DataFrame) -> dict:
@@ -98,3 +103,33 @@ def years_table(summary: dict) -> pd.DataFrame:
     rows = {int(year): [entry["tracks"], *entry["quartiles"]]
             for year, entry in summary["years"].items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["tracks", "low", "median", "high"])
+
+
+def doubts(tracks: pd.DataFrame) -> list[str]:
+    """Return what can be read in a tracks table but looks wrong in many rows.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+
+    Returns
+    -------
+    list of str
+    """
+    artist, ids = tracks["artists"].str[0], tracks["artist_ids"]
+    wrong = {
+        "have no artist id, and others have one": ids.isna() & ids.notna().any(),
+        "name nobody as their artist; a split keeps them together as if they were by one":
+            artist.str.casefold().isin(NOBODY),
+        "have garbled letters: text in UTF-8 was once read as Windows-1252": artist.map(_garbled),
+        "are shorter than 10 s; is duration_ms in ms?": tracks["duration_ms"] < 10_000}
+    return [f"{rows.sum()} of {len(tracks)} tracks {what} (the first: row {rows.idxmax() + 1}, "
+            f"{artist[rows.idxmax()]})" for what, rows in wrong.items()
+            if rows.any() and rows.mean() >= SUSPICIOUS]
+
+
+def _garbled(name):
+    """Whether it is such as "BeyoncÃ©"."""
+    with suppress(UnicodeError):
+        return name.encode("cp1252").decode() != name
+    return False
