@@ -2,10 +2,12 @@
 
 import csv
 import ctypes
+import errno
 import os
 import re
 import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,32 @@ from hiphoplib.errors import BadInput
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 USERS_CHOICE = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX")
 _silence = threading.RLock()
+
+
+def check_output(path: Path, folder: bool = False) -> None:
+    """Raise, before the work, what writing a file or into a folder would raise after it.
+
+    Parameters
+    ----------
+    path : Path
+    folder : bool
+        Whether it is a folder.
+
+    Raises
+    ------
+    BadInput
+        If nothing can be written there.
+    """
+    try:
+        part = (path / "x" if folder else path).with_suffix(f"{path.suffix}.{os.getpid()}.part")
+        if not folder and path.is_dir():
+            raise OSError(errno.EISDIR, "is a folder; a file is to be written")
+        if part.exists():  # which also says whether the name is too long
+            part.unlink()
+        nearest = next(each for each in part.absolute().parents if each.exists())
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}; name another place to write to") from error
 
 
 def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], Any]) -> None:

@@ -142,7 +142,7 @@ def _shown(song, model, row, explaining, audio):
     """One song in detail: its line of the ranking, and its best 30 seconds."""
     grid, picture, sentences, mp3 = model.grid, None, [], None
     y, sr = stretch(song.path, song.best, grid.seconds)
-    with plt.rc_context(STYLE | PHONE):
+    with plt.style.context(["default", STYLE | PHONE]):
         curve = _png(score_over_time(song, grid.seconds))
         # no reasons for silence, and none by what is no part of a spectrogram
         if explaining and model.explainable and song.seconds >= grid.seconds - 1:

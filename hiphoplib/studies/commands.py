@@ -1,16 +1,62 @@
 """Studies, the artist's own among them, and what makes the documentation, as commands."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
+from hiphoplib.errors import BadInput
+
+
+class Output(click.Path):
+    """A file, or a folder, to write: whether that can be done is told before the work.
+
+    Parameters
+    ----------
+    *endings : str
+        One of which its name has to have.
+    folder : bool
+    """
+
+    def __init__(self, *endings: str, folder: bool = False):
+        super().__init__(path_type=Path)
+        self.endings, self.folder = endings, folder
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """Return the path.
+
+        Parameters
+        ----------
+        value, param, ctx
+            As click hands them over.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        BadInput
+            If it cannot be written, or has another ending.
+        """
+        from hiphoplib.io import check_output
+
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if self.endings and path.suffix.lower() not in self.endings:
+            raise BadInput(f"{path}: can be {', '.join(self.endings)}; name it so, for example "
+                           f"{path.with_suffix(self.endings[0])}")
+        check_output(path, self.folder)
+        return path
+
+
 PARTS = ("report", "startup", "mel", "workers", "training", "explain", "memory")
 _PATH, _COUNT = click.Path(path_type=Path), click.IntRange(min=1)
-_json = click.option("--json", "out", type=_PATH, metavar="FILE", help="Write the results here.")
+JSON = click.option("--json", "out", type=Output(), metavar="FILE", help="Write the results here.")
 
 
 @click.command()
-@click.argument("folder", type=_PATH, metavar="FOLDER")
+@click.argument("folder", type=Output(folder=True), metavar="FOLDER")
 @click.option("--n", type=_COUNT, default=10, show_default=True, help="Songs.")
 @click.option("--seed", default=0, show_default=True,
               help="Another seed, another artist with other songs.")
@@ -37,8 +83,9 @@ def render_songs(folder, n, seed):
 @click.option("--folds", type=int, metavar="K", help="As for `train`.")
 @click.option("--planted", is_flag=True, help="Also train small networks on planted causes, and "
               "check whether those are found; five minutes.")
-@click.option("--pictures", type=_PATH, metavar="FOLDER", help="Also draw four tracks.")
-@_json
+@click.option("--pictures", type=Output(folder=True), metavar="FOLDER",
+              help="Also draw four tracks.")
+@JSON
 @click.pass_obj
 def explanations(command, **options):
     """Check whether the explanations of a trained network hold.
@@ -72,7 +119,7 @@ def backtest(folder, popularity, model):
 
 @click.command()
 @click.argument("corpora", nargs=-1, required=True, type=_PATH, metavar="data/NAME...")
-@_json
+@JSON
 @click.pass_obj
 def stack_gains(command, corpora, out):
     """Measure what soft labels, more tracks, more networks and the stack bring.
@@ -90,7 +137,7 @@ def stack_gains(command, corpora, out):
               help="Songs are rendered there.")
 @click.option("--seeds", type=_COUNT, default=10, show_default=True,
               help="Artists, of ten songs each.")
-@_json
+@JSON
 @click.pass_obj
 def check_scoring(command, **options):
     """Check models to score with on rendered songs."""
@@ -104,7 +151,7 @@ def check_scoring(command, **options):
 @click.option("--model", "models", multiple=True, default=("mlp", "crnn"), show_default=True)
 @click.option("--choice", "choices", multiple=True, metavar="NAME", help="All if not given.")
 @click.option("--seeds", type=_COUNT, default=2, show_default=True)
-@_json
+@JSON
 @click.pass_obj
 def training_choices(command, choices, **options):
     """Compare ways to train networks by their validation sets, in five folds.
@@ -119,7 +166,7 @@ def training_choices(command, choices, **options):
 
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="Can be repeated.")
-@_json
+@JSON
 @click.pass_obj
 def bench(command, **options):
     """Measure speed and peak memory on this machine; 25 minutes, best with nothing beside it."""
@@ -168,7 +215,7 @@ def presentation():
 @click.option("--model", type=_PATH, default=Path("models/synthetic"), show_default=True)
 @click.option("--songs", type=_PATH, default=Path("data/songs"), show_default=True,
               help="Ten songs are rendered there if it is empty.")
-@click.option("--out", type=_PATH, default=Path("images"), show_default=True)
+@click.option("--out", type=Output(folder=True), default="images", show_default=True)
 def pictures(model, songs, out):
     """Score ten rendered songs, and photograph the report on them with Chromium."""
     from hiphoplib.studies.documents import make_pictures

@@ -89,6 +89,29 @@ def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> n
         return (between - within) / (between + (usual - 1) * within)
 
 
+def in_lines(summary: dict) -> list[str]:
+    """Return a summary as lines for a terminal.
+
+    Parameters
+    ----------
+    summary : dict
+
+    Returns
+    -------
+    list of str
+    """
+    lines = [f"{summary['tracks']:7d}  tracks with a popularity"]
+    if summary["tracks"]:
+        lines += [f"{summary['zero']:7.1%}  of them at 0",
+                  f"{sum(summary['artists']):7d}  main artists, {summary['artists'][0]} with one "
+                  "track"]
+    if summary["artist_share"] is not None:
+        lines.append(f"{summary['artist_share']:7.1%}  of the variance of popularity is between "
+                     "artists")
+    return lines + [f"{year:7d}  {row['tracks']:5.0f} tracks, median {row['median']:.0f}"
+                    for year, row in years_table(summary).iterrows()]
+
+
 def years_table(summary: dict) -> pd.DataFrame:
     """Return the "years" of a summary as a table: ``tracks``; ``low``, ``median``, ``high``.
 
