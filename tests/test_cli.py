@@ -237,7 +237,8 @@ def test_where_nothing_can_be_written_is_told_before_the_work(command, place, sa
 
 @pytest.mark.parametrize("command", [
     "gather synthetic --out", "train data/none --model mlp --out",
-    "explain data/none 1 --out a.png --wav", "explanations data/none --pictures", "pictures --out", "render-songs"])
+    "explain data/none 1 --out a.png --wav", "explanations data/none --pictures", "pictures --out",
+    "render-songs"])
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(command, tmp_path, monkeypatch,
                                                              capsys):
     monkeypatch.chdir(tmp_path)
