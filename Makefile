@@ -3,6 +3,7 @@
 # make report COMMIT=1   the same, and the committed report, figures and results are replaced
 # make test          environment, linters, unit tests, every notebook executed on a tiny corpus
 # make slow          tests that take minutes: coverage of the intervals, leaks into every network
+# make coverage      the share of hiphoplib's branches that tests pass through; fails under 90 %
 # make stages        the notebooks in notebooks/ executed in place
 # make pictures      the pictures of the client's report, by Chromium, on ten rendered songs
 # make presentation  Presentation.pdf from the report's results
@@ -25,7 +26,7 @@ CAN_INSTALL := import platform, sys; here = platform.system(), platform.machine(
 	if not (3, 11) <= sys.version_info < (3, 14) else "TensorFlow is not there for Macs with an " \
 	+ "Intel processor; open the notebook on Colab" if here == ("Darwin", "x86_64") else 0)
 
-.PHONY: report stages test slow pictures presentation hiphop real bench clean
+.PHONY: report stages test slow coverage pictures presentation hiphop real bench clean
 
 report: $(VENV)/installed
 	$(BIN)/python -m hiphoplib notebooks $(if $(COMMIT),--commit)
@@ -43,6 +44,11 @@ test: $(VENV)/installed
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -q -m slow tests
+	HIPHOP_EXAMPLES=2000 $(BIN)/python -m pytest -q tests/tracks/test_any_table.py
+
+# branches of hiphoplib that tests pass through: at least 90 %, or it fails
+coverage: $(VENV)/installed
+	$(BIN)/python -m pytest -q -n auto --cov tests
 
 pictures: $(VENV)/installed
 	$(BIN)/python -m hiphoplib pictures
