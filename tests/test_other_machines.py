@@ -116,7 +116,7 @@ def test_without_a_home_what_numba_compiles_has_a_place_and_leaves_nothing(tmp_p
         pytest.skip("nobody may not read this folder")
     assert done.returncode == 0, done.stderr
     place = done.stdout.strip()
-    assert place.startswith("/tmp/hiphoplib-") and not os.path.exists(place)
+    assert "/hiphoplib-" in place and not os.path.exists(place)
 
 
 # machines
