@@ -79,7 +79,7 @@ def test_a_title_is_text_whatever_it_holds(figure_style):
     from hiphoplib.report.style import titled
 
     drawn = []
-    for title in ("A$AP $ky", "$x^2$", "$\\frac{", r"\$"):
+    for title in ("A$AP $ky", "$x^2$", "$\\frac{$", r"\$"):
         _, ax = plt.subplots()
         titled(ax, title, "", "").figure.canvas.draw()
         assert ax.get_title(loc="left") == title

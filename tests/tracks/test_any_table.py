@@ -60,7 +60,8 @@ def same(one, other):
 def test_any_cells_are_read_once_and_for_all_or_refused_with_their_row(tmp_path_factory, rows):
     table = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
     if len(rows) and all(isinstance(row[0], (int, str)) for row in rows):
-        table["id"] = [f"{number} {row[0]}" for number, row in enumerate(rows)]
+        table["id"] = pd.Series([f"{number} {row[0]}" for number, row in enumerate(rows)],
+                                dtype=object)
     before = table.copy(deep=True)
     try:
         tracks = normalise(table)

@@ -11,7 +11,7 @@ from hiphoplib.cli import main
 from hiphoplib.dataset.splits import artist_groups, split_tracks
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.sources.base import Clip, Folder
-from hiphoplib.tracks.table import read_tracks, write_tracks
+from hiphoplib.tracks.table import as_numbers, read_tracks, write_tracks
 
 HEAD = ["id", "popularity", "track", "artists", "preview_url", "release_date", "explicit",
         "duration_ms"]
@@ -214,6 +214,10 @@ def test_dates_that_are_not_known_are_no_news(cells, capsys, text):
     ("preview_url", "https://a.example/b\\c", "https://a.example/b\\c")])
 def test_cells_are_read_however_they_are_written(cells, column, text, value):
     assert cells(column, text, text) == [value, value]
+
+
+def test_a_number_with_both_signs_is_clear_without_its_kind():
+    assert as_numbers(pd.Series(["1,234.5", "1.234,5"])).tolist() == [1234.5, 1234.5]
 
 
 @pytest.mark.parametrize("column", ["popularity", "duration_ms", "explicit", "preview_url"])
