@@ -153,7 +153,12 @@ def jobs_that_fit(jobs: int, bytes_each: int, tasks: int) -> int:
         At least 1; or 0 if that was wanted, which `unordered` refuses.
     """
     room = int(psutil.virtual_memory().available // bytes_each)
-    return max(1, min(joblib.effective_n_jobs(jobs), room, tasks)) if jobs else jobs
+    return max(1, min(_count(jobs), room, tasks)) if jobs else jobs
+
+
+def _count(jobs):
+    """Processes that are meant; `joblib.effective_n_jobs` allows one in a daemonic process."""
+    return jobs if jobs > 0 else max(1, joblib.cpu_count() + 1 + jobs)
 
 
 def _unordered(pool, work, waiting):
@@ -198,8 +203,8 @@ class _Processes:
         if jobs == 0:
             raise BadInput("jobs: 0 processes cannot work; give at least 1")
         self._seconds = seconds
-        self.room = AHEAD * joblib.effective_n_jobs(jobs)
-        self._threads = ThreadPoolExecutor(joblib.effective_n_jobs(jobs))
+        self.room = AHEAD * _count(jobs)
+        self._threads = ThreadPoolExecutor(_count(jobs))
         self._busy, self._lock, self._closed = set(), threading.Lock(), False
 
     def submit(self, work, task, anew=False):
@@ -220,11 +225,14 @@ class _Processes:
             pickle.dump(packed, process.stdin)
             process.stdin.flush()
             error, result = pickle.load(process.stdout)
-            usable = psutil.Process(process.pid).memory_info().rss < MAX_BYTES
-        except (OSError, EOFError, pickle.UnpicklingError, psutil.Error):
-            error, result, usable = None, DIED, False
+        except (OSError, EOFError, pickle.UnpicklingError):
+            error, result = None, DIED
         finally:
             alarm.cancel()
+        usable = False
+        with suppress(OSError, psutil.Error):  # a system may tell nobody how large a process is
+            usable = result is not DIED and (
+                psutil.Process(process.pid).memory_info().rss < MAX_BYTES)
         self._busy.remove(process)
         if usable:
             self.idle.append(process)

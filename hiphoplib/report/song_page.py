@@ -106,7 +106,9 @@ def write_report(scored: Scored, path: Path | str, *, audio: bool = True,
     BadInput
         If `path` is a folder or no HTML file by its name.
     """
-    check_path(path)
+    path = Path(path)
+    if path.is_dir() or path.suffix.lower() not in (".html", ".htm"):
+        raise BadInput(f"{path}: the report is an HTML file; name it so, for example report.html")
     write_whole(path, _page(scored, audio=audio, details=details, passages=passages,
                             backtest=backtest))
 
@@ -125,35 +127,21 @@ def find_passages(scored: Scored, most: int = MAX_EXPLAINED) -> Passages:
     mapping of Path to list of Passage
         Without songs in which nothing can be swapped, see `song_parts`, or no passage decides.
     """
-    model, found = scored.model, {}
     leading = [song for song, tier in zip(scored.songs, scored.tiers) if tier == STANDS_OUT]
-    for song in progress(leading[:most], desc="explain", unit="song"):
-        start, grid = song.excerpt(model.margin), SegmentGrid(model.grid)
-        S_db = mel_spectrogram(*stretch(song.path, start, model.grid.seconds), model.grid)
-        if parts := song_parts(model, S_db):
-            times = [start + np.array(grid.spans)[part.mask.any(axis=0)] for part in parts]
-            found[song.path] = [
-                Passage(time.min(), time.max(), int(np.sign(part.effect)), sentence)
-                for part, time, sentence in zip(parts, times, swap_sentences(
-                    parts, grid, lambda second, start=start: clock(start + second)))]
-    return found
+    found = {song.path: _passages(scored.model, song)
+             for song in progress(leading[:most], desc="explain", unit="song")}
+    return {path: passages for path, passages in found.items() if passages}
 
 
-def check_path(path: Path | str) -> None:
-    """Check, before the work is done, that the page can be written there after it.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Raises
-    ------
-    BadInput
-        If `path` is a folder or no HTML file by its name.
-    """
-    path = Path(path)
-    if path.is_dir() or path.suffix.lower() not in (".html", ".htm"):
-        raise BadInput(f"{path}: the report is an HTML file; name it so, for example report.html")
+def _passages(model, song):
+    """What the swap test names in the part of a song that is played."""
+    start, grid = song.excerpt(model.margin), SegmentGrid(model.grid)
+    S_db = mel_spectrogram(*stretch(song.path, start, model.grid.seconds), model.grid)
+    parts = song_parts(model, S_db)
+    times = [start + np.array(grid.spans)[part.mask.any(axis=0)] for part in parts]
+    return [Passage(time.min(), time.max(), int(np.sign(part.effect)), sentence)
+            for part, time, sentence in zip(parts, times, swap_sentences(
+                parts, grid, lambda second: clock(start + second)))]
 
 
 def inline(page: str) -> str:

@@ -75,7 +75,8 @@ def _execute(path, times=None):
                             on_cell_start=on_cell_start,
                             extra_arguments=["--IPKernelApp.log_level=ERROR"])
     try:
-        client.execute(env={**os.environ, "TQDM_DISABLE": "1"})
+        client.execute(env={**os.environ, "TQDM_DISABLE": "1",
+                            "MPLBACKEND": "module://matplotlib_inline.backend_inline"})
     except CellExecutionError as error:
         raise BadInput(f"{path}: a cell failed\n{error}") from error
     notebook.metadata["code_fingerprint"] = _code_fingerprint(notebook)

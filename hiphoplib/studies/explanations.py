@@ -87,6 +87,7 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
     }
     if pictures:
         use_style()
+        Path(pictures).mkdir(parents=True, exist_ok=True)
         for kind, (found, S_db) in four.items():
             title = f"{FOUR_KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
             explanation(S_db, found, title)

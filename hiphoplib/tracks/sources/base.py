@@ -1,6 +1,7 @@
 """What every source of tracks offers, which licences permit training, popularity from listens."""
 
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from pathlib import Path
 from pkgutil import resolve_name
@@ -216,6 +217,7 @@ class Folder(Source):
         if "://" in row.preview_url:
             return self.web.get(row.preview_url)
         path = self.path / row.preview_url
+        path = path if path.is_file() else _written_alike(path)
         if not path.resolve().is_relative_to(self.path.resolve()):
             raise BadInput(f"clip {row.preview_url}: lies outside the corpus; put it inside")
         try:
@@ -223,3 +225,14 @@ class Folder(Source):
                 return file.read()
         except (BadInput, OSError) as error:
             raise BadInput(f"clip {row.preview_url}: {error}") from error
+
+
+def _written_alike(path):
+    """The only file whose name differs in case alone, or in é as one letter or as two."""
+    def plain(name):
+        return unicodedata.normalize("NFC", name).casefold()
+
+    folder = path.parent if path.parent.is_dir() else _written_alike(path.parent)
+    found = [each for each in (folder.iterdir() if folder.is_dir() else ())
+             if plain(each.name) == plain(path.name)]
+    return found[0] if len(found) == 1 else path
