@@ -6,12 +6,13 @@ import errno
 import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from io import StringIO
+from io import BufferedReader, StringIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +25,7 @@ from hiphoplib.errors import BadInput
 # of glibc's malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 USERS_CHOICE = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX")
+CLOUD = ".icloud"  # the ending of what stands for a file that lies in the cloud only
 _silence = threading.RLock()
 
 
@@ -42,9 +44,9 @@ def check_output(path: Path, folder: bool = False) -> None:
         If nothing can be written there.
     """
     try:
-        part = (path / "x" if folder else path).with_suffix(f"{path.suffix}.{os.getpid()}.part")
         if not folder and path.is_dir():
             raise OSError(errno.EISDIR, "is a folder; a file is to be written")
+        part = (path / "x" if folder else path).with_suffix(f"{path.suffix}.{os.getpid()}.part")
         if part.exists():  # which also says whether the name is too long
             part.unlink()
         nearest = next(each for each in part.absolute().parents if each.exists())
@@ -97,6 +99,60 @@ def forget_parts(folder: Path | str) -> None:
         process, _, thread = part.stem.partition("-")
         if process.isdigit() and thread.isdigit() and not psutil.pid_exists(int(process)):
             part.unlink(missing_ok=True)
+
+
+def opened(path: Path | str) -> BufferedReader:
+    """Open a file to read; what only looks like one, a dead link, folder or pipe, is none.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    file object
+
+    Raises
+    ------
+    BadInput
+        Why it cannot be read, and what to do, without its name.
+    """
+    if Path(path).suffix == CLOUD:
+        raise BadInput("it lies in the cloud, not on this computer; download it")
+    try:
+        kind = os.stat(path).st_mode
+        if stat.S_ISREG(kind):
+            if os.stat(path).st_size:
+                return open(path, "rb")
+            raise BadInput("the file is empty; fetch or export it again")
+    except (OSError, ValueError) as error:  # ValueError: a byte 0
+        raise error if isinstance(error, BadInput) else BadInput(unreadable(path, error)) from None
+    if stat.S_ISDIR(kind):
+        raise BadInput("a folder, not a file; name it by itself if there are songs in it")
+    raise BadInput("a pipe or device, not a file; put an audio file in its place")
+
+
+def unreadable(path: Path | str, error: Exception) -> str:
+    """Return why the system does not let a file be read, and what to do.
+
+    Parameters
+    ----------
+    path : path-like
+    error : Exception
+        That came of it.
+
+    Returns
+    -------
+    str
+    """
+    if os.path.islink(path) and not os.path.exists(path):
+        return "a link that leads to no file; put the file itself there"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file; fetch or export it again"
+    why = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, PermissionError):
+        return f"the system does not let you read it ({why}); change its permissions"
+    return f"it cannot be read ({why}); copy it to a disk of this computer"
 
 
 def read_table(path: Path | str) -> pd.DataFrame:

@@ -114,7 +114,7 @@ def test_scoring(trained, noise, tmp_path, kills):
     for name, level in {"a.mp3": -10, "b.flac": -30}.items():
         write_song(songs / name, noise(level, 40))
     arguments = ["score", songs, "--model", trained.with_name("songs_model"), "--out", page,
-                 "--no-explain", "--no-audio", "--jobs", 1]
+                 "--passages", 0, "--no-audio", "--jobs", 1]
     assert main([*map(str, arguments)]) == 0
     whole, before = page.read_bytes(), contents(songs)
     page.unlink()

@@ -1,9 +1,10 @@
 """Audio files of any format: decoded to their end in one way, or the reason why not; encoded."""
 
 import os
-import stat
+import re
+import struct
 from collections.abc import Iterator
-from io import BufferedReader, BytesIO
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,13 @@ import numpy as np
 import soxr
 
 from hiphoplib.errors import BadInput
+from hiphoplib.io import opened, unreadable
 
 # what FFmpeg may take a file for: a playlist, which names other files and addresses, is not there
 CONTAINERS = ("aac,ac3,aiff,amr,ape,asf,au,caf,dsf,eac3,flac,matroska,mov,mp3,mpc,mpc8,ogg,tta,w64,"
               "wav,wv")
-OPTIONS = {"format_whitelist": CONTAINERS, "err_detect": "crccheck+explode"}
-SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".mp4", ".aif", ".aiff", ".oga",
-            ".opus", ".3gp", ".ac3", ".aifc", ".alac", ".amr", ".ape", ".au", ".bwf", ".caf",
-            ".dsf", ".m4b", ".m4r", ".mka", ".mkv", ".mov", ".mp2", ".mpc", ".mpga", ".rf64",
-            ".snd", ".spx", ".tta", ".w64", ".wave", ".webm", ".wma", ".wv")
-CLOUD = ".icloud"  # the ending of what stands for a file that lies in the cloud only
+# edit lists of mp4 say what not to play: too much, where they were cut short or never filled in
+OPTIONS = {"format_whitelist": CONTAINERS, "err_detect": "crccheck+explode", "ignore_editlist": "1"}
 MIN_SECONDS = 3.0  # a shorter clip is not used
 SILENCE_PEAK = 1e-4  # -80 dBFS
 LOUDEST = 8.0  # of full scale, +18 dBFS: more is in other units, or damaged
@@ -32,8 +30,12 @@ BLOCK = 2**17  # samples that are decoded at a time, 3 s at 44.1 kHz
 RATES, MAX_CHANNELS = (1000, 768_000), 32  # Hz; beyond them a header is damaged
 MAX_LOST = 10_000  # pieces after which a file is given up
 LONGEST = 360_000.0  # s; beyond, a header is damaged
-UNKNOWN = 2**31 - 1  # bytes from which on a wav says that it did not know its length
+UNKNOWN = 0x7FFF0000  # bytes from which on a wav or aiff says that it did not know its length
 BEGINNINGS = b"RIFF", b"OggS", b"fLaC", b"FORM", b"caff", b"ID3", b"\x1aE\xdf\xa3"
+FOREIGN = (*BEGINNINGS, b"TAG", b"APETAGEX", b"\xff\xfb", b"RF64")  # no samples, behind a wav's own
+# of files made of chunks: how name and size of one are packed, and where the first one begins
+CHUNKS = {b"RIFF": ("<4sI", 12), b"RF64": ("<4sI", 12), b"RIFX": (">4sI", 12),
+          b"FORM": (">4sI", 12), b"caff": (">4sQ", 8)}
 NO_AUDIO = "not audio that can be decoded"
 DIFFERENT = "; export it again as wav, mp3, flac, ogg or m4a"
 ZEROS = ": only zeros, as in a file that a cloud drive has not fetched yet; download it"
@@ -62,10 +64,10 @@ class Recording:
     """
 
     def __init__(self, file: Path | str | bytes):
-        self._file = (_Content(BytesIO(file), "") if isinstance(file, bytes)
-                      else _Content(opened(file), file))
+        self._file = _Content(BytesIO(file) if isinstance(file, bytes) else opened(file), file)
         head = self._file.read(BLOCK)
         size = self._size = self._file.seek(0, os.SEEK_END)
+        self._behind = _correct(self._file, head, size)
         self._file.seek(0)
         try:
             self._container: Any = av.open(self._file, "r", metadata_errors="ignore",
@@ -86,15 +88,12 @@ class Recording:
             self.__exit__()
             raise BadInput(f"{channels} channels at {self.sr:,} Hz, as no recording has; export it "
                            "again")
-        self.samples, self._cancelled = 0, False
-        self._offset: np.ndarray | None = None
+        self.samples, self._cancelled, self._offset = 0, False, np.empty((0, 1))
         self._lost: list[int] = []
-        container: Any = self._container
         stream: Any = self._stream
         stated = (float(stream.duration * stream.time_base) if stream.duration
-                  else (container.duration or 0) / 1e6)
-        riff = int.from_bytes(head[4:8], "little")
-        if head.startswith(b"RIFF") and size < riff < UNKNOWN:
+                  else (self._container.duration or 0) / 1e6)
+        if head[:4] == b"RIFF" and size < (riff := int.from_bytes(head[4:8], "little")) < UNKNOWN:
             stated *= riff / size  # FFmpeg states what is there
         estimated = abs(stated * bit_rate / 8 - size) < 0.02 * size  # from the size, by FFmpeg
         self._promised = 0 if estimated or stated > LONGEST else stated
@@ -153,17 +152,16 @@ class Recording:
             if peak > LOUDEST:
                 raise BadInput(f"samples of {peak:.3g} times full scale after {self.seconds:.0f} "
                                "s: in other units, or damaged; export it again as 24-bit wav")
-            if self._offset is None or len(self._offset) != len(y):
-                offset = y.mean(axis=1, keepdims=True)
-                self._offset = np.where(np.abs(offset) > OFFSET, offset, 0)
+            new = len(self._offset) != len(y)
+            if new or y.shape[1] >= BLOCK:  # of fewer samples, music may have a mean
+                mean, before = y.mean(axis=1, keepdims=True), 0 if new else self._offset
+                self._offset = np.where(np.abs(mean - before) > OFFSET, mean, before)
             if np.any(self._offset):
                 y = y - self._offset
             self.samples += y.shape[1]
             yield y
-        if self._file.error:
-            raise BadInput(self._file.error)
-        if not self.samples:
-            raise BadInput(NO_AUDIO + HALF)
+        if self._file.error or not self.samples:
+            raise BadInput(self._file.error or NO_AUDIO + HALF)
 
     def _joined(self):
         """Blocks of frames of one rate and number of channels, at the rate of the first."""
@@ -211,40 +209,12 @@ class Recording:
                         "promises are there.")
         if (share := 100 * sum(self._lost) / self._size) >= 1:
             said.append(f"Damaged: {share:.0f} % of it could not be decoded.")
+        if (share := 100 * self._behind / self._size) >= 1:
+            said.append(f"Behind its end there is something else, {share:.0f} % of the file, which "
+                        "was not heard.")
         if self._cancelled:
             said.append("Its channels cancel each other; the loudest one was heard.")
         return " ".join(said)
-
-
-def opened(path: Path | str) -> BufferedReader:
-    """Open a file to read; what only looks like one, a dead link, folder or pipe, is none.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    file object
-
-    Raises
-    ------
-    BadInput
-        Why it cannot be read, and what to do, without its name.
-    """
-    if Path(path).suffix == CLOUD:
-        raise BadInput("it lies in the cloud, not on this computer; download it")
-    try:
-        kind = os.stat(path).st_mode
-        if stat.S_ISREG(kind):
-            if os.stat(path).st_size:
-                return open(path, "rb")
-            raise BadInput("the file is empty; fetch or export it again")
-    except (OSError, ValueError) as error:  # ValueError: a byte 0
-        raise error if isinstance(error, BadInput) else BadInput(_unreadable(path, error)) from None
-    if stat.S_ISDIR(kind):
-        raise BadInput("a folder, not a file; name it by itself if there are songs in it")
-    raise BadInput("a pipe or device, not a file; put an audio file in its place")
 
 
 class _Content:
@@ -253,13 +223,21 @@ class _Content:
     def __init__(self, file, path):
         self._file, self._path, self.error, self.tell, self.close = (
             file, path, "", file.tell, file.close)
+        self.corrections: dict[int, int] = {}  # bytes to read in place of its own, by place
 
     def read(self, size=-1):
+        begin, content = self._file.tell(), b""
         try:
-            return self._file.read(size)
+            content = self._file.read(size)
         except OSError as error:
-            self.error = _unreadable(self._path, error)
-            return b""
+            self.error = unreadable(self._path, error)
+        for at, byte in self.corrections.items():
+            if begin <= at < begin + len(content):
+                content = content[: at - begin] + bytes([byte]) + content[at - begin + 1:]
+        return content
+
+    def correct(self, at, content):
+        self.corrections.update(enumerate(content, at))
 
     def seek(self, offset, whence=os.SEEK_SET):
         try:
@@ -268,16 +246,54 @@ class _Content:
             return -1
 
 
-def _unreadable(path, error):
-    """Why the system does not let a file be read, and what to do."""
-    if os.path.islink(path) and not os.path.exists(path):
-        return "a link that leads to no file; put the file itself there"
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file; fetch or export it again"
-    why = getattr(error, "strerror", None) or str(error)
-    if isinstance(error, PermissionError):
-        return f"the system does not let you read it ({why}); change its permissions"
-    return f"it cannot be read ({why}); copy it to a disk of this computer"
+def _correct(file, head, size):
+    """Correct what a file says wrongly of itself; return how many bytes behind it are not its own.
+
+    Samples that go on behind the size that is stated for them are read to the end of the file.
+    """
+    if head[:3] == b"ID3" and size < 10 + sum(
+            (byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0))):
+        file.correct(0, bytes(3))  # a tag that is longer than the file hides all of it
+    start, stated = int.from_bytes(head[4:8]), int.from_bytes(head[8:12])
+    if head[:4] == b".snd" and (stated < size - start or stated >= UNKNOWN):
+        file.correct(8, b"\xff" * 4)
+    if head[:4] == b"FORM":  # its chunks tell how long it is
+        file.correct(4, b"\xff" * 4)
+    packed, end = CHUNKS.get(head[:4], ("<4sI", size))
+    for _ in range(1000):
+        name, stated, at = _chunk(file, packed, end, size)
+        if name == b"data" and head[:4] == b"RF64":
+            stated = int.from_bytes(head[28:36], "little")
+        end = at + stated + (stated % 2 if packed != ">4sQ" else 0)
+        if name == b"fmt ":
+            bits, _, valid = struct.unpack("<3H", (file.read(20) + bytes(20))[14:20])
+            if valid < bits and head[at: at + 2] == b"\xfe\xff":
+                # of 24 bits in 32, FFmpeg thinks that they are the floats of one old editor
+                file.correct(at + 18, struct.pack("<H", bits))
+        elif name == b"COMM" and int.from_bytes(file.read(6)[2:]) >= UNKNOWN:
+            file.correct(at + 2, bytes(4))
+        elif name in (b"data", b"SSND", None):
+            break
+    behind = _chunk(file, packed, end, size)[0]  # perhaps the next chunk, or another file
+    if name is None or behind not in (None, *CHUNKS) or (size - end < 8 and stated < UNKNOWN):
+        return 0
+    file.seek(min(end, size))
+    following = file.read(36)
+    if following.startswith(FOREIGN) and following[8:] != head[8:36]:
+        return size - end
+    file.correct(at - 4, b"\xff" * 4)
+    if head[:4] == b"RF64":
+        file.correct(0, b"RIFF")
+    return 0
+
+
+def _chunk(file, packed, at, size):
+    """Name of the chunk that begins there, or None; its size, and where its content begins."""
+    begin = at + struct.calcsize(packed)
+    file.seek(min(at, size))
+    if re.match(b"[ -~]{4}", chunk := file.read(begin - at)) and len(chunk) == begin - at:
+        return *struct.unpack(packed, chunk), begin
+    return None, 0, begin
 
 
 def _safe(frame):

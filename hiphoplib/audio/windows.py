@@ -11,10 +11,16 @@ import numpy as np
 
 from hiphoplib.audio import tagger
 from hiphoplib.audio.features import NAMES, window_features
-from hiphoplib.audio.files import CLOUD, SILENCE_PEAK, SUFFIXES, Recording
+from hiphoplib.audio.files import SILENCE_PEAK, Recording
 from hiphoplib.audio.mel import MelGrid, mel_spectrogram
 from hiphoplib.errors import BadInput
+from hiphoplib.io import CLOUD
 
+SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".mp4", ".aif", ".aiff", ".oga",
+            ".opus", ".3gp", ".ac3", ".adts", ".aifc", ".alac", ".amr", ".ape", ".au", ".bwf",
+            ".caf", ".dsf", ".eac3", ".m4b", ".m4r", ".m4v", ".mka", ".mkv", ".mov", ".mp1",
+            ".mp2", ".mpc", ".mpga", ".ogx", ".rf64", ".snd", ".spx", ".tta", ".w64", ".wave",
+            ".weba", ".webm", ".wma", ".wmv", ".wv")
 HOP = 5.0  # s between the beginnings of two windows
 MIN_SECONDS = 15.0  # of a song: half a window
 MAX_WINDOWS = 360  # half an hour of them; a longer recording is read at larger steps
@@ -44,11 +50,14 @@ def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
     Parameters
     ----------
     folder : path-like
-        Other folders and hidden files in it do not count; or one audio file.
+        Or one audio file.
 
     Returns
     -------
-    songs, others : list of Path, list of str
+    songs : list of Path
+    others : list of str
+        Names that are not of songs: hidden ones only if they end as songs do, folders, with a "/"
+        behind them, only if there are songs in them.
 
     Raises
     ------
@@ -66,14 +75,15 @@ def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
         raise BadInput(f"{folder}: it cannot be read ({error.strerror}); change its permissions, "
                        "or copy it") from error
     songs = [path for path in files if _named_like_a_song(path)]
+    inside = {path.parent.name for path in folder.glob("*/*") if _named_like_a_song(path)}
     if not songs:
-        inside = sorted({path.parent.name for path in folder.glob("*/*")
-                         if _named_like_a_song(path)})
         raise BadInput(f"{folder}: no audio files in it; "
-                       + (f"there are some in its folder {inside[0]!r}: name that one" if inside
+                       + (f"there are some in its folder {min(inside)!r}: name that one" if inside
                           else f"put songs there, as {', '.join(SUFFIXES[:5])} for example"))
-    return songs, [path.name for path in files if path not in songs
-                   and not path.name.startswith(".") and not path.is_dir()]
+    others = [path for path in files if path not in songs and (
+        path.name in inside if path.is_dir()
+        else not path.name.startswith(".") or path.suffix.lower() in SUFFIXES)]
+    return songs, [path.name + "/" * path.is_dir() for path in others]
 
 
 def _named_like_a_song(path):

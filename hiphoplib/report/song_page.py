@@ -137,7 +137,7 @@ def _passages(model, song):
     """What the swap test names in the part of a song that is played."""
     start, grid = song.excerpt(model.margin), SegmentGrid(model.grid)
     S_db = mel_spectrogram(*stretch(song.path, start, model.grid.seconds), model.grid)
-    parts = song_parts(model, S_db)
+    parts = song_parts(model, S_db) or ()
     times = [start + np.array(grid.spans)[part.mask.any(axis=0)] for part in parts]
     return [Passage(time.min(), time.max(), int(np.sign(part.effect)), sentence)
             for part, time, sentence in zip(parts, times, swap_sentences(

@@ -45,7 +45,7 @@ class Output(click.Path):
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if self.endings and path.suffix.lower() not in self.endings:
             raise BadInput(f"{path}: can be {', '.join(self.endings)}; name it so, for example "
-                           f"{path.with_suffix(self.endings[0])}")
+                           f"{path.stem or 'name'}{self.endings[0]}")
         check_output(path, self.folder)
         return path
 

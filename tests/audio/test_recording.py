@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 
 import numpy as np
 import pytest
+import soundfile as sf
 
-from hiphoplib.audio.files import SUFFIXES, Recording, encode, read_clip
+from hiphoplib.audio.files import Recording, encode, read_clip
 from hiphoplib.audio.mel import QUICK, clip_to_mel, mel_spectrogram
-from hiphoplib.audio.windows import find_songs, windows_or_reason
+from hiphoplib.audio.windows import SUFFIXES, find_songs, windows_or_reason
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.previews import check_audio
 from tests.audio.sounds import FORMATS, SR, encoded, written
@@ -82,6 +84,47 @@ def test_lengths_that_were_never_filled_in_do_not_count(parts):
         assert heard(bytes(wav)) == (pytest.approx(40), "")
 
 
+@pytest.mark.parametrize("suffix, name, at", [(".wav", b"data", 4), (".aif", b"SSND", 4),
+                                              (".aif", b"COMM", 10), (".aif", b"FORM", 4),
+                                              (".rf64", b"ds64", 16), (".caf", b"data", 8),
+                                              (".au", b".snd", 8)])
+def test_samples_behind_the_length_that_is_stated_are_heard(suffix, name, at):
+    """As recorders leave them that crashed, and editors that forgot."""
+    y = music(40)
+    file = BytesIO()
+    kind = {".aif": "AIFF"}.get(suffix, suffix[1:].upper())
+    sf.write(file, y, SR, format=kind)
+    whole = file.getvalue()
+    at += whole.find(name)
+    for wrong in (bytes(4), b"\0\x10\x10\0", b"\x7f" + 3 * b"\xff", b"\xff" * 4):
+        content = whole[:at] + wrong + whole[at + 4:]
+        if name == b"ds64":  # the first four of eight bytes
+            content = whole[:at] + wrong[::-1] + whole[at + 4:]
+        assert heard(content) == (pytest.approx(40, abs=0.01), ""), wrong
+
+
+def test_what_lies_behind_a_wav_is_told_from_its_samples(parts):
+    wav = parts[".wav"][1]
+    tag = b"LIST\x1a\0\0\0INFOISFT\x0e\0\0\0" + bytes(14)
+    assert heard(wav + tag) == (40, "")
+    assert heard(wav + wav)[0] == pytest.approx(80, abs=0.01)
+    seconds, note = heard(wav + parts[".mp3"][0])
+    assert seconds == 40 and note.startswith("Behind its end there is something else, ")
+
+
+def test_an_edit_list_hides_nothing(parts, tmp_path):
+    for at, wrong in ((12, bytes(4)), (12, b"\0\0\x10\0"), (16, b"\xff" * 4), (16, b"\0\6\0\0")):
+        m4a = bytearray(parts[".m4a"][1])
+        assert (place := m4a.find(b"elst")) > 0
+        m4a[place + at: place + at + 4] = wrong
+        assert heard(bytes(m4a)) == (pytest.approx(40, abs=0.1), "")
+
+
+def test_a_tag_that_promises_more_than_the_file_hides_no_sound():
+    assert heard(b"ID3\x03\0\0" + b"\x7f" * 4 + encode(music(20).T, SR))[0] == pytest.approx(
+        20, abs=0.1)
+
+
 @pytest.mark.parametrize("suffix, channels", [(".wv", 8), (".wv", 16), (".m4a", 8), (".wav", 16)])
 def test_eight_channels_and_more_are_read_and_no_memory_beyond_them(suffix, channels):
     y = music(4, 48_000, channels)
@@ -134,6 +177,24 @@ def test_a_constant_is_taken_out(tmp_path):
     (tmp_path / "flat.wav").write_bytes(written(0 * y + 0.3, SR, ".wav"))
     with pytest.raises(BadInput, match="only silence"):
         read_clip(tmp_path / "flat.wav")
+
+
+def test_a_constant_that_begins_later_is_taken_out_too(tmp_path):
+    y = music(20, channels=1)
+    y[8 * SR:] += 0.3
+    with Recording(written(y, SR, ".wav", subtype="FLOAT")) as recording:
+        heard_later = np.concatenate(list(recording.blocks()))[12 * SR:]
+    assert abs(heard_later.mean()) < 0.01
+
+
+def test_24_bits_in_32_are_no_floats():
+    file = BytesIO()
+    sf.write(file, music(20), SR, format="WAVEX", subtype="PCM_32")
+    wav = bytearray(file.getvalue())
+    wav[(at := wav.find(b"fmt ") + 26): at + 2] = (24).to_bytes(2, "little")
+    with Recording(bytes(wav)) as recording:
+        y = np.concatenate(list(recording.channels()), axis=1)
+    assert np.abs(y - music(20).T).max() < 1e-6
 
 
 def test_samples_out_of_range_are_refused_everywhere(tmp_path):
@@ -189,7 +250,7 @@ def test_links_pipes_and_files_without_permission_have_theirs(tmp_path):
     locked.chmod(0)
     if os.access(locked, os.R_OK):  # root may read whatever there is
         script = ("import os, sys; os.setuid(65534)\n"
-                  "from hiphoplib.audio.files import opened\n"
+                  "from hiphoplib.io import opened\n"
                   "try: opened(sys.argv[1])\nexcept ValueError as error: print(error)")
         for folder in (tmp_path, *tmp_path.parents[:3]):
             folder.chmod(0o755)
@@ -208,12 +269,14 @@ def test_whatever_is_named_like_a_song_is_listed_once(tmp_path):
     (tmp_path / "b.mp3").symlink_to("nowhere")
     (tmp_path / "c.m4b").mkdir()
     os.mkfifo(tmp_path / "d.AIFC")
-    for name in (".e.mp3.icloud", "cover.jpg", ".DS_Store", "f.mp3.crdownload"):
+    for name in (".e.mp3.icloud", "cover.jpg", ".DS_Store", "f.mp3.crdownload", "._g.mp3"):
         (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "deep").mkdir()
+    for name in ("deep", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "deep" / "h.mp3").touch()
     songs, others = find_songs(tmp_path)
     assert {path.name for path in songs} == {"a.wma", "b.mp3", "c.m4b", "d.AIFC", ".e.mp3.icloud"}
-    assert others == ["cover.jpg", "f.mp3.crdownload"]
+    assert others == ["._g.mp3", "cover.jpg", "deep/", "f.mp3.crdownload"]
     assert "in the cloud" in windows_or_reason((tmp_path / ".e.mp3.icloud", QUICK, 5.0))
 
 

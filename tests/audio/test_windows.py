@@ -174,7 +174,8 @@ def test_a_folder_is_read_in_the_order_of_names_and_no_deeper(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "d.mp3").touch()
     found, others = find_songs(tmp_path)
-    assert [path.name for path in found] == ["A.wav", "b.MP3", "c.m4a"] and others == ["notes.txt"]
+    assert [path.name for path in found] == ["A.wav", "b.MP3", "c.m4a"]
+    assert others == [".hidden.mp3", "deep/", "notes.txt"]
     assert find_songs(tmp_path / "A.wav") == ([tmp_path / "A.wav"], [])
 
 

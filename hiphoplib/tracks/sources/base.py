@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 import requests
 
-from hiphoplib.audio.files import opened
 from hiphoplib.errors import BadInput
+from hiphoplib.io import opened
 from hiphoplib.tracks.sources.web import Web
 from hiphoplib.tracks.table import normalise, read_tracks
 
@@ -217,20 +217,23 @@ class Folder(Source):
         if "://" in row.preview_url:
             return self.web.get(row.preview_url)
         path = self.path / row.preview_url
-        path = path if path.is_file() else _written_alike(path)
-        if not path.resolve().is_relative_to(self.path.resolve()):
-            raise BadInput(f"clip {row.preview_url}: lies outside the corpus; put it inside")
         try:
+            path = path if path.is_file() else _written_alike(path)
+            if not path.resolve().is_relative_to(self.path.resolve()):
+                raise BadInput("lies outside the corpus; put it inside")
             with opened(path) as file:
                 return file.read()
+        except RuntimeError:  # of `resolve`
+            raise BadInput(f"clip {row.preview_url}: links that lead in a circle; put the file "
+                           "itself there") from None
         except (BadInput, OSError) as error:
             raise BadInput(f"clip {row.preview_url}: {error}") from error
 
 
 def _written_alike(path):
-    """The only file whose name differs in case alone, or in é as one letter or as two."""
+    """The only file whose name differs in case, blanks around it, or é as one letter or as two."""
     def plain(name):
-        return unicodedata.normalize("NFC", name).casefold()
+        return unicodedata.normalize("NFC", name).casefold().strip()
 
     folder = path.parent if path.parent.is_dir() else _written_alike(path.parent)
     found = [each for each in (folder.iterdir() if folder.is_dir() else ())
