@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import pandas as pd
 import psutil
+from pyarrow.parquet import read_metadata
 from tqdm.auto import tqdm
 
 from hiphoplib.errors import BadInput
@@ -25,6 +26,7 @@ from hiphoplib.errors import BadInput
 # of glibc's malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 USERS_CHOICE = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX")
+MAX_ROWS, MAX_BYTES = 20_000_000, 2**32  # of a parquet file, unpacked
 CLOUD = ".icloud"  # the ending of what stands for a file that lies in the cloud only
 _silence = threading.RLock()
 
@@ -175,6 +177,12 @@ def read_table(path: Path | str) -> pd.DataFrame:
     path = Path(path)
     try:
         if path.suffix == ".parquet":
+            about = read_metadata(path)
+            groups = map(about.row_group, range(about.num_row_groups))
+            if (about.num_rows > MAX_ROWS
+                    or sum(group.total_byte_size for group in groups) > MAX_BYTES):
+                raise BadInput(f"{path}: {about.num_rows:,} rows, more than are unpacked; split it "
+                               f"into tables of {MAX_ROWS:,} rows and {MAX_BYTES >> 20:,} MiB")
             table = pd.read_parquet(path)
             table = table.reset_index(drop=table.index.names == [None])
         else:
@@ -324,7 +332,7 @@ def silent_stderr() -> Iterator[None]:
     ------
     None
     """
-    with _silence, open(os.devnull, "w") as nowhere:
+    with _silence, open(os.devnull, "w", encoding="utf-8") as nowhere:
         kept = os.dup(2)
         try:
             os.dup2(nowhere.fileno(), 2)

@@ -220,7 +220,7 @@ def test_where_nothing_can_be_written_is_told_before_the_work(command, place, sa
     if place.startswith("/proc") and not sys.platform.startswith("linux"):
         pytest.skip("needs a place where nobody may write")
     monkeypatch.chdir(tmp_path)
-    Path("file").write_text("")
+    Path("file").write_text("", encoding="utf-8")
     ending = {"score": ".html", "explain": ".png"}.get(command.split()[0], ".json")
     Path(f"folder{ending}").mkdir()
     assert main([*command.split(), place + ending]) == 1
@@ -236,7 +236,7 @@ def test_where_nothing_can_be_written_is_told_before_the_work(command, place, sa
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(command, tmp_path, monkeypatch,
                                                              capsys):
     monkeypatch.chdir(tmp_path)
-    Path("file").write_text("")
+    Path("file").write_text("", encoding="utf-8")
     for place in ("file", "file/x"):
         assert main([*command.split(), place]) == 1
         assert one_line(error := capsys.readouterr().err) and error.startswith(f"error: {place}: ")

@@ -153,7 +153,7 @@ def _sizes(grid):
 def _read(folder, grid):
     """Row of each clip, dict of (id, bytes, modified) to int, and the rows' states; maybe none."""
     try:
-        stored = json.loads((folder / "store.json").read_text())
+        stored = json.loads((folder / "store.json").read_bytes())
         version, made_on, n = stored["version"], stored["grid"], stored["rows"]
         rows = {tuple(clip): row for *clip, row in stored["clips"]}
         made_on_other = f"{made_on['n_mels']} bands, hop {made_on['hop_length']}"

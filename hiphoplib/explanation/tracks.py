@@ -188,7 +188,7 @@ def remember(folder: Path, track_id: str, what: str, depends_on: Sequence,
     name = hashlib.sha256(f"{what} {track_id}".encode()).hexdigest()[:16]  # ids may hold anything
     path = folder / "explanations" / f"{name}.json"
     try:
-        kept = json.loads(path.read_text())
+        kept = json.loads(path.read_bytes())
         if kept["key"] == sha.hexdigest():
             return kept["result"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -325,14 +325,14 @@ class _Training:
 
     def _note(self, epochs):
         """Write down how many epochs are done: the bar is drawn by another process."""
-        (self.folder / EPOCHS_DONE).write_text(str(epochs))
+        (self.folder / EPOCHS_DONE).write_text(str(epochs), "utf-8")
 
     def epochs_done(self):
         """Epochs that are done: None if it is not running, the most there are if it is through."""
         if (self.folder / "card.json").is_file():
             return self.card["max_epochs"]
         with suppress(OSError, ValueError):
-            return int((self.folder / EPOCHS_DONE).read_text())
+            return int((self.folder / EPOCHS_DONE).read_text("utf-8"))
 
 
 @contextmanager

@@ -154,7 +154,7 @@ def _tell(stages, path=TIMES):
 def _environment():
     """Return what installing took, which make has written down as the shell tells it."""
     try:
-        wall, _, cpu = Path(sys.prefix, "installed").read_text().split("\n")[:3]
+        wall, _, cpu = Path(sys.prefix, "installed").read_text(encoding="utf-8").split("\n")[:3]
         user, kernel = (float(m) * 60 + float(s) for m, s in
                         (part.rstrip("s").split("m") for part in cpu.split()))
         return [Stage("Environment, once", float(wall), user, kernel, 0.0)]

@@ -72,8 +72,8 @@ def gather(source: str | Source, folder: Path | str, *, jobs: int | None = None,
     if origin.path and origin.path.resolve() == folder.resolve():
         raise BadInput(f"{folder}: is the source itself; choose another folder to gather into")
     made_by, note = {"source": origin.name, **origin.settings}, folder / "source.json"
-    if note.is_file() and json.loads(note.read_text()) != made_by:
-        raise BadInput(f"{folder}: holds a corpus made by {note.read_text().strip()}; "
+    if note.is_file() and json.loads(note.read_bytes()) != made_by:
+        raise BadInput(f"{folder}: holds a corpus made by {note.read_text('utf-8').strip()}; "
                        "choose another folder or delete it")
     forget_parts(folder)
     tracks = origin.tracks(keep=folder / "raw")

@@ -11,11 +11,9 @@ import json
 import re
 import textwrap
 import unicodedata
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +22,7 @@ import pandera.pandas as pa
 
 from hiphoplib.errors import BadInput
 from hiphoplib.io import read_table, tell, write_whole
-from hiphoplib.tracks.describe import SUSPICIOUS, doubts
+from hiphoplib.tracks.describe import SUSPICIOUS, doubts, told_apart
 
 # text stays `object`, None where missing: the same on pandas 2 and 3
 _text = partial(pa.Column, object, nullable=True, required=False)
@@ -46,7 +44,7 @@ SCHEMA = pa.DataFrameSchema({
     "explicit": pa.Column("boolean", nullable=True, required=False),
     **{name: _text() for name in ("source", "popularity_kind", "collected_at", "licence")}})
 COLUMNS = list(SCHEMA.columns)
-LISTS = ["artists", "artist_ids"]
+LISTS = {"artist_ids": "[,;|]", "artists": "[;|]"}  # and what parts them in plain text
 TEXTS = [name for name, column in SCHEMA.columns.items()
          if str(column.dtype) == "object" and name not in LISTS]
 ADDED = ["flag", "withheld"]  # text as well, in the tables that have them
@@ -61,8 +59,8 @@ _WHAT_TO_DO = {
 }
 UNKNOWN = {"", "n/a", "#n/a", "na", "<na>", "nan", "nat", "null", "none", r"\n", "-", "–", "—", "?",
            "unknown"}  # where there is no number, date or file; a name may be so
-TRUTH = {"true": True, "yes": True, "1": True, "1.0": True,
-         "false": False, "no": False, "0": False, "0.0": False}
+TRUTH = dict.fromkeys(["true", "t", "yes", "y", "1", "1.0", "explicit"], True) | dict.fromkeys(
+    ["false", "f", "no", "n", "0", "0.0", "clean"], False)
 DATES = ("%m-%d-%Y", "%d-%m-%Y", "%Y", "%Y-%m", "%m-%Y", "%b-%Y", "%B-%Y",
          "%b-%d-%Y", "%B-%d-%Y", "%d-%b-%Y", "%d-%B-%Y")
 REJECTED_COLUMNS = ["id", "stage", "reason"]
@@ -101,9 +99,16 @@ def normalise(tracks: pd.DataFrame, where: str = "tracks") -> pd.DataFrame:
                        f"{', '.join(REQUIRED)}")
     tracks = tracks.reset_index(drop=True).reindex(
         columns=COLUMNS + [name for name in tracks if name not in COLUMNS])
-    _refuse_several(tracks["artists"], where)
-    for name in LISTS:
-        lists = pd.Series([_as_list(cell) for cell in tracks[name]], dtype=object)
+    for name, signs in LISTS.items():
+        lists = pd.Series([_as_list(cell, signs) for cell in tracks[name]], dtype=object)
+        if name == "artists":
+            texts = {row: cell.strip() for row, cell in tracks[name].items()
+                     if isinstance(cell, str) and not _LIST.match(cell.strip())}
+            several, doubt = told_apart(texts, tracks["artist_ids"])
+            if doubt:
+                tell(f"{where}: {doubt}")
+            for row, names in several.items():
+                lists[row] = _as_list(names)
         _refuse(tracks[name], [names == [] for names in lists], where,
                 'a list that cannot be read; write it as JSON, ["A", "B"]')
         tracks[name] = lists
@@ -139,23 +144,10 @@ def _refuse(cells, bad, where, why):
                        + why + (f" ({len(cells) - 1} more like it)" if len(cells) > 1 else ""))
 
 
-def _refuse_several(cells, where):
-    """Refuse text that may be one name or several: a part of it stands in another cell as well."""
-    names = {cell.strip().casefold() for cell in cells if isinstance(cell, str)
-             and not _LIST.match(cell.strip())}
-    parts = {name: {part.strip() for part in re.split("[,/;|]", name)} - {""} for name in names}
-    counts = Counter(chain.from_iterable(parts.values()))
-    doubtful = {name for name in names if re.search("[,/]", name)
-                and max(counts[part] for part in parts[name] | {name}) > 1}
-    _refuse(cells, [str(cell).strip().casefold() in doubtful for cell in cells], where,
-            "and a part of it stands in another row, too; write JSON, "
-            '["A", "B"] for two names, ["A, B"] for one')
-
-
-def _as_list(cell):
+def _as_list(cell, signs="[;|]"):
     """List of names from a list or text; None where there is none, [] where that is not clear."""
     if isinstance(cell, str):
-        cell = _parsed(cell) if _LIST.match(cell.strip()) else re.split("[;|]", cell)
+        cell = _parsed(cell) if _LIST.match(cell.strip()) else re.split(signs, cell)
     elif pd.api.types.is_scalar(cell):
         cell = [cell]
     names = None if cell is None else [name for name in cell if not _is_missing(name)]
@@ -300,7 +292,8 @@ def _first_failure(cases, tracks, where):
     more = f" ({len(cases) - 1} more like it)" if len(cases) > 1 else ""
     row = int(case["index"])
     return (f"{where}, row {row + 1} (id {tracks['id'][row]!r}): {column} "
-            f"{case['failure_case']!r} {advice}{more}")
+            f"{getattr(case['failure_case'], 'item', lambda: case['failure_case'])()!r} "
+            f"{advice}{more}")
 
 
 def table_path(folder: Path | str) -> Path:

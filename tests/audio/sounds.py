@@ -93,7 +93,8 @@ def mutated(content, others, rng: random.Random):
 
 def note_memory(folder):
     """Put down the most memory that this process has had: its own, not that of its parent."""
-    line = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    line = next(line for line in open("/proc/self/status", encoding="utf-8")
+                if line.startswith("VmHWM"))
     with (folder / "memory.txt").open("a") as file:
         file.write(f"{1024 * int(line.split()[1])}\n")
 

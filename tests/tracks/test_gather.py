@@ -149,7 +149,8 @@ def test_no_file_ends_a_stage_whatever_it_is_called_or_is(tmp_path):
     names = [name for pair in zip_longest(bad, good) for name in pair if name]
     pd.DataFrame({"id": [str(names.index(name)) for name in names], "popularity": 50,
                   "track": [f"Song {n}" for n in range(len(names))],
-                  "artists": [f"Artist {n}" for n in range(len(names))], "preview_url": names}).to_csv(folder / "tracks.csv", index=False)
+                  "artists": [f"Artist {n}" for n in range(len(names))],
+                  "preview_url": names}).to_csv(folder / "tracks.csv", index=False)
     gather("folder", tmp_path / "to", path=folder, jobs=1)
     store = make_mels(read_clean(tmp_path / "to"), tmp_path / "to", jobs=1)
     assert sorted(store.ids) == sorted(str(names.index(name)) for name in good)

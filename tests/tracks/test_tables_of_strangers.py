@@ -12,9 +12,11 @@ from hiphoplib.dataset.splits import artist_groups, split_tracks
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.sources.base import Clip, Folder
 from hiphoplib.tracks.table import as_numbers, read_tracks, write_tracks
+from tests.paths import SHARED
 
 HEAD = ["id", "popularity", "track", "artists", "preview_url", "release_date", "explicit",
         "duration_ms"]
+RAP = SHARED / "spotify" / "rap_tracks_2020.csv"
 ROW = ["1", "50", "Song", "A", "audio/1.mp3", "2019-06-14", "True", "200000"]
 
 
@@ -120,12 +122,39 @@ def test_a_list_that_is_not_clear_is_refused(cells, text):
 
 
 @pytest.mark.parametrize("text", ["Drake, Future", "Future/Drake", "drake , Ada", "Ada, DRAKE"])
-def test_one_name_or_several_is_asked_where_a_part_stands_alone(cells, text):
-    with pytest.raises(BadInput, match="row 1: artists is .*part of it stands in another row"):
-        cells("artists", text, "Drake")
-    with pytest.raises(BadInput, match="1 more like it"):
-        cells("artists", text, f"{text}, Bob")
+def test_one_name_or_several_is_told_where_a_part_stands_alone(cells, capsys, text):
+    assert cells("artists", text, "Drake") == [[" ".join(text.split())], ["Drake"]]
+    assert f"one name in 1 rows that may name several ('{text}'; rows 1)" in capsys.readouterr().err
+    cells("artists", *[text] * 11, "Drake")
+    said = capsys.readouterr().err
+    assert "in 11 rows" in said and "rows 1, 2, 3, 4, 5, 6, 7, 8, 9, …" in said
     assert cells("artists", f'["{text}"]', "Drake") == [[" ".join(text.split())], ["Drake"]]
+    assert cells("artists", "Tyler, The Creator", "Drake")[0] == ["Tyler, The Creator"]
+    assert capsys.readouterr().err == ""
+
+
+def test_as_many_ids_as_names_tell_that_they_are_several(read, capsys):
+    tracks = read(parquet(artists=["50 Cent, DJ Whoo Kid", "50 Cent"], artist_ids=["a, b", "a"]),
+                  "tracks.parquet")
+    assert tracks["artists"].tolist() == [["50 Cent", "DJ Whoo Kid"], ["50 Cent"]]
+    assert tracks["artist_ids"].tolist() == [["a", "b"], ["a"]]
+    tracks = read(parquet(artists=["Tyler, The Creator", "Tyler"], artist_ids=["a", "b"]),
+                  "tracks.parquet")
+    assert tracks["artists"].tolist() == [["Tyler, The Creator"], ["Tyler"]]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not RAP.is_file(), reason="the table is not part of the project")
+def test_the_table_of_2020_is_read_whole(read, capsys):
+    table = pd.read_csv(RAP, keep_default_na=False)
+    names = {"track_name": "track", "track_artist": "artists", "track_popularity": "popularity",
+             "track_album_release_date": "release_date"}
+    tracks = read(table.rename(columns=names).assign(id=table.index, preview_url="x").to_csv())
+    assert len(tracks) == len(table) and tracks["release_date"].notna().all()
+    several = tracks["artists"][tracks["artists"].str.len() > 1]
+    assert several.tolist() == [["Khea", "Omar Varela"]]
+    assert ("one name in 2 rows that may name several ('50 Cent, DJ Whoo Kid'; rows 2837, 3504)"
+            in capsys.readouterr().err)
 
 
 def test_what_pandas_writes_of_its_own_parquet_keeps_every_artist_in_one_set(read, tmp_path):
@@ -210,7 +239,8 @@ def test_dates_that_are_not_known_are_no_news(cells, capsys, text):
     ("duration_ms", "215\u202f000", 215000), ("duration_ms", "215000.0", 215000),
     ("duration_ms", "215,000.5", 215000.5), ("duration_ms", "2.15E+05", 215000),
     ("explicit", "1.0", True), ("explicit", "Yes", True), ("explicit", "no", False),
-    ("explicit", "FALSE", False), ("preview_url", "audio\\1.mp3", "audio/1.mp3"),
+    ("explicit", "FALSE", False), ("explicit", "Y", True), ("explicit", "Clean", False),
+    ("preview_url", "audio\\1.mp3", "audio/1.mp3"),
     ("preview_url", "https://a.example/b\\c", "https://a.example/b\\c")])
 def test_cells_are_read_however_they_are_written(cells, column, text, value):
     assert cells(column, text, text) == [value, value]
@@ -265,6 +295,13 @@ def test_a_parquet_with_ids_as_its_index_is_read(read):
     assert read(file.getvalue(), "tracks.parquet")["id"].tolist() == ["1", "2"]
 
 
+@pytest.mark.parametrize("name, most", [("MAX_ROWS", 1), ("MAX_BYTES", 10)])
+def test_a_parquet_is_not_unpacked_without_end(read, monkeypatch, name, most):
+    monkeypatch.setattr(f"hiphoplib.io.{name}", most)
+    with pytest.raises(BadInput, match="2 rows, more than are unpacked"):
+        read(parquet(), "tracks.parquet")
+
+
 def test_structures_in_a_parquet_are_refused(read):
     with pytest.raises(BadInput, match="row 1: artists is .*JSON"):
         read(parquet(artists=[[{"name": "A"}], [{"name": "B"}]]), "tracks.parquet")
@@ -274,7 +311,8 @@ def test_structures_in_a_parquet_are_refused(read):
     ({"artist_ids": [["a"], None]}, "1 of 2 tracks have no artist id"),
     ({"artists": ["Various Artists", "B"]}, "1 of 2 tracks name nobody as their artist"),
     ({"artists": ["BeyoncÃ©", "B"]}, "1 of 2 tracks have garbled letters"),
-    ({"duration_ms": [200.0, 200000.0]}, "1 of 2 tracks are shorter than 10 s")])
+    ({"duration_ms": [200.0, 200000.0]}, "1 of 2 tracks are shorter than 10 s"),
+    ({"popularity": [0.5, 1.0]}, "1 of 2 tracks have a popularity below 1")])
 def test_what_is_read_but_looks_wrong_is_told(read, capsys, columns, said):
     read(parquet(**columns), "tracks.parquet")
     shown = capsys.readouterr()
