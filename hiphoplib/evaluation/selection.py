@@ -80,7 +80,7 @@ def _positive_share(y_true, score, weights):
 def hit_shares(boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray,
                picks: Sequence[tuple[int, int]],
                base_rates: Sequence[float | None] = (None, 0.2)) -> list[dict]:
-    """Measure `precision_at_k` of a model and its lift over a blind pick, with intervals.
+    """Measure `precision_at_k` of a model and its lift over a random choice, with intervals.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def hit_shares(boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray,
     -------
     list of dict
         ``n``, ``k``, ``base`` (None: observed), ``hit_share`` and ``lift``, each with ``mean``,
-        ``low`` and ``high``. Lift is how many times as many hits as a blind pick has.
+        ``low`` and ``high``. Lift is how many times as many hits as a random choice has.
     """
     rows = []
     for (n, k), base in ((pick, base) for pick in picks for base in base_rates):
@@ -306,7 +306,8 @@ def _in_order(pairs, margin):
         return None
     accuracy = mean_over_artists(by_artist["size"].to_numpy(), by_artist[["mean"]].to_numpy())
     return {"margin": float(margin), "pairs": len(answered), "artists": len(by_artist),
-            "accuracy": asdict(accuracy)}
+            "accuracy": {end: min(max(share, 0.0), 1.0)  # of which Student's t knows nothing
+                         for end, share in asdict(accuracy).items()}}
 
 
 def reliable_margin(popularity: np.ndarray, score: np.ndarray,

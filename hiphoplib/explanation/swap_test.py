@@ -5,9 +5,9 @@ clips, so that a model is never asked about silence or ruins. For segments they 
 the level of every band, or each segment of a loud clip would stand for its loudness. For a whole
 band they are those in which it is about as loud as usual, so that "less than usual" can be said.
 
-Whole bands are asked about only where no segment decides, and have to do more: a network that has
-learnt nothing still depends on levels. So nothing is said of them by a model that orders tracks no
-better than chance.
+Whole bands are asked about only where no segment decides, and have to do more. A network that has
+learnt nothing still depends on levels, so nothing is said of a model that orders tracks no better
+than chance.
 """
 
 from collections.abc import Callable
@@ -184,13 +184,16 @@ def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int =
     -------
     list of Part
         Strongest first, each at least half as strong as the first: neighbouring segments of a band;
-        if there are none, whole bands. Empty if no part decides.
+        if there are none, whole bands. Empty if no part decides, or the model orders tracks no
+        better than chance.
 
     Raises
     ------
     BadInput
         If there are too few donors.
     """
+    if not donors.able:
+        return []
     rng, grid = np.random.default_rng(seed), donors.grid
     n = min(SCREENED + CONFIRMED, len(donors.S_db))  # of a small corpus fewer
     if n < FEWEST:
@@ -198,7 +201,7 @@ def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int =
                        "tracks")
     single = np.eye(grid.size, dtype=bool).reshape(-1, *grid.shape)
     said = _find(predict, S_db, donors, rng.permutation(donors.nearest(S_db, n)), single, SEGMENT)
-    for band in range(grid.shape[0]) if donors.able and not said else ():
+    for band in range(grid.shape[0]) if not said else ():
         whole = np.zeros((1, *grid.shape), dtype=bool)
         whole[:, band] = True
         said += _find(predict, S_db, donors, rng.permutation(donors.usual(band, n)), whole, BAND)

@@ -26,7 +26,7 @@ SMALLEST = 0.01  # of probability: less shall not look like much
 
 
 def explanation(S_db: np.ndarray, expl: Attribution,
-                title: str = "What speaks for popularity (red) and against (blue)") -> Axes:
+                title: str = "What raises the score (red) and lowers it (blue)") -> Axes:
     """Draw the weights of a clip's segments over its spectrogram, in grey.
 
     Stable segments are outlined, with a broken line where another method disagrees; the others are
@@ -209,9 +209,10 @@ def listening(results: dict) -> Figure:
     by_time.fill_between(middles, low, high, color=style.PALETTE["purple"], alpha=0.25, linewidth=0)
     by_time.plot(middles, mean, color=style.PALETTE["purple"], marker="o")
     by_time.legend()
-    style.titled(by_time, f"The {style.label_of(results['model'])} listens most to "
-                 f"{most * size:g} to {(most + 1) * size:g} s", "time (s)", "share of weight (%)",
-                 xlim=(0, len(mean) * size), ylim=(0, None))
+    where = f"{most * size:g} to {(most + 1) * size:g} s of the clip"
+    style.titled(by_time, f"More than an equal share of the weight lies in {where}"
+                 if low[most] > 100 / len(mean) else "No part of the clip has a larger share",
+                 "time (s)", "share of weight (%)", xlim=(0, len(mean) * size), ylim=(0, None))
 
     by_band.axvline(0, color=style.NEUTRAL, linestyle=":", linewidth=1.2)
     names = list(bands)[::-1]
@@ -219,7 +220,7 @@ def listening(results: dict) -> Figure:
         style.Series({name: bands[name][side] for name in names if bands[name][side]}, color,
                      marker, side)
         for (side, color), marker in zip(SIDE_COLORS.items(), "os")], labels=names, columns=2)
-    style.titled(by_band, "What speaks for popularity lies right of zero",
+    style.titled(by_band, "Right of zero, a band raises the score",
                  "sum of weights over the clip (change in probability)", "")
     return figure
 
@@ -264,7 +265,8 @@ def planted(results: dict) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(13, 3.6), sharey=True)
     rows = {f"{kind}, {style.label_of(network)}": (kind, network)
             for kind in ("level", "texture") for network in ("crnn", "rnn")}
-    panels = {"precision": "What the swap test names is right", "recall": "What is found"}
+    panels = {"precision": "How much of what is named is right",
+              "recall": "How many of the planted cues are named"}
     for ax, (measure, title) in zip(axes, panels.items()):
         style.interval_rows(ax, list(rows), [
             style.Series({name: results[way][kind][network][measure]

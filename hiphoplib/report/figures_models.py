@@ -13,6 +13,7 @@ from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.report import style
 
 SURE = ("stack", "rnn", "upper_bound")  # whose sureness is drawn
+KNOW_ARTISTS = {"artist_identification", "artist_mean"}
 SPLITS = {"artist": ("artist-disjoint", style.PALETTE["blue"], "o"),
           "time": ("newest as test set", style.PALETTE["green"], "s"),
           "random": ("at random", style.PALETTE["vermillion"], "D")}
@@ -114,10 +115,12 @@ def splits(compared: dict) -> Axes:
                      color, marker, label)
         for split, (label, color, marker) in SPLITS.items()
         if any(split in model for model in models.values())])
-    flattered = [style.label_of(name) for name in names
-                 if models[name].get("random-artist", {"low": 0})["low"] > 0]
-    title = f"A random split flatters: {', '.join(flattered)}" if flattered else (
-        "No model is significantly better under a random split")
+    flattered = [name for name in names if models[name].get("random-artist", {"low": 0})["low"] > 0]
+    title = "No model is significantly better under a random split"
+    if flattered:
+        title = "A random split flatters " + (
+            "models that recognise artists, and no other" if {*flattered} <= KNOW_ARTISTS
+            else f"these models: {', '.join(map(style.label_of, flattered))}")
     return style.titled(ax, title, _on_test("AUC", compared["tracks"]), "")
 
 
@@ -199,8 +202,11 @@ def metadata_gain(results: dict) -> Axes:
                     textcoords="offset points", fontsize=11)
     ax.axvline(0.5, color=style.NEUTRAL, linestyle=":")
     gain = paired.get(f"stack_metadata-{sound}", {}).get("auc")
-    title = "What is known before a release, and what is heard" + (
-        f": both minus sound {_difference(gain)}" if gain else "")
+    title = "Metadata, sound, and both"
+    if gain:
+        adds = gain["low"] > 0 or gain["high"] < 0
+        title = f"Metadata change the AUC of the sound by {_difference(gain)}" if adds else (
+            "Metadata add nothing significant to the sound")
     return style.titled(ax, title, _on_test("AUC", results["protocol"]["test_tracks"]), "input")
 
 
@@ -240,7 +246,7 @@ def corpora(several: Sequence[dict], names: Sequence[str] | None = None) -> Axes
 
 
 def precision_at_k(results: dict, names: Sequence[str] | None = None) -> Axes:
-    """Draw the share of popular songs among the best k of n, a row a model; dotted: a blind pick.
+    """Draw the share of popular songs among the best k of n, a row a model; dotted: random choice.
 
     Parameters
     ----------
@@ -268,13 +274,14 @@ def precision_at_k(results: dict, names: Sequence[str] | None = None) -> Axes:
     spoken_of = style.title_model(names)
     first = next((case for case in models[spoken_of]["precision_at_k"]
                   if case["k"] == 1 and case["base"] is None), None) if spoken_of else None
-    title = f"A blind pick is popular in {observed:.0%}"
+    title = f"A random choice is popular in {observed:.0%} of cases"
     if first:
-        title = f"The best of {first['n']} by {style.label_of(spoken_of)} is " + (
-            f"popular in {first['hit_share']['mean']:.0%}, a blind pick in {observed:.0%}"
-            if first["lift"]["low"] > 1 else "not significantly better than a blind pick")
-    return style.titled(ax, title, _on_test("share of hits", results["protocol"]["test_tracks"])
-                        + "; dotted: a blind pick", "")
+        title = f"First of {first['n']} by {style.label_of(spoken_of)}: " + (
+            f"popular in {first['hit_share']['mean']:.0%} of cases, a random choice in "
+            f"{observed:.0%}" if first["lift"]["low"] > 1
+            else "not significantly better than a random choice")
+    return style.titled(ax, title, _on_test("share popular", results["protocol"]["test_tracks"])
+                        + "; dotted: random choice", "")
 
 
 def selective_accuracy(models: Mapping[str, dict]) -> Axes:
@@ -307,7 +314,7 @@ def selective_accuracy(models: Mapping[str, dict]) -> Axes:
         title = (f"Of {every['pairs']:,} pairs by {every['artists']} artists, "
                  f"{style.label_of(first)} orders {every['accuracy']['mean']:.0%} right; "
                  f"of the surest {surest['share']:.0%}, {surest['accuracy']['mean']:.0%}")
-    return style.titled(ax, title, "pairs answered (%, the surest; log scale)",
+    return style.titled(ax, title, "pairs that are ordered (%, surest first; log scale)",
                         "in the right order (%, 95 % intervals)")
 
 

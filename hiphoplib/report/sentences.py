@@ -1,6 +1,6 @@
 """Sentences and a table that follow from results of the reader's own data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,8 @@ from hiphoplib.scoring.backtest import BackTest, songs_needed
 from hiphoplib.scoring.score import BEHIND, STANDS_OUT, Scored, TrainedModel
 
 MAX_NAME = 40  # letters of a name in a sentence
-BANNER = ("This model has learnt from beats that a computer makes up, and so is their popularity. "
-          "Its scores show what this page does. They say nothing about your songs.")
+BANNER = ("This model has learnt from computer-made beats with a made-up popularity. Its scores "
+          "show what this page does. They say nothing about your songs.")
 UNLIKE = ("sounds unlike everything this model has learnt from (farther than 99 % of its own "
           "data)")
 NO_DOMAIN = ("This model is older and does not say what it has learnt from, so it also scores "
@@ -38,7 +38,11 @@ def results_table(results: dict) -> pd.DataFrame:
         A row a model.
     """
     def metric(model, key, digits=2):
-        return f"{Estimate.read(model[key]):.{digits}f}" if model.get(key) else "–"
+        if not model.get(key):
+            return "–"
+        value = Estimate.read(model[key])
+        return (f"{value:.{digits}f}" if value.low < value.high  # a dummy's follows from what it is
+                else f"{value.mean:.{digits}f}")
 
     rows = {label_of(name): {
         "AUC [95 % interval]": metric(model, "auc", 3),
@@ -201,7 +205,7 @@ def backtest_verdict(test: BackTest) -> list[str]:
 
 
 def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
-                   moment: Callable[[float], str] = clock) -> list[str]:
+                   start: float = 0.0) -> list[str]:
     """Return what the swap test lets be said of a clip.
 
     Parameters
@@ -209,8 +213,8 @@ def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
     parts : sequence of Part
         As `swap_test` found them.
     grid : SegmentGrid
-    moment : callable
-        From s of the clip to the words for it.
+    start : float
+        Of the clip in its song, in s.
 
     Returns
     -------
@@ -221,7 +225,7 @@ def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
     for part in parts:
         bands, stretches = part.mask.any(axis=1), np.flatnonzero(part.mask.any(axis=0))
         where = " and ".join(np.array(list(grid.bands))[bands])
-        times = " to ".join(moment(grid.spans[end][number])
+        times = " to ".join(clock(start + grid.spans[end][number])
                             for number, end in ((0, stretches[0]), (1, stretches[-1])))
         fell, rose = ("fell", "rose") if part.effect > 0 else ("rose", "fell")
         out, into = part.agreeing

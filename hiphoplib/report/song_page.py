@@ -127,21 +127,18 @@ def find_passages(scored: Scored, most: int = MAX_EXPLAINED) -> Passages:
     mapping of Path to list of Passage
         Without songs in which nothing can be swapped, see `song_parts`, or no passage decides.
     """
+    model, found = scored.model, {}
     leading = [song for song, tier in zip(scored.songs, scored.tiers) if tier == STANDS_OUT]
-    found = {song.path: _passages(scored.model, song)
-             for song in progress(leading[:most], desc="explain", unit="song")}
-    return {path: passages for path, passages in found.items() if passages}
-
-
-def _passages(model, song):
-    """What the swap test names in the part of a song that is played."""
-    start, grid = song.excerpt(model.margin), SegmentGrid(model.grid)
-    S_db = mel_spectrogram(*stretch(song.path, start, model.grid.seconds), model.grid)
-    parts = song_parts(model, S_db) or ()
-    times = [start + np.array(grid.spans)[part.mask.any(axis=0)] for part in parts]
-    return [Passage(time.min(), time.max(), int(np.sign(part.effect)), sentence)
-            for part, time, sentence in zip(parts, times, swap_sentences(
-                parts, grid, lambda second: clock(start + second)))]
+    for song in progress(leading[:most], desc="explain", unit="song"):
+        start, grid = song.excerpt(model.margin), SegmentGrid(model.grid)
+        S_db = mel_spectrogram(*stretch(song.path, start, model.grid.seconds), model.grid)
+        if parts := song_parts(model, S_db):
+            times = [start + np.array(grid.spans)[part.mask.any(axis=0)] for part in parts]
+            sentences = swap_sentences(parts, grid, start)
+            found[song.path] = [
+                Passage(time.min(), time.max(), int(np.sign(part.effect)), sentence)
+                for part, time, sentence in zip(parts, times, sentences)]
+    return found
 
 
 def inline(page: str) -> str:

@@ -7,6 +7,7 @@ from scipy.stats import t
 from hiphoplib.evaluation.selection import (
     MOST_PAIRS,
     mean_over_artists,
+    order_accuracy,
     selective_accuracy,
     within_artist,
 )
@@ -54,6 +55,12 @@ def test_what_is_answered_with_a_margin_is_right_more_often():
     assert accuracy == sorted(accuracy) and accuracy[0] == pytest.approx(0.75, abs=0.04)
     assert accuracy[-1] > 0.88
     assert all(step["accuracy"]["low"] < step["accuracy"]["high"] for step in curve[:3])
+
+
+def test_no_share_of_orders_is_beyond_all_of_them():
+    score = np.array([1, 2, 3, 4, 5] * 2 + [1, 2, 3, 5, 4])
+    found = order_accuracy(np.tile(np.arange(5), 3), score, np.repeat([0, 1, 2], 5), 0.0)
+    assert found["accuracy"]["mean"] == pytest.approx(29 / 30) and found["accuracy"]["high"] == 1
 
 
 def test_equal_popularity_is_no_pair_and_equal_scores_are_half_right():

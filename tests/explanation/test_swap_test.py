@@ -86,9 +86,11 @@ def test_a_whole_band_is_said_louder_and_quieter_alike(by):
     assert np.array_equal(part.mask, mask) and np.sign(part.effect) == np.sign(by)
 
 
-def test_nothing_is_said_of_bands_by_a_model_that_knows_nothing():
-    mask = places((BASS,))
+@pytest.mark.parametrize("place", [(BASS,), (HATS, 4)])
+def test_nothing_is_said_of_a_model_that_knows_nothing(place):
+    mask = places(place)
     predict = hears(mask)
+    assert swap_test(predict, louder(mask, 8), donors(predict))
     assert not swap_test(predict, louder(mask, 8), donors(predict, able=False))
 
 

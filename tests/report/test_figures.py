@@ -172,7 +172,7 @@ def test_splits_are_three_colours_a_model():
 
 
 @pytest.mark.parametrize("gap, title", [
-    (value(0.04, 0.03), "A random split flatters: Dummy, RNN"),
+    (value(0.04, 0.03), "A random split flatters these models: Dummy, RNN"),
     (value(-0.04, 0.03), "No model is significantly better under a random split"),
     (value(0.02, 0.03), "No model is significantly better under a random split")])
 def test_the_title_of_splits_follows_the_intervals_of_the_gaps(gap, title):
@@ -202,9 +202,16 @@ def test_the_title_of_the_learning_curve_says_how_many_tracks_are_needed(needed,
     assert title_of(report.learning_curve(power)) == title
 
 
-def test_the_title_of_the_metadata_is_the_paired_difference():
+def test_leakage_by_the_artist_is_called_so():
+    ax = report.splits(split_gap(["artist_identification", "artist_mean"], value(0.04, 0.03)))
+    assert title_of(ax) == "A random split flatters models that recognise artists, and no other"
+
+
+def test_the_title_of_the_metadata_follows_the_paired_difference():
+    small = report.metadata_gain(results(SHOWN, paired(0.0)))
+    assert title_of(small) == "Metadata add nothing significant to the sound"
     ax = report.metadata_gain(results(SHOWN, paired(0.02)))
-    assert title_of(ax).endswith("both minus sound +0.02 [+0.01, +0.03]")
+    assert title_of(ax).endswith("the AUC of the sound by +0.02 [+0.01, +0.03]")
     assert rows_of(ax) == ["Metadata", "Sound (Stack)", "Both"]
     assert [x for x, _, _ in marks(ax)] == [
         SHOWN[name]["auc"]["mean"] for name in ("metadata", "stack", "stack_metadata")]
@@ -249,8 +256,8 @@ def test_precision_at_k_shows_every_case_of_every_model_beside_the_base_rates():
 
 
 @pytest.mark.parametrize("lift, title", [
-    (value(1.4, 0.2), "The best of 10 by RNN is popular in 70%, a blind pick in 50%"),
-    (value(1.1, 0.2), "The best of 10 by RNN is not significantly better than a blind pick")])
+    (value(1.4, 0.2), "First of 10 by RNN: popular in 70% of cases, a random choice in 50%"),
+    (value(1.1, 0.2), "First of 10 by RNN: not significantly better than a random choice")])
 def test_the_title_of_precision_at_k_follows_the_lift(lift, title):
     case = {"n": 10, "k": 1, "base": None, "hit_share": value(0.7), "lift": lift}
     models = {"rnn": {"precision_at_k": [case]},

@@ -106,7 +106,8 @@ def test_where_a_network_listens():
     assert {(band, cell) for band, cell in zip(y.astype(int), (x // 3).astype(int))} == {
         tuple(pair) for pair in np.argwhere((low > 0) | (high < 0))}
     assert title_of(by_segment).startswith(f"{len(x)} of 40 segments")
-    assert title_of(by_time) == "The RNN listens most to 27 to 30 s"
+    assert title_of(by_time) == (
+        "More than an equal share of the weight lies in 27 to 30 s of the clip")
     dots = {(x, round(y)) for x, y, _ in marks(by_band)}
     assert dots == {(of[side]["mean"], row_of(by_band, band))
                     for band, of in RESULTS["bands"].items() for side in of}

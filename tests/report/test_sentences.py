@@ -68,9 +68,10 @@ def test_if_no_part_decides_that_is_said():
 
 def test_sentences_keep_the_order_of_parts_and_have_the_times_of_a_song():
     parts = [part(mask, 25, 25) for mask, _, _ in FORMS]
-    said = swap_sentences(parts, GRID, lambda second: f"<{second:g}>")
-    assert [each.split(":")[0] for each in said] == [
-        "<12> to <18>, hats and air", "<27> to <30>, vocals and snare", "<0> to <30>, sub and bass"]
+    said = swap_sentences(parts, GRID, 60)
+    assert [each.split(": ")[0] for each in said] == [
+        "1:12 to 1:18, hats and air", "1:27 to 1:30, vocals and snare",
+        "1:00 to 1:30, sub and bass"]
 
 
 def test_a_summary_tells_what_the_swap_test_says_whatever_lime_draws():

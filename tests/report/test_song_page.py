@@ -136,7 +136,7 @@ def test_a_verdict_follows_from_its_interval(model, interval, of_order, of_hits)
                "precision_at_k": [{"n": 10, "k": 3, "base": None, "lift": estimate(1, *(1 + by))}]}
     changed = with_card(model, results=model.card["results"] | results)
     said = section(_page(invented(changed, [0.5]), details=0), "What this")
-    verdicts = re.findall(r"(?:all artists: |your case: |blind pick, )([^(.]*?)(?: \(|\.)", said)
+    verdicts = re.findall(r"(?:all artists: |your case: |random choice, )([^(.]*?)(?: \(|\.)", said)
     assert verdicts == [of_order, of_order, of_hits]
 
 
@@ -317,7 +317,7 @@ def test_a_song_shorter_than_a_window_has_no_best_part(model):
     short = replace(scored.songs[0], seconds=20.0, starts=np.zeros(1),
                     scores=scored.songs[0].scores[:, :1], note="Only 20 s long.")
     said = text(_page(Scored(scored.folder, model, [short], {}, []), audio=False))
-    assert "The whole of it was scored at once. Only 20 s long." in said
+    assert "It was scored as a whole. Only 20 s long." in said
     assert "Best 30 seconds" not in said and "part stands out" not in said
 
 

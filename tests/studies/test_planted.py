@@ -65,8 +65,8 @@ def test_what_is_said_of_planted_causes_is_right(learnt, monkeypatch):
     labels = learnt.labels[learnt.scores.index] == 1
     assert recovery(learnt.scores.to_numpy(), labels.to_numpy()) > 0.95
     monkeypatch.setattr(module, "_TESTED", 8)
-    counts, right = module._swap_tested(learnt)
-    assert counts["clips"] == len(right) == 8
+    counts = module._swap_tested(learnt)
+    assert counts["clips"] == 8
     assert counts["right"] >= 0.7 * counts["said"] and counts["found"] >= 4
 
 
@@ -106,7 +106,7 @@ def test_rates_are_means_over_networks_by_kind():
         found[case("level", "crnn", seed)] = {"auc": 1.0, **dict.fromkeys(
             ("swap_test", "old_rule", "lime_default", "late"), counts(10, right))}
     found[case("band", "crnn", 10)] = {"auc": 1.0, "swap_test": counts(8, 8)}
-    found[case("level", "crnn", 10, True)] = {"null": {"clips": 20, "said": 1, "with_bands": 9}}
+    found[case("level", "crnn", 10, True)] = {"null": {"clips": 20, "said": 1, "ungated": 9}}
     results = summarise(found)
     level = results["swap_test"]["level"]["crnn"]
     assert level["networks"] == 2 and level["precision"]["mean"] == pytest.approx(0.7)
@@ -176,4 +176,4 @@ def test_what_is_said_is_right_in_full(tmp_path):
         for network in ("crnn", "rnn"):
             ours, old = (checked[way][kind][network] for way in ("swap_test", "old_rule"))
             assert ours["precision"]["mean"] >= 0.8 > old["precision"]["mean"], (kind, network)
-    assert checked["swap_test"]["null_rate"]["mean"] <= 0.1
+    assert checked["swap_test"]["null_rate"]["mean"] <= 0.05

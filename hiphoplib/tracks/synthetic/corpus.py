@@ -22,7 +22,7 @@ from hiphoplib.tracks.synthetic.instruments import render
 
 KIND = "synthetic: known causes, fame and noise; no real-world meaning"
 COLLECTED = "2020-01-31"
-CAVEAT = "A result on the synthetic corpus shows that the method works, never what makes a hit."
+CAVEAT = "Results on synthetic tracks show that the method works, never what makes a hit."
 
 BLOCK = 200  # rows
 # How often each flaw is in a block.
