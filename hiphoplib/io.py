@@ -48,10 +48,9 @@ def check_output(path: Path, folder: bool = False) -> None:
     try:
         if not folder and path.is_dir():
             raise OSError(errno.EISDIR, "is a folder; a file is to be written")
-        part = (path / "x" if folder else path).with_suffix(f"{path.suffix}.{os.getpid()}.part")
-        if part.exists():  # which also says whether the name is too long
-            part.unlink()
-        nearest = next(each for each in part.absolute().parents if each.exists())
+        inside = path / "x" if folder else path
+        inside.exists()  # which says whether the name is too long
+        nearest = next(each for each in inside.absolute().parents if each.exists())
         tempfile.TemporaryFile(dir=nearest).close()
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}; name another place to write to") from error
