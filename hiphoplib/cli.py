@@ -372,7 +372,7 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
 def score(folder, model, out, no_audio, details, passages, hop, jobs):
     """Score unreleased songs, and write a report to look at and listen to.
 
-    FOLDER holds whole songs, mp3, wav, flac, ogg or m4a; or name one such file.
+    FOLDER holds whole songs, of any format that FFmpeg decodes; or name one such file.
     """
     from hiphoplib.report.sentences import BANNER, describe_model, headline, on_screen
     from hiphoplib.report.song_page import find_passages, write_report

@@ -93,10 +93,9 @@ class Recording:
         stream: Any = self._stream
         stated = (float(stream.duration * stream.time_base) if stream.duration
                   else (self._container.duration or 0) / 1e6)
-        if head[:4] == b"RIFF" and size < (riff := int.from_bytes(head[4:8], "little")) < UNKNOWN:
-            stated *= riff / size  # FFmpeg states what is there
         estimated = abs(stated * bit_rate / 8 - size) < 0.02 * size  # from the size, by FFmpeg
-        self._promised = 0 if estimated or stated > LONGEST else stated
+        # of files made of chunks, the chunks' sizes tell what is missing
+        self._promised = stated * (not (estimated or stated > LONGEST or head[:4] in CHUNKS))
 
     def __enter__(self):
         return self
@@ -204,9 +203,10 @@ class Recording:
     def note(self) -> str:
         """Return what is unusual about what was decoded to the end, as sentences; maybe none."""
         said = []
-        if self._promised > self.seconds + 1:
-            said.append(f"Cut off: {self.seconds:.0f} s of the {self._promised:.0f} s that it "
-                        "promises are there.")
+        promised = self._promised or self.seconds * (1 + max(0, -self._behind) / self._size)
+        if promised > self.seconds + 1:
+            said.append(f"Cut off: {self.seconds:.0f} s of the {promised:.0f} s that it promises "
+                        "are there.")
         if (share := 100 * sum(self._lost) / self._size) >= 1:
             said.append(f"Damaged: {share:.0f} % of it could not be decoded.")
         if (share := 100 * self._behind / self._size) >= 1:
@@ -249,6 +249,7 @@ class _Content:
 def _correct(file, head, size):
     """Correct what a file says wrongly of itself; return how many bytes behind it are not its own.
 
+    Below 0, so many are missing at its end.
     Samples that go on behind the size that is stated for them are read to the end of the file.
     """
     if head[:3] == b"ID3" and size < 10 + sum(
@@ -276,10 +277,9 @@ def _correct(file, head, size):
             break
     behind = _chunk(file, packed, end, size)[0]  # perhaps the next chunk, or another file
     if name is None or behind not in (None, *CHUNKS) or (size - end < 8 and stated < UNKNOWN):
-        return 0
+        return 0 if name is None else min(0, size - end + 8)
     file.seek(min(end, size))
-    following = file.read(36)
-    if following.startswith(FOREIGN) and following[8:] != head[8:36]:
+    if (following := file.read(36)).startswith(FOREIGN) and following[8:] != head[8:36]:
         return size - end
     file.correct(at - 4, b"\xff" * 4)
     if head[:4] == b"RF64":
