@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -123,6 +124,25 @@ def test_scoring(trained, noise, tmp_path, kills):
         assert main([*map(str, arguments)]) == 0
         assert page.read_bytes() == whole and contents(songs) == before, number
         page.unlink()
+
+
+@pytest.mark.parametrize("most", [100, 20_000])
+def test_a_full_disk_ends_a_stage_in_one_line_and_the_same_command_goes_on(
+        source_folder, bare, corpus, tmp_path, most):
+    resource = pytest.importorskip("resource")
+    limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    gather("folder", tmp_path / "whole", path=source_folder, jobs=1)
+    for arguments in (["gather", "folder", source_folder, "--out", tmp_path / "full"],
+                      ["mels", bare]):
+        command = [sys.executable, "-m", "hiphoplib", *map(str, arguments), "--jobs", "1"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True,
+                              preexec_fn=limited, env={**os.environ, "TQDM_DISABLE": "1"})
+        assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+        assert done.stderr.startswith("error: /")
+        assert "; make room, the same command goes on from here" in done.stderr
+        assert main([*map(str, arguments), "--jobs", "1"]) == 0
+    assert contents(tmp_path / "full") == contents(tmp_path / "whole")
+    assert runs.same_clips(bare, corpus)
 
 
 def test_of_two_runs_on_one_corpus_one_works_and_the_other_says_so(bare, corpus):
