@@ -3,6 +3,7 @@
 # make report COMMIT=1   the same, and the committed report, figures and results are replaced
 # make test          environment, linters, unit tests, every notebook executed on a tiny corpus
 # make slow          tests that take minutes: coverage of the intervals, leaks into every network
+# make coverage      the share of hiphoplib's branches that tests pass through; fails under 90 %
 # make stages        the notebooks in notebooks/ executed in place
 # make pictures      docs/example_report.html on ten rendered songs, and its pictures, by Chromium
 # make presentation  Presentation.pdf from the report's results
@@ -15,9 +16,17 @@ N ?= 4000
 VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := HipHopPopularity.ipynb $(sort $(wildcard notebooks/*.ipynb))
+REAL := "data/$$(basename "$$FOLDER")"
 TINY := TQDM_DISABLE=1 HIPHOP_TINY=1
 
-.PHONY: report stages test slow pictures presentation hiphop real bench clean
+# pip would say so after minutes, and not as clearly
+CAN_INSTALL := import platform, sys; here = platform.system(), platform.machine(); \
+	sys.exit("TensorFlow is there for Python 3.11 to 3.13, this is " + sys.version.split()[0] \
+	+ "; name another one, as in make PYTHON=python3.13" \
+	if not (3, 11) <= sys.version_info < (3, 14) else "TensorFlow is not there for Macs with an " \
+	+ "Intel processor; open the notebook on Colab" if here == ("Darwin", "x86_64") else 0)
+
+.PHONY: report stages test slow coverage pictures presentation hiphop real bench clean
 
 report: $(VENV)/installed
 	$(BIN)/python -m hiphoplib notebooks $(if $(COMMIT),--commit)
@@ -35,6 +44,11 @@ test: $(VENV)/installed
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -q -m slow tests
+	HIPHOP_EXAMPLES=2000 $(BIN)/python -m pytest -q tests/tracks/test_any_table.py
+
+# branches of hiphoplib that tests pass through: at least 90 %, or it fails
+coverage: $(VENV)/installed
+	$(BIN)/python -m pytest -q -n auto --cov tests
 
 pictures: $(VENV)/installed
 	$(BIN)/python -m hiphoplib pictures $(if $(MODEL),--model $(MODEL))
@@ -52,14 +66,16 @@ hiphop: $(VENV)/installed
 	$(BIN)/python -m hiphoplib train data/hiphop --model crnn --seeds $(SEEDS) --out models/hiphop
 	$(BIN)/python -m hiphoplib evaluate data/hiphop --json notebooks/results/hiphop.json
 
+# the shell reads FOLDER, which may hold blanks, from its environment; so it does HIPHOP_CORPUS
 real: $(VENV)/installed
-	$(BIN)/python -m hiphoplib gather folder $(FOLDER) --out data/$(notdir $(FOLDER))
-	$(BIN)/python -m hiphoplib mels data/$(notdir $(FOLDER))
-	$(BIN)/python -m hiphoplib features data/$(notdir $(FOLDER))
-	$(BIN)/python -m hiphoplib train data/$(notdir $(FOLDER)) --folds 5 --seeds $(SEEDS) \
+	@test -n "$$FOLDER" || { echo "real: which folder? make real FOLDER=path/to/folder"; exit 1; }
+	$(BIN)/python -m hiphoplib gather folder "$$FOLDER" --out $(REAL)
+	$(BIN)/python -m hiphoplib mels $(REAL)
+	$(BIN)/python -m hiphoplib features $(REAL)
+	$(BIN)/python -m hiphoplib train $(REAL) --folds 5 --seeds $(SEEDS) \
 		--model mlp --model cnn1 --model cnn2 --model rnn --model crnn
-	$(BIN)/python -m hiphoplib evaluate data/$(notdir $(FOLDER)) --folds 5 \
-		--json notebooks/results/$(notdir $(FOLDER)).json
+	$(BIN)/python -m hiphoplib evaluate $(REAL) --folds 5 \
+		--json "notebooks/results/$$(basename "$$FOLDER").json"
 
 bench: $(VENV)/installed
 	$(BIN)/python -m hiphoplib bench
@@ -67,6 +83,7 @@ bench: $(VENV)/installed
 
 # the file says what it took: seconds, and what the shell knows of user and kernel time
 $(VENV)/installed: requirements.txt constraints.txt requirements-musicnn.txt
+	@$(PYTHON) -c '$(CAN_INSTALL)'
 	begin=$$(date +%s); $(PYTHON) -m venv $(VENV) \
 		&& $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 			-r requirements.txt -c constraints.txt \

@@ -47,7 +47,7 @@ def pytest_xdist_make_scheduler(config, log):
         @cache
         def _split_scope(nodeid):
             path = nodeid.partition("::")[0]
-            return "secrets" if "spotify_server" in Path(path).read_text() else path
+            return "secrets" if "spotify_server" in Path(path).read_text(encoding="utf-8") else path
 
     return ByFile(config, log)
 

@@ -6,6 +6,12 @@ The packages follow the data: `tracks` (sources, table, clips) and `audio` (file
 is imported when it is first used: TensorFlow takes seconds to load.
 """
 
+import atexit
+import os
+import shutil
+import tempfile
+from importlib.util import find_spec
+
 from lazy_loader import attach
 
 __version__ = "0.1.0"
@@ -25,3 +31,11 @@ __getattr__, __dir__, __all__ = attach(__name__, [
     "tracks.gather": ["get_tracks", "open_corpus"],
     "tracks.table": ["read_tracks"],
 })
+
+# librosa cannot be loaded where Numba has no folder for what it compiles, beside librosa or at home
+_librosa = find_spec("librosa")
+if _librosa and _librosa.origin and "NUMBA_CACHE_DIR" not in os.environ and not any(
+        os.access(place, os.W_OK)
+        for place in (os.path.dirname(_librosa.origin), os.path.expanduser("~"))):
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="hiphoplib-")
+    atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)

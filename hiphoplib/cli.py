@@ -5,15 +5,17 @@ A command imports what it needs when it runs: TensorFlow takes seconds to load, 
 
 import errno
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
 
 from hiphoplib.errors import BadInput
-from hiphoplib.studies.commands import COMMANDS
+from hiphoplib.studies.commands import COMMANDS, JSON, Output
 
 PROGRAM = "python -m hiphoplib"
 # those of `networks.NETWORKS`, `splits.SPLITS` and `features.FEATURES`
@@ -39,8 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # arrow's own keeps what was freed
+    os.environ["MPLBACKEND"] = "agg"  # figures are files, whatever the user's settings show
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what a terminal cannot show ends no command
+            stream.reconfigure(errors="replace")
     try:
-        command = " ".join([PROGRAM, *arguments])
+        command = f"{PROGRAM} {shlex.join(arguments)}"
         with program.make_context(PROGRAM, arguments, obj=command) as context:
             program.invoke(context)
     except click.exceptions.Exit as stop:  # after --help
@@ -93,7 +99,6 @@ _protocol = _all_of(_corpus, _grid, _folds, click.option(
 _jobs = click.option("--jobs", type=int, default=-1, metavar="N", show_default=False,
                      help="Processes; default: one a core. Results do not depend on it.")
 _models = partial(click.option, "--model", "models", multiple=True)
-_json = click.option("--json", "out", type=PATH, metavar="FILE", help="Write the results here.")
 
 
 @program.group()
@@ -111,7 +116,7 @@ def _first_and_last(context, option, years):
 
 
 _out = _all_of(
-    click.option("--out", type=PATH, required=True, metavar="data/NAME",
+    click.option("--out", type=Output(folder=True), required=True, metavar="data/NAME",
                  help="The corpus to make or to finish."),
     click.option("--retry-rejected", is_flag=True,
                  help="Ask once more for the clips that rejected.csv names."),
@@ -122,8 +127,6 @@ _offline = click.option("--offline", is_flag=True, help="Make the table again fr
                         "responses, and ask for none.")
 _no_derivatives = click.option("--no-derivatives", is_flag=True, help="Train also on tracks whose "
                                "licence forbids derivatives.")
-
-
 _n = partial(click.option, "--n", type=COUNT, help="Tracks.")
 _years = partial(click.option, "--years", callback=_first_and_last, metavar="FIRST-LAST",
                  help="Of release.")
@@ -177,7 +180,7 @@ _source("jamendo", "Take Creative Commons music and its listens from Jamendo. Ne
 
 
 @program.command()
-@_all_of(_corpus, _json)
+@_all_of(_corpus, JSON)
 @click.option("--name", help="What the numbers are of; default: the folder's name.")
 @click.pass_obj
 def describe(command, corpus, out, name):
@@ -185,20 +188,13 @@ def describe(command, corpus, out, name):
     from hiphoplib.evaluation.evaluate import write_results
     from hiphoplib.evaluation.label import popularity_by_age, version_noise
     from hiphoplib.tracks.describe import describe as summarise
-    from hiphoplib.tracks.describe import years_table
+    from hiphoplib.tracks.describe import in_lines
     from hiphoplib.tracks.table import read_tracks
 
     tracks = read_tracks(corpus)
     summary = summarise(tracks) | {"versions": version_noise(tracks),
                                    "age": popularity_by_age(tracks)}
-    print(f"{summary['tracks']:7d}  tracks with a popularity")
-    if summary["tracks"]:
-        print(f"{summary['zero']:7.1%}  of them at 0")
-        print(f"{sum(summary['artists']):7d}  main artists, {summary['artists'][0]} with one track")
-    if summary["artist_share"] is not None:
-        print(f"{summary['artist_share']:7.1%}  of the variance of popularity is between artists")
-    for year, row in years_table(summary).iterrows():
-        print(f"{year:7d}  {row['tracks']:5.0f} tracks, median {row['median']:.0f}")
+    print(*in_lines(summary), sep="\n")
     if out:
         write_results({"name": name or corpus.name, "command": command, **summary}, out)
 
@@ -242,8 +238,9 @@ def features(corpus, jobs, kinds):
 @click.option("--seeds", type=COUNT, default=1,
               help="Trainings of each model and fold, with seeds 0 to N-1.")
 @click.option("--epochs", type=COUNT, default=20, help="At most so many; training stops early.")
-@click.option("--out", type=PATH, metavar="models/NAME", help="Also put the trained model into one "
-              "folder that `score` takes and that can be copied anywhere; with one --model.")
+@click.option("--out", type=Output(folder=True), metavar="models/NAME",
+              help="Also put the trained model into one folder that `score` takes and that can be "
+              "copied anywhere; with one --model.")
 def train(corpus, grid, split, folds, jobs, models, seeds, epochs, out):
     """Train networks on every seed and fold, as many at once as there are cores."""
     from hiphoplib.dataset.features import make_features
@@ -287,7 +284,7 @@ def _save(experiment, model, out, seeds):
 
 
 @program.command()
-@_all_of(_protocol, _json)
+@_all_of(_protocol, JSON)
 @_models(metavar="NAME",
          help="Only this one, can be repeated; default: all that can be evaluated.")
 @click.option("--splits", is_flag=True, help="Also compare the splits by artist, time and chance, "
@@ -324,13 +321,15 @@ def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
 @click.argument("track", metavar="TRACK_ID")
 @click.option("--model", type=click.Choice(NETWORKS + ON_FEATURES), default="rnn",
               help="Which trained model; LIME draws networks alone.")
-@click.option("--out", type=PATH, required=True, metavar="FILE.png", help="The picture.")
-@click.option("--wav", type=PATH, metavar="FOLDER", help="Also write the clip with only what "
-              "the explanation names, and without it.")
+@click.option("--out", type=Output(".png", ".svg", ".pdf", ".jpg"), required=True,
+              metavar="FILE.png", help="The picture.")
+@click.option("--wav", type=Output(folder=True), metavar="FOLDER", help="Also write the clip with "
+              "only what the explanation names, and without it.")
 def explain(corpus, grid, split, folds, track, model, out, wav):
     """Explain one track: a picture by LIME, sentences by the swap test, and on request sound."""
     from hiphoplib.explanation.segments import SegmentGrid
     from hiphoplib.explanation.tracks import explain_track, swap_track, write_sounds
+    from hiphoplib.io import write_whole
     from hiphoplib.models.experiment import prepare
     from hiphoplib.report.figures_explanation import explanation, swapped
     from hiphoplib.report.sentences import explanation_summary, swap_sentences
@@ -338,16 +337,17 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
 
     use_style()
     experiment = prepare(corpus, grid, split, folds)
-    title = f"{track}: {label_of(model)}"
+    title, parts = f"{track}: {label_of(model)}", swap_track(experiment, model, track)
     if model in NETWORKS:
         attribution, S_db = explain_track(experiment, model, track)
-        parts = swap_track(experiment, model, track)
-        explanation(S_db, attribution, f"{title}, LIME").figure.savefig(out)
-        print(f"{track}:\n{explanation_summary(attribution, parts, model)}")
+        figure = explanation(S_db, attribution, f"{title}, LIME").figure
+        told = f"{track}:\n{explanation_summary(attribution, parts, model)}"
     else:
-        parts, segments = swap_track(experiment, model, track), SegmentGrid(experiment.store.grid)
-        swapped(experiment.store[track], parts, segments, title=title).figure.savefig(out)
-        print("\n- ".join([f"{track}:", *swap_sentences(parts, segments)]))
+        segments = SegmentGrid(experiment.store.grid)
+        figure = swapped(experiment.store[track], parts, segments, title=title).figure
+        told = "\n- ".join([f"{track}:", *swap_sentences(parts, segments)])
+    write_whole(out, partial(figure.savefig, format=out.suffix[1:].lower()))
+    print(told)
     if wav and parts:
         write_sounds(experiment, track, parts, wav)
         print(f"written to {wav}: said, rest")
@@ -357,7 +357,7 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
 @click.argument("folder", type=PATH, metavar="FOLDER")
 @click.option("--model", type=PATH, required=True, metavar="models/NAME",
               help="A folder of `train --out`; `make report` leaves models/synthetic.")
-@click.option("--out", type=PATH, required=True, metavar="report.html",
+@click.option("--out", type=Output(".html", ".htm"), required=True, metavar="report.html",
               help="The report, one file that opens on a phone.")
 @click.option("--no-audio", is_flag=True,
               help="Leave out the players: nobody can play your songs from the report.")
@@ -370,13 +370,12 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
 def score(folder, model, out, no_audio, details, passages, hop, jobs):
     """Score unreleased songs, and write a report to look at and listen to.
 
-    FOLDER holds whole songs, mp3, wav, flac, ogg or m4a; or name one such file.
+    FOLDER holds whole songs, of any format that FFmpeg decodes; or name one such file.
     """
     from hiphoplib.report.sentences import BANNER, describe_model, headline, on_screen
-    from hiphoplib.report.song_page import check_path, find_passages, write_report
+    from hiphoplib.report.song_page import find_passages, write_report
     from hiphoplib.scoring.score import score_tracks
 
-    check_path(out)
     scored = score_tracks(folder, model, hop=hop, jobs=jobs)
     print(describe_model(scored.model))
     print(on_screen(scored))

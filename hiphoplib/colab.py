@@ -96,7 +96,7 @@ def _install_missing():
     there = _installed()
     missing, old = [], []
     for need in map(Requirement, tomllib.loads(
-            Path("pyproject.toml").read_text())["project"]["dependencies"]):
+            Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]):
         version = there.get(need.name, there.get(need.name.removesuffix("-cpu")))
         if version is None and (need.marker is None or need.marker.evaluate()):
             missing.append(str(need))
@@ -104,7 +104,7 @@ def _install_missing():
             old.append(f"{need.name} {version} ({need.specifier})")
     print("older than the project asks for, and kept:", ", ".join(old) or "nothing")
     print("installing:", ", ".join(missing) or "nothing, all is there")
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as held:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as held:
         for name, version in there.items():
             with suppress(InvalidVersion):  # of a package of Debian's: pip would refuse the file
                 held.write(f"{name}=={Version(version)}\n")

@@ -1,21 +1,59 @@
-"""Write files whole or not at all, silence compiled code, show progress, keep memory."""
+"""Read tables of strangers, write files whole or not at all, silence compiled code, keep memory."""
 
+import csv
 import ctypes
+import errno
 import os
+import re
 import shutil
+import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader, StringIO
 from pathlib import Path
 from typing import IO, Any
 
+import pandas as pd
+import psutil
+from pyarrow.parquet import read_metadata
 from tqdm.auto import tqdm
+
+from hiphoplib.errors import BadInput
 
 # of glibc's malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 USERS_CHOICE = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX")
+MAX_ROWS, MAX_BYTES = 20_000_000, 2**32  # of a parquet file, unpacked
+CLOUD = ".icloud"  # the ending of what stands for a file that lies in the cloud only
 _silence = threading.RLock()
+
+
+def check_output(path: Path, folder: bool = False) -> None:
+    """Raise, before the work, what writing a file or into a folder would raise after it.
+
+    Parameters
+    ----------
+    path : Path
+    folder : bool
+        Whether it is a folder.
+
+    Raises
+    ------
+    BadInput
+        If nothing can be written there.
+    """
+    try:
+        if not folder and path.is_dir():
+            raise OSError(errno.EISDIR, "is a folder; a file is to be written")
+        inside = path / "x" if folder else path
+        inside.exists()  # which says whether the name is too long
+        nearest = next(each for each in inside.absolute().parents if each.exists())
+        tempfile.TemporaryFile(dir=nearest).close()
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}; name another place to write to") from error
 
 
 def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], Any]) -> None:
@@ -35,7 +73,8 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], A
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # others may write it as well
+    # others may write it as well, and its own name may be as long as a name can be
+    part = path.with_name(f"{os.getpid()}-{threading.get_native_id()}.part")
     try:
         with naming(path):
             with part.open("wb") as file:
@@ -47,6 +86,175 @@ def write_whole(path: Path | str, content: bytes | str | Callable[[IO[bytes]], A
     except OSError:
         part.unlink(missing_ok=True)
         raise
+
+
+def forget_parts(folder: Path | str) -> None:
+    """Delete what `write_whole` had written in processes that were killed since.
+
+    Parameters
+    ----------
+    folder : path-like
+        And all folders in it.
+    """
+    for part in Path(folder).rglob("*-*.part"):
+        process, _, thread = part.stem.partition("-")
+        if process.isdigit() and thread.isdigit() and not psutil.pid_exists(int(process)):
+            part.unlink(missing_ok=True)
+
+
+def opened(path: Path | str) -> BufferedReader:
+    """Open a file to read; what only looks like one, a dead link, folder or pipe, is none.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    file object
+
+    Raises
+    ------
+    BadInput
+        Why it cannot be read, and what to do, without its name.
+    """
+    if Path(path).suffix == CLOUD:
+        raise BadInput("it lies in the cloud, not on this computer; download it")
+    try:
+        kind = os.stat(path).st_mode
+        if stat.S_ISREG(kind):
+            if os.stat(path).st_size:
+                return open(path, "rb")
+            raise BadInput("the file is empty; fetch or export it again")
+    except (OSError, ValueError) as error:  # ValueError: a byte 0
+        raise error if isinstance(error, BadInput) else BadInput(unreadable(path, error)) from None
+    if stat.S_ISDIR(kind):
+        raise BadInput("a folder, not a file; name it by itself if there are songs in it")
+    raise BadInput("a pipe or device, not a file; put an audio file in its place")
+
+
+def unreadable(path: Path | str, error: Exception) -> str:
+    """Return why the system does not let a file be read, and what to do.
+
+    Parameters
+    ----------
+    path : path-like
+    error : Exception
+        That came of it.
+
+    Returns
+    -------
+    str
+    """
+    if os.path.islink(path) and not os.path.exists(path):
+        return "a link that leads to no file; put the file itself there"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file; fetch or export it again"
+    why = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, PermissionError):
+        return f"the system does not let you read it ({why}); change its permissions"
+    return f"it cannot be read ({why}); copy it to a disk of this computer"
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read a table as others write it: parquet, or text with commas, semicolons, tabs or bars.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns are named in lower case, with "_" between words; text is as it stands, "" if empty.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be read, or can be in several ways.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".parquet":
+            about = read_metadata(path)
+            groups = map(about.row_group, range(about.num_row_groups))
+            if (about.num_rows > MAX_ROWS
+                    or sum(group.total_byte_size for group in groups) > MAX_BYTES):
+                raise BadInput(f"{path}: {about.num_rows:,} rows, more than are unpacked; split it "
+                               f"into tables of {MAX_ROWS:,} rows and {MAX_BYTES >> 20:,} MiB")
+            table = pd.read_parquet(path)
+            table = table.reset_index(drop=table.index.names == [None])
+        else:
+            table = _from_text(_decoded(path.read_bytes(), path), path)
+    except BadInput:
+        raise
+    except (OSError, ValueError, NotImplementedError) as error:  # pandas' and arrow's are such
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+        raise BadInput(f"{path}: not a table that can be read ({reason}); save it once more, "
+                       "as CSV in UTF-8") from error
+    table.columns = [re.sub(r"[\s_-]+", "_", str(name).strip()).casefold() for name in table]
+    for name in table.columns[table.columns.duplicated()]:
+        raise BadInput(f"{path}: two columns are called {name}; delete or rename one")
+    return table
+
+
+def _decoded(content, path):
+    """Text of a file in UTF-8, UTF-16 or, as older spreadsheets write it, Windows-1252."""
+    utf_16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if b"\0" in content and not utf_16:
+        raise BadInput(f"{path}: not text; save it as CSV in UTF-8")
+    try:
+        text = content.decode("utf-16" if utf_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        text = content.decode("cp1252", "replace")
+        # no Western language has four such letters in a row; and some of the bytes are UTF-8
+        if (utf_16 or re.search("\ufffd|[^\\W\x00-\x7f]{4}", text)
+                or re.search(b"[\xc3-\xc5][\x80-\xbf]", content)):
+            line = content.count(b"\n", 0, error.start) + 1
+            raise BadInput(f"{path}, line {line}: in no encoding that can be told; save the table "
+                           "once more, as CSV in UTF-8") from None
+        word = next(re.finditer("\\w*[^\x00-\x7f]\\w*", text))[0]
+        tell(f"{path}: not UTF-8, so it is read as Windows-1252, with words such as “{word}”; if "
+             "that is wrong, save it as CSV in UTF-8")
+    return text.lstrip("\r\n ")
+
+
+def _from_text(text, path):
+    """Table of text; every row has to be as wide as the first, which pandas does not demand."""
+    if marked := re.match("sep=(.)\r?\n", text):  # by Excel
+        text = text[marked.end():]
+    head = text.partition("\n")[0]
+    sep = marked[1] if marked else max(",;\t|", key=head.count)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=sep, skipinitialspace=True,
+                        strict=True)
+    rows: list[list[str]] = []
+    try:
+        for row in filter(any, reader):  # spreadsheets end in empty rows
+            rows.append(row)
+            if len(row) != len(rows[0]):
+                raise csv.Error(f"{len(row)} cells, in the first line {len(rows[0])}")
+            # a quotation mark that is not closed takes whole rows into one cell
+            if any(cell.count(sep) >= cell.count("\n") * (len(row) - 1) > 0 for cell in row):
+                raise csv.Error("a cell that holds whole rows")
+    except csv.Error as error:
+        raise BadInput(f"{path}, line {reader.line_num}: {error}; put text that holds a {sep!r} or "
+                       "a line break between quotation marks, and double those inside") from None
+    if not rows:
+        raise BadInput(f"{path}: not a table, for it is empty; save it once more, as CSV in UTF-8")
+    names, *rows = rows
+    table = pd.DataFrame(rows, columns=names, dtype=object)
+    return table.loc[:, [name.strip() != "" for name in names]]  # pandas numbers rows in such a one
+
+
+def tell(doubt: str) -> None:
+    """Say on standard error what looks wrong, and does not end the work.
+
+    Parameters
+    ----------
+    doubt : str
+        What, and where.
+    """
+    print(f"note: {doubt}", file=sys.stderr)
 
 
 @contextmanager
@@ -123,7 +331,7 @@ def silent_stderr() -> Iterator[None]:
     ------
     None
     """
-    with _silence, open(os.devnull, "w") as nowhere:
+    with _silence, open(os.devnull, "w", encoding="utf-8") as nowhere:
         kept = os.dup(2)
         try:
             os.dup2(nowhere.fileno(), 2)

@@ -12,13 +12,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import islice
 from operator import call
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -29,10 +31,14 @@ import psutil
 from hiphoplib.errors import BadInput
 from hiphoplib.io import keep_memory
 
+if sys.platform != "win32":
+    import fcntl
+
 DIED = "died"  # instead of a result: the task ends its worker, even when it runs alone
 AHEAD = 2  # tasks handed out for each process: one that it works on, and the next
 MAX_DEATHS = 5  # in a row, of tasks that run alone: more are the fault of the workers
 MAX_IDLE = 30  # s without work after which a process ends; calls soon after each other share it
+WAIT = 5  # s for another run to end: the processes of one that was killed take a moment
 MAX_BYTES = 3 * 10**9  # that a process may hold on to between two tasks
 CLUSTER_TASKS = 256  # handed out to a cluster at once
 LOOK = 5  # s without a result after which a cluster's workers are looked for
@@ -45,7 +51,8 @@ ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1"} | dict.fromkeys((
 
 
 def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
-              cluster: str | None = None) -> Generator[tuple[int, Any], None, None]:
+              cluster: str | None = None, seconds: float | None = None
+              ) -> Generator[tuple[int, Any], None, None]:
     """Yield the results of a function for many tasks, in order of completion.
 
     The function always runs in other processes, so it may crash. A task that ends its worker is
@@ -62,6 +69,8 @@ def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
         Processes; -1 takes every core. Ignored with a cluster.
     cluster : str, optional
         Address of a Dask scheduler, ``tcp://HOST:PORT``; its workers do the work.
+    seconds : float, optional
+        After which a process of this machine is ended that still works on a task.
 
     Yields
     ------
@@ -81,8 +90,51 @@ def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
     >>> sorted(unordered(abs, [-3, 4], jobs=1))
     [(0, 3), (1, 4)]
     """
-    with closing(_Cluster(cluster) if cluster else _Processes(jobs)) as pool:
+    with closing(_Cluster(cluster) if cluster else _Processes(jobs, seconds)) as pool:
         yield from _unordered(pool, work, enumerate(tasks))
+
+
+@contextmanager
+def alone(folder: Path | str) -> Iterator[None]:
+    """Keep other runs out of a folder, which is made; a run that is killed leaves no lock.
+
+    There are no such locks on Windows and on some network disks: nobody is kept out there.
+
+    Parameters
+    ----------
+    folder : path-like
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    BadInput
+        If another run still works there.
+    """
+    folder, until = Path(folder), time.monotonic() + WAIT
+    folder.mkdir(parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        yield
+        return
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        while True:
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise BadInput(f"{folder}: another run works there; wait until it ends, the "
+                                   "same command goes on from there") from None
+                time.sleep(0.05)
+                continue
+            except OSError:  # a disk without locks
+                pass
+            break
+        yield
+    finally:
+        os.close(directory)
 
 
 def jobs_that_fit(jobs: int, bytes_each: int, tasks: int) -> int:
@@ -101,7 +153,12 @@ def jobs_that_fit(jobs: int, bytes_each: int, tasks: int) -> int:
         At least 1; or 0 if that was wanted, which `unordered` refuses.
     """
     room = int(psutil.virtual_memory().available // bytes_each)
-    return max(1, min(joblib.effective_n_jobs(jobs), room, tasks)) if jobs else jobs
+    return max(1, min(_count(jobs), room, tasks)) if jobs else jobs
+
+
+def _count(jobs):
+    """Processes that are meant; `joblib.effective_n_jobs` allows one in a daemonic process."""
+    return jobs if jobs > 0 else max(1, joblib.cpu_count() + 1 + jobs)
 
 
 def _unordered(pool, work, waiting):
@@ -142,11 +199,12 @@ class _Processes:
 
     idle: list[subprocess.Popen] = []  # of all calls, for the next one
 
-    def __init__(self, jobs):
+    def __init__(self, jobs, seconds):
         if jobs == 0:
             raise BadInput("jobs: 0 processes cannot work; give at least 1")
-        self.room = AHEAD * joblib.effective_n_jobs(jobs)
-        self._threads = ThreadPoolExecutor(joblib.effective_n_jobs(jobs))
+        self._seconds = seconds
+        self.room = AHEAD * _count(jobs)
+        self._threads = ThreadPoolExecutor(_count(jobs))
         self._busy, self._lock, self._closed = set(), threading.Lock(), False
 
     def submit(self, work, task, anew=False):
@@ -159,13 +217,22 @@ class _Processes:
                 return DIED
             process = self._process(anew)
             self._busy.add(process)
+        # a decoder that hangs may hold the interpreter, so that it could not end itself
+        alarm = threading.Timer(self._seconds or 0, process.kill)
+        if self._seconds:
+            alarm.start()
         try:
             pickle.dump(packed, process.stdin)
             process.stdin.flush()
             error, result = pickle.load(process.stdout)
-            usable = psutil.Process(process.pid).memory_info().rss < MAX_BYTES
-        except (OSError, EOFError, pickle.UnpicklingError, psutil.Error):
-            error, result, usable = None, DIED, False
+        except (OSError, EOFError, pickle.UnpicklingError):
+            error, result = None, DIED
+        finally:
+            alarm.cancel()
+        usable = False
+        with suppress(OSError, psutil.Error):  # a system may tell nobody how large a process is
+            usable = result is not DIED and (
+                psutil.Process(process.pid).memory_info().rss < MAX_BYTES)
         self._busy.remove(process)
         if usable:
             self.idle.append(process)

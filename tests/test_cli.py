@@ -211,3 +211,45 @@ def test_spotify_as_it_is_today(spotify, tmp_path, capsys):
     terms, error = shown.err.splitlines()
     assert error.startswith("error: spotify: none of ") and "2026" in error and "2024" in error
     assert "gather fma" in error and "terms" in terms
+
+
+@pytest.mark.parametrize("place, said", [
+    ("file/x", "Not a directory"), ("folder", "is a folder"), ("/proc/x", ""),
+    ("n" * 250, "File name too long")])
+@pytest.mark.parametrize("command", [
+    "evaluate data/none --json", "describe data/none --json", "explain data/none 1 --out",
+    "score songs --model models/none --out"])
+def test_where_nothing_can_be_written_is_told_before_the_work(command, place, said, tmp_path,
+                                                             monkeypatch, capsys):
+    if place.startswith("/proc") and not sys.platform.startswith("linux"):
+        pytest.skip("needs a place where nobody may write")
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("", encoding="utf-8")
+    ending = {"score": ".html", "explain": ".png"}.get(command.split()[0], ".json")
+    Path(f"folder{ending}").mkdir()
+    assert main([*command.split(), place + ending]) == 1
+    error = capsys.readouterr().err
+    assert one_line(error) and place in error and said in error and "another place" in error
+    assert {path.name for path in tmp_path.iterdir()} == {"file", f"folder{ending}"}
+
+
+@pytest.mark.parametrize("command", [
+    "gather synthetic --out", "train data/none --model mlp --out",
+    "explain data/none 1 --out a.png --wav", "explanations data/none --pictures", "pictures --out",
+    "render-songs"])
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(command, tmp_path, monkeypatch,
+                                                             capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("", encoding="utf-8")
+    for place in ("file", "file/x"):
+        assert main([*command.split(), place]) == 1
+        assert one_line(error := capsys.readouterr().err) and error.startswith(f"error: {place}: ")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("command, ending", [("explain data/none 1 --out why.txt", ".png"),
+                                             ("score songs --model m --out report.pdf", ".html")])
+def test_a_kind_of_file_that_is_not_written_is_told_before_the_work(command, ending, capsys):
+    assert main(command.split()) == 1
+    assert one_line(error := capsys.readouterr().err) and f"example why{ending}".split()[0] in error
+    assert ending in error

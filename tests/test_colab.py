@@ -49,7 +49,7 @@ def install(tmp_path, monkeypatch):
         monkeypatch.setattr(colab, "_installed", lambda: there)
         asked = []
         monkeypatch.setattr(colab, "_pip", lambda _, held, *needs: asked.extend(
-            [Path(held).read_text(), *needs]))
+            [Path(held).read_text(encoding="utf-8"), *needs]))
         colab._install_missing()
         return asked
     return install
@@ -103,7 +103,7 @@ def test_data_and_models_become_links_and_what_lies_on_drive_is_seen(tmp_path, m
     (drive / "data" / "tracks.csv").write_text("of an earlier runtime")
     monkeypatch.chdir(project)
     colab._keep_on(drive)
-    assert Path("data/tracks.csv").read_text() == "of an earlier runtime"
+    assert Path("data/tracks.csv").read_text(encoding="utf-8") == "of an earlier runtime"
     Path("models/crnn").mkdir()
     assert (drive / "models" / "crnn").is_dir()
     assert str(drive / "models") in capsys.readouterr().out
@@ -117,9 +117,10 @@ def test_data_and_models_become_links_and_what_lies_on_drive_is_seen(tmp_path, m
 def test_data_that_is_there_already_stays_and_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
-    Path("data/tracks.csv").write_text("mine")
+    Path("data/tracks.csv").write_text("mine", encoding="utf-8")
     colab._keep_on("drive")
-    assert not Path("data").is_symlink() and Path("data/tracks.csv").read_text() == "mine"
+    assert not Path("data").is_symlink()
+    assert Path("data/tracks.csv").read_text(encoding="utf-8") == "mine"
     assert Path("models").resolve() == tmp_path / "drive" / "models"
     assert "data: holds something already" in capsys.readouterr().out
 

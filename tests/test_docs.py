@@ -80,3 +80,20 @@ def test_no_file_is_long_and_there_are_few():
     lines = {path: len(path.read_text().splitlines()) for path in MODULES}
     assert max(lines.values()) <= 400
     assert len(MODULES) <= 76
+
+
+def test_what_is_promised_is_tested_by_what_stands_there():
+    page = (ROOT / "docs" / "promises.md").read_text("utf-8")
+    commands = re.findall(r"\| `([^`]*)` \|$", page, re.MULTILINE)
+    assert len(commands) == page.count("\n| ") - 2 * page.count("| promise |")
+    for command in commands:
+        *files, words = re.fullmatch(
+            r"(?:\w+=\d+ )?pytest(?: -m slow)?((?: tests[\w/.]*)+)(?: -k \"?([^\"]*)\"?)?",
+            command).groups()
+        paths = [ROOT / path for path in files[0].split()]
+        names = [node.name for path in paths for file in
+                 (sorted(path.rglob("test_*.py")) if path.is_dir() else [path])
+                 for node in ast.walk(ast.parse(file.read_text("utf-8")))
+                 if isinstance(node, ast.FunctionDef)]
+        for word in (words or "test_").split(" or "):
+            assert any(word in name for name in names), (command, word)

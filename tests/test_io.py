@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hiphoplib.io import progress, silent_stderr
+from hiphoplib.errors import BadInput
+from hiphoplib.io import check_output, progress, silent_stderr, write_whole
 from tests.paths import ROOT
 
 
@@ -55,3 +56,12 @@ def test_two_processes_may_write_one_file(tmp_path):
     assert [process.wait() for process in running] == [0, 0, 0]
     assert (tmp_path / "file").read_bytes() == b"x" * 100_000
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_name_may_be_as_long_as_a_disk_allows(tmp_path):
+    path = tmp_path / ("a" * 250 + ".html")
+    check_output(path)
+    write_whole(path, "page")
+    assert [each.read_text("utf-8") for each in tmp_path.iterdir()] == ["page"]
+    with pytest.raises(BadInput, match="File name too long"):
+        check_output(path.with_name(f"a{path.name}"))

@@ -74,10 +74,11 @@ def test_a_worker_has_one_thread_and_no_gpu_and_is_deaf_to_ctrl_c():
 
 
 def test_there_are_no_more_jobs_than_tasks_and_memory_for_them(monkeypatch):
-    monkeypatch.setattr(parallel.joblib, "effective_n_jobs", lambda jobs: 8 if jobs < 0 else jobs)
+    monkeypatch.setattr(parallel.joblib, "cpu_count", lambda: 8)
     free = SimpleNamespace(available=20_000_000_000)
     monkeypatch.setattr(parallel.psutil, "virtual_memory", lambda: free)
-    for wanted, each, tasks, jobs in [(-1, 1e9, 99, 8), (-1, 1e9, 3, 3), (-1, 5e9, 99, 4),
+    for wanted, each, tasks, jobs in [(-1, 1e9, 99, 8), (-2, 1e9, 99, 7), (-99, 1e9, 99, 1),
+                                      (-1, 1e9, 3, 3), (-1, 5e9, 99, 4),
                                       (2, 1e9, 99, 2), (-1, 1e12, 99, 1), (1, 1, 1, 1)]:
         assert jobs_that_fit(wanted, each, tasks) == jobs
     with pytest.raises(BadInput, match="jobs: 0 processes"):

@@ -5,29 +5,27 @@ However long a song is, no more of it is in memory than a few minutes.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
-import av
 import numpy as np
-import soundfile as sf
 
 from hiphoplib.audio import tagger
 from hiphoplib.audio.features import NAMES, window_features
-from hiphoplib.audio.files import SILENCE_PEAK
+from hiphoplib.audio.files import SILENCE_PEAK, Recording
 from hiphoplib.audio.mel import MelGrid, mel_spectrogram
 from hiphoplib.errors import BadInput
-from hiphoplib.io import silent_stderr
+from hiphoplib.io import CLOUD
 
-SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".mp4", ".aif",
-            ".aiff")
+SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".mp4", ".aif", ".aiff", ".oga",
+            ".opus", ".3gp", ".ac3", ".adts", ".aifc", ".alac", ".amr", ".ape", ".au", ".bwf",
+            ".caf", ".dsf", ".eac3", ".m4b", ".m4r", ".m4v", ".mka", ".mkv", ".mov", ".mp1",
+            ".mp2", ".mpc", ".mpga", ".ogx", ".rf64", ".snd", ".spx", ".tta", ".w64", ".wave",
+            ".weba", ".webm", ".wma", ".wmv", ".wv")
 HOP = 5.0  # s between the beginnings of two windows
 MIN_SECONDS = 15.0  # of a song: half a window
 MAX_WINDOWS = 360  # half an hour of them; a longer recording is read at larger steps
+SONG_SECONDS = 1800.0  # after which a song is given up, taggers and all
 TOGETHER = 5  # windows' lengths that are described at a time: what they share is so once
-BLOCK_SECONDS = 5.0  # decoded at a time
-NO_AUDIO = "not audio that can be decoded; export it again as wav, mp3, flac, ogg or m4a"
-DAMAGED = "damaged, it cannot be decoded to its end; export it again"
 
 
 @dataclass(frozen=True)
@@ -46,36 +44,53 @@ class Windows:
 def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
     """List the audio files of a folder, by their suffix and in the order of names, and the others.
 
+    Whatever has the name of a song is one here, links, folders and pipes too: the reason why it
+    cannot be read comes when it is read.
+
     Parameters
     ----------
     folder : path-like
-        Folders and hidden files in it do not count; or one audio file.
+        Or one audio file.
 
     Returns
     -------
-    songs, others : list of Path, list of str
+    songs : list of Path
+    others : list of str
+        Names that are not of songs: hidden ones only if they end as songs do, folders, with a "/"
+        behind them, only if there are songs in them.
 
     Raises
     ------
     BadInput
-        If there is no such folder, or no audio file in it.
+        If there is no such folder, it may not be read, or there is no audio file in it.
     """
     folder = Path(folder)
-    if folder.is_file():
-        return [folder], []
     if not folder.is_dir():
+        if folder.exists():
+            return [folder], []
         raise BadInput(f"{folder}: there is no such folder; name one that holds your songs")
-    files = sorted((path for path in folder.iterdir()
-                    if path.is_file() and not path.name.startswith(".")),
-                   key=lambda path: path.name.casefold())
-    songs = [path for path in files if path.suffix.lower() in SUFFIXES]
+    try:
+        files = sorted(folder.iterdir(), key=lambda path: path.name.casefold())
+    except OSError as error:
+        raise BadInput(f"{folder}: it cannot be read ({error.strerror}); change its permissions, "
+                       "or copy it") from error
+    songs = [path for path in files if _named_like_a_song(path)]
+    inside = {path.parent.name for path in folder.glob("*/*") if _named_like_a_song(path)}
     if not songs:
-        inside = sorted({path.parent.name for path in folder.glob("*/*")
-                         if path.suffix.lower() in SUFFIXES})
         raise BadInput(f"{folder}: no audio files in it; "
-                       + (f"there are some in its folder {inside[0]!r}: name that one" if inside
+                       + (f"there are some in its folder {min(inside)!r}: name that one" if inside
                           else f"put songs there, as {', '.join(SUFFIXES[:5])} for example"))
-    return songs, [path.name for path in files if path not in songs]
+    others = [path for path in files if path not in songs and (
+        path.name in inside if path.is_dir()
+        else not path.name.startswith(".") or path.suffix.lower() in SUFFIXES)]
+    return songs, [path.name + "/" * path.is_dir() for path in others]
+
+
+def _named_like_a_song(path):
+    """Whether its ending is that of audio; of what lies in the cloud, the ending before."""
+    if path.suffix == CLOUD:
+        return Path(path.stem).suffix.lower() in SUFFIXES
+    return not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
 
 
 def windows_or_reason(task: tuple[Path, MelGrid, float, Collection[str]]) -> Windows | str:
@@ -96,49 +111,54 @@ def windows_or_reason(task: tuple[Path, MelGrid, float, Collection[str]]) -> Win
         return _read_windows(*task)
     except BadInput as error:
         return str(error)
-    except OSError as error:
-        return error.strerror or str(error)
+    except (MemoryError, OSError) as error:
+        return f"it cannot be read to its end ({error}); export it again"
 
 
 def _read_windows(path, grid, hop=HOP, kinds=()):
     """Read a song as `windows_or_reason` does, or raise the reason."""
-    sr, stated, blocks = _open(path)
-    step = max(hop, hop * np.ceil((stated - grid.seconds) / hop / MAX_WINDOWS))
-    starts, spectra, sizes = [], [], []
+    song = _at_steps(path, grid, hop, hop, kinds)
+    if isinstance(song, Windows):
+        return song
+    # longer than a song, which only its end shows: from the beginning, at larger steps
+    step = hop * np.ceil((song - grid.seconds + 1) / hop / (MAX_WINDOWS - 1))
+    return _at_steps(path, grid, hop, step, kinds)
+
+
+def _at_steps(path, grid, hop, step, kinds):
+    """Read a song at these steps; its length in s if there are more than `MAX_WINDOWS`."""
+    starts, spectra = [], []
     features, tagged = [np.empty((0, len(NAMES)), np.float32)], []
-
-    def measured():
-        for y in blocks:
-            sizes.append(len(y))
-            yield y
-
-    hop_size, size = int(step * sr), int(grid.seconds * sr)
-    for first, y, n in _pieces(_stretches(measured(), hop_size, size), hop_size):
-        at = [start for start in range(0, n * hop_size, hop_size)
-              if np.abs(y[start: start + size]).max() >= SILENCE_PEAK]
-        starts += [(first + start) / sr for start in at]
-        spectra += [mel_spectrogram(y[start: start + size], sr, grid).astype(np.float16)
-                    for start in at]
-        within, seconds = [start / sr for start in at], min(size, len(y)) / sr
-        if at and "handcrafted" in kinds:
-            features.append(window_features(y, sr, within, seconds))
-        if at and {"musicnn", "vgg"} & set(kinds):
-            tagged.append((tagger.windows(y, sr), tagger.inside(within, seconds)))
-    seconds = sum(sizes) / sr
-    if not seconds:
-        raise BadInput(NO_AUDIO)
+    with Recording(path) as song:
+        sr = song.sr
+        hop_size, size = int(step * sr), int(grid.seconds * sr)
+        for first, y, n in _pieces(_stretches(song.blocks(), hop_size, size), hop_size):
+            if first >= MAX_WINDOWS * hop_size:
+                for _ in song.blocks():
+                    pass
+                return song.seconds
+            at = [start for start in range(0, n * hop_size, hop_size)
+                  if np.abs(y[start: start + size]).max() >= SILENCE_PEAK]
+            starts += [(first + start) / sr for start in at]
+            spectra += [mel_spectrogram(y[start: start + size], sr, grid).astype(np.float16)
+                        for start in at]
+            within, seconds = [start / sr for start in at], min(size, len(y)) / sr
+            if at and "handcrafted" in kinds:
+                features.append(window_features(y, sr, within, seconds))
+            if at and {"musicnn", "vgg"} & set(kinds):
+                tagged.append((tagger.windows(y, sr), tagger.inside(within, seconds)))
+        seconds, note = song.seconds, song.note()
     if seconds < MIN_SECONDS:
         raise BadInput(f"{seconds:.1f} s of audio, at least {MIN_SECONDS:.0f} s of a song are "
-                       "needed")
+                       f"needed{'; ' if note else ''}{note}")
     if not starts:
         raise BadInput("only silence; export it again")
-    note = ""
     if seconds < grid.seconds - 1:
-        note = f"Only {seconds:.0f} s long: the rest of the {grid.seconds:.0f} s is silence."
+        note += f" Only {seconds:.0f} s long: the rest of the {grid.seconds:.0f} s is silence."
     elif step > hop:
-        note = f"Longer than a song ({seconds / 60:.0f} min): heard every {step:.0f} s."
-    return Windows(np.array(starts), np.stack(spectra), seconds, note, np.concatenate(features),
-                   tagged)
+        note += f" Longer than a song ({seconds / 60:.0f} min): heard every {step:.0f} s."
+    return Windows(np.array(starts), np.stack(spectra), seconds, note.strip(),
+                   np.concatenate(features), tagged)
 
 
 def _stretches(blocks, step, size, skip=0):
@@ -184,65 +204,7 @@ def stretch(path: Path | str, start: float, seconds: float) -> tuple[np.ndarray,
     y : np.ndarray [shape=(samples,)], float32
     sr : int, in Hz
     """
-    sr, _, blocks = _open(path)
-    _, y = next(_stretches(blocks, 1, int(seconds * sr), int(start * sr)), (0, np.empty(0)))
-    return y, sr
-
-
-def _open(path):
-    """Open a song by libsndfile, or by FFmpeg: rate in Hz, length in s as stated, or 0; blocks.
-
-    FFmpeg alone would not do: one wrong byte in an mp3 ends it, and it passes over damage in flac.
-    """
-    path = Path(path)
-    if not path.stat().st_size:
-        raise BadInput("the file is empty; export it again")
-    with silent_stderr():
-        try:
-            song = sf.SoundFile(path)
-        except (RuntimeError, ValueError):
-            return _open_by_ffmpeg(path)
-
-    def blocks():
-        size = int(BLOCK_SECONDS * song.samplerate)
-        with song:
-            while len(samples := song.read(size, dtype="float32", always_2d=True)):
-                yield samples.mean(axis=1)
-
-    return song.samplerate, song.frames / song.samplerate, _checked(blocks())
-
-
-def _open_by_ffmpeg(path):
-    try:
-        container = av.open(str(path), metadata_errors="ignore")
-        stream = container.streams.audio[0]
-        sr = stream.rate
-        # planes of floats, whatever the file holds; the mean is ours, so that formats agree
-        resampler = av.AudioResampler("fltp", rate=sr, frame_size=int(BLOCK_SECONDS * sr))
-        ticks = stream.duration
-        seconds = float(ticks * stream.time_base) if ticks else (container.duration or 0) / 1e6
-    except (av.FFmpegError, AttributeError, IndexError, ValueError) as error:
-        raise BadInput(NO_AUDIO) from error  # AttributeError: a stream without a known coding
-
-    def blocks():
-        with container:
-            for frame in chain(container.decode(stream), [None]):
-                for block in resampler.resample(frame):
-                    yield block.to_ndarray().mean(axis=0)
-
-    return sr, seconds, _checked(blocks())
-
-
-def _checked(blocks):
-    """Yield blocks of samples, which have to be numbers, up to the damage if there is any."""
-    while True:
-        try:
-            with silent_stderr():
-                y = next(blocks, None)
-        except (RuntimeError, ValueError, av.FFmpegError) as error:
-            raise BadInput(DAMAGED) from error
-        if y is None:
-            return
-        if not np.isfinite(y).all():
-            raise BadInput("samples that are no numbers; export it again")
-        yield y
+    with Recording(path) as song:
+        stretches = _stretches(song.blocks(), 1, int(seconds * song.sr), int(start * song.sr))
+        _, y = next(stretches, (0, np.empty(0)))
+        return y, song.sr

@@ -12,7 +12,7 @@ import time
 import weakref
 import zlib
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -23,12 +23,13 @@ import pandas as pd
 from hiphoplib.audio.mel import QUICK, STORE_VERSION, MelGrid, clip_to_mel
 from hiphoplib.errors import BadInput
 from hiphoplib.io import naming, progress, write_whole
-from hiphoplib.parallel import DIED, unordered
+from hiphoplib.parallel import DIED, alone, unordered
 from hiphoplib.tracks.previews import clip_paths, file_version
 from hiphoplib.tracks.table import read_rejected, record_rejected
 
 TODO, DONE, REJECTED = 0, 1, 2  # states of a row
 AGAIN = "delete the folder and run `mels` again"
+CLIP_SECONDS = 120.0  # after which a clip is given up
 SAVE_SECONDS = 1.0  # between two writings of rejected.csv
 
 
@@ -152,7 +153,7 @@ def _sizes(grid):
 def _read(folder, grid):
     """Row of each clip, dict of (id, bytes, modified) to int, and the rows' states; maybe none."""
     try:
-        stored = json.loads((folder / "store.json").read_text())
+        stored = json.loads((folder / "store.json").read_bytes())
         version, made_on, n = stored["version"], stored["grid"], stored["rows"]
         rows = {tuple(clip): row for *clip, row in stored["clips"]}
         made_on_other = f"{made_on['n_mels']} bands, hop {made_on['hop_length']}"
@@ -199,6 +200,54 @@ def _put(file, at, content):
             left = left[file.write(left):]
 
 
+def _make(paths, reasons, clips, folder, grid, jobs, cluster):
+    """Compute the spectrograms of clips, (id, bytes, modified), that the store lacks."""
+    store = folder / f"mels-{grid.name}"
+    rows, states = _begin(store, clips, grid)
+    todo = [(clip[0], row) for clip, row in rows.items() if states[row] != DONE]
+    listed = read_rejected(folder)
+    missing = set(listed["id"][listed["stage"] == "previews"])  # the reason is listed already
+    again = listed[(listed["stage"] == "mels") & listed["id"].isin(dict(todo))]
+    reasons = dict(zip(again["id"], again["reason"])) | reasons
+
+    def save():
+        record_rejected(folder, "mels", {name: why for name, why in reasons.items()
+                                         if name not in missing})
+
+    save()
+    saved = time.monotonic()
+    results = unordered(clip_to_mel, ((Path(paths[name]).absolute(), grid, STORE_VERSION)
+                                      for name, _ in todo), jobs=jobs, cluster=cluster,
+                        seconds=CLIP_SECONDS)
+    with (closing(results), (store / "mels.float16").open("r+b", 0) as mels,
+          (store / "states.uint8").open("r+b", 0) as states):
+        try:
+            for number, result in progress(results, total=len(todo), desc="mels", unit="clip"):
+                name, row = todo[number]
+                path = Path(paths[name])
+                if result is DIED:
+                    result = (None, f"clip {path.name}: decoding it ended the worker, or took over "
+                              f"{CLIP_SECONDS:.0f} s; replace the file", True)
+                S_db, reason, seen = result
+                if cluster and not seen and path.is_file():
+                    raise BadInput(f"{path}: workers of {cluster} do not see it; put the corpus "
+                                   "on a disk that they share, under the same path")
+                if reason:
+                    reasons[name] = reason
+                else:
+                    reasons.pop(name, None)
+                    _put(mels, row * S_db.nbytes, S_db)
+                _put(states, row, bytes([REJECTED if reason else DONE]))
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    save()
+                    saved = time.monotonic()
+        finally:
+            save()
+        for file in (mels, states):
+            with naming(file.name):
+                os.fsync(file.fileno())
+
+
 def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *, jobs: int = -1,
               cluster: str | None = None) -> MelStore:
     """Make the spectrogram store of a corpus, or finish one that was begun.
@@ -227,7 +276,7 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
     ------
     BadInput
         If no clip can be used, a store on another grid or of another version is there (it stays
-        as it is), or the workers or the cluster cannot do the work.
+        as it is), another run makes it, or the workers or the cluster cannot do the work.
     OSError
         Names the file that could not be written; what is done stays done.
     """
@@ -235,49 +284,12 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
     paths, reasons = clip_paths(tracks, folder)
     if not paths:
         raise BadInput(f"{folder}: no row of the tracks table names a clip; fill in preview_url")
-    rows, states = _begin(store, [(name, *file_version(path)) for name, path in paths.items()],
-                          grid)
-    todo = [(clip[0], row) for clip, row in rows.items() if states[row] != DONE]
-    listed = read_rejected(folder)
-    missing = set(listed["id"][listed["stage"] == "previews"])  # the reason is listed already
-    again = listed[(listed["stage"] == "mels") & listed["id"].isin(dict(todo))]
-    reasons = dict(zip(again["id"], again["reason"])) | reasons
-
-    def save():
-        record_rejected(folder, "mels", {name: why for name, why in reasons.items()
-                                         if name not in missing})
-
-    save()
-    saved = time.monotonic()
-    results = unordered(clip_to_mel, ((Path(paths[name]).absolute(), grid, STORE_VERSION)
-                                      for name, _ in todo), jobs=jobs, cluster=cluster)
-    with (closing(results), (store / "mels.float16").open("r+b", 0) as mels,
-          (store / "states.uint8").open("r+b", 0) as states):
-        try:
-            for number, result in progress(results, total=len(todo), desc="mels", unit="clip"):
-                name, row = todo[number]
-                path = Path(paths[name])
-                if result is DIED:
-                    result = (None, f"clip {path.name}: decoding it ended the worker; replace the "
-                              "file", True)
-                S_db, reason, seen = result
-                if cluster and not seen and path.is_file():
-                    raise BadInput(f"{path}: workers of {cluster} do not see it; put the corpus "
-                                   "on a disk that they share, under the same path")
-                if reason:
-                    reasons[name] = reason
-                else:
-                    reasons.pop(name, None)
-                    _put(mels, row * S_db.nbytes, S_db)
-                _put(states, row, bytes([REJECTED if reason else DONE]))
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    save()
-                    saved = time.monotonic()
-        finally:
-            save()
-        for file in (mels, states):
-            with naming(file.name):
-                os.fsync(file.fileno())
+    clips = [(name, *file_version(path)) for name, path in paths.items()]
+    rows, states = _read(store, grid)
+    # clips that were rejected are tried by every run, and notebooks side by side may do so
+    begun = list(rows) == clips and (states[list(rows.values())] != TODO).all()
+    with nullcontext() if begun else alone(store):
+        _make(paths, reasons, clips, folder, grid, jobs, cluster)
     made = MelStore(folder, grid)
     if not len(made):
         raise BadInput(f"{folder}: none of {len(paths)} clips could be used; "

@@ -213,7 +213,7 @@ def read_results(path: Path | str) -> dict:
     -------
     dict
     """
-    return json.loads(Path(path).read_text())
+    return json.loads(Path(path).read_bytes())
 
 
 def real_results(*folders: Path | str) -> list[dict]:

@@ -286,7 +286,7 @@ def _kept(folder, track_id, what, weights, depends_on, compute):
     name = hashlib.sha256(f"{what} {track_id}".encode()).hexdigest()[:16]  # ids may hold anything
     path = folder / "explanations" / f"{name}.json"
     try:
-        kept = json.loads(path.read_text())
+        kept = json.loads(path.read_bytes())
         if kept["key"] == sha.hexdigest():
             return kept["result"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -140,7 +140,7 @@ class Scores:
         """
         test = {fold: self.experiment.ids(fold, "test") for fold in self.experiment.sides}
         if model == UPPER_BOUND:
-            truth = json.loads((self.experiment.folder / "truth.json").read_text())["tracks"]
+            truth = json.loads((self.experiment.folder / "truth.json").read_bytes())["tracks"]
             ids = np.concatenate(list(test.values()))
             return pd.DataFrame({0: [truth[track_id][model] for track_id in ids]}, index=ids)
         parts: dict[int, list] = {seed: [] for seed in self.seeds(model)}

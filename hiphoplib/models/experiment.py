@@ -25,7 +25,7 @@ from hiphoplib.io import progress
 from hiphoplib.keras_backend import HAS_GPU
 from hiphoplib.models.networks import NETWORKS, VERSION
 from hiphoplib.models.training import EPOCHS, PATIENCE, fit, read_card, save_run
-from hiphoplib.parallel import DIED, jobs_that_fit, unordered
+from hiphoplib.parallel import DIED, alone, jobs_that_fit, unordered
 from hiphoplib.run_size import run_size
 from hiphoplib.tracks.cleaning import read_clean
 
@@ -310,7 +310,10 @@ class _Training:
     def run(self):
         """Train, and leave the finished run in its folder."""
         NETWORKS[self.model] = self.builder
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with alone(self.folder):
+            self._run()
+
+    def _run(self):
         (self.folder / "scores.csv").unlink(missing_ok=True)
         self._note(0)
         run = fit(self.model, self.store, self.labels, self.sides, seed=self.seed,
@@ -322,14 +325,14 @@ class _Training:
 
     def _note(self, epochs):
         """Write down how many epochs are done: the bar is drawn by another process."""
-        (self.folder / EPOCHS_DONE).write_text(str(epochs))
+        (self.folder / EPOCHS_DONE).write_text(str(epochs), "utf-8")
 
     def epochs_done(self):
         """Epochs that are done: None if it is not running, the most there are if it is through."""
         if (self.folder / "card.json").is_file():
             return self.card["max_epochs"]
         with suppress(OSError, ValueError):
-            return int((self.folder / EPOCHS_DONE).read_text())
+            return int((self.folder / EPOCHS_DONE).read_text("utf-8"))
 
 
 @contextmanager

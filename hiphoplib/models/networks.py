@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from hiphoplib.keras_backend import keras
 layers = keras.layers
 
 Shape = tuple[int, ...]
+MAX_BYTES = 2**30  # of a network's file, unpacked too: the largest of 2021 has a quarter of that
 VERSION = 5  # of networks and runs: those of another one are trained again
 LEARNING_RATE = {"mlp": 1e-4}  # of Adam; at its default, steps of the MLP are too long
 DEFAULT_RATE = 1e-3
@@ -167,6 +169,9 @@ def load_network(name: str, shape: Shape, path: Path | str) -> keras.Model:
     ValueError, OSError, KeyError, BadZipFile, UserWarning
         If the file is damaged, or of another network.
     """
+    with ZipFile(path) as file:
+        if sum(member.file_size for member in file.infolist()) > MAX_BYTES:
+            raise ValueError(f"{path}: unpacks to more than a network has")
     model = NETWORKS[name](tuple(shape))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # of layers that stay as they were

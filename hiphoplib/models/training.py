@@ -341,7 +341,7 @@ def read_card(folder: Path | str) -> dict | None:
     dict or None
     """
     try:
-        return json.loads((Path(folder) / "card.json").read_text())
+        return json.loads((Path(folder) / "card.json").read_bytes())
     except (OSError, ValueError):
         return None
 

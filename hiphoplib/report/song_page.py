@@ -106,7 +106,9 @@ def write_report(scored: Scored, path: Path | str, *, audio: bool = True,
     BadInput
         If `path` is a folder or no HTML file by its name.
     """
-    check_path(path)
+    path = Path(path)
+    if path.is_dir() or path.suffix.lower() not in (".html", ".htm"):
+        raise BadInput(f"{path}: the report is an HTML file; name it so, for example report.html")
     write_whole(path, _page(scored, audio=audio, details=details, passages=passages,
                             backtest=backtest))
 
@@ -137,23 +139,6 @@ def find_passages(scored: Scored, most: int = MAX_EXPLAINED) -> Passages:
                 Passage(time.min(), time.max(), int(np.sign(part.effect)), sentence)
                 for part, time, sentence in zip(parts, times, sentences)]
     return found
-
-
-def check_path(path: Path | str) -> None:
-    """Check, before the work is done, that the page can be written there after it.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Raises
-    ------
-    BadInput
-        If `path` is a folder or no HTML file by its name.
-    """
-    path = Path(path)
-    if path.is_dir() or path.suffix.lower() not in (".html", ".htm"):
-        raise BadInput(f"{path}: the report is an HTML file; name it so, for example report.html")
 
 
 def inline(page: str) -> str:

@@ -63,8 +63,8 @@ class Series(NamedTuple):
 
 
 def use_style() -> None:
-    """Set the project's fonts, lines and colours for every figure from here on."""
-    plt.rcParams.update(STYLE)
+    """Set the project's fonts, lines and colours, and none of the user's, from here on."""
+    plt.style.use(["default", STYLE])
 
 
 def titled(ax: Axes, title: str, xlabel: str, ylabel: str, **more) -> Axes:
@@ -88,7 +88,8 @@ def titled(ax: Axes, title: str, xlabel: str, ylabel: str, **more) -> Axes:
             title = f"{title[:end].rstrip()}\n{title[end:]}"
         else:
             title = textwrap.fill(title, max(half + 6, MAX_TITLE // 2))
-    ax.set(title=title, xlabel=xlabel, ylabel=ylabel, **more)
+    ax.set_title(title, parse_math=False)  # a name may hold a "$"
+    ax.set(xlabel=xlabel, ylabel=ylabel, **more)
     return ax
 
 

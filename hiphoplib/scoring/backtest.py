@@ -5,7 +5,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from itertools import combinations
 from pathlib import Path
 
@@ -16,15 +15,15 @@ from scipy.stats import norm
 from hiphoplib.audio.windows import find_songs
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate
+from hiphoplib.io import read_table
 from hiphoplib.scoring.score import Scored, displayable, score_tracks
+from hiphoplib.tracks.table import as_dates, as_numbers
 
 # names of columns, in lower case and with spaces; the first that is there is taken
-TITLES = ("file", "file name", "filename", "title", "song", "song title", "song name", "track",
-          "track title", "track name", "name")
-NUMBERS = ("streams", "total streams", "all time streams", "plays", "listens", "popularity")
-DATES = ("release date", "released", "first release date", "date released")
-DATE_FORMATS = "%Y-%m-%d", "%d.%m.%Y"
-ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # by byte order mark
+TITLES = ("file", "file_name", "filename", "title", "song", "song_title", "song_name", "track",
+          "track_title", "track_name", "name")  # of columns; the first that is there is taken
+NUMBERS = ("streams", "total_streams", "all_time_streams", "plays", "listens", "popularity")
+DATES = ("release_date", "released", "first_release_date", "date_released")
 Z = norm.ppf(0.975)
 
 
@@ -103,7 +102,6 @@ def read_popularity(path: Path | str, today: pd.Timestamp | None = None
     """Read titles and how popular they are, from an export of Spotify for Artists or any table.
 
     Columns are known by their names: one of `TITLES`, one of `NUMBERS`, perhaps one of `DATES`.
-    Separators are commas, semicolons or tabs; numbers may have signs between their thousands.
 
     Parameters
     ----------
@@ -124,7 +122,7 @@ def read_popularity(path: Path | str, today: pd.Timestamp | None = None
     BadInput
         If the file cannot be read, or has no such columns or rows.
     """
-    table = _table(Path(path))
+    table = read_table(path)
     title, number, date = (next((name for name in names if name in table), None)
                            for names in (TITLES, NUMBERS, DATES))
     if title is None or number is None:
@@ -133,17 +131,20 @@ def read_popularity(path: Path | str, today: pd.Timestamp | None = None
     kind = "popularity" if number == "popularity" else "streams"
     per_day = kind == "streams" and date is not None
     today = today or pd.Timestamp.now().normalize()
-    counts, rows, left_out = Counter(table[title].map(_plain)), [], []
-    for name, text, day in zip(table[title], table[number], table[date] if date else table[title]):
-        value, days = _number(text, kind), _days(day, today) if per_day else 1
+    titles = table[title].fillna("").astype(str).str.strip()
+    values = as_numbers(table[number], counts=kind == "streams")
+    days = ((today - as_dates(table[date], str(path))).dt.days if per_day
+            else pd.Series(1, table.index))
+    counts, rows, left_out = Counter(titles.map(_plain)), [], []
+    for row, name in titles.items():
         if not name or counts[_plain(name)] > 1:
             reason = f"{counts[_plain(name)]} rows for this song; leave one" if name else "no title"
-        elif value is None:
-            reason = f"“{text}” is no number"
-        elif not days:
-            reason = f"“{day}” is no date of release before today, like 2024-05-31"
+        elif not values[row] >= 0:
+            reason = f"“{table[number][row]}” is no number"
+        elif not days[row] > 0:
+            reason = f"“{table[date][row]}” is no date of release before today, like 2024-05-31"
         else:
-            rows.append({"title": name, "popularity": value / days})
+            rows.append({"title": name, "popularity": values[row] / days[row]})
             continue
         left_out.append(f"“{displayable(name)}”: {reason}")
     if not rows:
@@ -151,49 +152,6 @@ def read_popularity(path: Path | str, today: pd.Timestamp | None = None
                        + "; ".join(dict.fromkeys(left_out)))
     return (pd.DataFrame(rows), "streams a day" if per_day else kind,
             list(dict.fromkeys(left_out)))
-
-
-def _table(path):
-    """All cells as text, pd.DataFrame; columns in lower case, with spaces."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}; name a table as CSV") from error
-    encoding = ENCODINGS.get(content[:2], "utf-8-sig")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        text = content.decode("cp1252", "replace")  # of a spreadsheet
-    first = text.lstrip().partition("\n")[0]
-    try:
-        table = pd.read_csv(StringIO(text.lstrip()), sep=max(",;\t", key=first.count), dtype=str,
-                            keep_default_na=False, skipinitialspace=True, index_col=False)
-    except ValueError as error:  # pandas' own errors are such
-        raise BadInput(f"{path}: not a table as CSV; export it again") from error
-    table.columns = [re.sub(r"[\s_-]+", " ", str(name)).strip().casefold()
-                     for name in table.columns]
-    return table.loc[:, ~table.columns.duplicated()].fillna("").map(str.strip)
-
-
-def _number(text, kind):
-    """A number, however its thousands and decimals are written; None if it is none."""
-    text = re.sub(r"[\s'’\u00a0\u202f]", "", text)
-    signs = re.findall(r"[.,]", text)
-    if len(set(signs)) == 2:  # the last one parts the decimals
-        text = text.replace(signs[0], "").replace(",", ".")
-    elif len(signs) > 1 or (kind == "streams" and re.fullmatch(r"\d{1,3}[.,]\d{3}", text)):
-        text = re.sub(r"[.,]", "", text) if re.fullmatch(r"\d{1,3}([.,]\d{3})+", text) else "none"
-    text = text.replace(",", ".")
-    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else None
-
-
-def _days(text, today):
-    """How many days a song was out; None if that cannot be told."""
-    for form in DATE_FORMATS:
-        day = pd.to_datetime(text[:10], format=form, errors="coerce")
-        if pd.notna(day) and day < today:
-            return (today - day).days
-    return None
 
 
 def match_titles(titles: Sequence[str], names: Sequence[str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from hiphoplib.io import replacing
 from hiphoplib.models.calibration import Domain, calibrated, fit_domain, log_odds
 from hiphoplib.models.comparison import MODELS, Scores
 from hiphoplib.models.experiment import Experiment
-from hiphoplib.models.networks import NETWORKS, load_network
+from hiphoplib.models.networks import MAX_BYTES, NETWORKS, load_network
 from hiphoplib.models.stack import CRNN, Head
 from hiphoplib.models.training import Run, load_run, versions
 from hiphoplib.scoring.score import Member, TrainedModel, Training, head_features
@@ -37,7 +37,6 @@ FORMAT, WITHOUT_DOMAIN = 3, 2
 MANIFEST, CARD, DOMAIN, DONORS = "model.json", "card.md", "domain.csv", "donors.npz"
 RESULTS = ("auc", "accuracy", "brier", "brier_skill", "within_artist", "precision_at_k", "order")
 MAX_DIFFERENCE = 1e-3  # of a probability, by another version of a library
-MAX_BYTES = 2**30  # of one of its files: the largest network of 2021 has a quarter of that
 
 
 def saveable() -> list[str]:

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.special import expit
 
 from hiphoplib.audio.mel import MelGrid
-from hiphoplib.audio.windows import HOP, find_songs, windows_or_reason
+from hiphoplib.audio.windows import HOP, SONG_SECONDS, find_songs, windows_or_reason
 from hiphoplib.dataset.features import FEATURES, kinds_of, song_features
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation.swap_test import Donors
@@ -313,10 +313,11 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
         model = load_model(model)
     songs, rejected, unlike = {}, {}, []
     tasks = ((path.absolute(), model.grid, hop, model.kinds) for path in paths)
-    with closing(unordered(windows_or_reason, tasks, jobs=jobs)) as decoded:
+    with closing(unordered(windows_or_reason, tasks, jobs=jobs, seconds=SONG_SECONDS)) as decoded:
         for number, windows in progress(decoded, total=len(paths), desc="songs", unit="song"):
             if windows is DIED:
-                windows = "decoding it ended the worker; export it again"
+                windows = (f"decoding it ended the worker, or took over {SONG_SECONDS / 60:.0f} "
+                           "min; export it again")
             if isinstance(windows, str):
                 rejected[number] = windows
             elif (X := _features(windows, model)) is None:

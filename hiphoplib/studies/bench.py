@@ -159,7 +159,7 @@ def _times_as_fast(slow, fast):
 
 
 def _report(this):
-    content = json.loads(TIMES.read_text()) if TIMES.is_file() else {"machine": {}}
+    content = json.loads(TIMES.read_bytes()) if TIMES.is_file() else {"machine": {}}
     if content["machine"].get("processor") != machine()["processor"]:
         raise BadInput(f"{TIMES}: no times of this processor there; `make report` leaves them")
     return {"stages": content["stages"]}
@@ -361,7 +361,7 @@ def _python(*arguments):
 
 
 def _peak_mb(process):
-    status = Path(f"/proc/{process.pid}/status").read_text(errors="replace")
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8", errors="replace")
     return process, int(re.findall(r"VmHWM:\s*(\d+)", status)[0]) * 1024 / 1e6
 
 

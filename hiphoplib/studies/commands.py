@@ -1,16 +1,62 @@
 """Studies, the artist's own among them, and what makes the documentation, as commands."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
+from hiphoplib.errors import BadInput
+
+
+class Output(click.Path):
+    """A file, or a folder, to write: whether that can be done is told before the work.
+
+    Parameters
+    ----------
+    *endings : str
+        One of which its name has to have.
+    folder : bool
+    """
+
+    def __init__(self, *endings: str, folder: bool = False):
+        super().__init__(path_type=Path)
+        self.endings, self.folder = endings, folder
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Path:
+        """Return the path.
+
+        Parameters
+        ----------
+        value, param, ctx
+            As click hands them over.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        BadInput
+            If it cannot be written, or has another ending.
+        """
+        from hiphoplib.io import check_output
+
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if self.endings and path.suffix.lower() not in self.endings:
+            raise BadInput(f"{path}: can be {', '.join(self.endings)}; name it so, for example "
+                           f"{path.stem or 'name'}{self.endings[0]}")
+        check_output(path, self.folder)
+        return path
+
+
 PARTS = ("report", "startup", "mel", "workers", "training", "explain", "memory")
 _PATH, _COUNT = click.Path(path_type=Path), click.IntRange(min=1)
-_json = click.option("--json", "out", type=_PATH, metavar="FILE", help="Write the results here.")
+JSON = click.option("--json", "out", type=Output(), metavar="FILE", help="Write the results here.")
 
 
 @click.command()
-@click.argument("folder", type=_PATH, metavar="FOLDER")
+@click.argument("folder", type=Output(folder=True), metavar="FOLDER")
 @click.option("--n", type=_COUNT, default=10, show_default=True, help="Songs.")
 @click.option("--seed", default=0, show_default=True,
               help="Another seed, another artist with other songs.")
@@ -35,8 +81,9 @@ def render_songs(folder, n, seed):
               help="Which trained network.")
 @click.option("--clips", type=_COUNT, default=60, show_default=True, help="Test clips to explain.")
 @click.option("--folds", type=int, metavar="K", help="As for `train`.")
-@click.option("--pictures", type=_PATH, metavar="FOLDER", help="Also draw four tracks.")
-@_json
+@click.option("--pictures", type=Output(folder=True), metavar="FOLDER",
+              help="Also draw four tracks.")
+@JSON
 @click.pass_obj
 def explanations(command, **options):
     """Check whether the explanations of a trained network hold.
@@ -51,10 +98,10 @@ def explanations(command, **options):
 
 @click.command()
 @click.option("--networks", type=_COUNT, default=5, show_default=True, help="Of each kind.")
-@click.option("--folder", type=_PATH, default=Path("data/planted"), show_default=True,
+@click.option("--folder", type=Output(folder=True), default="data/planted", show_default=True,
               help="Keeps the networks.")
 @click.option("--jobs", type=int, default=-1, help="Processes; all cores if not given.")
-@click.option("--json", "out", type=_PATH, metavar="FILE",
+@click.option("--json", "out", type=Output(), metavar="FILE",
               help="Write the results here, beside those of `explanations`.")
 @click.pass_obj
 def planted(command, networks, folder, jobs, out):
@@ -74,7 +121,7 @@ def planted(command, networks, folder, jobs, out):
               help="A table with a column of titles or file names, one of streams or popularity, "
               "and perhaps one of release dates; an export of Spotify for Artists is one.")
 @click.option("--model", type=_PATH, required=True, metavar="models/NAME")
-@click.option("--out", type=_PATH, metavar="report.html",
+@click.option("--out", type=Output(".html", ".htm"), metavar="report.html",
               help="Also write the page on these songs, with the back-test as a part of it.")
 def backtest(folder, popularity, model, out):
     """Check a model on songs of yours that are released: would it have known which went well?
@@ -83,11 +130,9 @@ def backtest(folder, popularity, model, out):
     release date. Streams are taken per day since release. FOLDER holds the songs.
     """
     from hiphoplib.report.sentences import backtest_lines, describe_model
-    from hiphoplib.report.song_page import check_path, write_report
+    from hiphoplib.report.song_page import write_report
     from hiphoplib.scoring.backtest import backtest as test
 
-    if out:
-        check_path(out)
     tested = test(folder, popularity, model)
     print(describe_model(tested.scored.model), *backtest_lines(tested), sep="\n")
     if out:
@@ -97,7 +142,7 @@ def backtest(folder, popularity, model, out):
 
 @click.command()
 @click.argument("corpora", nargs=-1, required=True, type=_PATH, metavar="data/NAME...")
-@_json
+@JSON
 @click.pass_obj
 def stack_gains(command, corpora, out):
     """Measure what soft labels, more tracks, more networks and the stack bring.
@@ -115,7 +160,7 @@ def stack_gains(command, corpora, out):
               help="Songs are rendered there.")
 @click.option("--seeds", type=_COUNT, default=10, show_default=True,
               help="Artists, of ten songs each.")
-@_json
+@JSON
 @click.pass_obj
 def check_scoring(command, **options):
     """Check models to score with on rendered songs."""
@@ -136,7 +181,7 @@ def check_scoring(command, **options):
               help="Artists, of ten songs each.")
 @click.option("--hop", type=float, default=5.0, show_default=True,
               help="Seconds from one window to the next.")
-@_json
+@JSON
 @click.pass_obj
 def check_limits(command, **options):
     """Check what a synthetic model does not know, and how often its orders are right."""
@@ -150,7 +195,7 @@ def check_limits(command, **options):
 @click.option("--model", "models", multiple=True, default=("mlp", "crnn"), show_default=True)
 @click.option("--choice", "choices", multiple=True, metavar="NAME", help="All if not given.")
 @click.option("--seeds", type=_COUNT, default=2, show_default=True)
-@_json
+@JSON
 @click.pass_obj
 def training_choices(command, choices, **options):
     """Compare ways to train networks by their validation sets, in five folds.
@@ -165,7 +210,7 @@ def training_choices(command, choices, **options):
 
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(PARTS), help="Can be repeated.")
-@_json
+@JSON
 @click.pass_obj
 def bench(command, **options):
     """Measure speed and peak memory on this machine; 25 minutes, best with nothing beside it."""
@@ -222,9 +267,9 @@ def address():
 @click.option("--model", type=_PATH, default=Path("models/synthetic"), show_default=True)
 @click.option("--songs", type=_PATH, default=Path("data/songs"), show_default=True,
               help="Ten songs are rendered there if it is empty.")
-@click.option("--out", type=_PATH, default=Path("images"), show_default=True)
-@click.option("--example", type=_PATH, default=Path("docs/example_report.html"), show_default=True,
-              help="The page itself.")
+@click.option("--out", type=Output(folder=True), default="images", show_default=True)
+@click.option("--example", type=Output(".html"), default="docs/example_report.html",
+              show_default=True, help="The page itself.")
 def pictures(model, songs, out, example):
     """Score ten rendered songs, write the page on them, and photograph it with Chromium."""
     from hiphoplib.studies.documents import make_pictures

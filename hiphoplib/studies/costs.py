@@ -120,7 +120,8 @@ def of_processes(what: Callable, root: psutil.Process | None = None) -> list:
 def machine() -> dict:
     """Return what this runs on: processor, cores that it may use, memory, system, packages."""
     try:
-        processor = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())[0]
+        known = Path("/proc/cpuinfo").read_text("utf-8")
+        processor = re.findall(r"model name\s*: (.*)", known)[0]
     except (OSError, IndexError):  # another system, or a processor without a name
         processor = platform.processor() or platform.machine()
     installed = {re.sub("[-_]cpu$", "", each.name): each.version for each in distributions()}

@@ -76,7 +76,8 @@ def _execute(path, times=None):
                             on_cell_start=on_cell_start,
                             extra_arguments=["--IPKernelApp.log_level=ERROR"])
     try:
-        client.execute(env={**os.environ, "TQDM_DISABLE": "1"})
+        client.execute(env={**os.environ, "TQDM_DISABLE": "1",
+                            "MPLBACKEND": "module://matplotlib_inline.backend_inline"})
     except CellExecutionError as error:
         raise BadInput(f"{path}: a cell failed\n{error}") from error
     notebook.metadata["code_fingerprint"] = _code_fingerprint(notebook)
@@ -154,7 +155,7 @@ def _tell(stages, path=TIMES):
 def _environment():
     """Return what installing took, which make has written down as the shell tells it."""
     try:
-        wall, _, cpu = Path(sys.prefix, "installed").read_text().split("\n")[:3]
+        wall, _, cpu = Path(sys.prefix, "installed").read_text(encoding="utf-8").split("\n")[:3]
         user, kernel = (float(m) * 60 + float(s) for m, s in
                         (part.rstrip("s").split("m") for part in cpu.split()))
         return [Stage("Environment, once", float(wall), user, kernel, 0.0)]

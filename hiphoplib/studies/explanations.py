@@ -65,7 +65,7 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
     drawn = np.random.default_rng(0).permutation(labels.index)[:clips]
     weights = Bootstrap(artist_groups(experiment.tracks.loc[drawn]), RESAMPLES).weights
     path, rows = experiment.folder / "truth.json", []
-    truth = json.loads(path.read_text()) if path.is_file() else None  # of a synthetic corpus
+    truth = json.loads(path.read_bytes()) if path.is_file() else None  # of a synthetic corpus
     explain_ahead(partial(_explained, experiment, model), list(drawn))
     for track_id in progress(drawn, desc="explain clips", unit="clip"):
         rows.append(_explained(experiment, model, track_id))
@@ -87,6 +87,7 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
     }
     if pictures:
         use_style()
+        Path(pictures).mkdir(parents=True, exist_ok=True)
         for kind, (found, S_db) in four.items():
             title = f"{FOUR_KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
             explanation(S_db, found, title)

@@ -128,7 +128,7 @@ def _trained(experiment, model, choice, seed, fold):
               "settings": repr([CHOICES[choice], AUGMENT.get(model), *(
                   getattr(networks, of) for settings in _FORMER.values() for of in settings)])}
     if path.is_file():
-        kept = json.loads(path.read_text())
+        kept = json.loads(path.read_bytes())
         if kept.items() >= wanted.items():
             return kept
     how, sides = CHOICES[choice], _sides(experiment, fold)
@@ -175,7 +175,7 @@ def training_choices(corpora: Sequence[str], models: Sequence[str], choices: Seq
         Written down.
     """
     choices = tuple(dict.fromkeys([BASE, *choices]))
-    there = json.loads(out.read_text()) if out and out.is_file() else {}
+    there = json.loads(out.read_bytes()) if out and out.is_file() else {}
     found, differences = there.get("corpora", {}), []
     for corpus in corpora:
         folder, _, tracks = corpus.partition(":")

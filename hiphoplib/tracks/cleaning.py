@@ -15,6 +15,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from hiphoplib.io import write_whole
+from hiphoplib.tracks import table
 from hiphoplib.tracks.table import normalise, read_tracks, table_path
 
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")  # anything else, such as "n/a", joins nothing
@@ -114,7 +115,8 @@ def read_clean(folder: Path | str) -> pd.DataFrame:
     pd.DataFrame
     """
     path = Path(folder) / "clean.parquet"
-    origin = hashlib.sha256(Path(__file__).read_bytes() + table_path(folder).read_bytes())
+    origin = hashlib.sha256(b"".join(file.read_bytes() for file in (
+        Path(__file__), Path(table.__file__), table_path(folder))))
     with suppress(OSError, ValueError):  # also one that was cut short
         clean = pd.read_parquet(path)
         if clean.attrs.get("origin") == origin.hexdigest():

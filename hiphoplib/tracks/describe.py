@@ -1,4 +1,11 @@
-"""A tracks table in a few dozen numbers: to compare corpora without passing them on."""
+"""A tracks table in a few dozen numbers, to compare corpora without passing them on; its doubts."""
+
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -6,6 +13,9 @@ import pandas as pd
 BIN = 2  # points of popularity
 MAX_TRACKS = 12  # of an artist; those with more are counted with these
 MIN_TRACKS = 20  # a year with fewer has no median worth showing
+NOBODY = {"", "-", "?", "none", "nan", "null", "n/a", "unknown", "unknown artist", "various",
+          "various artists"}
+SUSPICIOUS = 0.02  # share of the rows: what looks wrong in so many is told
 
 
 def describe(tracks: pd.DataFrame) -> dict:
@@ -84,6 +94,29 @@ def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> n
         return (between - within) / (between + (usual - 1) * within)
 
 
+def in_lines(summary: dict) -> list[str]:
+    """Return a summary as lines for a terminal.
+
+    Parameters
+    ----------
+    summary : dict
+
+    Returns
+    -------
+    list of str
+    """
+    lines = [f"{summary['tracks']:7d}  tracks with a popularity"]
+    if summary["tracks"]:
+        lines += [f"{summary['zero']:7.1%}  of them at 0",
+                  f"{sum(summary['artists']):7d}  main artists, {summary['artists'][0]} with one "
+                  "track"]
+    if summary["artist_share"] is not None:
+        lines.append(f"{summary['artist_share']:7.1%}  of the variance of popularity is between "
+                     "artists")
+    return lines + [f"{year:7d}  {row['tracks']:5.0f} tracks, median {row['median']:.0f}"
+                    for year, row in years_table(summary).iterrows()]
+
+
 def years_table(summary: dict) -> pd.DataFrame:
     """Return the "years" of a summary as a table: ``tracks``; ``low``, ``median``, ``high``.
 
@@ -98,3 +131,74 @@ def years_table(summary: dict) -> pd.DataFrame:
     rows = {int(year): [entry["tracks"], *entry["quartiles"]]
             for year, entry in summary["years"].items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["tracks", "low", "median", "high"])
+
+
+def doubts(tracks: pd.DataFrame) -> list[str]:
+    """Return what can be read in a tracks table but looks wrong in many rows.
+
+    Parameters
+    ----------
+    tracks : pd.DataFrame
+
+    Returns
+    -------
+    list of str
+    """
+    artist, ids, popularity = tracks["artists"].str[0], tracks["artist_ids"], tracks["popularity"]
+    wrong = {
+        "have no artist id, and others have one": ids.isna() & ids.notna().any(),
+        "name nobody as their artist; a split keeps them together as if they were by one":
+            artist.str.casefold().isin(NOBODY),
+        "have garbled letters: text in UTF-8 was once read as Windows-1252": artist.map(_garbled),
+        "are shorter than 10 s; is duration_ms in ms?": tracks["duration_ms"] < 10_000,
+        "have a popularity below 1, and none is above; is it of 0 to 100?":
+            popularity.between(0, 1, inclusive="neither") & (popularity.max() <= 1)}
+    return [f"{rows.sum()} of {len(tracks)} tracks {what} (the first: row {rows.idxmax() + 1}, "
+            f"{artist[rows.idxmax()]})" for what, rows in wrong.items()
+            if rows.any() and rows.mean() >= SUSPICIOUS]
+
+
+def told_apart(texts: Mapping[int, str], ids: Mapping[int, list[str] | None]
+               ) -> tuple[dict[int, list[str]], str]:
+    """Return which artists with commas in them are several, and what is in doubt about the others.
+
+    "50 Cent, DJ Whoo Kid" are two and "Tyler, The Creator" is one, which only their ids tell.
+
+    Parameters
+    ----------
+    texts : mapping of int to str
+        Artists by the row, as they are written.
+    ids : mapping of int to list of str, or None
+        Of each row.
+
+    Returns
+    -------
+    several : dict of int to list of str
+        By the row, where there are as many ids as names.
+    doubt : str
+        Empty unless a part of some other such text stands in another row.
+    """
+    several: dict[int, list[str]] = {}
+    for row, text in texts.items():
+        names = re.split("[,;|]", text)
+        if len(names) == len(ids[row] or []) > 1:
+            several[row] = names
+    parts = {name: {part.strip() for part in re.split("[,/;|]", name)} - {""}
+             for name in set(map(str.casefold, texts.values()))}
+    counts = Counter(chain.from_iterable(parts.values()))
+    doubtful = {row + 1: text for row, text in texts.items()
+                if row not in several and len(ids[row] or []) != 1 and re.search("[,/]", text)
+                and max(counts[part] for part in parts[text.casefold()] | {text.casefold()}) > 1}
+    if not doubtful:
+        return several, ""
+    rows = ", ".join(map(str, [*doubtful][:9])) + ", …" * (len(doubtful) > 9)
+    first = textwrap.shorten(next(iter(doubtful.values())), 60)
+    return several, (f"artists are read as one name in {len(doubtful)} rows that may name several "
+                     f"({first!r}; rows {rows}); write JSON there, [\"A\", \"B\"] for two names")
+
+
+def _garbled(name):
+    """Whether it is such as "BeyoncÃ©"."""
+    with suppress(UnicodeError):
+        return name.encode("cp1252").decode() != name
+    return False

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from hiphoplib.errors import BadInput
-from hiphoplib.io import write_whole
+from hiphoplib.io import forget_parts, write_whole
 from hiphoplib.run_size import run_size
 from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.previews import download_previews
@@ -72,9 +72,10 @@ def gather(source: str | Source, folder: Path | str, *, jobs: int | None = None,
     if origin.path and origin.path.resolve() == folder.resolve():
         raise BadInput(f"{folder}: is the source itself; choose another folder to gather into")
     made_by, note = {"source": origin.name, **origin.settings}, folder / "source.json"
-    if note.is_file() and json.loads(note.read_text()) != made_by:
-        raise BadInput(f"{folder}: holds a corpus made by {note.read_text().strip()}; "
+    if note.is_file() and json.loads(note.read_bytes()) != made_by:
+        raise BadInput(f"{folder}: holds a corpus made by {note.read_text('utf-8').strip()}; "
                        "choose another folder or delete it")
+    forget_parts(folder)
     tracks = origin.tracks(keep=folder / "raw")
     write_tracks(tracks, folder)
     write_whole(note, json.dumps(made_by) + "\n")  # not before there is something to protect

@@ -1,22 +1,25 @@
 """The clips of a corpus: fetched from its source, many at once, each one complete or not there."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import joblib
 import pandas as pd
 
-from hiphoplib.audio.files import check_audio
+from hiphoplib.audio.files import NO_AUDIO, Recording
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.io import progress, write_whole
-from hiphoplib.parallel import DIED, unordered
+from hiphoplib.parallel import DIED, alone, unordered
 from hiphoplib.tracks.sources.base import Clip, Source
 from hiphoplib.tracks.table import read_rejected, record_rejected
 
+OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES,
+               errno.EPERM, errno.EMFILE, errno.ENFILE}  # faults that all clips would meet
 OUTAGE = 20  # clips in a row that find a service not responding: it is down, or the network is
 
 
@@ -51,7 +54,11 @@ def clip_path(folder: Path | str, row: Clip) -> Path:
     if is_address:
         return folder / "audio" / f"{quote(row.id, safe='')}.mp3"
     path = folder / row.preview_url
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # links in a circle, a byte 0
+        raise BadInput(f"clip {row.id}: preview_url is no path of a file; correct it") from None
+    if not inside:
         raise BadInput(f"clip {row.preview_url}: lies outside the corpus; put it inside")
     return path
 
@@ -78,15 +85,26 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
 
     Raises
     ------
+    BadInput
+        If another run fetches them.
     TryLater
         If the service asks for a pause, or is silent for `OUTAGE` clips in a row; what came stays.
     """
     rejected = read_rejected(folder)
     rejected = rejected[(rejected["stage"] == "previews") & (not retry_rejected)]
-    todo, missing = _todo(tracks, folder, dict(zip(rejected["id"], rejected["reason"])),
-                          source.remote)
+    reasons = dict(zip(rejected["id"], rejected["reason"]))
+    todo, missing = _todo(tracks, folder, reasons, source.remote)
     if todo:
         source.ready()
+    # those that were rejected are tried by every run, and notebooks side by side may do so
+    new = any(clip.id not in reasons for clip, _ in todo.values())
+    with alone(folder) if new else nullcontext():
+        _fetch_all(source, todo, missing, folder, jobs)
+    return missing
+
+
+def _fetch_all(source, todo, missing, folder, jobs):
+    """Fetch the clips of `_todo`; why one could not be is put into `missing` and the list."""
     record_rejected(folder, "previews", missing)
     run: Callable = unordered if source.parallel == "processes" else _in_threads
     tasks = [(source, clip, path) for path, (clip, _) in todo.items()]
@@ -108,7 +126,6 @@ def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, 
             if error:  # recorded at once, for a run may end at any moment
                 missing.update(dict.fromkeys(ids, str(error)))
                 record_rejected(folder, "previews", missing)
-    return missing
 
 
 def _todo(tracks, folder, rejected, remote):
@@ -116,7 +133,7 @@ def _todo(tracks, folder, rejected, remote):
     todo: dict[str, tuple[Clip, list[str]]] = {}
     paths, missing = clip_paths(tracks, folder)
     for clip in map(Clip._make, tracks.loc[tracks["id"].isin(paths), Clip._fields].values):
-        if Path(paths[clip.id]).is_file():
+        if os.path.isfile(paths[clip.id]):
             continue
         if clip.id in rejected and (remote or "://" in clip.preview_url):
             missing[clip.id] = rejected[clip.id]
@@ -140,8 +157,38 @@ def _fetch(task):
         check_audio(audio, f"clip {clip.id}")
     except BadInput as error:
         return error
-    write_whole(path, audio)
+    try:
+        write_whole(path, audio)
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in OF_THE_DISK:
+            raise
+        return BadInput(f"clip {clip.id}: it cannot be written under the name {Path(path).name!r} "
+                        f"({getattr(error, 'strerror', error)}); give it another one")
     return None
+
+
+def check_audio(content: bytes, name: str) -> None:
+    """Raise where a file is no audio, which its beginning shows; the error calls it `name`.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+
+    Raises
+    ------
+    BadInput
+        If nothing can be decoded: an empty file, an HTML page, a damaged beginning.
+    """
+    try:
+        with Recording(content) as clip:
+            next(clip.channels())
+    except BadInput as error:
+        if not str(error).startswith(NO_AUDIO):
+            raise BadInput(f"{name}: {error}") from error
+        head = content[:30].decode("ascii", "replace").split("\n")[0].strip()
+        shown = f", it begins with {head!r}" if head.isprintable() and head else ""
+        raise BadInput(f"{name}: {len(content):,} bytes that are not audio{shown}") from error
 
 
 def clip_paths(tracks: pd.DataFrame, folder: Path | str) -> tuple[dict[str, str], dict[str, str]]:

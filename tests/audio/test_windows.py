@@ -3,7 +3,6 @@
 import gc
 import os
 import tracemalloc
-from io import BytesIO
 
 import av
 import numpy as np
@@ -11,10 +10,11 @@ import pytest
 import soundfile as sf
 
 from hiphoplib.audio import windows as songs
-from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.files import Recording, read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
 from hiphoplib.audio.windows import _read_windows, find_songs, stretch, windows_or_reason
 from hiphoplib.errors import BadInput
+from tests.audio.sounds import by_ffmpeg, written
 
 SR = 22_050
 
@@ -23,28 +23,6 @@ def sound(content, suffix, folder, name="song"):
     path = folder / f"{name}{suffix}"
     path.write_bytes(content)
     return path
-
-
-def written(y, sr, suffix, **options):
-    """Bytes of an uncompressed or lossless file."""
-    file = BytesIO()
-    sf.write(file, y, sr, format=suffix.strip(".").upper().replace("AIF", "AIFF")[:4], **options)
-    return file.getvalue()
-
-
-def by_ffmpeg(y, sr, container, codec="aac"):
-    """Bytes of a file that FFmpeg writes, of [shape=(samples, channels)]."""
-    file = BytesIO()
-    with av.open(file, "w", format=container) as out:
-        stream = out.add_stream(codec, rate=sr, layout="stereo" if y.ndim == 2 else "mono")
-        planes = np.ascontiguousarray(np.atleast_2d(y.T), dtype=np.float32)
-        for begin in range(0, planes.shape[1], 1024):
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(
-                planes[:, begin: begin + 1024]), format="fltp", layout=stream.layout.name)
-            frame.rate, frame.pts = sr, begin
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    return file.getvalue()
 
 
 def every_format(y, sr, mp3):
@@ -126,18 +104,18 @@ def test_a_short_song_is_one_window_and_says_so(noise, tmp_path):
     assert nearly.note == ""  # as most clips of services are
 
 
-def test_two_hours_are_song_at_larger_steps_in_little_memory(noise, tmp_path):
+def test_an_hour_is_heard_at_larger_steps_in_little_memory(noise, tmp_path):
     path, part = tmp_path / "mix.flac", noise(-20, 60, sr=8000)
     with sf.SoundFile(path, "w", 8000, 1) as mix:
-        for _ in range(120):
+        for _ in range(60):
             mix.write(part)
     tracemalloc.start()
     song = _read_windows(path, QUICK)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert song.seconds == 7200 and len(song.starts) <= songs.MAX_WINDOWS
-    assert song.starts[-1] > 7100 and "heard every 20 s" in song.note
-    # two hours of samples alone would be 230 MB
+    assert song.seconds == 3600 and len(song.starts) <= songs.MAX_WINDOWS
+    assert song.starts[-1] > 3550 and "heard every 10 s" in song.note
+    # an hour of samples alone would be 115 MB
     assert most < 60e6
 
 
@@ -175,7 +153,7 @@ def test_a_film_without_sound_and_a_file_that_is_gone_are_told(tmp_path):
             out.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
         out.mux(stream.encode(None))
     assert "not audio" in windows_or_reason((tmp_path / "film.mp4", QUICK, 5.0))
-    assert windows_or_reason((tmp_path / "gone.mp4", QUICK, 5.0)) == os.strerror(2)
+    assert "no such file" in windows_or_reason((tmp_path / "gone.mp4", QUICK, 5.0))
 
 
 @pytest.mark.parametrize("suffix", [".mp3", ".m4a", ".ogg", ".flac"])
@@ -185,9 +163,9 @@ def test_a_damaged_end_costs_the_song_or_nothing_else(tune, mp3, tmp_path, suffi
     song = windows_or_reason((sound(bytes(content), suffix, tmp_path), QUICK, 5.0))
     if isinstance(song, str):
         # an m4a has its table of contents at the end
-        assert song == songs.DAMAGED or suffix == ".m4a" and song == songs.NO_AUDIO
+        assert suffix == ".m4a" and "cut off, damaged" in song
     else:
-        assert np.isfinite(song.S_db).all()
+        assert np.isfinite(song.S_db).all() and song.seconds > 20
 
 
 def test_a_folder_is_read_in_the_order_of_names_and_no_deeper(tmp_path):
@@ -196,7 +174,8 @@ def test_a_folder_is_read_in_the_order_of_names_and_no_deeper(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "d.mp3").touch()
     found, others = find_songs(tmp_path)
-    assert [path.name for path in found] == ["A.wav", "b.MP3", "c.m4a"] and others == ["notes.txt"]
+    assert [path.name for path in found] == ["A.wav", "b.MP3", "c.m4a"]
+    assert others == [".hidden.mp3", "deep/", "notes.txt"]
     assert find_songs(tmp_path / "A.wav") == ([tmp_path / "A.wav"], [])
 
 
@@ -217,9 +196,8 @@ def test_no_file_stays_open(tune, tmp_path, mp3):
         gc.collect()
         before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
         _read_windows(path, QUICK)
-        _, _, blocks = songs._open(path)
-        next(blocks)
-        blocks.close()
+        with Recording(path) as half:
+            next(half.blocks())
         stretch(path, 5, 10)
         if before:
             assert len(os.listdir("/proc/self/fd")) == before, suffix

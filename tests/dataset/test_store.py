@@ -112,7 +112,7 @@ def test_what_was_read_does_not_stay_in_memory(own_corpus):
         store.batch(store.ids[first:first + 50])
     store.checksum(store.ids)
     assert process.memory_info().rss - before < 40e6  # of 165 MB
-    assert "mels.float16" not in Path("/proc/self/maps").read_text()
+    assert "mels.float16" not in Path("/proc/self/maps").read_text(encoding="utf-8")
 
 
 def test_a_checksum_is_that_of_the_rows_in_their_order(corpus):

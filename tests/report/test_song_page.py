@@ -202,11 +202,12 @@ def test_without_a_song_the_report_says_so_and_why(ranked):
 def test_every_rejected_file_has_a_line_with_its_reason(report, scored, ranked):
     assert list(scored.rejected) == ["broken.mp3"]
     assert f"broken.mp3 : {scored.rejected['broken.mp3']}" in section(report, "Not scored")
-    assert "left alone: lyrics.txt" in section(report, "Not scored")
+    assert "no audio by name: lyrics.txt" in section(report, "Not scored")
     reasons = {f"{n}.wav": f"reason {n}" for n in range(40)}
     said = ranked([0.5], rejected=reasons, others=[f"{n}.txt" for n in range(23)])
     assert all(f"{name} : {reason}" in said for name, reason in reasons.items())
-    assert "their names, left alone: 0.txt" in said and "19.txt and 3 more" in said
+    assert "Left alone, for they are hidden, a folder, or no audio by name: 0.txt" in said
+    assert "19.txt and 3 more" in said
     assert "Not scored" not in ranked([0.5])
 
 

@@ -150,7 +150,7 @@ def test_the_command_writes_the_page_with_the_back_test(released, trained, tmp_p
     assert "of 10 pairs" in capsys.readouterr().out
     assert "Does it work for your released songs?" in page.read_text()
     assert main([*command, "--out", str(tmp_path / "t.pdf")]) == 1
-    assert "HTML file" in capsys.readouterr().err
+    assert "can be .html" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("rows, reason", [

@@ -352,4 +352,4 @@ def test_code_in_the_file_does_not_run(own, tmp_path):
     edit(own, trainings=manifest["trainings"])
     assert load_model(own) and not marker.exists()
     for name in ("load_model(", "pickle", "deserialize"):
-        assert f"keras.{name}" not in Path(model_folder.__file__).read_text()
+        assert f"keras.{name}" not in Path(model_folder.__file__).read_text(encoding="utf-8")

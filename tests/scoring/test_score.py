@@ -160,8 +160,8 @@ def test_the_command_writes_a_report_and_a_line_for_every_file(folder, model_pat
 @pytest.mark.parametrize("wrong, reason", [
     (["nowhere", "--model", "M", "--out", "r.html"], "no such folder"),
     (["F", "--model", "nowhere", "--out", "r.html"], "no model there"),
-    (["F", "--model", "M", "--out", "r.pdf"], "the report is an HTML file"),
-    (["F", "--model", "M", "--out", "."], "the report is an HTML file"),
+    (["F", "--model", "M", "--out", "r.pdf"], "can be .html, .htm; name it so"),
+    (["F", "--model", "M", "--out", "."], "can be .html, .htm; name it so"),
     (["E", "--model", "M", "--out", "r.html"], "no audio files in it"),
     (["B", "--model", "M", "--out", "r.html"], "none of 1 files could be scored")])
 def test_what_cannot_be_done_is_one_line(wrong, reason, folder, model_path, tmp_path, capsys):

@@ -1,14 +1,23 @@
 """A corpus is gathered once, from one source, and found again."""
 
 import json
+import os
+import unicodedata
+from itertools import zip_longest
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from hiphoplib.audio.files import encode
+from hiphoplib.dataset.store import make_mels
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks import gather as corpora
+from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.gather import gather, open_corpus, report_folders
-from hiphoplib.tracks.table import read_tracks
+from hiphoplib.tracks.table import read_rejected, read_tracks
+from tests.mel_runs import posix
 
 
 def contents(folder):
@@ -114,3 +123,37 @@ def test_the_default_corpus_is_tiny_where_the_environment_says_so(tmp_path, monk
     monkeypatch.setenv("HIPHOP_TINY", "1")
     assert open_corpus(data=tmp_path) == tmp_path / "tiny"
     assert gathered == [(tmp_path / "synthetic", 1200), (tmp_path / "tiny", 80)]
+
+
+@posix
+def test_no_file_ends_a_stage_whatever_it_is_called_or_is(tmp_path):
+    folder, sound = tmp_path / "from", encode(np.sin(np.arange(5 * 44_100) / 20), 44_100)
+    good = ["a" * 250 + ".mp3", "é" * 125 + ".mp3", unicodedata.normalize("NFD", "ü.mp3"),
+            "🎤 \u202e$x$.mp3", "-rf.mp3", 'a,"b"\nc.mp3', "a%20b#c?.mp3", "no ending",
+            "/".join("d" * 200 for _ in range(5)) + "/a.mp3"]
+    bad = {"c" * 300 + ".mp3": "File name too long", "loop.mp3": "in a circle", "folder.mp3":
+           "a folder", "pipe.mp3": "a pipe", "dead.mp3": "a link that leads to no file",
+           "empty.mp3": "is empty", "zeros.mp3": "are not audio", "gone.mp3": "no such file",
+           "../up.mp3": "lies outside", "/etc/passwd": "lies outside", "x://[": "no address",
+           "file:///etc/passwd": "where https is wanted"}
+    for name in good:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(sound)
+    (folder / "folder.mp3").mkdir()
+    os.mkfifo(folder / "pipe.mp3")
+    for name, target in {"loop.mp3": "loop.mp3", "dead.mp3": "nowhere"}.items():
+        (folder / name).symlink_to(target)
+    (folder / "empty.mp3").touch()
+    for path in (folder / "zeros.mp3", tmp_path / "up.mp3"):
+        path.write_bytes(bytes(9000) if path.name == "zeros.mp3" else sound)
+    names = [name for pair in zip_longest(bad, good) for name in pair if name]
+    pd.DataFrame({"id": [str(names.index(name)) for name in names], "popularity": 50,
+                  "track": [f"Song {n}" for n in range(len(names))],
+                  "artists": [f"Artist {n}" for n in range(len(names))],
+                  "preview_url": names}).to_csv(folder / "tracks.csv", index=False)
+    gather("folder", tmp_path / "to", path=folder, jobs=1)
+    store = make_mels(read_clean(tmp_path / "to"), tmp_path / "to", jobs=1)
+    assert sorted(store.ids) == sorted(str(names.index(name)) for name in good)
+    rejected = read_rejected(tmp_path / "to").drop_duplicates("id").set_index("id")["reason"]
+    for name, said in bad.items():
+        assert said in rejected[str(names.index(name))], name

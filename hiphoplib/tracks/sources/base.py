@@ -1,6 +1,7 @@
 """What every source of tracks offers, which licences permit training, popularity from listens."""
 
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from pathlib import Path
 from pkgutil import resolve_name
@@ -10,6 +11,7 @@ import pandas as pd
 import requests
 
 from hiphoplib.errors import BadInput
+from hiphoplib.io import opened
 from hiphoplib.tracks.sources.web import Web
 from hiphoplib.tracks.table import normalise, read_tracks
 
@@ -214,10 +216,26 @@ class Folder(Source):
     def _clip(self, row):
         if "://" in row.preview_url:
             return self.web.get(row.preview_url)
-        path = (self.path / row.preview_url).resolve()
-        if not path.is_relative_to(self.path.resolve()):
-            raise BadInput(f"clip {row.preview_url}: lies outside the corpus; put it inside")
-        if not path.is_file():
-            raise BadInput(f"clip {row.preview_url}: there is no such file in the corpus; "
-                           "add it or delete its row")
-        return path.read_bytes()
+        path = self.path / row.preview_url
+        try:
+            path = path if path.is_file() else _written_alike(path)
+            if not path.resolve().is_relative_to(self.path.resolve()):
+                raise BadInput("lies outside the corpus; put it inside")
+            with opened(path) as file:
+                return file.read()
+        except RuntimeError:  # of `resolve`
+            raise BadInput(f"clip {row.preview_url}: links that lead in a circle; put the file "
+                           "itself there") from None
+        except (BadInput, OSError) as error:
+            raise BadInput(f"clip {row.preview_url}: {error}") from error
+
+
+def _written_alike(path):
+    """The only file whose name differs in case, blanks around it, or é as one letter or as two."""
+    def plain(name):
+        return unicodedata.normalize("NFC", name).casefold().strip()
+
+    folder = path.parent if path.parent.is_dir() else _written_alike(path.parent)
+    found = [each for each in (folder.iterdir() if folder.is_dir() else ())
+             if plain(each.name) == plain(path.name)]
+    return found[0] if len(found) == 1 else path

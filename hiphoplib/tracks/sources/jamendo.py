@@ -9,9 +9,11 @@ import re
 from collections.abc import Sequence
 from datetime import date
 
+import numpy as np
 import requests
+import soxr
 
-from hiphoplib.audio.files import middle
+from hiphoplib.audio.files import NO_AUDIO, Recording, beginning, encode
 from hiphoplib.errors import BadInput, TryLater
 from hiphoplib.tracks.sources.base import percentile_within, withheld
 from hiphoplib.tracks.sources.search import Search, cached
@@ -19,6 +21,8 @@ from hiphoplib.tracks.sources.web import Transient, legible
 
 API = "https://api.jamendo.com/v3.0/tracks/"
 YEARS = (2005, 2025)  # the first whole year of the service, and the last whole one now
+MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)  # Hz
+MAX_SECONDS = 7200.0  # of a recording whose middle is looked for
 SIZE = 200  # entries of a page; the service gives no more
 
 _END = 10_000  # entries of a year; no year has as many, should its total not be known
@@ -161,3 +165,59 @@ def _day(text):
     with contextlib.suppress(TypeError, ValueError):
         return date.fromisoformat(text).isoformat()
     return None
+
+
+def middle(content: bytes, seconds: float = 30.0, name: str = "recording") -> bytes:
+    """Return the middle of a recording as an mp3 of 96 kbit/s; all of it if it is shorter.
+
+    Intro and end say little about a track, and services do not cut their previews there either.
+    Channels and sampling rate stay, where an mp3 can have them.
+
+    Parameters
+    ----------
+    content : bytes
+        Of a file that a `Recording` decodes.
+    seconds : float > 0
+    name : str
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    BadInput
+        If it is no such audio.
+    """
+    try:
+        with Recording(content) as recording:  # to count what is there
+            for _ in recording.channels():
+                if recording.seconds > MAX_SECONDS:
+                    raise BadInput(f"longer than {MAX_SECONDS / 3600:.0f} hours")
+            skip = max(0, int((recording.seconds - seconds) / 2 * recording.sr))
+        with Recording(content) as recording:
+            sr, parts = recording.sr, _after(recording.channels(), skip)
+            y = beginning(_of_one_width(parts), int(seconds * sr))
+    except BadInput as error:
+        reason = (f"{len(content):,} bytes that are not audio" if str(error).startswith(NO_AUDIO)
+                  else str(error))
+        raise BadInput(f"{name}: {reason}; left out") from error
+    if sr not in MP3_RATES:
+        y, sr = soxr.resample(y.T, sr, MP3_RATES[-2]).T, MP3_RATES[-2]
+    return encode(y, sr)
+
+
+def _of_one_width(blocks):
+    """Yield blocks with one or two channels, which LAME encodes, as many as the first one has."""
+    width = 0
+    for y in blocks:
+        width = width or (len(y) if len(y) < 3 else 1)
+        yield y if len(y) == width else np.repeat(y.mean(axis=0, keepdims=True), width, axis=0)
+
+
+def _after(blocks, skip):
+    """Yield what comes after so many samples."""
+    for y in blocks:
+        if y.shape[-1] > skip:
+            yield y[..., skip:]
+        skip = max(0, skip - y.shape[-1])

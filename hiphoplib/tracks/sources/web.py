@@ -6,8 +6,11 @@ They raise `BadInput` where the service refuses, a response is too large or an a
 
 import contextlib
 import io
+import ipaddress
 import logging
+import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -51,6 +54,7 @@ class Web:
         self.allow_http = allow_http
         self._session = session or requests.Session()
         self._session.max_redirects = MAX_REDIRECTS
+        os.environ["NETRC"] = os.devnull  # `requests` would send what ~/.netrc holds instead
         self._slots, self._not_before = threading.BoundedSemaphore(AT_ONCE), 0.0
 
     def get(self, url: str, *, parse: Callable[[bytes], Any] = bytes,
@@ -150,6 +154,9 @@ class Web:
             target = urljoin(response.url, self._session.get_redirect_target(response))
             requests.PreparedRequest().prepare_url(target, None)  # raises where it is no address
             self._check(target)
+            if _is_private(target) and not _is_private(response.url):
+                raise BadInput(f"{_host_path(response.url)}: redirects into a private network, to "
+                               f"{_host_path(target)}; not followed")
 
     def _patiently(self, url, read, refusal=None, **request):
         for attempt in range(TRIES):
@@ -191,6 +198,16 @@ def _body(response, max_bytes):
             raise Transient(f"not whole after {MAX_SECONDS} s")
     raise BadInput(f"{_host_path(response.url)}: {size / 1e6:.0f} MB, at most "
                    f"{max_bytes / 1e6:.0f} MB are taken; left out")
+
+
+def _is_private(url):
+    """Whether a host is in a private network, or this machine: what strangers name is not asked."""
+    try:
+        found = socket.getaddrinfo(urlsplit(url).hostname, None)
+    except (OSError, UnicodeError):
+        return False  # no address, and nobody to ask
+    ends = (ipaddress.ip_address(str(address[0]).partition("%")[0]) for *_, address in found)
+    return any(not (getattr(end, "ipv4_mapped", None) or end).is_global for end in ends)
 
 
 def _announced(response):

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from hiphoplib.audio.files import encode, middle
+from hiphoplib.audio.files import encode
 from hiphoplib.errors import BadInput, TryLater, Unreachable
 from hiphoplib.tracks.gather import gather, get_tracks
 from hiphoplib.tracks.previews import Clip
 from hiphoplib.tracks.sources.base import percentile_within
+from hiphoplib.tracks.sources.jamendo import middle
 from tests.jamendo_server import (
     CLIENT_ID,
     COUNTS,
@@ -227,11 +228,22 @@ def test_what_is_too_loud_is_clipped_and_does_not_wrap():
 
 NO_AUDIO = {
     "empty": b"", "html": b"<!DOCTYPE html><html></html>", "zeros": bytes(50_000),
-    "three channels": written(tones(8000, 3, (300, 1)), 8000, "WAV"),
-    "96 kHz": written(tones(96_000, 1, (300, 1)), 96_000, "WAV"),
     "no samples": written(np.zeros((1, 0)), 8000, "WAV"),
-    "no numbers": written(np.full((1, 8000), np.nan), 8000, "WAV", "FLOAT"),
     "a head": written(tones(8000, 1, (300, 1)), 8000, "FLAC")[:60]}
+
+
+def test_what_an_mp3_cannot_hold_is_made_so_that_it_can():
+    for content in (written(tones(8000, 3, (300, 1)), 8000, "WAV"),
+                    written(tones(96_000, 1, (300, 1)), 96_000, "WAV")):
+        info = sf.info(io.BytesIO(middle(content)))
+        assert info.channels == 1 and info.samplerate in (8000, 44_100)
+        assert abs(info.duration - 1) < 0.2
+
+
+def test_samples_that_are_no_numbers_are_told():
+    content = written(np.full((1, 8000), np.nan), 8000, "WAV", "FLOAT")
+    with pytest.raises(BadInput, match="^clip 7: samples that are no numbers .*; left out$"):
+        middle(content, name="clip 7")
 
 
 @pytest.mark.parametrize("content", NO_AUDIO.values(), ids=NO_AUDIO)

@@ -320,3 +320,29 @@ def test_what_authorises_a_request_is_a_secret(reach, header):
     assert replies.asked[0].headers["authorization"] == header
     assert legible(f"{{'Authorization': '{header}'}}") == (
         f"{{'Authorization': '{header.split()[0]} [hidden]'}}")
+
+
+@pytest.mark.parametrize("host", [
+    "127.0.0.1", "localhost", "10.0.0.8", "192.168.1.1", "169.254.169.254", "[::1]", "[fe80::1]",
+    "[::ffff:10.0.0.8]", "0.0.0.0", "2130706433", "100.64.0.1"])
+def test_a_redirect_into_a_private_network_is_not_followed(reach, host):
+    replies = Replies(Reply(302, headers={"Location": f"https://{host}/latest/meta-data"}))
+    with pytest.raises(BadInput, match="clip.mp3: redirects into a private network.*not followed"):
+        reach(replies, "music.example").get(URL)
+    assert len(replies.asked) == 1
+
+
+def test_a_server_in_ones_own_network_may_redirect_within_it(reach):
+    replies = Replies(Reply(302, headers={"Location": "/b"}), Reply(200, b"x"))
+    assert reach(replies, "127.0.0.1").get("https://127.0.0.1/a") == b"x"
+
+
+def test_what_netrc_holds_for_a_host_is_not_sent(reach, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login me password mine\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    replies = Replies(Reply(302, headers={"Location": "/b"}), Reply(200, b"x"))
+    asking = reach(replies, "music.example")
+    asking._session.trust_env = True
+    monkeypatch.setenv("NO_PROXY", "*")
+    asking.get(URL, headers={"Authorization": "Bearer own"})
+    assert [request.headers.get("authorization") for request in replies.asked] == ["Bearer own"] * 2
