@@ -28,6 +28,7 @@ from hiphoplib.io import progress, write_whole
 from hiphoplib.report.sentences import (
     BANNER,
     NO_DOMAIN,
+    NO_PASSAGE,
     UNLIKE,
     backtest_verdict,
     headline,
@@ -125,14 +126,14 @@ def find_passages(scored: Scored, most: int = MAX_EXPLAINED) -> Passages:
     Returns
     -------
     mapping of Path to list of Passage
-        Without songs in which nothing can be swapped, see `song_parts`, or no passage decides.
+        Without songs in which nothing can be swapped, see `song_parts`.
     """
     model, found = scored.model, {}
     leading = [song for song, tier in zip(scored.songs, scored.tiers) if tier == STANDS_OUT]
     for song in progress(leading[:most], desc="explain", unit="song"):
         start, grid = song.excerpt(model.margin), SegmentGrid(model.grid)
         S_db = mel_spectrogram(*stretch(song.path, start, model.grid.seconds), model.grid)
-        if parts := song_parts(model, S_db):
+        if (parts := song_parts(model, S_db)) is not None:
             times = [start + np.array(grid.spans)[part.mask.any(axis=0)] for part in parts]
             sentences = swap_sentences(parts, grid, start)
             found[song.path] = [
@@ -185,6 +186,7 @@ def _card(scored, number, least, most, in_detail, audio, passages):
             "best_text": span(start) if best else "",
             "listen": ("the best 30 seconds" if best else "30 seconds from the middle")
             if not whole else "the song",
+            "no_passage": NO_PASSAGE if passages.get(song.path) == [] else "",
             "passages": [dict(zip(("x", "width"), part(each.start, each.end)),
                               kind="for" if each.sign > 0 else "against", sentence=each.sentence)
                          for each in passages.get(song.path, ())]}

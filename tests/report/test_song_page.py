@@ -278,6 +278,12 @@ def test_passages_are_looked_for_in_what_is_played_of_songs_that_stand_out(
             f"{clock(start + 12)} to {clock(start + 18)}, hats and air: taken out, the score rose")
 
 
+def test_a_song_in_which_no_passage_decides_says_so(scored):
+    cards = _page(scored, audio=False, passages={scored.songs[0].path: []}).split('class="card"')
+    assert ["No single passage decides." in card for card in cards] == [
+        False, True, *[False] * 4]
+
+
 def test_songs_of_a_model_whose_parts_cannot_be_swapped_have_no_passages(scored, monkeypatch):
     monkeypatch.setattr(song_page, "song_parts", lambda model, S_db: None)
     assert find_passages(scored) == {}
