@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader, StringIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-import pandas as pd
 import psutil
-from pyarrow.parquet import read_metadata
 from tqdm.auto import tqdm
 
 from hiphoplib.errors import BadInput
+
+if TYPE_CHECKING:
+    import pandas as pd  # a worker starts without it
 
 # of glibc's malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
@@ -156,7 +157,7 @@ def unreadable(path: Path | str, error: Exception) -> str:
     return f"it cannot be read ({why}); copy it to a disk of this computer"
 
 
-def read_table(path: Path | str) -> pd.DataFrame:
+def read_table(path: Path | str) -> "pd.DataFrame":
     """Read a table as others write it: parquet, or text with commas, semicolons, tabs or bars.
 
     Parameters
@@ -173,6 +174,9 @@ def read_table(path: Path | str) -> pd.DataFrame:
     BadInput
         If it cannot be read, or can be in several ways.
     """
+    import pandas as pd
+    from pyarrow.parquet import read_metadata
+
     path = Path(path)
     try:
         if path.suffix == ".parquet":
@@ -185,7 +189,10 @@ def read_table(path: Path | str) -> pd.DataFrame:
             table = pd.read_parquet(path)
             table = table.reset_index(drop=table.index.names == [None])
         else:
-            table = _from_text(_decoded(path.read_bytes(), path), path)
+            names, *rows = _rows(_decoded(path.read_bytes(), path), path)
+            table = pd.DataFrame(rows, columns=names, dtype=object)
+            # pandas writes numbers of rows into a column without a name
+            table = table.loc[:, [name.strip() != "" for name in names]]
     except BadInput:
         raise
     except (OSError, ValueError, NotImplementedError) as error:  # pandas' and arrow's are such
@@ -219,8 +226,8 @@ def _decoded(content, path):
     return text.lstrip("\r\n ")
 
 
-def _from_text(text, path):
-    """Table of text; every row has to be as wide as the first, which pandas does not demand."""
+def _rows(text, path):
+    """Cells of a table of text; each row is as wide as the first, which pandas does not demand."""
     if marked := re.match("sep=(.)\r?\n", text):  # by Excel
         text = text[marked.end():]
     head = text.partition("\n")[0]
@@ -241,9 +248,7 @@ def _from_text(text, path):
                        "a line break between quotation marks, and double those inside") from None
     if not rows:
         raise BadInput(f"{path}: not a table, for it is empty; save it once more, as CSV in UTF-8")
-    names, *rows = rows
-    table = pd.DataFrame(rows, columns=names, dtype=object)
-    return table.loc[:, [name.strip() != "" for name in names]]  # pandas numbers rows in such a one
+    return rows
 
 
 def tell(doubt: str) -> None:

@@ -213,6 +213,11 @@ def test_a_date_of_which_day_and_month_are_not_clear_is_refused(cells, texts, ro
         cells("release_date", *texts)
 
 
+def test_a_day_before_the_month_after_the_year_is_refused(cells):
+    with pytest.raises(BadInput, match="row 2: release_date is '2019-14-06', so that in others"):
+        cells("release_date", "2019-07-06", "2019-14-06")
+
+
 @pytest.mark.parametrize("text", ["43630", "soon", "1560470400000", "31.02.2019", "14.06.19",
                                   "9999-12-31", "12:30"])
 def test_many_dates_that_cannot_be_read_are_told(cells, capsys, text):
