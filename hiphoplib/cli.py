@@ -319,39 +319,37 @@ def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
 @program.command()
 @_protocol
 @click.argument("track", metavar="TRACK_ID")
-@click.option("--model", type=click.Choice(NETWORKS), default="rnn", help="Which trained model.")
+@click.option("--model", type=click.Choice(NETWORKS + ON_FEATURES), default="rnn",
+              help="Which trained model; LIME draws networks alone.")
 @click.option("--out", type=Output(".png", ".svg", ".pdf", ".jpg"), required=True,
               metavar="FILE.png", help="The picture.")
-@click.option("--wav", type=Output(folder=True), metavar="FOLDER", help="Also write "
-              "the clip with only what the explanation names, and without it.")
+@click.option("--wav", type=Output(folder=True), metavar="FOLDER", help="Also write the clip with "
+              "only what the explanation names, and without it.")
 def explain(corpus, grid, split, folds, track, model, out, wav):
     """Explain one track: a picture by LIME, sentences by the swap test, and on request sound."""
-    import soundfile as sf
-
-    from hiphoplib.audio.files import read_clip
-    from hiphoplib.explanation.segments import isolate
-    from hiphoplib.explanation.tracks import explain_track, swap_track
+    from hiphoplib.explanation.segments import SegmentGrid
+    from hiphoplib.explanation.tracks import explain_track, swap_track, write_sounds
     from hiphoplib.io import write_whole
     from hiphoplib.models.experiment import prepare
-    from hiphoplib.report.figures_explanation import explanation
-    from hiphoplib.report.sentences import explanation_summary
+    from hiphoplib.report.figures_explanation import explanation, swapped
+    from hiphoplib.report.sentences import explanation_summary, swap_sentences
     from hiphoplib.report.style import label_of, use_style
-    from hiphoplib.tracks.previews import clip_path
 
     use_style()
     experiment = prepare(corpus, grid, split, folds)
-    attribution, S_db = explain_track(experiment, model, track)
-    parts = swap_track(experiment, model, track)
-    figure = explanation(S_db, attribution, f"{track}: {label_of(model)}, LIME").figure
+    title, parts = f"{track}: {label_of(model)}", swap_track(experiment, model, track)
+    if model in NETWORKS:
+        attribution, S_db = explain_track(experiment, model, track)
+        figure = explanation(S_db, attribution, f"{title}, LIME").figure
+        told = f"{track}:\n{explanation_summary(attribution, parts, model)}"
+    else:
+        segments = SegmentGrid(experiment.store.grid)
+        figure = swapped(experiment.store[track], parts, segments, title=title).figure
+        told = "\n- ".join([f"{track}:", *swap_sentences(parts, segments)])
     write_whole(out, partial(figure.savefig, format=out.suffix[1:].lower()))
-    print(f"{track}:\n{explanation_summary(attribution, parts, model)}")
+    print(told)
     if wav and parts:
-        y, sr = read_clip(clip_path(corpus, experiment.tracks.loc[track]))
-        said = sum(part.mask for part in parts) > 0
-        for name, mask in {"said": said, "rest": ~said}.items():
-            part = isolate(y, sr, mask, attribution.grid)
-            write_whole(wav / f"{name}.wav",
-                        lambda file, part=part: sf.write(file, part, sr, format="WAV"))
+        write_sounds(experiment, track, parts, wav)
         print(f"written to {wav}: said, rest")
 
 

@@ -155,6 +155,10 @@ def test_an_explanation_is_a_picture_sentences_and_sound(trained, tmp_path, caps
     monkeypatch.setattr(tracks, "swap_track", lambda *_: [])
     assert main(asked) == 0 and not sounds.exists()
     assert capsys.readouterr().out.endswith("- No single passage decides.\n")
+    picture.unlink()
+    asked[asked.index("mlp")] = "stack"  # which LIME cannot ask
+    assert main(asked) == 0 and picture.read_bytes().startswith(b"\x89PNG")
+    assert capsys.readouterr().out == "0001:\n- No single passage decides.\n"
 
 
 @pytest.fixture

@@ -105,9 +105,8 @@ def summaries(clip: np.ndarray, parts: Sequence[slice] = WHOLE) -> np.ndarray:
     -------
     np.ndarray [shape=(parts, len(SUMMARIES))], float32
     """
-    outputs = _outputs("MSD_musicnn", clip, PARTS)
-    return np.array([np.concatenate([outputs[part].mean(axis=0), outputs[part].std(axis=0)])
-                     for part in parts])
+    outputs = window_outputs(clip)
+    return np.array([over_windows(outputs[part]) for part in parts])
 
 
 def vgg_summaries(clip: np.ndarray, parts: Sequence[slice] = WHOLE) -> np.ndarray:
@@ -122,8 +121,69 @@ def vgg_summaries(clip: np.ndarray, parts: Sequence[slice] = WHOLE) -> np.ndarra
     -------
     np.ndarray [shape=(parts, len(VGG_SUMMARIES))], float32
     """
-    outputs = np.hstack([_outputs(network, clip, VGG_PARTS) for network in VGG])
-    return np.array([outputs[part].mean(axis=0) for part in parts])
+    outputs = vgg_outputs(clip)
+    return np.array([vgg_over_windows(outputs[part]) for part in parts])
+
+
+def window_outputs(clip: np.ndarray) -> np.ndarray:
+    """Return all outputs of the tagger for each window.
+
+    Parameters
+    ----------
+    clip : np.ndarray [shape=(windows, 187, 96)]
+
+    Returns
+    -------
+    np.ndarray [shape=(windows, outputs)], float32
+    """
+    return _outputs("MSD_musicnn", clip, PARTS)
+
+
+def over_windows(outputs: np.ndarray) -> np.ndarray:
+    """Return mean and standard deviation of the tagger's outputs over windows.
+
+    Parameters
+    ----------
+    outputs : np.ndarray [shape=(windows, outputs)]
+
+    Returns
+    -------
+    np.ndarray [shape=(len(SUMMARIES),)]
+    """
+    return np.concatenate([outputs.mean(axis=0), outputs.std(axis=0)])
+
+
+def vgg_outputs(clip: np.ndarray) -> np.ndarray:
+    """Return all outputs of the two smaller networks for each window.
+
+    Parameters
+    ----------
+    clip : np.ndarray [shape=(windows, 187, 96)]
+
+    Returns
+    -------
+    np.ndarray [shape=(windows, outputs)], float32
+    """
+    return np.hstack([_outputs(network, clip, VGG_PARTS) for network in VGG])
+
+
+def vgg_over_windows(outputs: np.ndarray) -> np.ndarray:
+    """Return the mean of the smaller networks' outputs over windows.
+
+    Parameters
+    ----------
+    outputs : np.ndarray [shape=(windows, outputs)]
+
+    Returns
+    -------
+    np.ndarray [shape=(len(VGG_SUMMARIES),)]
+    """
+    return outputs.mean(axis=0)
+
+
+def band_centres() -> np.ndarray:
+    """Return the centre of each mel band, in Hz, np.ndarray [shape=(96,)]."""
+    return librosa.mel_frequencies(N_MELS + 2, fmax=SR / 2)[1:-1]
 
 
 def _outputs(network, clip, parts):

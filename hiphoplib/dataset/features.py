@@ -1,6 +1,6 @@
 """Features of tracks in tables: of their clips, kept on disk, and of their metadata."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +16,13 @@ from hiphoplib.audio.tagger import (
     SUMMARIES,
     VGG,
     VGG_SUMMARIES,
+    over_windows,
     summaries,
+    vgg_outputs,
+    vgg_over_windows,
     vgg_summaries,
     weights,
+    window_outputs,
     windows,
 )
 from hiphoplib.audio.windows import Windows
@@ -45,11 +49,31 @@ class FeatureKind:
     # process if there is a GPU
     summarise: Callable | None = None
     ready: Callable = lambda: None  # raises where something is missing that `summarise` needs
+    # the two halves of that: the network's outputs for windows, features from those of a clip
+    outputs: Callable | None = None
+    over_windows: Callable | None = None
 
 
 FEATURES = {"handcrafted": FeatureKind(1, NAMES, clip_features),
-            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries, weights),
-            "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_summaries, weights)}
+            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries, weights, window_outputs,
+                                   over_windows),
+            "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_summaries, weights, vgg_outputs,
+                               vgg_over_windows)}
+
+
+def kinds_of(names: Collection[str]) -> list[str]:
+    """Return the kinds of features that some names belong to.
+
+    Parameters
+    ----------
+    names : collection of str
+
+    Returns
+    -------
+    list of str
+        In the order of `FEATURES`.
+    """
+    return [kind for kind, way in FEATURES.items() if not set(names).isdisjoint(way.names)]
 
 
 def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,

@@ -56,15 +56,38 @@ class SegmentGrid:
         """Number of segments."""
         return int(np.prod(self.shape))
 
-    def _rows(self, frequencies):
-        """Return the number of the band of each frequency in Hz."""
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """Frequencies at which one band ends and the next begins, in Hz."""
         edges = list(self.bands.values())
         if any(below[1] != above[0] for below, above in pairwise(edges)):
             raise BadInput(f"bands {self.bands}: each must begin where the one below it ends")
-        return np.searchsorted([low for low, _ in edges[1:]], frequencies, side="right")
+        return tuple(low for low, _ in edges[1:])
 
-    def _columns(self, times):
-        """Return the number of the stretch of each time in s."""
+    def band_of(self, frequencies: ArrayLike) -> np.ndarray:
+        """Return the number of the band of each frequency.
+
+        Parameters
+        ----------
+        frequencies : array-like, in Hz
+
+        Returns
+        -------
+        np.ndarray of int
+        """
+        return np.searchsorted(self.edges, frequencies, side="right")
+
+    def stretch_of(self, times: ArrayLike) -> np.ndarray:
+        """Return the number of the stretch of each time.
+
+        Parameters
+        ----------
+        times : array-like, in s
+
+        Returns
+        -------
+        np.ndarray of int
+        """
         # a last frame exactly at the clip's end belongs to the stretch before it
         return np.minimum(np.asarray(times) // self.segment_seconds, self.shape[1] - 1).astype(int)
 
@@ -76,8 +99,8 @@ class SegmentGrid:
         BadInput
             If a segment holds no bin, or the bands leave gaps.
         """
-        band = self._rows(self.mel_grid.mel_frequencies())
-        labels = band[:, None] * self.shape[1] + self._columns(self.mel_grid.times())[None, :]
+        band = self.band_of(self.mel_grid.mel_frequencies())
+        labels = band[:, None] * self.shape[1] + self.stretch_of(self.mel_grid.times())[None, :]
         if len(np.unique(labels)) < self.size:
             raise BadInput(f"{self.shape[0]} bands × {self.shape[1]} segments on a mel grid of "
                            f"{self.mel_grid.shape}: some segments hold no bin; take larger ones")
@@ -170,7 +193,7 @@ def isolate(y: np.ndarray, sr: int, mask: ArrayLike, grid: SegmentGrid) -> np.nd
     stft = ShortTimeFFT(hann(n, sym=False), hop=n // 4, fs=sr)
     Y = stft.stft(y)
     times = np.clip(stft.t(len(y)), 0, grid.mel_grid.seconds)
-    gain = np.asarray(mask, float)[grid._rows(stft.f)][:, grid._columns(times)]
+    gain = np.asarray(mask, float)[grid.band_of(stft.f)][:, grid.stretch_of(times)]
     width = [max(1, round(FADE_HZ / stft.delta_f)), max(1, round(FADE_SECONDS / stft.delta_t))]
     for _ in range(2):
         gain = uniform_filter(gain, width, mode="nearest")

@@ -10,21 +10,23 @@ learnt nothing still depends on levels, so nothing is said of a model that order
 than chance.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.ndimage import label
 from scipy.stats import mannwhitneyu
 
 from hiphoplib.errors import BadInput
+from hiphoplib.explanation.heard import FEWEST, Exchange, Heard, hear_clips, of_arrays, to_arrays
 from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.models.calibration import log_odds
+from hiphoplib.models.experiment import Experiment
 
 SCREENED, CONFIRMED = 12, 25  # donors: the second are others than the first
-FEWEST = 10  # donors
 MIN_SHARE = 0.5  # of the effect of the strongest part
 NOISE = 0.02  # standard deviations of the model's log odds: less is no disagreement
 MAX_DONORS = 200  # clips of which the nearest lend their sound
@@ -44,7 +46,8 @@ SEGMENT, BAND = Rule(0.8, 0.22), Rule(0.95, 1.0)  # chosen on planted causes, se
 
 RULES = SEGMENT, BAND, SCREENED, CONFIRMED, MIN_SHARE, NOISE  # what is said depends on
 
-Predict = Callable[[np.ndarray], np.ndarray]  # from dB [shape=(n, n_mels, frames)]: probabilities
+# from dB [shape=(n, n_mels, frames)], and features [shape=(n, features)] if there are heads:
+Predict = Callable[..., np.ndarray]  # probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +58,7 @@ class Donors:
     S_db: np.ndarray  # [shape=(n, n_mels, frames)], in dB
     spread: float  # standard deviation of the model's log odds over tracks it has not seen
     able: bool = True  # whether the model orders such tracks better than chance
+    heard: Heard | None = None  # what the model's heads read of these clips, if it has any
 
     @cached_property
     def levels(self) -> np.ndarray:
@@ -89,6 +93,65 @@ class Donors:
         """
         levels = self.levels[:, band]
         return np.argsort(np.abs(levels - np.median(levels)), kind="stable")[:n]
+
+
+def write_donors(experiment: Experiment, kinds: Sequence[str], path: Path) -> None:
+    """Write some clips of a corpus to swap parts with, as a model's members read them.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    kinds : sequence of {"handcrafted", "musicnn", "vgg"}
+        Features that the model's heads read; with any, there are fewer clips.
+    path : Path, of an npz file
+
+    Raises
+    ------
+    BadInput
+        If there are heads, and too few clips can be decoded.
+    """
+    drawn = list(np.random.default_rng(0).permutation(experiment.store.ids)[:MAX_DONORS])
+    arrays: dict[str, Any] = {}
+    if kinds:
+        own = [track_id for track_id in drawn if track_id in experiment.tracks.index]
+        drawn, heard = hear_clips(experiment, own, kinds)
+        arrays = to_arrays(heard)
+    arrays["S_db"] = experiment.store.batch(drawn).astype(np.float16)
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def read_donors(path: Path, grid: SegmentGrid, kinds: Sequence[str], spread: float,
+                able: bool) -> Donors | None:
+    """Read the clips that `write_donors` wrote.
+
+    Parameters
+    ----------
+    path : Path
+    grid : SegmentGrid
+    kinds : sequence of {"handcrafted", "musicnn", "vgg"}
+    spread, able
+        As of `Donors`.
+
+    Returns
+    -------
+    Donors, or None
+        None of an older folder, which does not hold what heads read.
+
+    Raises
+    ------
+    OSError, ValueError, EOFError, BadZipFile
+        If the file is damaged, or not of this grid and these features.
+    """
+    with np.load(path, allow_pickle=False) as kept:
+        if kinds and set(kept.files) == {"S_db"}:
+            return None
+        S_db = kept["S_db"].astype(np.float32)
+        heard = of_arrays(dict(kept), kinds, grid) if kinds else None
+    if S_db.shape[1:] != grid.mel_grid.shape or not np.isfinite(S_db).all() or (
+            heard and any(len(clips) != len(S_db) for clips in heard.spectrograms.values())):
+        raise ValueError("no spectrograms of the model's grid")
+    return Donors(grid, S_db, spread, able, heard)
 
 
 def better_than_chance(odds: np.ndarray, popular: np.ndarray) -> bool:
@@ -169,7 +232,8 @@ class Part:
         return bool(abs(self.effect) >= rule.deviations * spread > 0)
 
 
-def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int = 0) -> list[Part]:
+def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, heard: Heard | None = None,
+              seed: int = 0) -> list[Part]:
     """Return the parts of a clip that move the score.
 
     Parameters
@@ -178,6 +242,8 @@ def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int =
         The model; whether calibrated by a slope or not makes no difference.
     S_db : np.ndarray [shape=(n_mels, frames)], in dB
     donors : Donors
+    heard : Heard, optional
+        What heads read of the clip; parts of it change places as those of `S_db` do.
     seed : int, which donors screen and which confirm
 
     Returns
@@ -200,25 +266,27 @@ def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, seed: int =
         raise BadInput(f"swap test: {n} clips to swap with, {FEWEST} are needed; gather more "
                        "tracks")
     single = np.eye(grid.size, dtype=bool).reshape(-1, *grid.shape)
-    said = _find(predict, S_db, donors, rng.permutation(donors.nearest(S_db, n)), single, SEGMENT)
+    swaps = _Swaps(predict, S_db, donors,
+                   Exchange(grid, heard, donors.heard) if heard and donors.heard else None)
+    said = _find(swaps, rng.permutation(donors.nearest(S_db, n)), single, SEGMENT)
     for band in range(grid.shape[0]) if not said else ():
         whole = np.zeros((1, *grid.shape), dtype=bool)
         whole[:, band] = True
-        said += _find(predict, S_db, donors, rng.permutation(donors.usual(band, n)), whole, BAND)
+        said += _find(swaps, rng.permutation(donors.usual(band, n)), whole, BAND)
     return _strongest(said)
 
 
-def _find(predict, S_db, donors, numbers, masks, rule):
+def _find(swaps, numbers, masks, rule):
     """Return those of some parts that hold: screened with the first donors, confirmed by others."""
-    least = rule.deviations * donors.spread
+    least = rule.deviations * swaps.donors.spread
     first, others = np.split(numbers, [len(numbers) * SCREENED // (SCREENED + CONFIRMED)])
-    screened = [part for part in _swapped(predict, S_db, donors, first, masks, least)
+    screened = [part for part in swaps.parts(first, masks, least)
                 if abs(part.effect) >= least > 0]
     if not screened:
         return []
     candidates = _joined(_strongest(screened)[:MAX_CANDIDATES])
-    return [part for part in _swapped(predict, S_db, donors, others, candidates)
-            if part.holds(rule, donors.spread)]
+    return [part for part in swaps.parts(others, candidates)
+            if part.holds(rule, swaps.donors.spread)]
 
 
 def _strongest(parts):
@@ -238,25 +306,40 @@ def _joined(parts):
     return np.array(masks)
 
 
-def _swapped(predict, S_db, donors, numbers, masks, least=0.0):
-    """Return parts as swapped with each donor; those that lose less than `least` are left out."""
-    others, labels = donors.S_db[numbers], donors.grid.labels()
-    before = log_odds(predict(np.concatenate([S_db[None], others])))
-    taken_out = before[0] - _after(predict, others, S_db, masks, labels)
-    kept = np.flatnonzero(np.abs(taken_out.mean(axis=1)) >= least)
-    if not kept.size:
-        return []
-    put_in = _after(predict, S_db, others, masks[kept], labels) - before[1:]
-    return [Part(masks[number], taken_out[number], row) for number, row in zip(kept, put_in)]
+@dataclass(frozen=True, eq=False)
+class _Swaps:
+    """A model that is asked about one clip, its donors, and either with parts of the other."""
 
+    predict: Predict
+    S_db: np.ndarray
+    donors: Donors
+    exchange: Exchange | None  # of what heads read
 
-def _after(predict, inside, outside, masks, labels):
-    """Log odds of `outside` with parts of `inside` [shape=(parts, donors)]; one is all donors."""
-    shape = np.broadcast_shapes(inside.shape, outside.shape)
-    step = max(1, MAX_BINS // int(np.prod(shape)))
-    odds = []
-    for first in range(0, len(masks), step):
-        some = masks[first: first + step].reshape(-1, 1, masks[0].size)
-        swapped = np.where(some[..., labels], inside, outside)
-        odds.append(log_odds(predict(swapped.reshape(-1, *labels.shape))))
-    return np.concatenate(odds).reshape(len(masks), -1)
+    def parts(self, numbers, masks, least=0.0):
+        """Return parts as swapped with each donor, without those that lose less than `least`."""
+        before = self._before(numbers)
+        taken_out = before[0] - self._after(numbers, masks, put_in=False)
+        kept = np.flatnonzero(np.abs(taken_out.mean(axis=1)) >= least)
+        if not kept.size:
+            return []
+        put_in = self._after(numbers, masks[kept], put_in=True) - before[1:]
+        return [Part(masks[number], taken_out[number], row) for number, row in zip(kept, put_in)]
+
+    def _before(self, numbers):
+        """Log odds of the clip and of donors [shape=(1 + donors,)]."""
+        X = [self.exchange.before(numbers)] if self.exchange else []
+        return log_odds(self.predict(np.stack([self.S_db, *self.donors.S_db[numbers]]), *X))
+
+    def _after(self, numbers, masks, put_in):
+        """Log odds with donors' parts, or of donors with the clip's [shape=(parts, donors)]."""
+        labels, others = self.donors.grid.labels(), self.donors.S_db[numbers]
+        inside, outside = (self.S_db, others) if put_in else (others, self.S_db)
+        step = max(1, MAX_BINS // others.size)
+        odds = []
+        for first in range(0, len(masks), step):
+            some = masks[first: first + step]
+            X = [self.exchange.after(numbers, some, put_in)] if self.exchange else []
+            on = some.reshape(len(some), 1, -1)[..., labels]
+            swapped = np.where(on, inside, outside).reshape(-1, *labels.shape)
+            odds.append(log_odds(self.predict(swapped, *X)))
+        return np.concatenate(odds).reshape(len(masks), -1)

@@ -1,18 +1,22 @@
-"""Explain tracks of a data set by their trained networks; each explanation is kept on disk."""
+"""Explain tracks of a data set by models that never saw them; each explanation is kept on disk."""
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import soundfile as sf
 
+from hiphoplib.audio.files import read_clip
+from hiphoplib.dataset.features import kinds_of
 from hiphoplib.errors import BadInput
+from hiphoplib.explanation.heard import hear, hear_clips
 from hiphoplib.explanation.lime import SAMPLES, SEEDS, Attribution, explain
-from hiphoplib.explanation.segments import SegmentGrid, fills
+from hiphoplib.explanation.segments import SegmentGrid, fills, isolate
 from hiphoplib.explanation.swap_test import (
     MAX_DONORS,
     RULES,
@@ -24,10 +28,13 @@ from hiphoplib.explanation.swap_test import (
 from hiphoplib.io import progress, write_whole
 from hiphoplib.keras_backend import HAS_GPU
 from hiphoplib.models.calibration import log_odds
+from hiphoplib.models.comparison import MODELS, Scores
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
+from hiphoplib.models.stack import CRNN
 from hiphoplib.models.training import load_run
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
+from hiphoplib.tracks.previews import clip_path
 
 MAX_BYTES = 1_800_000_000  # that explaining one track takes
 VERSION = 2  # of explanations and curves on disk: those of another version are computed again
@@ -73,32 +80,94 @@ def swap_track(experiment: Experiment, model: str, track_id: str) -> list[Part]:
     Parameters
     ----------
     experiment : Experiment
-    model : str, a network in `NETWORKS`
+    model : str, a network in `NETWORKS`, or a model of the comparison with heads
     track_id : str
 
     Returns
     -------
     list of Part
         As of `swap_test`; read from its file if it has been computed before. The donors are
-        training clips of that network.
+        training clips of that model.
+
+    Raises
+    ------
+    BadInput
+        If there is no such clip, or the model is not trained or cannot be explained.
     """
     folder, S_db = experiment.run_of(model, track_id), experiment.store[track_id]
-    grid = SegmentGrid(experiment.protocol.grid)
+    grid, fold = SegmentGrid(experiment.protocol.grid), _tested_in(experiment, track_id)
+    if model not in NETWORKS:
+        stack, runs = _with_heads(experiment, model, fold)
+        kept = _kept(folder, track_id, "swap", _learnt(stack, runs), [S_db, grid, RULES], lambda: {
+            "parts": [vars(part) for part in _swap_heads(experiment, model, fold, track_id)]})
+        return [_part(part) for part in kept["parts"]]
 
     def compute():
         run = load_run(folder)
-        donors = _donors(experiment, folder, run, grid, experiment.sides.loc[track_id])
+        donors = _donors(experiment, folder, run, grid, fold)
         parts = swap_test(run.predict, S_db, donors)
         return {"parts": [vars(part) for part in parts]}
 
     kept = remember(folder, track_id, "swap", [S_db, grid, RULES], compute)
-    return [Part(**{name: np.array(values) for name, values in part.items()})
-            for part in kept["parts"]]
+    return [_part(part) for part in kept["parts"]]
 
 
-def _donors(experiment, folder, run, grid, side):
+def _part(kept):
+    return Part(**{name: np.array(values) for name, values in kept.items()})
+
+
+def _tested_in(experiment, track_id):
+    """Fold in whose test set a track is; of one split, the only one."""
+    return (experiment.sides.loc[track_id] == "test").idxmax()
+
+
+@lru_cache(maxsize=1)
+def _with_heads(experiment, model, fold):
+    """The stack of a fold, and the folders of its networks."""
+    entry = MODELS.get(model)
+    if entry is None or entry.stack is None:
+        raise BadInput(f"model {model!r}: cannot be explained")
+    stack = entry.stack(experiment, fold)
+    seeds = experiment.trained_seeds(CRNN) if CRNN in stack.weights else []
+    return stack, [experiment.run_folder(CRNN, seed, fold) for seed in seeds]
+
+
+def _learnt(stack, folders):
+    """What a stack learnt, bytes."""
+    heads = [head.table.to_csv() + repr((head.offset, head.limit))
+             for head in stack.heads.values()]
+    networks = [(folder / "model.keras").read_bytes() for folder in folders]
+    return b"".join([repr([*heads, stack.weights, stack.offset]).encode(), *networks])
+
+
+@lru_cache(maxsize=1)  # the next track of a fold asks again, and its donors are heard by then
+def _heads_and_donors(experiment, model, fold):
+    """A stack as `swap_test` asks it, and training clips as its members read them."""
+    stack, folders = _with_heads(experiment, model, fold)
+    runs = [load_run(folder) for folder in folders]
+
+    def predict(S_db, X):
+        odds = np.mean([log_odds(run.predict(S_db)) for run in runs], axis=0) if runs else None
+        return stack.predict(dict.fromkeys(stack.heads, X), odds)
+
+    train, validation = (experiment.ids(fold, name) for name in ("train", "validation"))
+    kinds = kinds_of({name for head in stack.heads.values() for name in head.table.index})
+    drawn, heard = hear_clips(experiment, np.random.default_rng(0).permutation(train), kinds)
+    odds = log_odds(Scores(experiment).of(model, fold)[validation])
+    able = better_than_chance(odds, experiment.labels.loc[validation, fold])
+    return predict, Donors(SegmentGrid(experiment.protocol.grid), experiment.store.batch(drawn),
+                           float(odds.std()), able, heard)
+
+
+def _swap_heads(experiment, model, fold, track_id):
+    predict, donors = _heads_and_donors(experiment, model, fold)
+    y, sr = read_clip(clip_path(experiment.folder, experiment.tracks.loc[track_id]))
+    return swap_test(predict, experiment.store[track_id], donors,
+                     heard=hear(y, sr, donors.heard.kinds, donors.grid))
+
+
+def _donors(experiment, folder, run, grid, fold):
     """Training clips of a run; how its log odds spread over its validation set, kept beside it."""
-    fold = side.index[side == "test"][0]
     train, validation = (experiment.ids(fold, name) for name in ("train", "validation"))
 
     def compute():
@@ -116,6 +185,29 @@ def _randomise_weights(model, seed=0):
     rng = np.random.default_rng(seed)
     model.set_weights([rng.permutation(part.ravel()).reshape(part.shape)
                        for part in model.get_weights()])
+
+
+def write_sounds(experiment: Experiment, track_id: str, parts: Sequence[Part],
+                 folder: Path) -> None:
+    """Write a clip's parts, and the clip without them, as ``said.wav`` and ``rest.wav``.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    track_id : str
+    parts : sequence of Part
+        At least one.
+    folder : Path
+    """
+    y, sr = read_clip(clip_path(experiment.folder, experiment.tracks.loc[track_id]))
+    said = np.any([part.mask for part in parts], axis=0)
+    for name, mask in {"said": said, "rest": ~said}.items():
+        part = isolate(y, sr, mask, SegmentGrid(experiment.protocol.grid))
+        write_whole(folder / f"{name}.wav", partial(_write_wav, y=part, sr=sr))
+
+
+def _write_wav(file, y, sr):
+    sf.write(file, y, sr, format="WAV")
 
 
 def explain_ahead(work: Callable[[str], object], track_ids: Sequence[str]) -> None:
@@ -182,7 +274,13 @@ def remember(folder: Path, track_id: str, what: str, depends_on: Sequence,
     """
     if not (folder / "model.keras").is_file():
         load_run(folder)  # says what to do
-    sha = hashlib.sha256((folder / "model.keras").read_bytes())
+    weights = (folder / "model.keras").read_bytes()
+    return _kept(folder, track_id, what, weights, depends_on, compute)
+
+
+def _kept(folder, track_id, what, weights, depends_on, compute):
+    """As `remember`, of a model that consists of `weights`."""
+    sha = hashlib.sha256(weights)
     for part in (VERSION, *depends_on):
         sha.update(part.tobytes() if isinstance(part, np.ndarray) else repr(part).encode())
     name = hashlib.sha256(f"{what} {track_id}".encode()).hexdigest()[:16]  # ids may hold anything
@@ -193,7 +291,7 @@ def remember(folder: Path, track_id: str, what: str, depends_on: Sequence,
             return kept["result"]
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none yet, damaged, or of another network
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     kept = json.dumps({"id": track_id, "key": sha.hexdigest(), "result": compute()},
                       default=np.ndarray.tolist)
     write_whole(path, kept + "\n")

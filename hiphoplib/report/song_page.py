@@ -19,7 +19,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from hiphoplib.audio.files import encode
-from hiphoplib.audio.mel import mel_spectrogram
 from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate, verdict
@@ -126,14 +125,14 @@ def find_passages(scored: Scored, most: int = MAX_EXPLAINED) -> Passages:
     Returns
     -------
     mapping of Path to list of Passage
-        Without songs in which nothing can be swapped, see `song_parts`.
+        Without songs of a model that has nothing to swap, see `song_parts`.
     """
     model, found = scored.model, {}
     leading = [song for song, tier in zip(scored.songs, scored.tiers) if tier == STANDS_OUT]
     for song in progress(leading[:most], desc="explain", unit="song"):
         start, grid = song.excerpt(model.margin), SegmentGrid(model.grid)
-        S_db = mel_spectrogram(*stretch(song.path, start, model.grid.seconds), model.grid)
-        if (parts := song_parts(model, S_db)) is not None:
+        parts = song_parts(model, *stretch(song.path, start, model.grid.seconds))
+        if parts is not None:
             times = [start + np.array(grid.spans)[part.mask.any(axis=0)] for part in parts]
             sentences = swap_sentences(parts, grid, start)
             found[song.path] = [

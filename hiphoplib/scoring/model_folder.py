@@ -14,13 +14,14 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from hiphoplib.audio.mel import STORE_VERSION, MelGrid
-from hiphoplib.dataset.features import FEATURES, make_features
+from hiphoplib.audio.mel import STORE_VERSION, MelGrid, mel_spectrogram
+from hiphoplib.dataset.features import FEATURES, kinds_of, make_features
 from hiphoplib.dataset.store import Scaler
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate
+from hiphoplib.explanation.heard import hear
 from hiphoplib.explanation.segments import SegmentGrid
-from hiphoplib.explanation.swap_test import MAX_DONORS, Donors, Part, swap_test
+from hiphoplib.explanation.swap_test import Part, read_donors, swap_test, write_donors
 from hiphoplib.io import replacing
 from hiphoplib.models.calibration import Domain, calibrated, fit_domain, log_odds
 from hiphoplib.models.comparison import MODELS, Scores
@@ -28,7 +29,7 @@ from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import MAX_BYTES, NETWORKS, load_network
 from hiphoplib.models.stack import CRNN, Head
 from hiphoplib.models.training import Run, load_run, versions
-from hiphoplib.scoring.score import Member, TrainedModel, Training
+from hiphoplib.scoring.score import Member, TrainedModel, Training, head_features
 from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
@@ -86,6 +87,7 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
         trainings = [{"seed": int(seed), "fold": int(fold),
                       **_write_training(_fitted(scores, model, seed, fold), new)}
                      for seed, fold in runs]
+        write_donors(experiment, MODELS[model].needs, new / DONORS)
         manifest = {
             "format": FORMAT, "store_version": STORE_VERSION, "model": model,
             "features": {kind: way.version for kind, way in FEATURES.items()},
@@ -95,7 +97,7 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
             "results": {name: results["models"][model].get(name) for name in RESULTS},
             "versions": versions(), "made": results["made"],
             "domain": _write_domain(experiment, new / DOMAIN),
-            "donors": _write_donors(experiment, new / DONORS), "trainings": trainings}
+            "donors": _file(new / DONORS), "trainings": trainings}
         (new / CARD).write_text(_card_text(manifest), encoding="utf-8")
         text = json.dumps({**manifest, "sha256": _hash_of(manifest)}, indent=1) + "\n"
         (new / MANIFEST).write_text(text, encoding="utf-8")
@@ -157,14 +159,6 @@ def _write_domain(experiment, path):
     return {**_file(path), "noise": domain.noise, "limit": domain.limit}
 
 
-def _write_donors(experiment, path):
-    """Write some clips to swap parts with, and return their entry in the manifest."""
-    drawn = np.random.default_rng(0).permutation(experiment.store.ids)[:MAX_DONORS]
-    with path.open("wb") as file:
-        np.savez_compressed(file, S_db=experiment.store.batch(drawn).astype(np.float16))
-    return _file(path)
-
-
 def _file(path):
     return {"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
@@ -224,23 +218,26 @@ def load_model(folder: Path | str) -> TrainedModel:
     return model
 
 
-def song_parts(model: TrainedModel, S_db: np.ndarray) -> list[Part] | None:
+def song_parts(model: TrainedModel, y: np.ndarray, sr: int) -> list[Part] | None:
     """Return the parts of 30 s of a song that move its score, by the swap test.
 
     Parameters
     ----------
     model : TrainedModel
-    S_db : np.ndarray [shape=(n_mels, frames)], in dB
+    y : np.ndarray [shape=(samples,)]
+    sr : int, in Hz
 
     Returns
     -------
     list of Part, or None
-        Strongest first, empty if no part decides; None if parts cannot be swapped: the model reads
-        features of sound, or is of a folder without clips to swap with.
+        Strongest first, empty if no part decides; None if the model's folder is an older one,
+        without clips to swap with.
     """
-    if not model.explainable or model.donors is None:
+    if model.donors is None:
         return None
-    return swap_test(model.predict, np.asarray(S_db, np.float32), model.donors)
+    donors, S_db = model.donors, mel_spectrogram(y, sr, model.grid).astype(np.float32)
+    heard = hear(y, sr, donors.heard.kinds, donors.grid) if donors.heard else None
+    return swap_test(model.predict, S_db, donors, heard=heard)
 
 
 def _as_training(entry, name):
@@ -286,16 +283,13 @@ def _read_donors(folder, card, entry, trainings):
     """Clips to swap parts with; the spread of log odds is that over each training's test set."""
     if entry is None or not all(len(each.reference) for each in trainings) or not trainings:
         return None
-    grid = MelGrid(**card["grid"])
-    try:
-        with np.load(_checked(folder, entry), allow_pickle=False) as kept:
-            S_db = kept["S_db"].astype(np.float32)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise _damaged(folder, f"{entry['file']} cannot be read") from error
-    if S_db.shape[1:] != grid.shape or not np.isfinite(S_db).all():
-        raise _damaged(folder, f"{entry['file']} holds no spectrograms of its grid")
+    path, grid = _checked(folder, entry), SegmentGrid(MelGrid(**card["grid"]))
     spread = float(np.mean([log_odds(each.reference).std() for each in trainings]))
-    return Donors(SegmentGrid(grid), S_db, spread, card["results"]["auc"]["low"] > 0.5)
+    try:
+        return read_donors(path, grid, kinds_of(head_features(trainings)), spread,
+                           card["results"]["auc"]["low"] > 0.5)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise _damaged(folder, f"{path.name} cannot be read") from error
 
 
 def _read_member(folder, card, entry):

@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from hiphoplib.audio.mel import MelGrid
 from hiphoplib.audio.windows import HOP, SONG_SECONDS, find_songs, windows_or_reason
-from hiphoplib.dataset.features import FEATURES, song_features
+from hiphoplib.dataset.features import FEATURES, kinds_of, song_features
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation.swap_test import Donors
 from hiphoplib.io import progress
@@ -102,6 +102,21 @@ def together(probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
     return expit(log_odds(np.asarray(probabilities)).mean(axis=0))
 
 
+def head_features(trainings: Sequence[Training]) -> set[str]:
+    """Return the names of the features that heads of some trainings read.
+
+    Parameters
+    ----------
+    trainings : sequence of Training
+
+    Returns
+    -------
+    set of str
+    """
+    return {name for each in trainings for member in each.members
+            if isinstance(member.model, Head) for name in member.model.table.index}
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """A model to score with: its trainings, whose mean log odds count."""
@@ -124,17 +139,13 @@ class TrainedModel:
     @property
     def kinds(self) -> list[str]:
         """Kinds of features that it needs of a song."""
-        heads = [member.model.table for each in self.trainings for member in each.members
-                 if isinstance(member.model, Head)]
-        names = set().union(*(table.index for table in [*heads, *(
-            [self.domain.table] if self.domain else [])]))
-        return [kind for kind, way in FEATURES.items() if names & set(way.names)]
+        return kinds_of(head_features(self.trainings).union(
+            self.domain.table.index if self.domain else []))
 
     @property
     def explainable(self) -> bool:
-        """Whether it hears spectrograms alone, parts of which can be left out."""
-        return all(isinstance(member.model, Run) for each in self.trainings
-                   for member in each.members)
+        """Whether there are clips to swap parts with."""
+        return self.donors is not None
 
     def predict(self, S_db: np.ndarray, X: pd.DataFrame | None = None) -> np.ndarray:
         """Return the probability of being popular, `together` of all trainings.
@@ -143,7 +154,7 @@ class TrainedModel:
         ----------
         S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
         X : pd.DataFrame [shape=(n, features)], optional
-            Not needed if it is explainable.
+            For heads.
 
         Returns
         -------

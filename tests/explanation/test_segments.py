@@ -69,13 +69,13 @@ def test_means_are_of_each_segment(S_db):
 @pytest.mark.parametrize("hz, band", [(0, 0), (249, 0), (250, 1), (999, 1), (1000, 2), (5000, 3),
                                       (11025, 3), (20000, 3)])
 def test_a_frequency_lies_in_the_band_that_begins_below_it(hz, band):
-    assert GRID._rows(hz) == band
+    assert GRID.band_of(hz) == band
 
 
 @pytest.mark.parametrize("seconds, number",
                          [(0, 0), (2.99, 0), (3, 1), (29.9, 9), (30, 9), (31, 9)])
 def test_a_time_lies_in_its_stretch_and_the_end_in_the_last(seconds, number):
-    assert GRID._columns(seconds) == number
+    assert GRID.stretch_of(seconds) == number
 
 
 SR = 22_050

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from hiphoplib.audio.mel import mel_spectrogram
 from hiphoplib.audio.windows import stretch
 from hiphoplib.errors import BadInput
 from hiphoplib.explanation.segments import SegmentGrid
@@ -256,8 +255,8 @@ def test_passages_are_looked_for_in_what_is_played_of_songs_that_stand_out(
         scored, monkeypatch, most, expected):
     asked, names = [], list(SegmentGrid(scored.model.grid).bands)
 
-    def hats_from_12_to_18(model, S_db):
-        asked.append(S_db)
+    def hats_from_12_to_18(model, *sound):
+        asked.append(sound)
         mask = np.zeros(SegmentGrid(model.grid).shape, bool)
         mask[names.index("hats and air"), 4:6] = True
         return [Part(mask, np.full(25, -0.5), np.full(25, -0.5))]
@@ -271,7 +270,7 @@ def test_passages_are_looked_for_in_what_is_played_of_songs_that_stand_out(
     for heard, song in zip(asked, scored.songs):
         start = song.excerpt(leading.model.margin)
         y, sr = stretch(song.path, start, 30)
-        assert np.allclose(heard, mel_spectrogram(y, sr, scored.model.grid))
+        assert np.array_equal(heard[0], y) and heard[1] == sr
         passage, = found[song.path]
         assert (passage.start, passage.end, passage.sign) == (start + 12, start + 18, -1)
         assert passage.sentence.startswith(
@@ -285,7 +284,7 @@ def test_a_song_in_which_no_passage_decides_says_so(scored):
 
 
 def test_songs_of_a_model_whose_parts_cannot_be_swapped_have_no_passages(scored, monkeypatch):
-    monkeypatch.setattr(song_page, "song_parts", lambda model, S_db: None)
+    monkeypatch.setattr(song_page, "song_parts", lambda model, y, sr: None)
     assert find_passages(scored) == {}
 
 

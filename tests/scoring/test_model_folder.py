@@ -15,9 +15,12 @@ import pytest
 from scipy.special import expit, logit
 
 from hiphoplib.audio.features import NAMES, clip_features
+from hiphoplib.audio.files import read_clip
+from hiphoplib.audio.mel import mel_spectrogram
 from hiphoplib.dataset.features import make_features, read_features
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.evaluate import evaluate
+from hiphoplib.explanation.heard import Exchange, hear
 from hiphoplib.models.calibration import calibrated
 from hiphoplib.models.comparison import MODELS, Entry, Scores
 from hiphoplib.models.experiment import prepare
@@ -88,7 +91,7 @@ def test_every_network_predicts_as_the_one_that_was_trained(experiment, saved):
 def test_heads_predict_as_the_model_that_was_evaluated(experiment, saved_head):
     model, scores = load_model(saved_head), Scores(experiment)
     X = read_features(experiment.folder, "handcrafted")
-    assert model.kinds == ["handcrafted"] and not model.explainable
+    assert model.kinds == ["handcrafted"]
     for fold, training in enumerate(model.trainings):
         test = experiment.ids(fold, "test")
         expected = calibrated(scores.of("handcrafted", fold)[test],
@@ -146,22 +149,73 @@ def test_an_older_folder_has_no_domain_and_scores_as_before(experiment, own):
     assert np.allclose(older.predict(S_db), model.predict(S_db), atol=1e-6)
 
 
+def sound(experiment, track_id="0001"):
+    return read_clip(experiment.folder / "audio" / f"{track_id}.mp3")
+
+
 def test_parts_of_a_song_are_swapped_with_its_own_clips(experiment, saved, monkeypatch):
-    model, S_db = load_model(saved), experiment.store["0001"]
+    model, (y, sr) = load_model(saved), sound(experiment)
     assert np.array_equal(np.sort(model.donors.S_db[:, 0, 0]),
                           np.sort(experiment.store.batch(experiment.store.ids)[:, 0, 0]))
     assert model.donors.spread > 0
     assert model.donors.able == (model.card["results"]["auc"]["low"] > 0.5)
-    monkeypatch.setattr(model_folder, "swap_test", lambda *asked: asked)
-    predict, clip, donors = song_parts(model, S_db)
-    assert np.array_equal(clip, S_db) and donors is model.donors
-    assert np.allclose(predict(S_db[None]), model.predict(S_db[None]))
+    monkeypatch.setattr(model_folder, "swap_test", lambda *asked, heard: (*asked, heard))
+    predict, clip, lent, heard = song_parts(model, y, sr)
+    assert np.array_equal(clip, mel_spectrogram(y, sr, model.grid)) and lent is model.donors
+    assert np.allclose(predict(clip[None]), model.predict(clip[None])) and heard is None
 
 
-def test_without_clips_to_swap_with_and_of_heads_there_are_no_parts(saved, saved_head, experiment):
-    model, S_db = load_model(saved), experiment.store["0001"]
-    assert song_parts(replace(model, donors=None), S_db) is None
-    assert song_parts(load_model(saved_head), S_db) is None
+def test_of_heads_parts_are_swapped_in_what_they_read(experiment, saved_head):
+    """Of steady noise no segment can be louder than its band: a whole one is said, or nothing."""
+    model, (y, sr) = load_model(saved_head), sound(experiment)
+    heard = model.donors.heard
+    assert model.explainable and heard.kinds == ("handcrafted",)
+    assert len(heard.spectrograms["handcrafted"]) == len(model.donors.S_db) == 40
+    X = Exchange(model.donors.grid, hear(y, sr, heard.kinds, model.donors.grid), heard).before([3])
+    own = pd.DataFrame([clip_features(y, sr)], columns=NAMES)
+    assert np.allclose(model.predict(None, X)[0], model.predict(None, own), atol=0.02)
+    parts = song_parts(replace(model, donors=replace(model.donors, able=True)), y, sr)
+    assert all(part.mask.any(axis=0).all() for part in parts)
+    assert (saved_head / "donors.npz").stat().st_size < 40 * 250_000
+
+
+def test_without_clips_to_swap_with_there_are_no_parts(saved, saved_head, experiment, tmp_path):
+    model, asked = load_model(saved), sound(experiment)
+    assert song_parts(replace(model, donors=None), *asked) is None
+    older = Path(shutil.copytree(saved_head, tmp_path / "older"))  # holds mel spectrograms alone
+    change_donors(older, lambda arrays: {"S_db": arrays["S_db"]})
+    assert song_parts(load_model(older), *asked) is None
+    assert not load_model(older).explainable
+
+
+def change_donors(folder, change):
+    """Change the arrays of the clips to swap with, and the hashes with them."""
+    path = folder / "donors.npz"
+    with np.load(path) as kept:
+        arrays = change(dict(kept))
+    np.savez_compressed(path, **arrays)
+    edit(folder, donors=model_folder._file(path))
+
+
+@pytest.mark.parametrize("change", [
+    lambda arrays: {"handcrafted_low": np.full_like(arrays["handcrafted_low"], np.nan)},
+    lambda arrays: {"handcrafted_step": arrays["handcrafted_step"] * np.inf},
+    lambda arrays: {"handcrafted_steps": arrays["handcrafted_steps"][:-1]},
+    lambda arrays: {"handcrafted_steps": arrays["handcrafted_steps"][:, 1:]},
+    lambda arrays: {"handcrafted_steps": arrays["handcrafted_steps"].astype(float)},
+    lambda arrays: {name: arrays[name][..., :-1] for name in (
+        "handcrafted_steps", "handcrafted_low", "handcrafted_step")},
+    lambda arrays: {"handcrafted_lengths": arrays["handcrafted_lengths"] * -1},
+    lambda arrays: {"S_db": arrays["S_db"][:-1]},
+    lambda arrays: {"S_db": arrays["S_db"] * np.nan},
+    lambda arrays: {"handcrafted_low": np.array([{"any": "object"}])},
+    lambda arrays: {"handcrafted_low": None}])
+def test_clips_to_swap_with_are_numbers_of_the_right_shape(saved_head, tmp_path, change):
+    own = Path(shutil.copytree(saved_head, tmp_path / "copy"))
+    change_donors(own, lambda arrays: {name: array for name, array in (
+        arrays | change(arrays)).items() if array is not None})
+    with pytest.raises(BadInput, match="damaged"):
+        load_model(own)
 
 
 def test_it_says_what_it_is_and_how_good(experiment, saved):
