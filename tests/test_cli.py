@@ -215,7 +215,7 @@ def test_spotify_as_it_is_today(spotify, tmp_path, capsys):
 
 @pytest.mark.parametrize("place, said", [
     ("file/x", "Not a directory"), ("folder", "is a folder"), ("/proc/x", ""),
-    ("n" * 250, "File name too long")])
+    ("n" * 256, "File name too long")])
 @pytest.mark.parametrize("command", [
     "evaluate data/none --json", "describe data/none --json", "explain data/none 1 --out",
     "score songs --model models/none --out"])

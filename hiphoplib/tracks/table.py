@@ -256,7 +256,7 @@ def as_dates(cells: pd.Series, where: str) -> pd.Series:
     unread = _given(cells[dates.isna()])
     unread = unread[(unread != "") & ~unread.str.startswith("0000")]  # "not known" in catalogues
     if len(unread) > SUSPICIOUS * (len(unread) + dates.notna().sum()):
-        swapped = unread.str.fullmatch(r"\d{4}\D(1[3-9]|[23]\d)\D\d{1,2}").astype(bool)
+        swapped = unread.str.fullmatch(r"\d{4}\D(1[3-9]|[23]\d)\D(0?\d|1[0-2])").astype(bool)
         _refuse(unread, swapped, where, "so that in others day and month may be swapped, too; "
                 "write it like 2019-06-14")
         tell(f"{where}: {cells.name} cannot be read in {len(unread)} rows and is left out, such as "
