@@ -206,7 +206,7 @@ def _agreement(scored, seed):
     Rank correlation over the windows; share of the other windows with less of the causes than the
     one with the best score.
     """
-    numbers = {file_name(seed, number): number for number in range(1, len(scored.songs) + 1)}
+    numbers = {file_name(seed, number): number for number in range(1, _SONGS + 1)}
     rows = []
     for song in scored.songs:
         truth = _causes(seed, numbers[song.path.name], song.starts, scored.model.grid.seconds)

@@ -42,6 +42,9 @@ def test_a_score_that_follows_the_causes_is_seen_to_and_another_is_not():
     right, wrong = (_agreement(scored(curve), 0) for curve in (np.positive, np.negative))
     assert np.allclose(right[:, 0], 1) and (right[:, 1] > 0.9).all()
     assert np.allclose(wrong[:, 0], -1) and (wrong[:, 1] < 0.1).all()
+    fewer = scored(np.positive)
+    fewer.songs = fewer.songs[1:]  # the first is unlike what the model learnt from
+    assert np.array_equal(_agreement(fewer, 0), right[1:])
 
 
 def test_songs_are_as_popular_as_the_corpus_would_draw_them():
