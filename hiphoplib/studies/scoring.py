@@ -60,6 +60,7 @@ def check_scoring(models: Sequence[Path | str], songs: Path | str, seeds: int,
     if out:
         write_results((read_results(out) if Path(out).is_file() else {}) | {
             "checked": results, "versions": versions(), "command": command,
+            "seconds_per_song": {name: each.pop("seconds") for name, each in results.items()},
             "made": datetime.date.today().isoformat()}, out)
 
 
@@ -91,7 +92,7 @@ def check_limits(model: Path | str, corpora: Sequence[Path | str], real: Sequenc
     loaded = load_model(model)
     flagged = {"/".join(Path(folder).parts[-2:]): _flagged(folder, loaded) for folder in real}
     own = {Path(corpus).name: _own_flagged(corpus) for corpus in corpora}
-    order, own["rendered songs"], seconds = _orders(loaded, Path(songs), seeds, hop)
+    order, own["rendered songs"] = _orders(loaded, Path(songs), seeds, hop)
     outside = {"real_flagged": _together(flagged), "own_flagged": _together(own),
                "corpus": loaded.card["corpus"]["name"], "real": flagged, "own": own}
     print("outside: {real_flagged:.1%} of real recordings, {own_flagged:.1%} of its own kind"
@@ -100,21 +101,16 @@ def check_limits(model: Path | str, corpora: Sequence[Path | str], real: Sequenc
           + (f"{Estimate.read(order['accuracy']):.2f}" if order["accuracy"] else "none is"))
     if out:
         kept = read_results(out) if Path(out).is_file() else {}
-        write_results(kept | {"unlike": outside, "order": order, "seconds_per_song": seconds,
-                              "limits_command": command}, out)
+        write_results(kept | {"unlike": outside, "order": order, "limits_command": command}, out)
 
 
 def _orders(model, songs, seeds, hop):
-    """Orders of rendered songs, how many of them are outside, and s for a song of 3 minutes."""
-    rows, outside, seconds, minutes = [], 0, 0.0, 0.0
+    """Orders of rendered songs, and how many of them are outside."""
+    rows, outside = [], 0
     for seed in range(seeds):
         paths = render_songs(songs / f"seed{seed}", _SONGS, seed)
         drawn = dict(zip((path.name for path in paths), popularities(seed, _SONGS)))
-        began = time.perf_counter()
         scored = score_tracks(songs / f"seed{seed}", model, hop=hop)
-        if seed:  # the workers have started
-            seconds += time.perf_counter() - began
-            minutes += sum(song.seconds for song in scored.songs) / 60
         outside += len(scored.unlike)
         rows += [(drawn[song.path.name], song.score, str(seed)) for song in scored.songs]
     popularity, scores, artists = map(np.array, zip(*rows))
@@ -127,7 +123,7 @@ def _orders(model, songs, seeds, hop):
              "all_pairs": order_accuracy(popularity, scores, artists, 0.0),
              "by_share": selective_accuracy(popularity, scores, artists)}
     n = _SONGS * seeds
-    return order, {"n": n, "share": outside / n}, 3 * seconds / minutes if minutes else None
+    return order, {"n": n, "share": outside / n}
 
 
 def _together(sets):
