@@ -27,7 +27,6 @@ from hiphoplib.io import progress, write_whole
 from hiphoplib.report.sentences import (
     BANNER,
     NO_DOMAIN,
-    NO_PASSAGE,
     UNLIKE,
     backtest_verdict,
     headline,
@@ -185,7 +184,7 @@ def _card(scored, number, least, most, in_detail, audio, passages):
             "best_text": span(start) if best else "",
             "listen": ("the best 30 seconds" if best else "30 seconds from the middle")
             if not whole else "the song",
-            "no_passage": NO_PASSAGE if passages.get(song.path) == [] else "",
+            "no_passage": passages.get(song.path) == [],
             "passages": [dict(zip(("x", "width"), part(each.start, each.end)),
                               kind="for" if each.sign > 0 else "against", sentence=each.sentence)
                          for each in passages.get(song.path, ())]}

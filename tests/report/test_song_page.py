@@ -279,7 +279,7 @@ def test_passages_are_looked_for_in_what_is_played_of_songs_that_stand_out(
 
 def test_a_song_in_which_no_passage_decides_says_so(scored):
     cards = _page(scored, audio=False, passages={scored.songs[0].path: []}).split('class="card"')
-    assert ["No single passage decides." in card for card in cards] == [
+    assert ["no single passage decides." in card for card in cards] == [
         False, True, *[False] * 4]
 
 
