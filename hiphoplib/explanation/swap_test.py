@@ -29,6 +29,7 @@ from hiphoplib.models.experiment import Experiment
 SCREENED, CONFIRMED = 12, 25  # donors: the second are others than the first
 MIN_SHARE = 0.5  # of the effect of the strongest part
 NOISE = 0.02  # standard deviations of the model's log odds: less is no disagreement
+MAX_UNPACKED = 2**28  # bytes of a file of donors; 200 clips as in 2021 have a quarter of that
 MAX_DONORS = 200  # clips of which the nearest lend their sound
 CHANCE = 0.025  # how rarely a model that knows nothing may pass for one that does
 MAX_CANDIDATES = 6  # parts of a kind that are tested with the second donors
@@ -141,9 +142,11 @@ def read_donors(path: Path, grid: SegmentGrid, kinds: Sequence[str], spread: flo
     Raises
     ------
     OSError, ValueError, EOFError, BadZipFile
-        If the file is damaged, or not of this grid and these features.
+        If the file is damaged, too large once unpacked, or not of this grid and these features.
     """
     with np.load(path, allow_pickle=False) as kept:
+        if sum(member.file_size for member in kept.zip.infolist()) > MAX_UNPACKED:
+            raise ValueError("unpacks to more than the clips of a model have")
         if kinds and set(kept.files) == {"S_db"}:
             return None
         S_db = kept["S_db"].astype(np.float32)

@@ -218,6 +218,12 @@ def test_clips_to_swap_with_are_numbers_of_the_right_shape(saved_head, tmp_path,
         load_model(own)
 
 
+def test_clips_to_swap_with_are_not_unpacked_without_end(saved, monkeypatch):
+    monkeypatch.setattr("hiphoplib.explanation.swap_test.MAX_UNPACKED", 1000)
+    with pytest.raises(BadInput, match="donors.npz cannot be read"):
+        load_model(saved)
+
+
 def test_it_says_what_it_is_and_how_good(experiment, saved):
     card, text = load_model(saved).card, (saved / "card.md").read_text()
     assert card["corpus"]["tracks"] == len(experiment.tracks) and card["synthetic"] is False
