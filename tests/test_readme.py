@@ -214,7 +214,8 @@ def test_the_committed_report_tells_what_its_trainings_gave():
              for cell in nbformat.read(ROOT / "HipHopPopularity.ipynb", 4).cells
              for output in cell.get("outputs", [])]
     for words in ("The RNN orders tracks of artists it has never heard clearly better than chance",
-                  "Two comparisons keep this in proportion", "Of ten songs, the one that the stack"):
+                  "Two comparisons keep this in proportion",
+                  "Of ten songs, the one that the stack"):
         assert any(words in text for text in shown), words
 
 
