@@ -114,7 +114,7 @@ def _install_missing():
 
 
 def _pip(*arguments):
-    """Run ``pip install``; a notebook does not show what other processes print."""
+    """Run ``pip install``; what other processes print is lost in a notebook."""
     done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet",
                            "--disable-pip-version-check", *arguments],
                           capture_output=True, text=True)

@@ -68,7 +68,7 @@ def test_members_of_a_models_file_stay_where_they_are(tmp_path):
     path.parent.mkdir()
     build_model("crnn", (64, 323)).save(path)
     with zipfile.ZipFile(path, "a") as file:
-        for name in ("../out", "/tmp/hiphoplib-out", "..\\out", "assets/../../out"):
+        for name in ("../out", "/hiphoplib-out", "..\\out", "assets/../../out"):
             file.writestr(name, b"x")
     load_network("crnn", (64, 323), path)
     assert {each.name for each in tmp_path.rglob("*")} == {"a", "network.keras"}

@@ -20,7 +20,6 @@ SR, N_FFT, HOP, N_MELS = 16_000, 512, 256, 96
 WINDOW = 187  # frames, 3 s
 PARTS = {"tags": 50, "max_pool": 753, "mean_pool": 753, "penultimate": 200}
 VGG_PARTS = {"tags": 50, "pool5": 256}
-WHOLE = (slice(None),)
 VGG = "MSD_vgg", "MTT_vgg"  # trained on the Million Song Dataset, and on MagnaTagATune
 SUMMARIES = [f"{part}{n}_{over}" for over in ("mean", "std") for part, size in PARTS.items()
              for n in range(size)]
@@ -90,39 +89,6 @@ def inside(starts: Sequence[float], seconds: float) -> list[slice]:
     length = WINDOW * HOP / SR
     return [slice(first := int(np.ceil(start / length - 1e-6)),
                   max(first + 1, int((start + seconds) / length))) for start in starts]
-
-
-def summaries(clip: np.ndarray, parts: Sequence[slice] = WHOLE) -> np.ndarray:
-    """Return mean and standard deviation of all outputs of the tagger over its windows.
-
-    Parameters
-    ----------
-    clip : np.ndarray [shape=(windows, 187, 96)]
-    parts : sequence of slice
-        Of the windows; all of them if not given.
-
-    Returns
-    -------
-    np.ndarray [shape=(parts, len(SUMMARIES))], float32
-    """
-    outputs = window_outputs(clip)
-    return np.array([over_windows(outputs[part]) for part in parts])
-
-
-def vgg_summaries(clip: np.ndarray, parts: Sequence[slice] = WHOLE) -> np.ndarray:
-    """Return the means of the outputs of two smaller networks, which take 0.9 times as long.
-
-    Parameters
-    ----------
-    clip, parts
-        As of `summaries`.
-
-    Returns
-    -------
-    np.ndarray [shape=(parts, len(VGG_SUMMARIES))], float32
-    """
-    outputs = vgg_outputs(clip)
-    return np.array([vgg_over_windows(outputs[part]) for part in parts])
 
 
 def window_outputs(clip: np.ndarray) -> np.ndarray:

@@ -17,10 +17,8 @@ from hiphoplib.audio.tagger import (
     VGG,
     VGG_SUMMARIES,
     over_windows,
-    summaries,
     vgg_outputs,
     vgg_over_windows,
-    vgg_summaries,
     weights,
     window_outputs,
     windows,
@@ -34,6 +32,7 @@ from hiphoplib.tracks.previews import clip_paths, file_version
 LIMIT = 5.0  # of a standardised feature: a channel that was nearly silent may not shout
 SAVE = 200  # clips between two writings of the table
 NETWORK_BYTES = 1_500_000_000  # of a worker with the tagger
+WHOLE = (slice(None),)
 EMBEDDINGS = "tags", "max_pool", "penultimate"
 INDEX = ["id", "bytes", "modified"]  # a replaced clip differs in the last two
 
@@ -45,20 +44,32 @@ class FeatureKind:
     version: int  # of that way: a table of another one is made anew
     names: Sequence[str]  # of the features
     extract: Callable  # from samples and their rate to an array; a worker runs it
-    # from that to the features [shape=(parts, features)], by a network: a worker runs it, or this
-    # process if there is a GPU
-    summarise: Callable | None = None
-    ready: Callable = lambda: None  # raises where something is missing that `summarise` needs
-    # the two halves of that: the network's outputs for windows, features from those of a clip
+    # of a kind that a network makes: its outputs for windows, and the features from those of a clip
     outputs: Callable | None = None
     over_windows: Callable | None = None
+    ready: Callable = lambda: None  # raises where something is missing that `outputs` needs
+
+    def summarise(self, windows: np.ndarray, parts: Sequence[slice] = WHOLE) -> np.ndarray:
+        """Return the features of parts of a clip, or of all of it, by the network.
+
+        Parameters
+        ----------
+        windows : np.ndarray [shape=(windows, 187, 96)]
+        parts : sequence of slice
+            Of the windows.
+
+        Returns
+        -------
+        np.ndarray [shape=(parts, features)], float32
+        """
+        assert self.outputs and self.over_windows, "no network makes these features"
+        outputs = self.outputs(windows)
+        return np.array([self.over_windows(outputs[part]) for part in parts])
 
 
 FEATURES = {"handcrafted": FeatureKind(1, NAMES, clip_features),
-            "musicnn": FeatureKind(1, SUMMARIES, windows, summaries, weights, window_outputs,
-                                   over_windows),
-            "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_summaries, weights, vgg_outputs,
-                               vgg_over_windows)}
+            "musicnn": FeatureKind(1, SUMMARIES, windows, window_outputs, over_windows, weights),
+            "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_outputs, vgg_over_windows, weights)}
 
 
 def kinds_of(names: Collection[str]) -> list[str]:
@@ -109,14 +120,15 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
     values = (np.full((len(clips), len(way.names)), np.nan, np.float32) if stored is None
               else stored.reindex(pd.MultiIndex.from_frame(clips)).to_numpy(copy=True))
     todo = np.flatnonzero(np.isnan(values[:, 0]))
-    here = None
-    if todo.size and way.summarise:
+    here, there = None, way.summarise if way.outputs else None  # by this process, by a worker
+    if todo.size and way.outputs:
         from hiphoplib.keras_backend import HAS_GPU
 
         way.ready()
         jobs = jobs_that_fit(jobs, NETWORK_BYTES, len(todo))
-        here = way.summarise if HAS_GPU else None
-    results = unordered(partial(_described, way.extract, None if here else way.summarise),
+        if HAS_GPU:
+            here, there = there, None
+    results = unordered(partial(_described, way.extract, there),
                         (ordered[row] for row in todo), jobs=jobs)
     with closing(results):
         for done, (number, result) in enumerate(
@@ -227,9 +239,10 @@ def song_features(windows: Windows, kinds: Sequence[str]) -> pd.DataFrame:
         Of all kinds side by side: no two have a feature of the same name.
     """
     def described(kind):
-        if not (summarise := FEATURES[kind].summarise):
+        way = FEATURES[kind]
+        if not way.outputs:
             return windows.handcrafted
-        return np.concatenate([summarise(clip, parts) for clip, parts in windows.tagged])
+        return np.concatenate([way.summarise(clip, parts) for clip, parts in windows.tagged])
 
     index = pd.RangeIndex(len(windows.starts))
     return pd.concat([pd.DataFrame(described(kind), index, FEATURES[kind].names)

@@ -30,7 +30,6 @@ SAMPLES = 400  # perturbed clips a run
 SAMPLES_PER_SEGMENT = 10  # at least: fewer, and the local linear fit is mostly noise
 MIN_WEIGHT = 0.01  # one percentage point of probability: less is of no use to a musician
 MIN_STANDARD_ERRORS = 3.5  # of 40 segments: about one false attribution in 50 explanations
-MIN_CORRELATION = 0.3  # rank correlation below which two maps are of different things
 MAX_BINS = 400 * 64 * 323  # of perturbed clips that are made at a time
 STEPS = 32  # of integrated gradients
 GRADIENT_BATCH = 8  # clips whose activations are in memory for the backward pass

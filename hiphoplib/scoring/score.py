@@ -142,11 +142,6 @@ class TrainedModel:
         return kinds_of(head_features(self.trainings).union(
             self.domain.table.index if self.domain else []))
 
-    @property
-    def explainable(self) -> bool:
-        """Whether there are clips to swap parts with."""
-        return self.donors is not None
-
     def predict(self, S_db: np.ndarray, X: pd.DataFrame | None = None) -> np.ndarray:
         """Return the probability of being popular, `together` of all trainings.
 
@@ -334,11 +329,11 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
 
 def _features(windows, model):
     """What a model's heads need of a song's windows; None if the song is outside its domain."""
-    known = song_features(windows, [kind for kind in model.kinds if not FEATURES[kind].summarise])
+    known = song_features(windows, [kind for kind in model.kinds if not FEATURES[kind].outputs])
     if model.domain and model.domain.outside(known):
         return None  # before the taggers, which take most of the time
     return known.join(song_features(windows, [kind for kind in model.kinds
-                                              if FEATURES[kind].summarise]))
+                                              if FEATURES[kind].outputs]))
 
 
 def _song(path, windows, X, model):

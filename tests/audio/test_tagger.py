@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hiphoplib.audio import tagger as musicnn
+from hiphoplib.dataset.features import FEATURES
 from hiphoplib.errors import BadInput
 from tests.golden_musicnn import GOLDEN, golden_windows
 
@@ -37,7 +38,7 @@ def test_the_tagger_has_the_outputs_of_the_original():
 def test_a_summary_is_mean_and_deviation_over_the_windows():
     windows = golden_windows()
     outputs = musicnn._tagger()(windows, training=False)
-    summary = dict(zip(musicnn.SUMMARIES, musicnn.summaries(windows)[0], strict=True))
+    summary = dict(zip(musicnn.SUMMARIES, FEATURES["musicnn"].summarise(windows)[0], strict=True))
     tags = outputs["tags"].numpy()
     assert summary["tags33_mean"] == pytest.approx(tags[:, 33].mean(), abs=1e-6)
     assert summary["tags33_std"] == pytest.approx(tags[:, 33].std(), abs=1e-6)
@@ -68,7 +69,7 @@ def test_the_smaller_networks_have_the_outputs_of_the_original_graph(network):
     outputs = musicnn._tagger(network).predict_on_batch(golden_windows())
     np.testing.assert_allclose(outputs["pool5"], pool5, atol=1e-4)
     np.testing.assert_allclose(outputs["tags"], tags, atol=1e-5)
-    values = musicnn.vgg_summaries(golden_windows())[0]
+    values = FEATURES["vgg"].summarise(golden_windows())[0]
     summary = dict(zip(musicnn.VGG_SUMMARIES, values, strict=True))
     assert summary[f"{network}_tags3_mean"] == pytest.approx(tags.numpy()[:, 3].mean(), abs=1e-5)
 
@@ -104,6 +105,6 @@ def test_longer_windows_take_the_windows_that_lie_in_them():
 def test_parts_are_summed_up_as_if_each_were_a_clip():
     windows = np.concatenate([golden_windows(), golden_windows()[::-1]])
     parts = [slice(0, 4), slice(2, 6)]
-    for summarise in (musicnn.summaries, musicnn.vgg_summaries):
+    for summarise in (FEATURES[kind].summarise for kind in ("musicnn", "vgg")):
         for row, part in zip(summarise(windows, parts), parts, strict=True):
             np.testing.assert_allclose(row, summarise(windows[part])[0], atol=1e-4)

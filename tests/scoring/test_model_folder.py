@@ -77,7 +77,7 @@ def test_every_network_predicts_as_the_one_that_was_trained(experiment, saved):
     """Calibration and reference are of tracks that it has not learnt from."""
     model, on_test = load_model(saved), Scores(experiment).on_test("mlp")[0]
     S_db = experiment.store.batch(experiment.tracks.index[:5])
-    assert len(model.trainings) == 3 and model.explainable
+    assert len(model.trainings) == 3 and model.donors
     for fold, (training, scores) in enumerate(zip(model.trainings, by_network(model, S_db))):
         run = load_run(experiment.run_folder("mlp", 0, fold))
         calibration = Scores(experiment).calibration("mlp", fold)
@@ -169,7 +169,7 @@ def test_of_heads_parts_are_swapped_in_what_they_read(experiment, saved_head):
     """Of steady noise no segment can be louder than its band: a whole one is said, or nothing."""
     model, (y, sr) = load_model(saved_head), sound(experiment)
     heard = model.donors.heard
-    assert model.explainable and heard.kinds == ("handcrafted",)
+    assert heard.kinds == ("handcrafted",)
     assert len(heard.spectrograms["handcrafted"]) == len(model.donors.S_db) == 40
     X = Exchange(model.donors.grid, hear(y, sr, heard.kinds, model.donors.grid), heard).before([3])
     own = pd.DataFrame([clip_features(y, sr)], columns=NAMES)
@@ -185,7 +185,7 @@ def test_without_clips_to_swap_with_there_are_no_parts(saved, saved_head, experi
     older = Path(shutil.copytree(saved_head, tmp_path / "older"))  # holds mel spectrograms alone
     change_donors(older, lambda arrays: {"S_db": arrays["S_db"]})
     assert song_parts(load_model(older), *asked) is None
-    assert not load_model(older).explainable
+    assert load_model(older).donors is None
 
 
 def change_donors(folder, change):
