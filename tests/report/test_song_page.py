@@ -283,9 +283,13 @@ def test_a_song_in_which_no_passage_decides_says_so(scored):
         False, True, *[False] * 4]
 
 
-def test_songs_of_a_model_whose_parts_cannot_be_swapped_have_no_passages(scored, monkeypatch):
-    monkeypatch.setattr(song_page, "song_parts", lambda model, y, sr: None)
-    assert find_passages(scored) == {}
+@pytest.mark.parametrize("parts, told", [(None, False), ([], True)])
+def test_songs_that_were_asked_about_are_told_from_those_that_cannot_be(
+        scored, monkeypatch, parts, told):
+    monkeypatch.setattr(song_page, "song_parts", lambda model, y, sr: parts)
+    leading = replace(scored)
+    vars(leading)["tiers"] = [STANDS_OUT, *["in the middle"] * 4]  # as if computed
+    assert find_passages(leading) == ({scored.songs[0].path: []} if told else {})
 
 
 def players(html):
