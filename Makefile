@@ -35,7 +35,8 @@ stages: $(VENV)/installed
 	$(BIN)/python -m hiphoplib notebooks $(sort $(wildcard notebooks/*.ipynb))
 
 test: $(VENV)/installed
-	$(BIN)/ruff check hiphoplib tests conftest.py
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n auto --durations 15 --doctest-modules hiphoplib tests

@@ -54,8 +54,12 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_terminal_summary(terminalreporter):
     """Print what each file took, the longest first: a slow machine shows in all of them."""
-    reports = [report for group in terminalreporter.stats.values() for report in group
-               if hasattr(report, "duration")]
+    reports = [
+        report
+        for group in terminalreporter.stats.values()
+        for report in group
+        if hasattr(report, "duration")
+    ]
     seconds = Counter()
     for report in reports:
         seconds[report.nodeid.partition("::")[0]] += report.duration

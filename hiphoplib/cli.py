@@ -60,8 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         todo = "; make room, the same command goes on from here" if full else ""
-        print(f"error: {error.filename or 'file'}: {error.strerror or error}{todo}",
-              file=sys.stderr)
+        print(
+            f"error: {error.filename or 'file'}: {error.strerror or error}{todo}", file=sys.stderr
+        )
         return 1
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr)
@@ -83,21 +84,45 @@ def program():
 
 def _all_of(*decorators: Callable) -> Callable:
     """One decorator out of several arguments and options."""
-    return lambda function: reduce(lambda inner, decorate: decorate(inner),
-                                   reversed(decorators), function)
+    return lambda function: reduce(
+        lambda inner, decorate: decorate(inner), reversed(decorators), function
+    )
 
 
 _corpus = click.argument("corpus", type=PATH, metavar="data/NAME")
-_grid = click.option("--grid", type=click.Choice(["quick", "full"]), default="quick",
-                     help="64 bands x 323 frames, or 128 x 1292 as in 2021.")
-_folds = click.option("--folds", type=int, metavar="K", help="K-fold cross-validation; 0: one "
-                      "split, 10 % for the test set. Default: 5 up to 10,000 tracks, else "
-                      "0; 3 for data/synthetic.")
-_protocol = _all_of(_corpus, _grid, _folds, click.option(
-    "--split", type=click.Choice(SPLITS), default="artist",
-    help="Keep artists in one set, test on the newest tracks, or draw at random."))
-_jobs = click.option("--jobs", type=int, default=-1, metavar="N", show_default=False,
-                     help="Processes; default: one a core. Results do not depend on it.")
+_grid = click.option(
+    "--grid",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    help="64 bands x 323 frames, or 128 x 1292 as in 2021.",
+)
+_folds = click.option(
+    "--folds",
+    type=int,
+    metavar="K",
+    help="K-fold cross-validation; 0: one "
+    "split, 10 % for the test set. Default: 5 up to 10,000 tracks, else "
+    "0; 3 for data/synthetic.",
+)
+_protocol = _all_of(
+    _corpus,
+    _grid,
+    _folds,
+    click.option(
+        "--split",
+        type=click.Choice(SPLITS),
+        default="artist",
+        help="Keep artists in one set, test on the newest tracks, or draw at random.",
+    ),
+)
+_jobs = click.option(
+    "--jobs",
+    type=int,
+    default=-1,
+    metavar="N",
+    show_default=False,
+    help="Processes; default: one a core. Results do not depend on it.",
+)
 _models = partial(click.option, "--model", "models", multiple=True)
 
 
@@ -116,20 +141,38 @@ def _first_and_last(context, option, years):
 
 
 _out = _all_of(
-    click.option("--out", type=Output(folder=True), required=True, metavar="data/NAME",
-                 help="The corpus to make or to finish."),
-    click.option("--retry-rejected", is_flag=True,
-                 help="Ask once more for the clips that rejected.csv names."),
-    click.option("--jobs", type=int, metavar="N",
-                 help="Clips at a time; default: one a core, four from a service."))
+    click.option(
+        "--out",
+        type=Output(folder=True),
+        required=True,
+        metavar="data/NAME",
+        help="The corpus to make or to finish.",
+    ),
+    click.option(
+        "--retry-rejected",
+        is_flag=True,
+        help="Ask once more for the clips that rejected.csv names.",
+    ),
+    click.option(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="Clips at a time; default: one a core, four from a service.",
+    ),
+)
 _seed = click.option("--seed", default=0, help="Another seed, other tracks.")
-_offline = click.option("--offline", is_flag=True, help="Make the table again from the cached "
-                        "responses, and ask for none.")
-_no_derivatives = click.option("--no-derivatives", is_flag=True, help="Train also on tracks whose "
-                               "licence forbids derivatives.")
+_offline = click.option(
+    "--offline",
+    is_flag=True,
+    help="Make the table again from the cached responses, and ask for none.",
+)
+_no_derivatives = click.option(
+    "--no-derivatives", is_flag=True, help="Train also on tracks whose licence forbids derivatives."
+)
 _n = partial(click.option, "--n", type=COUNT, help="Tracks.")
-_years = partial(click.option, "--years", callback=_first_and_last, metavar="FIRST-LAST",
-                 help="Of release.")
+_years = partial(
+    click.option, "--years", callback=_first_and_last, metavar="FIRST-LAST", help="Of release."
+)
 
 
 def _source(name, text, *options):
@@ -148,35 +191,71 @@ def _gather(source, out, jobs, retry_rejected, **settings):
     for step in steps.itertuples():
         print(f"{step.left:7d}  {step.step}" + (f"  (-{step.gone})" if step.gone else ""))
     missing = (read_rejected(out)["stage"] == "previews").sum()
-    print(f"{missing:7d}  clips missing, see rejected.csv"
-          + ("; --retry-rejected asks again" if missing else ""))
+    print(
+        f"{missing:7d}  clips missing, see rejected.csv"
+        + ("; --retry-rejected asks again" if missing else "")
+    )
     for flag, count in clean["flag"].value_counts().items():
         print(f"{count:7d}  flagged as {flag}, left in")
 
 
-_source("synthetic", "Render hip-hop beats whose popularity has known causes.", _n(default=1200),
-        _seed)
-_source("folder", "Take a folder with tracks.csv and its audio.",
-        click.argument("path", type=PATH, metavar="FOLDER"),
-        click.option("--allow-http", is_flag=True,
-                     help="Also take previews from addresses that are not https."))
-_source("fma", "Take Creative Commons music and its listens from the Free Music Archive: 342 MiB "
-        "of metadata once, then about 1 MB a clip.", _n(default=4000), _seed, _no_derivatives,
-        click.option("--genre", default="Hip-Hop", help="As the archive spells it."),
-        click.option("--zip", type=PATH, metavar="FILE", help="fma_large.zip (93 GiB), where you "
-                     "have it; else clips are read from the archive's server one by one."),
-        click.option("--metadata", type=PATH, metavar="FILE",
-                     help="fma_metadata.zip, where you have it."))
-_source("spotify", "Search Spotify, with an application that still gets popularity and previews. "
-        "Needs SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET in the environment.",
-        _n(default=1000), _seed, _years(default="1990-2025"), _offline,
-        click.option("--genre", default="hip-hop", help="As Spotify's search spells it."),
-        click.option("--i-have-permission", "permission", is_flag=True, help="Spotify has allowed "
-                     "you to train on its content, which its terms forbid otherwise."))
-_source("jamendo", "Take Creative Commons music and its listens from Jamendo. Needs "
-        "JAMENDO_CLIENT_ID in the environment.", _n(default=1000), _seed,
-        _years(default="2005-2025"), _offline, _no_derivatives,
-        click.option("--tag", default="hiphop"))
+_source(
+    "synthetic", "Render hip-hop beats whose popularity has known causes.", _n(default=1200), _seed
+)
+_source(
+    "folder",
+    "Take a folder with tracks.csv and its audio.",
+    click.argument("path", type=PATH, metavar="FOLDER"),
+    click.option(
+        "--allow-http", is_flag=True, help="Also take previews from addresses that are not https."
+    ),
+)
+_source(
+    "fma",
+    "Take Creative Commons music and its listens from the Free Music Archive: 342 MiB "
+    "of metadata once, then about 1 MB a clip.",
+    _n(default=4000),
+    _seed,
+    _no_derivatives,
+    click.option("--genre", default="Hip-Hop", help="As the archive spells it."),
+    click.option(
+        "--zip",
+        type=PATH,
+        metavar="FILE",
+        help="fma_large.zip (93 GiB), where you "
+        "have it; else clips are read from the archive's server one by one.",
+    ),
+    click.option(
+        "--metadata", type=PATH, metavar="FILE", help="fma_metadata.zip, where you have it."
+    ),
+)
+_source(
+    "spotify",
+    "Search Spotify, with an application that still gets popularity and previews. "
+    "Needs SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET in the environment.",
+    _n(default=1000),
+    _seed,
+    _years(default="1990-2025"),
+    _offline,
+    click.option("--genre", default="hip-hop", help="As Spotify's search spells it."),
+    click.option(
+        "--i-have-permission",
+        "permission",
+        is_flag=True,
+        help="Spotify has allowed you to train on its content, which its terms forbid otherwise.",
+    ),
+)
+_source(
+    "jamendo",
+    "Take Creative Commons music and its listens from Jamendo. Needs "
+    "JAMENDO_CLIENT_ID in the environment.",
+    _n(default=1000),
+    _seed,
+    _years(default="2005-2025"),
+    _offline,
+    _no_derivatives,
+    click.option("--tag", default="hiphop"),
+)
 
 
 @program.command()
@@ -192,8 +271,10 @@ def describe(command, corpus, out, name):
     from hiphoplib.tracks.table import read_tracks
 
     tracks = read_tracks(corpus)
-    summary = summarise(tracks) | {"versions": version_noise(tracks),
-                                   "age": popularity_by_age(tracks)}
+    summary = summarise(tracks) | {
+        "versions": version_noise(tracks),
+        "age": popularity_by_age(tracks),
+    }
     print(*in_lines(summary), sep="\n")
     if out:
         write_results({"name": name or corpus.name, "command": command, **summary}, out)
@@ -201,8 +282,12 @@ def describe(command, corpus, out, name):
 
 @program.command()
 @_all_of(_corpus, _grid, _jobs)
-@click.option("--dask", metavar="tcp://HOST:PORT", help="Let the workers of this Dask scheduler "
-              "read the clips; they see the corpus under the same path and have this project.")
+@click.option(
+    "--dask",
+    metavar="tcp://HOST:PORT",
+    help="Let the workers of this Dask scheduler "
+    "read the clips; they see the corpus under the same path and have this project.",
+)
 def mels(corpus, grid, jobs, dask):
     """Make the mel spectrograms of a corpus."""
     from hiphoplib.audio.mel import GRIDS
@@ -218,8 +303,14 @@ def mels(corpus, grid, jobs, dask):
 
 @program.command()
 @_all_of(_corpus, _jobs)
-@click.option("--kind", "kinds", multiple=True, type=click.Choice(FEATURES), default=FEATURES,
-              help="Can be repeated.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(FEATURES),
+    default=FEATURES,
+    help="Can be repeated.",
+)
 def features(corpus, jobs, kinds):
     """Make features that need no training here: hand-crafted ones, and those of a tagger."""
     from hiphoplib.dataset.features import make_features
@@ -233,14 +324,21 @@ def features(corpus, jobs, kinds):
 
 @program.command()
 @_all_of(_protocol, _jobs)
-@_models(type=click.Choice(NETWORKS + ON_FEATURES),
-         help="Can be repeated; with --out by default the best by validation of those trained.")
-@click.option("--seeds", type=COUNT, default=1,
-              help="Trainings of each model and fold, with seeds 0 to N-1.")
+@_models(
+    type=click.Choice(NETWORKS + ON_FEATURES),
+    help="Can be repeated; with --out by default the best by validation of those trained.",
+)
+@click.option(
+    "--seeds", type=COUNT, default=1, help="Trainings of each model and fold, with seeds 0 to N-1."
+)
 @click.option("--epochs", type=COUNT, default=20, help="At most so many; training stops early.")
-@click.option("--out", type=Output(folder=True), metavar="models/NAME",
-              help="Also put the trained model into one folder that `score` takes and that can be "
-              "copied anywhere; with one --model.")
+@click.option(
+    "--out",
+    type=Output(folder=True),
+    metavar="models/NAME",
+    help="Also put the trained model into one folder that `score` takes and that can be "
+    "copied anywhere; with one --model.",
+)
 def train(corpus, grid, split, folds, jobs, models, seeds, epochs, out):
     """Train networks on every seed and fold, as many at once as there are cores."""
     from hiphoplib.dataset.features import make_features
@@ -279,18 +377,26 @@ def _save(experiment, model, out, seeds):
         print("AUC by validation: " + ", ".join(f"{name} {aucs[name]:.3f}" for name in aucs))
         seeds = scores.seeds(model)
     save_model(experiment, evaluate_models(experiment, [model])[0], model, out, seeds)
-    print(f"{out}: {model}, all that scoring needs; "
-          f"{PROGRAM} score FOLDER --model {out} --out report.html")
+    print(
+        f"{out}: {model}, all that scoring needs; "
+        f"{PROGRAM} score FOLDER --model {out} --out report.html"
+    )
 
 
 @program.command()
 @_all_of(_protocol, JSON)
-@_models(metavar="NAME",
-         help="Only this one, can be repeated; default: all that can be evaluated.")
-@click.option("--splits", is_flag=True, help="Also compare the splits by artist, time and chance, "
-              "for models that are trained in folds under each.")
-@click.option("--power", is_flag=True, help="Also find how many tracks a finding needs; trains the "
-              "CRNN on smaller corpora.")
+@_models(metavar="NAME", help="Only this one, can be repeated; default: all that can be evaluated.")
+@click.option(
+    "--splits",
+    is_flag=True,
+    help="Also compare the splits by artist, time and chance, "
+    "for models that are trained in folds under each.",
+)
+@click.option(
+    "--power",
+    is_flag=True,
+    help="Also find how many tracks a finding needs; trains the CRNN on smaller corpora.",
+)
 @click.pass_obj
 def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
     """Evaluate models on their test sets."""
@@ -307,11 +413,15 @@ def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
     if power:
         results["power"] = learning_curve.learning_curve(experiment)
     protocol = results["protocol"]
-    print(f"{protocol['test_tracks']} test tracks, split by {protocol['split']}, "
-          + (f"{protocol['folds']} folds" if protocol["folds"] else "one split"))
+    print(
+        f"{protocol['test_tracks']} test tracks, split by {protocol['split']}, "
+        + (f"{protocol['folds']} folds" if protocol["folds"] else "one split")
+    )
     for name, model in results["models"].items():
-        print(f"{name:21s} AUC {Estimate.read(model['auc'])}   "
-              f"accuracy {Estimate.read(model['accuracy'])}")
+        print(
+            f"{name:21s} AUC {Estimate.read(model['auc'])}   "
+            f"accuracy {Estimate.read(model['accuracy'])}"
+        )
     if out:
         write_results(results, out)
 
@@ -319,12 +429,25 @@ def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
 @program.command()
 @_protocol
 @click.argument("track", metavar="TRACK_ID")
-@click.option("--model", type=click.Choice(NETWORKS + ON_FEATURES), default="rnn",
-              help="Which trained model; LIME draws networks alone.")
-@click.option("--out", type=Output(".png", ".svg", ".pdf", ".jpg"), required=True,
-              metavar="FILE.png", help="The picture.")
-@click.option("--wav", type=Output(folder=True), metavar="FOLDER", help="Also write the clip with "
-              "only what the explanation names, and without it.")
+@click.option(
+    "--model",
+    type=click.Choice(NETWORKS + ON_FEATURES),
+    default="rnn",
+    help="Which trained model; LIME draws networks alone.",
+)
+@click.option(
+    "--out",
+    type=Output(".png", ".svg", ".pdf", ".jpg"),
+    required=True,
+    metavar="FILE.png",
+    help="The picture.",
+)
+@click.option(
+    "--wav",
+    type=Output(folder=True),
+    metavar="FOLDER",
+    help="Also write the clip with only what the explanation names, and without it.",
+)
 def explain(corpus, grid, split, folds, track, model, out, wav):
     """Explain one track: a picture by LIME, sentences by the swap test, and on request sound."""
     from hiphoplib.explanation.segments import SegmentGrid
@@ -355,16 +478,37 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
 
 @program.command()
 @click.argument("folder", type=PATH, metavar="FOLDER")
-@click.option("--model", type=PATH, required=True, metavar="models/NAME",
-              help="A folder of `train --out`; `make report` leaves models/synthetic.")
-@click.option("--out", type=Output(".html", ".htm"), required=True, metavar="report.html",
-              help="The report, one file that opens on a phone.")
-@click.option("--no-audio", is_flag=True,
-              help="Leave out the players: nobody can play your songs from the report.")
-@click.option("--details", type=COUNT, default=10,
-              help="So many songs have a curve and a player, the highest scores first.")
-@click.option("--passages", type=click.IntRange(min=0), default=3,
-              help="Say which passages move the score of so many songs that stand out.")
+@click.option(
+    "--model",
+    type=PATH,
+    required=True,
+    metavar="models/NAME",
+    help="A folder of `train --out`; `make report` leaves models/synthetic.",
+)
+@click.option(
+    "--out",
+    type=Output(".html", ".htm"),
+    required=True,
+    metavar="report.html",
+    help="The report, one file that opens on a phone.",
+)
+@click.option(
+    "--no-audio",
+    is_flag=True,
+    help="Leave out the players: nobody can play your songs from the report.",
+)
+@click.option(
+    "--details",
+    type=COUNT,
+    default=10,
+    help="So many songs have a curve and a player, the highest scores first.",
+)
+@click.option(
+    "--passages",
+    type=click.IntRange(min=0),
+    default=3,
+    help="Say which passages move the score of so many songs that stand out.",
+)
 @click.option("--hop", type=float, default=5.0, help="Seconds from a window of 30 s to the next.")
 @_jobs
 def score(folder, model, out, no_audio, details, passages, hop, jobs):
@@ -382,13 +526,16 @@ def score(folder, model, out, no_audio, details, passages, hop, jobs):
     for name, reason in scored.rejected.items():
         print(f"not scored: {name}: {reason}")
     if not scored.songs and not scored.unlike:
-        raise BadInput(f"{folder}: none of {len(scored.rejected)} files could be scored; "
-                       "the lines above say why")
+        raise BadInput(
+            f"{folder}: none of {len(scored.rejected)} files could be scored; "
+            "the lines above say why"
+        )
     print(headline(scored))
     if scored.model.card["synthetic"]:
         print(BANNER)
-    write_report(scored, out, audio=not no_audio, details=details,
-                 passages=find_passages(scored, passages))
+    write_report(
+        scored, out, audio=not no_audio, details=details, passages=find_passages(scored, passages)
+    )
     print(f"written: {out}")
 
 

@@ -87,16 +87,23 @@ def download(path: Path | str) -> None:
 
 def _installed():
     """Return the version by name of every package: of several on the path, the first counts."""
-    return {canonicalize_name(package.metadata["Name"]): package.version
-            for package in reversed(list(distributions())) if package.metadata["Name"]}
+    return {
+        canonicalize_name(package.metadata["Name"]): package.version
+        for package in reversed(list(distributions()))
+        if package.metadata["Name"]
+    }
 
 
 def _install_missing():
     """Install the dependencies of which no version is there; hold every package at its version."""
     there = _installed()
     missing, old = [], []
-    for need in map(Requirement, tomllib.loads(
-            Path("pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]):
+    for need in map(
+        Requirement,
+        tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"][
+            "dependencies"
+        ],
+    ):
         version = there.get(need.name, there.get(need.name.removesuffix("-cpu")))
         if version is None and (need.marker is None or need.marker.evaluate()):
             missing.append(str(need))
@@ -115,13 +122,25 @@ def _install_missing():
 
 def _pip(*arguments):
     """Run ``pip install``; what other processes print is lost in a notebook."""
-    done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet",
-                           "--disable-pip-version-check", *arguments],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
-        raise BadInput(f"pip install {' '.join(arguments)}: {' '.join(errors) or done.stderr}; "
-                       "run the cell again, or in a new runtime")
+        raise BadInput(
+            f"pip install {' '.join(arguments)}: {' '.join(errors) or done.stderr}; "
+            "run the cell again, or in a new runtime"
+        )
 
 
 def _keep_on(drive):
@@ -129,8 +148,10 @@ def _keep_on(drive):
     for here, there in ((Path(name), Path(drive) / name) for name in KEPT):
         there.mkdir(parents=True, exist_ok=True)
         if here.is_dir() and not here.is_symlink() and any(here.iterdir()):
-            print(f"{here}: holds something already and stays on this runtime; move that to "
-                  f"{there} and run the cell again to keep it on Drive")
+            print(
+                f"{here}: holds something already and stays on this runtime; move that to "
+                f"{there} and run the cell again to keep it on Drive"
+            )
             continue
         if here.is_symlink():
             here.unlink()  # to this or to another folder of Drive: the content is there
@@ -147,6 +168,11 @@ def _gpu_line():
     except OSError:  # no driver, no GPU
         listed = ""
     names = re.findall(r"^GPU \d+: (.+) \(UUID", listed, re.MULTILINE)
-    return f"GPU: {', '.join(names)}" if names else (
-        "no GPU: the report on the default corpus takes minutes all the same; "
-        "for more, Runtime > Change runtime type has one")
+    return (
+        f"GPU: {', '.join(names)}"
+        if names
+        else (
+            "no GPU: the report on the default corpus takes minutes all the same; "
+            "for more, Runtime > Change runtime type has one"
+        )
+    )

@@ -182,10 +182,14 @@ def read_table(path: Path | str) -> "pd.DataFrame":
         if path.suffix == ".parquet":
             about = read_metadata(path)
             groups = map(about.row_group, range(about.num_row_groups))
-            if (about.num_rows > MAX_ROWS
-                    or sum(group.total_byte_size for group in groups) > MAX_BYTES):
-                raise BadInput(f"{path}: {about.num_rows:,} rows, more than are unpacked; split it "
-                               f"into tables of {MAX_ROWS:,} rows and {MAX_BYTES >> 20:,} MiB")
+            if (
+                about.num_rows > MAX_ROWS
+                or sum(group.total_byte_size for group in groups) > MAX_BYTES
+            ):
+                raise BadInput(
+                    f"{path}: {about.num_rows:,} rows, more than are unpacked; split it "
+                    f"into tables of {MAX_ROWS:,} rows and {MAX_BYTES >> 20:,} MiB"
+                )
             table = pd.read_parquet(path)
             table = table.reset_index(drop=table.index.names == [None])
         else:
@@ -197,8 +201,9 @@ def read_table(path: Path | str) -> "pd.DataFrame":
         raise
     except (OSError, ValueError, NotImplementedError) as error:  # pandas' and arrow's are such
         reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
-        raise BadInput(f"{path}: not a table that can be read ({reason}); save it once more, "
-                       "as CSV in UTF-8") from error
+        raise BadInput(
+            f"{path}: not a table that can be read ({reason}); save it once more, as CSV in UTF-8"
+        ) from error
     table.columns = [re.sub(r"[\s_-]+", "_", str(name).strip()).casefold() for name in table]
     for name in table.columns[table.columns.duplicated()]:
         raise BadInput(f"{path}: two columns are called {name}; delete or rename one")
@@ -215,25 +220,33 @@ def _decoded(content, path):
     except UnicodeDecodeError as error:
         text = content.decode("cp1252", "replace")
         # no Western language has four such letters in a row; and some of the bytes are UTF-8
-        if (utf_16 or re.search("\ufffd|[^\\W\x00-\x7f]{4}", text)
-                or re.search(b"[\xc3-\xc5][\x80-\xbf]", content)):
+        if (
+            utf_16
+            or re.search("\ufffd|[^\\W\x00-\x7f]{4}", text)
+            or re.search(b"[\xc3-\xc5][\x80-\xbf]", content)
+        ):
             line = content.count(b"\n", 0, error.start) + 1
-            raise BadInput(f"{path}, line {line}: in no encoding that can be told; save the table "
-                           "once more, as CSV in UTF-8") from None
+            raise BadInput(
+                f"{path}, line {line}: in no encoding that can be told; save the table "
+                "once more, as CSV in UTF-8"
+            ) from None
         word = next(re.finditer("\\w*[^\x00-\x7f]\\w*", text))[0]
-        tell(f"{path}: not UTF-8, so it is read as Windows-1252, with words such as “{word}”; if "
-             "that is wrong, save it as CSV in UTF-8")
+        tell(
+            f"{path}: not UTF-8, so it is read as Windows-1252, with words such as “{word}”; if "
+            "that is wrong, save it as CSV in UTF-8"
+        )
     return text.lstrip("\r\n ")
 
 
 def _rows(text, path):
     """Cells of a table of text; each row is as wide as the first, which pandas does not demand."""
     if marked := re.match("sep=(.)\r?\n", text):  # by Excel
-        text = text[marked.end():]
+        text = text[marked.end() :]
     head = text.partition("\n")[0]
     sep = marked[1] if marked else max(",;\t|", key=head.count)
-    reader = csv.reader(StringIO(text, newline=""), delimiter=sep, skipinitialspace=True,
-                        strict=True)
+    reader = csv.reader(
+        StringIO(text, newline=""), delimiter=sep, skipinitialspace=True, strict=True
+    )
     rows: list[list[str]] = []
     try:
         for row in filter(any, reader):  # spreadsheets end in empty rows
@@ -244,8 +257,10 @@ def _rows(text, path):
             if any(cell.count(sep) >= cell.count("\n") * (len(row) - 1) > 0 for cell in row):
                 raise csv.Error("a cell that holds whole rows")
     except csv.Error as error:
-        raise BadInput(f"{path}, line {reader.line_num}: {error}; put text that holds a {sep!r} or "
-                       "a line break between quotation marks, and double those inside") from None
+        raise BadInput(
+            f"{path}, line {reader.line_num}: {error}; put text that holds a {sep!r} or "
+            "a line break between quotation marks, and double those inside"
+        ) from None
     if not rows:
         raise BadInput(f"{path}: not a table, for it is empty; save it once more, as CSV in UTF-8")
     return rows

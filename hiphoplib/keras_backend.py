@@ -17,8 +17,10 @@ with silent_stderr():
 import keras as keras  # noqa: E402 - TensorFlow before it, in silence
 
 if keras.backend.backend() != "tensorflow":  # it was loaded before, and cannot change any more
-    raise BadInput(f"Keras runs on {keras.backend.backend()} in this process; start another one, "
-                   "or set KERAS_BACKEND=tensorflow")
+    raise BadInput(
+        f"Keras runs on {keras.backend.backend()} in this process; start another one, "
+        "or set KERAS_BACKEND=tensorflow"
+    )
 # whatever the user's keras.json says
 keras.config.set_image_data_format("channels_last")
 keras.config.set_floatx("float32")

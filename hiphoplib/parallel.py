@@ -45,14 +45,28 @@ LOOK = 5  # s without a result after which a cluster's workers are looked for
 ANSWER = 10  # s in which its scheduler has to answer
 ABSENT = 60  # s that it may be without any worker
 # with several processes on one GPU, each wants all of its memory
-ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1"} | dict.fromkeys((
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
+ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1"} | dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+    ),
+    "1",
+)
 
 
-def unordered(work: Callable[[Any], Any], tasks: Iterable, *, jobs: int = -1,
-              cluster: str | None = None, seconds: float | None = None
-              ) -> Generator[tuple[int, Any], None, None]:
+def unordered(
+    work: Callable[[Any], Any],
+    tasks: Iterable,
+    *,
+    jobs: int = -1,
+    cluster: str | None = None,
+    seconds: float | None = None,
+) -> Generator[tuple[int, Any], None, None]:
     """Yield the results of a function for many tasks, in order of completion.
 
     The function always runs in other processes, so it may crash. A task that ends its worker is
@@ -125,8 +139,10 @@ def alone(folder: Path | str) -> Iterator[None]:
                 fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > until:
-                    raise BadInput(f"{folder}: another run works there; wait until it ends, the "
-                                   "same command goes on from there") from None
+                    raise BadInput(
+                        f"{folder}: another run works there; wait until it ends, the "
+                        "same command goes on from there"
+                    ) from None
                 time.sleep(0.05)
                 continue
             except OSError:  # a disk without locks
@@ -188,9 +204,11 @@ def _unordered(pool, work, waiting):
             continue
         deaths = deaths + 1 if result is DIED else 0
         if deaths == MAX_DEATHS:
-            raise BadInput(f"the workers end whatever they are given, {MAX_DEATHS} tasks in a row, "
-                           "for too little memory perhaps, or a broken library; free memory or "
-                           "install the requirements anew, the same command goes on from here")
+            raise BadInput(
+                f"the workers end whatever they are given, {MAX_DEATHS} tasks in a row, "
+                "for too little memory perhaps, or a broken library; free memory or "
+                "install the requirements anew, the same command goes on from here"
+            )
         yield task[0], result
 
 
@@ -232,7 +250,8 @@ class _Processes:
         usable = False
         with suppress(OSError, psutil.Error):  # a system may tell nobody how large a process is
             usable = result is not DIED and (
-                psutil.Process(process.pid).memory_info().rss < MAX_BYTES)
+                psutil.Process(process.pid).memory_info().rss < MAX_BYTES
+            )
         self._busy.remove(process)
         if usable:
             self.idle.append(process)
@@ -252,10 +271,14 @@ class _Processes:
                 return process
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", "from hiphoplib.parallel import _serve; _serve()"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env={**os.environ, **ENVIRONMENT, "PYTHONPATH": os.pathsep.join(sys.path)},
             # in a group of its own, which Ctrl-C in a terminal does not reach
-            start_new_session=True, creationflags=512 if os.name == "nt" else 0)
+            start_new_session=True,
+            creationflags=512 if os.name == "nt" else 0,
+        )
         atexit.register(_end, process)
         return process
 
@@ -318,8 +341,9 @@ class _Cluster:
         if self._executor is None:
             self._connect()
         try:  # a lambda travels as code: the scheduler unpacks it, and may lack this project
-            return self._executor.submit(lambda packed: call(*pickle.loads(packed)),
-                                         pickle.dumps((work, task)))
+            return self._executor.submit(
+                lambda packed: call(*pickle.loads(packed)), pickle.dumps((work, task))
+            )
         except Exception as error:  # of classes that differ with Dask's version
             raise self._gone() from error
 
@@ -327,18 +351,24 @@ class _Cluster:
         try:
             import distributed
         except ImportError:
-            raise BadInput(f"{self._address}: clusters need Dask, which is not installed; "
-                           "pip install 'dask[distributed]'") from None
+            raise BadInput(
+                f"{self._address}: clusters need Dask, which is not installed; "
+                "pip install 'dask[distributed]'"
+            ) from None
         self._dask = distributed
         for name in ("distributed", "distributed.client", "tornado.application"):
             self._opened.enter_context(
-                self._dask.utils.silence_logging_cmgr(logging.CRITICAL + 1, name))
+                self._dask.utils.silence_logging_cmgr(logging.CRITICAL + 1, name)
+            )
         try:
             self._client = self._opened.enter_context(
-                self._dask.Client(self._address, timeout=ANSWER, set_as_default=False))
+                self._dask.Client(self._address, timeout=ANSWER, set_as_default=False)
+            )
         except (OSError, ValueError) as error:
-            raise BadInput(f"{self._address}: no Dask scheduler answers there; start one with "
-                           "`dask scheduler`, or leave out --dask") from error
+            raise BadInput(
+                f"{self._address}: no Dask scheduler answers there; start one with "
+                "`dask scheduler`, or leave out --dask"
+            ) from error
         self._executor = self._client.get_executor(pure=False)  # fetches results as they come
         self.look()
 
@@ -346,8 +376,10 @@ class _Cluster:
         try:
             self._client.wait_for_workers(1, timeout=ABSENT)
         except TimeoutError as error:
-            raise BadInput(f"{self._address}: no workers for {ABSENT} s; start some with "
-                           "`dask worker`, the same command goes on from here") from error
+            raise BadInput(
+                f"{self._address}: no workers for {ABSENT} s; start some with "
+                "`dask worker`, the same command goes on from here"
+            ) from error
         except Exception as error:
             raise self._gone() from error
 
@@ -359,12 +391,16 @@ class _Cluster:
         except CancelledError as error:
             raise self._gone() from error
         except ImportError as error:
-            raise BadInput(f"{self._address}: its workers lack this project ({error}); install it "
-                           "there, in the same version") from error
+            raise BadInput(
+                f"{self._address}: its workers lack this project ({error}); install it "
+                "there, in the same version"
+            ) from error
 
     def _gone(self):
-        return BadInput(f"{self._address}: the scheduler is gone; start it again, the same "
-                        "command goes on from here")
+        return BadInput(
+            f"{self._address}: the scheduler is gone; start it again, the same "
+            "command goes on from here"
+        )
 
     def close(self):
         with suppress(OSError):  # the scheduler may be gone

@@ -26,6 +26,7 @@ def run_size() -> RunSize:
     mean nothing.
     """
     if os.environ.get(TINY):
-        return RunSize("tiny", rows=80, folds=2, epochs=2, resamples=200, lime_seeds=(0, 1),
-                       planted=40)
+        return RunSize(
+            "tiny", rows=80, folds=2, epochs=2, resamples=200, lime_seeds=(0, 1), planted=40
+        )
     return RunSize()

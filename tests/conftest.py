@@ -58,6 +58,7 @@ def whole_log(tmp_path_factory):
 @pytest.fixture(scope="session")
 def noise():
     """Noise of a level in dB below full scale, float32 [shape=(samples,) or (samples, 2)]."""
+
     def make(level_db, seconds=6, sr=SR, seed=0, channels=1):
         shape = (int(seconds * sr), channels)
         y = np.random.default_rng(seed).normal(0, 10 ** (level_db / 20), shape)
@@ -69,6 +70,7 @@ def noise():
 @pytest.fixture(scope="session")
 def mp3():
     """Encode samples, bytes of an mp3 of 64 kbit/s."""
+
     def encode(y, sr=SR):
         encoder = lameenc.Encoder()
         encoder.set_bit_rate(64)
@@ -86,6 +88,7 @@ def mp3():
 @pytest.fixture(scope="session")
 def write_corpus():
     """Write a folder that the `folder` source reads: ``tracks.csv`` and audio bytes by path."""
+
     def write(folder, table, audio):
         folder.mkdir(parents=True, exist_ok=True)
         table = table.assign(artists=[json.dumps(names) for names in table["artists"]])
@@ -103,13 +106,22 @@ def source_folder(tmp_path_factory, noise, mp3, write_corpus):
     """40 tracks as they lie on a disk, 4 of them with a guest: the louder, the more popular."""
     popularity = np.random.default_rng(0).permutation(np.linspace(5, 95, N_TRACKS)).round(1)
     ids = [f"{i:04d}" for i in range(N_TRACKS)]
-    table = pd.DataFrame({
-        "id": ids, "popularity": popularity, "track": [f"Song {i}" for i in ids],
-        "artists": [[f"Artist {i:04d}"] + ([f"Artist {i + 1:04d}"] if i % 10 == 0 else [])
-                    for i in range(N_TRACKS)],
-        "preview_url": [f"audio/{i}.mp3" for i in ids]})
-    audio = {f"audio/{i}.mp3": mp3(noise(-45 + 0.4 * p, SECONDS, seed=int(i)))
-             for i, p in zip(ids, popularity, strict=True)}
+    table = pd.DataFrame(
+        {
+            "id": ids,
+            "popularity": popularity,
+            "track": [f"Song {i}" for i in ids],
+            "artists": [
+                [f"Artist {i:04d}"] + ([f"Artist {i + 1:04d}"] if i % 10 == 0 else [])
+                for i in range(N_TRACKS)
+            ],
+            "preview_url": [f"audio/{i}.mp3" for i in ids],
+        }
+    )
+    audio = {
+        f"audio/{i}.mp3": mp3(noise(-45 + 0.4 * p, SECONDS, seed=int(i)))
+        for i, p in zip(ids, popularity, strict=True)
+    }
     return write_corpus(tmp_path_factory.mktemp("source") / "tiny", table, audio)
 
 

@@ -20,15 +20,26 @@ HOST = "os.unil.cloud.switch.ch"
 METADATA, CLIPS = "/fma/fma_metadata.zip", "/fma/fma_large.zip"
 
 # Columns of the published tracks.csv, of which only some are read.
-HEADER = [(group, name) for group, names in {
-    "album": "comments date_created date_released id listens title type",
-    "artist": "bio comments date_created id name tags", "set": "split subset",
-    "track": "comments date_created duration genre_top genres genres_all license listens tags "
-             "title"}.items() for name in names.split()]
+HEADER = [
+    (group, name)
+    for group, names in {
+        "album": "comments date_created date_released id listens title type",
+        "artist": "bio comments date_created id name tags",
+        "set": "split subset",
+        "track": "comments date_created duration genre_top genres genres_all license listens tags "
+        "title",
+    }.items()
+    for name in names.split()
+]
 GENRES = {21: (0, "Hip-Hop"), 83: (21, "Night Rap"), 121: (0, "Polka"), 210: (0, "Hip-Polka")}
-LICENCES = ["Attribution-NonCommercial-ShareAlike 3.0 International", "CC0 1.0 Universal",
-            "Attribution-Noncommercial-No Derivative Works 3.0 United States",
-            "Attribution 4.0", "FMA-Limited: Download Only", ""]
+LICENCES = [
+    "Attribution-NonCommercial-ShareAlike 3.0 International",
+    "CC0 1.0 Universal",
+    "Attribution-Noncommercial-No Derivative Works 3.0 United States",
+    "Attribution 4.0",
+    "FMA-Limited: Download Only",
+    "",
+]
 
 
 def catalogue(n=240, seed=0):
@@ -39,17 +50,46 @@ def catalogue(n=240, seed=0):
         genre, artist = int(rng.choice([*GENRES, 21])), int(rng.integers(60))
         tags = [genre] + [GENRES[genre][0]] * (GENRES[genre][0] > 0)
         year = int(rng.integers(2009, 2014))
-        tracks.append({"id": int(track_id), **{column: text for column, text in zip(
-            (("track", "title"), ("track", "listens"), ("track", "genres_all"),
-             ("track", "genre_top"), ("track", "duration"), ("track", "license"),
-             ("track", "date_created"), ("album", "title"), ("album", "type"),
-             ("album", "date_released"), ("artist", "id"), ("artist", "name"), ("artist", "bio")),
-            (f"Song, {track_id}", str(int(rng.pareto(1) * 30)), str(tags),
-             GENRES[tags[-1]][1], str(rng.integers(100, 400)), str(rng.choice(LICENCES)),
-             f"{year}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d} 01:44:45",
-             f"Album {artist}", str(rng.choice(["Album", "Single Tracks", "Live Performance"])),
-             f"{year - 1}-05-22 00:00:00", str(artist), f"Artist {artist}" if artist else "NA",
-             f'<p class="x">Of "{artist}",\n\nborn in 1980, 11/26/2008</p>'))}})
+        tracks.append(
+            {
+                "id": int(track_id),
+                **{
+                    column: text
+                    for column, text in zip(
+                        (
+                            ("track", "title"),
+                            ("track", "listens"),
+                            ("track", "genres_all"),
+                            ("track", "genre_top"),
+                            ("track", "duration"),
+                            ("track", "license"),
+                            ("track", "date_created"),
+                            ("album", "title"),
+                            ("album", "type"),
+                            ("album", "date_released"),
+                            ("artist", "id"),
+                            ("artist", "name"),
+                            ("artist", "bio"),
+                        ),
+                        (
+                            f"Song, {track_id}",
+                            str(int(rng.pareto(1) * 30)),
+                            str(tags),
+                            GENRES[tags[-1]][1],
+                            str(rng.integers(100, 400)),
+                            str(rng.choice(LICENCES)),
+                            f"{year}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d} 01:44:45",
+                            f"Album {artist}",
+                            str(rng.choice(["Album", "Single Tracks", "Live Performance"])),
+                            f"{year - 1}-05-22 00:00:00",
+                            str(artist),
+                            f"Artist {artist}" if artist else "NA",
+                            f'<p class="x">Of "{artist}",\n\nborn in 1980, 11/26/2008</p>',
+                        ),
+                    )
+                },
+            }
+        )
     return tracks
 
 
@@ -65,7 +105,8 @@ def metadata_zip(tracks, more=b""):
     files = {"README.txt": "Invented.", "tracks.csv": table.getvalue(), "features.csv": more}
     files["genres.csv"] = "genre_id,#tracks,parent,title,top_level\n" + "".join(
         f"{number},0,{parent},{title},{parent or number}\n"
-        for number, (parent, title) in GENRES.items())
+        for number, (parent, title) in GENRES.items()
+    )
     return zipped({f"fma_metadata/{name}": text for name, text in files.items()})
 
 
@@ -93,8 +134,13 @@ def zips():
 
 def clips_zip(clips):
     """``fma_large.zip`` of clips by id, bytes."""
-    return zipped({"fma_large/README.txt": "Invented.", "fma_large/checksums": "0" * 5000,
-                 **{member(track_id): clip for track_id, clip in clips.items()}})
+    return zipped(
+        {
+            "fma_large/README.txt": "Invented.",
+            "fma_large/checksums": "0" * 5000,
+            **{member(track_id): clip for track_id, clip in clips.items()},
+        }
+    )
 
 
 def zipped(files):
@@ -114,15 +160,24 @@ def member(track_id):
 def same_corpus(folder, other):
     """Whether two corpora hold the same tracks, clips and other files, and nothing half done."""
     pd.testing.assert_frame_equal(read_tracks(folder), read_tracks(other))
-    one, two = ({str(path.relative_to(corpus)): path.suffix == ".parquet" or path.read_bytes()
-                 for path in corpus.rglob("*") if path.is_file()} for corpus in (folder, other))
+    one, two = (
+        {
+            str(path.relative_to(corpus)): path.suffix == ".parquet" or path.read_bytes()
+            for path in corpus.rglob("*")
+            if path.is_file()
+        }
+        for corpus in (folder, other)
+    )
     return one == two
 
 
 def flipped(content, at, count=8):
     """Some bytes changed."""
-    return content[:at] + bytes(255 - byte for byte in content[at:at + count]) + content[
-        at + count:]
+    return (
+        content[:at]
+        + bytes(255 - byte for byte in content[at : at + count])
+        + content[at + count :]
+    )
 
 
 def patched(content, name, *, size=None, packed=None):
@@ -131,7 +186,7 @@ def patched(content, name, *, size=None, packed=None):
     values = bytearray(content)
     for at, value in (20, packed), (24, size):
         if value is not None:
-            values[entry + at:entry + at + 4] = struct.pack("<I", value)
+            values[entry + at : entry + at + 4] = struct.pack("<I", value)
     return bytes(values)
 
 
@@ -157,16 +212,23 @@ class Archive:
         with zipfile.ZipFile(io.BytesIO(clips)) as archive:
             infos = archive.infolist()
             ends = [*(info.header_offset for info in infos[1:]), archive.start_dir]
-        self.spans = {info.filename[-10:-4]: (info.header_offset, end)
-                      for info, end in zip(infos, ends)}
+        self.spans = {
+            info.filename[-10:-4]: (info.header_offset, end) for info, end in zip(infos, ends)
+        }
         self.directory = len(clips) - archive.start_dir
 
     def __call__(self, request):
         content, clip = self.files[request.path], self.clip(request)
         with self._lock:
             self.requests.append(request)
-            fault = next((self.faults[key].pop(0) for key in (clip, request.path)
-                          if key and self.faults[key]), None)
+            fault = next(
+                (
+                    self.faults[key].pop(0)
+                    for key in (clip, request.path)
+                    if key and self.faults[key]
+                ),
+                None,
+            )
         return fault(request, content) if fault else ranged(request, content, **self.options)
 
     def clip(self, request):

@@ -27,30 +27,48 @@ def catalogue(n=400, seed=0, years=YEARS):
     """
     rng = np.random.default_rng(seed)
     days = np.sort(rng.integers(0, 365 * (years[1] - years[0] + 1), n))
-    return tuple(_track(rng, seed, number, np.datetime64(f"{years[0]}-01-01") + int(day))
-                 for number, day in enumerate(days))
+    return tuple(
+        _track(rng, seed, number, np.datetime64(f"{years[0]}-01-01") + int(day))
+        for number, day in enumerate(days)
+    )
 
 
 def _track(rng, seed, number, day):
     track_id, artist, allowed = str(1000 + number), int(rng.integers(0, 300)), rng.random() > 0.1
     download = f"https://{STORE}/download/track/{track_id}/mp31/"
     return {
-        "id": track_id, "name": invented(number, seed, TITLE_FORMS),
-        "duration": int(rng.integers(90, 400)), "artist_id": str(artist),
-        "artist_name": invented(artist, seed, ARTIST_FORMS), "album_id": "", "album_name": "",
+        "id": track_id,
+        "name": invented(number, seed, TITLE_FORMS),
+        "duration": int(rng.integers(90, 400)),
+        "artist_id": str(artist),
+        "artist_name": invented(artist, seed, ARTIST_FORMS),
+        "album_id": "",
+        "album_name": "",
         "license_ccurl": f"http://creativecommons.org/licenses/{rng.choice(LICENCES)}/",
-        "releasedate": str(day), "album_image": "", "image": f"https://img.example?{track_id}",
+        "releasedate": str(day),
+        "album_image": "",
+        "image": f"https://img.example?{track_id}",
         "audio": f"https://{STORE}/?trackid={track_id}&format=mp31",
-        "audiodownload": download if allowed else "", "audiodownload_allowed": bool(allowed),
-        "stats": {"rate_downloads_total": int(rng.integers(0, 50)),
-                  "rate_listened_total": int(rng.lognormal(5, 1.5))},
-        "musicinfo": {"tags": {"genres": ["hiphop"]}}, "waveform": '{"peaks":[0,3,9]}'}
+        "audiodownload": download if allowed else "",
+        "audiodownload_allowed": bool(allowed),
+        "stats": {
+            "rate_downloads_total": int(rng.integers(0, 50)),
+            "rate_listened_total": int(rng.lognormal(5, 1.5)),
+        },
+        "musicinfo": {"tags": {"genres": ["hiphop"]}},
+        "waveform": '{"peaks":[0,3,9]}',
+    }
 
 
 def failed(code, message):
     """An error as the service sends it."""
-    headers = {"status": "failed", "code": code, "error_message": message, "warnings": "",
-               "results_count": 0}
+    headers = {
+        "status": "failed",
+        "code": code,
+        "error_message": message,
+        "warnings": "",
+        "results_count": 0,
+    }
     return Reply(200, json.dumps({"headers": headers, "results": []}).encode())
 
 
@@ -80,25 +98,37 @@ class Service:
         if query["tags"] != "hiphop" or query["order"] != "id" or query["format"] != "json":
             return failed(3, "A parameter has an unexpected value.")
         first, last = query["datebetween"].split("_")
-        found = [track for track in self.tracks
-                 if first <= (track.get("went_up") or track["releasedate"]) <= last]
+        found = [
+            track
+            for track in self.tracks
+            if first <= (track.get("went_up") or track["releasedate"]) <= last
+        ]
         offset, limit = int(query.get("offset", 0)), int(query.get("limit", 10))
         if limit > 200:
             return failed(3, "limit: at most 200.")
-        page = found[offset:offset + limit]
-        headers = {"status": "success", "code": 0, "error_message": "", "warnings": "",
-                   "results_count": len(page), "next": f"https://{API}{request.path}?client_id="
-                   f"{CLIENT_ID}&offset={offset + limit}"}
+        page = found[offset : offset + limit]
+        headers = {
+            "status": "success",
+            "code": 0,
+            "error_message": "",
+            "warnings": "",
+            "results_count": len(page),
+            "next": f"https://{API}{request.path}?client_id={CLIENT_ID}&offset={offset + limit}",
+        }
         if query.get("fullcount") == "true" and offset < max(len(found), 1):
             headers["results_fullcount"] = len(found)
-        return Reply(200, json.dumps({"headers": headers, "results": page}).encode(),
-                     {"Content-Type": "application/json"})
+        return Reply(
+            200,
+            json.dumps({"headers": headers, "results": page}).encode(),
+            {"Content-Type": "application/json"},
+        )
 
 
 @contextmanager
 def reaching():
     """What makes a source that reaches a service."""
     with ExitStack() as stack:
+
         def make(service, **options):
             _, session = stack.enter_context(serving(service, *HOSTS))
             return Jamendo(**{"n": 150, "years": YEARS, "session": session, **options})

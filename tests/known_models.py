@@ -36,15 +36,17 @@ def level_model(planted, sign=1):
 
 def constant_model():
     """Return a model that always says the same."""
-    return SimpleNamespace(predict=lambda batch: np.full((len(batch), 1), 0.7),
-                           gradient=np.zeros_like)
+    return SimpleNamespace(
+        predict=lambda batch: np.full((len(batch), 1), 0.7), gradient=np.zeros_like
+    )
 
 
 def noise_model():
     """Return a model whose output changes with every input, for no reason."""
     return SimpleNamespace(
         predict=lambda batch: batch.sum(axis=(1, 2), dtype=np.float64) * 7.31 % 1,
-        gradient=np.zeros_like)
+        gradient=np.zeros_like,
+    )
 
 
 def loud_clip():

@@ -58,9 +58,12 @@ class Server:
                 parts = urlsplit(self.path)
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 request = Request(
-                    self.command, self.headers.get("Host", ""), parts.path,
+                    self.command,
+                    self.headers.get("Host", ""),
+                    parts.path,
                     dict(parse_qsl(parts.query)),
-                    {key.lower(): value for key, value in self.headers.items()})
+                    {key.lower(): value for key, value in self.headers.items()},
+                )
                 reply = server.answer(request)
                 entry = [request, reply, 0]
                 server.log.append(entry)  # before the other side knows of the answer
@@ -69,13 +72,15 @@ class Server:
                     self.send_response(reply.status)
                     for key, value in reply.headers.items():
                         self.send_header(key, value)
-                    self.send_header("Content-Length", str(
-                        len(reply.body) if reply.length is None else reply.length))
+                    self.send_header(
+                        "Content-Length",
+                        str(len(reply.body) if reply.length is None else reply.length),
+                    )
                     self.end_headers()
-                    body = reply.body if reply.cut is None else reply.body[:reply.cut]
+                    body = reply.body if reply.cut is None else reply.body[: reply.cut]
                     for at in range(0, len(body), reply.piece):
-                        entry[2] += len(body[at:at + reply.piece])
-                        self.wfile.write(body[at:at + reply.piece])
+                        entry[2] += len(body[at : at + reply.piece])
+                        self.wfile.write(body[at : at + reply.piece])
                         time.sleep(reply.pause)
                 except OSError:  # the other side went away
                     self.close_connection = True
@@ -111,9 +116,12 @@ def ranged(request, content, **options):
     end = min(int(last) + 1, len(content)) if first and last else len(content)
     if start >= len(content):
         return Reply(416, b"", {"Content-Range": f"bytes */{len(content)}"})
-    return Reply(206, content[start:end], {
-        "Accept-Ranges": "bytes", "Content-Range": f"bytes {start}-{end - 1}/{len(content)}"},
-        **options)
+    return Reply(
+        206,
+        content[start:end],
+        {"Accept-Ranges": "bytes", "Content-Range": f"bytes {start}-{end - 1}/{len(content)}"},
+        **options,
+    )
 
 
 class Reroute(HTTPAdapter):

@@ -41,7 +41,8 @@ def same_clips(folder, other):
 def stored(folder):
     """Spectrograms of a corpus' quick store, row by row, which a test may change."""
     return np.memmap(folder / "mels-quick" / "mels.float16", np.float16, "r+").reshape(
-        -1, *QUICK.shape)
+        -1, *QUICK.shape
+    )
 
 
 def states(folder):
@@ -55,10 +56,15 @@ def start(folder, *arguments, limit=None):
     if limit:
         code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit},) * 2); {code}"
     return subprocess.Popen(
-        [sys.executable, "-c", code, "mels", str(folder), *map(str, arguments)], cwd=ROOT,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        [sys.executable, "-c", code, "mels", str(folder), *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
         # a shell that runs the tests in the background makes its children deaf to Ctrl-C
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
 
 
 def rows_done(folder):

@@ -39,8 +39,11 @@ def refused(service, kind=BadInput, **options):
 
 def searches(server):
     """(query, page size, offset) of every search that a server was asked for."""
-    return [(request.query["q"], int(request.query["limit"]), int(request.query["offset"]))
-            for request in server.requests if request.host == API]
+    return [
+        (request.query["q"], int(request.query["limit"]), int(request.query["offset"]))
+        for request in server.requests
+        if request.host == API
+    ]
 
 
 @lru_cache
@@ -56,11 +59,11 @@ def undisturbed(n=1000):
 
 def same(tracks, expected):
     """The same rows in the same order, but for when they were asked for."""
-    pd.testing.assert_frame_equal(tracks.drop(columns="collected_at"),
-                                  expected.drop(columns="collected_at"))
+    pd.testing.assert_frame_equal(
+        tracks.drop(columns="collected_at"), expected.drop(columns="collected_at")
+    )
 
 
 def serve(pages):
     """A service that answers every search with the next of these pages."""
-    return spotify_server.Spotify(
-        faults={API: lambda number: page(pages[number % len(pages)])})
+    return spotify_server.Spotify(faults={API: lambda number: page(pages[number % len(pages)])})

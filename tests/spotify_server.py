@@ -46,18 +46,30 @@ def _id(rng):
 def _track(rng, seed, number, years):
     year, precision = rng.integers(years[0], years[1] + 1), rng.choice(["year", "month", "day"])
     date = f"{year}-{rng.integers(1, 13):02d}-{rng.integers(1, 29):02d}"
-    artists = [{"id": f"artist{k:016d}", "name": invented(int(k), seed, ARTIST_FORMS)}
-               for k in rng.integers(0, 400, size=rng.choice([1, 1, 2]))]
+    artists = [
+        {"id": f"artist{k:016d}", "name": invented(int(k), seed, ARTIST_FORMS)}
+        for k in rng.integers(0, 400, size=rng.choice([1, 1, 2]))
+    ]
     return {
-        "name": invented(number, seed, TITLE_FORMS), "popularity": int(rng.integers(0, 101)),
-        "duration_ms": int(rng.integers(60_000, 400_000)), "explicit": bool(rng.random() < 0.3),
-        "artists": artists, "external_ids": {"isrc": f"ZZSP1{year % 100:02d}{number:05d}"},
-        "available_markets": MARKETS, "is_local": False, "type": "track",
-        "album": {"id": f"album{number:017d}", "name": invented(number + 7, seed, TITLE_FORMS),
-                  "album_type": str(rng.choice(["single", "album", "compilation"])),
-                  "release_date": date[:{"year": 4, "month": 7, "day": 10}[precision]],
-                  "release_date_precision": str(precision), "artists": artists,
-                  "images": [{"url": f"https://i.scdn.co/image/{number}", "height": 640}]}}
+        "name": invented(number, seed, TITLE_FORMS),
+        "popularity": int(rng.integers(0, 101)),
+        "duration_ms": int(rng.integers(60_000, 400_000)),
+        "explicit": bool(rng.random() < 0.3),
+        "artists": artists,
+        "external_ids": {"isrc": f"ZZSP1{year % 100:02d}{number:05d}"},
+        "available_markets": MARKETS,
+        "is_local": False,
+        "type": "track",
+        "album": {
+            "id": f"album{number:017d}",
+            "name": invented(number + 7, seed, TITLE_FORMS),
+            "album_type": str(rng.choice(["single", "album", "compilation"])),
+            "release_date": date[: {"year": 4, "month": 7, "day": 10}[precision]],
+            "release_date_precision": str(precision),
+            "artists": artists,
+            "images": [{"url": f"https://i.scdn.co/image/{number}", "height": 640}],
+        },
+    }
 
 
 def after(number, fault):
@@ -73,8 +85,9 @@ class Spotify:
     that it is good for `expires_in` seconds, and is for so many `uses`.
     """
 
-    def __init__(self, tracks=None, *, era=2021, faults=None, clips=None, expires_in=3600,
-                 uses=10**9):
+    def __init__(
+        self, tracks=None, *, era=2021, faults=None, clips=None, expires_in=3600, uses=10**9
+    ):
         self.max_limit, lost = ERAS[era]
         self.tracks = [_without(track, lost, era) for track in tracks or catalogue()]
         self.faults, self.clips, self.happened = faults or {}, clips, []
@@ -85,7 +98,8 @@ class Spotify:
     def __call__(self, request):
         answer = {ACCOUNTS: self._token, API: self._search, CLIPS: self._clip}[request.host]
         fault = self.faults.get(request.host, lambda number: None)(
-            next(self._numbers[request.host]))
+            next(self._numbers[request.host])
+        )
         if fault is None:
             return answer(request)
         self.happened.append(fault)
@@ -94,15 +108,17 @@ class Spotify:
     def _token(self, request):
         basic = base64.b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode()
         if request.method != "POST" or request.headers.get("authorization") != f"Basic {basic}":
-            return page({"error": "invalid_client", "error_description": "Invalid client secret"},
-                        400)
+            return page(
+                {"error": "invalid_client", "error_description": "Invalid client secret"}, 400
+            )
         token = f"BQtoken{len(self.tokens):04d}-" + "x" * 60
         self.tokens[token] = [time.monotonic() + self.expires_in, self.uses]
         return page({"access_token": token, "token_type": "Bearer", "expires_in": self.expires_in})
 
     def _search(self, request):
         until, uses = self.tokens.get(
-            request.headers.get("authorization", "").removeprefix("Bearer "), (0, 0))
+            request.headers.get("authorization", "").removeprefix("Bearer "), (0, 0)
+        )
         if time.monotonic() > until or uses < 1:
             return error(401, "The access token expired")
         self.tokens[request.headers["authorization"].removeprefix("Bearer ")][1] -= 1
@@ -116,10 +132,19 @@ class Spotify:
         found = self.find(request.query["q"])
         more = offset + limit < len(found)
         link = f"https://{API}/v1/search?offset={offset + limit}&limit={limit}"
-        return page({"tracks": {
-            "href": f"https://{API}/v1/search", "items": found[offset:offset + limit],
-            "limit": limit, "next": link if more else None, "offset": offset, "previous": None,
-            "total": len(found)}})
+        return page(
+            {
+                "tracks": {
+                    "href": f"https://{API}/v1/search",
+                    "items": found[offset : offset + limit],
+                    "limit": limit,
+                    "next": link if more else None,
+                    "offset": offset,
+                    "previous": None,
+                    "total": len(found),
+                }
+            }
+        )
 
     def find(self, q):
         """What a query finds: tracks of the year with a word that begins with the letter.
@@ -128,9 +153,12 @@ class Spotify:
         """
         if q not in self._found:
             asked = dict(part.split(":") for part in q.split())
-            found = [track for track in self.tracks
-                     if track["album"]["release_date"][:4] == asked["year"]
-                     and f" {asked['track']}" in f" {track['name'].lower()}"]
+            found = [
+                track
+                for track in self.tracks
+                if track["album"]["release_date"][:4] == asked["year"]
+                and f" {asked['track']}" in f" {track['name'].lower()}"
+            ]
             listed = []
             for number, track in enumerate(found):
                 listed += [track] * (2 if number % 7 == 6 else 1)
@@ -155,8 +183,9 @@ def _without(track, lost, era):
 
 def page(content, status=200, **headers):
     """JSON, as Spotify sends it."""
-    return Reply(status, json.dumps(content).encode(), {"Content-Type": "application/json",
-                                                        **headers})
+    return Reply(
+        status, json.dumps(content).encode(), {"Content-Type": "application/json", **headers}
+    )
 
 
 def error(status, message, reason=None, **headers):
@@ -174,14 +203,16 @@ def _emptied(reply):
 
 FAULTS = {
     "429": lambda reply: error(429, "API rate limit exceeded", **{"Retry-After": "1"}),
-    "quota": lambda reply: error(429, "Quota exceeded", "QUOTA_EXCEEDED",
-                                 **{"Retry-After": "46000"}),
+    "quota": lambda reply: error(
+        429, "Quota exceeded", "QUOTA_EXCEEDED", **{"Retry-After": "46000"}
+    ),
     "500": lambda reply: error(500, "Server error"),
     "502": lambda reply: Reply(502, b"<html><body>Bad gateway</body></html>"),
     "503": lambda reply: page("temporarily unavailable", 503),
     "401": lambda reply: error(401, "Invalid access token"),
-    "premium": lambda reply: error(403, "Active premium subscription required for the owner of "
-                                        "the app"),
+    "premium": lambda reply: error(
+        403, "Active premium subscription required for the owner of the app"
+    ),
     "cut": lambda reply: replace(reply, cut=len(reply.body) // 2),
     "slow": lambda reply: replace(reply, delay=0.05),
     "html": lambda reply: Reply(200, b"<!doctype html><title>Log in</title>"),

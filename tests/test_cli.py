@@ -23,8 +23,13 @@ from tests.paths import ROOT
 
 def run(*arguments):
     """Run ``python -m hiphoplib`` as a process of its own."""
-    return subprocess.run([sys.executable, "-m", "hiphoplib", *map(str, arguments)], cwd=ROOT,
-                          capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-m", "hiphoplib", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
 
 def one_line(text):
@@ -40,14 +45,27 @@ def test_help_names_every_command_and_each_has_its_own(capsys):
         assert "Usage: python -m hiphoplib" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [
-    [], ["sing"], ["gather"], ["gather", "tape", "--out", "x"], ["gather", "synthetic"],
-    ["gather", "synthetic", "--n", "0", "--out", "x"], ["mels"], ["mels", "x", "--grid", "huge"],
-    ["train", "x", "--model", "vgg"], ["train", "x", "--model", "mlp", "--folds",
-                                                       "many"],
-    ["train", "x", "--model", "mlp", "--epochs", "0"], ["evaluate", "x", "--split", "moon"],
-    ["explain", "x", "0001"], ["score", "x"], ["score", "x", "--model", "y"],
-    ["score", "x", "--model", "y", "--out", "r.html", "--details", "0"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["sing"],
+        ["gather"],
+        ["gather", "tape", "--out", "x"],
+        ["gather", "synthetic"],
+        ["gather", "synthetic", "--n", "0", "--out", "x"],
+        ["mels"],
+        ["mels", "x", "--grid", "huge"],
+        ["train", "x", "--model", "vgg"],
+        ["train", "x", "--model", "mlp", "--folds", "many"],
+        ["train", "x", "--model", "mlp", "--epochs", "0"],
+        ["evaluate", "x", "--split", "moon"],
+        ["explain", "x", "0001"],
+        ["score", "x"],
+        ["score", "x", "--model", "y"],
+        ["score", "x", "--model", "y", "--out", "r.html", "--details", "0"],
+    ],
+)
 def test_wrong_usage_ends_with_2(arguments, capsys):
     assert main(arguments) == 2
     assert "Usage: " in capsys.readouterr().err
@@ -74,16 +92,18 @@ def test_errors_of_every_command_are_one_line(corpus, source_folder, tmp_path, c
     picture = str(tmp_path / "a.png")
     (tmp_path / "file").write_text("")
     for arguments in [
-            ["gather", "folder", "/nothing", "--out", tmp_path / "new"],
-            ["gather", "folder", source_folder, "--out", tmp_path / "file" / "corpus"],
-            ["gather", "synthetic", "--n", "2", "--out", corpus],
-            ["mels", tmp_path], ["train", tmp_path, "--model", "mlp"],
-            ["train", corpus, "--model", "mlp", "--grid", "full"],
-            ["train", corpus, "--model", "mlp", "--folds", "1"],
-            ["train", corpus, "--model", "mlp", "--folds", "39"],
-            ["evaluate", corpus, "--model", "rnn"],
-            ["explain", corpus, "nope", "--model", "mlp", "--out", picture],
-            ["explain", corpus, "0001", "--model", "mlp", "--out", picture]]:
+        ["gather", "folder", "/nothing", "--out", tmp_path / "new"],
+        ["gather", "folder", source_folder, "--out", tmp_path / "file" / "corpus"],
+        ["gather", "synthetic", "--n", "2", "--out", corpus],
+        ["mels", tmp_path],
+        ["train", tmp_path, "--model", "mlp"],
+        ["train", corpus, "--model", "mlp", "--grid", "full"],
+        ["train", corpus, "--model", "mlp", "--folds", "1"],
+        ["train", corpus, "--model", "mlp", "--folds", "39"],
+        ["evaluate", corpus, "--model", "rnn"],
+        ["explain", corpus, "nope", "--model", "mlp", "--out", picture],
+        ["explain", corpus, "0001", "--model", "mlp", "--out", picture],
+    ]:
         assert main([str(argument) for argument in arguments]) == 1, arguments
         shown = capsys.readouterr()
         assert one_line(shown.err), arguments
@@ -95,11 +115,22 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
     folder, results = tmp_path / "tiny", tmp_path / "results" / "tiny.json"
     protocol = ["--folds", "3"]
     shown = []
-    for arguments in (["gather", "folder", source_folder, "--out", folder, "--jobs", "1"],
-                      ["mels", folder, "--jobs", "1"],
-                      ["train", folder, "--model", "mlp", "--epochs", "2", *protocol,
-                       "--out", tmp_path / "models" / "tiny"],
-                      ["evaluate", folder, "--json", results, *protocol]):
+    for arguments in (
+        ["gather", "folder", source_folder, "--out", folder, "--jobs", "1"],
+        ["mels", folder, "--jobs", "1"],
+        [
+            "train",
+            folder,
+            "--model",
+            "mlp",
+            "--epochs",
+            "2",
+            *protocol,
+            "--out",
+            tmp_path / "models" / "tiny",
+        ],
+        ["evaluate", folder, "--json", results, *protocol],
+    ):
         assert main([str(argument) for argument in arguments]) == 0
         output = capsys.readouterr()
         assert output.err == ""  # no bar where nobody watches
@@ -108,8 +139,14 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
     assert "40  spectrograms, 64 bands x 323 frames" in shown[1]
     assert "mlp: 3 runs" in shown[2] and "tiny: mlp, all that scoring needs" in shown[2]
     assert {path.name for path in (tmp_path / "models" / "tiny").iterdir()} == {
-        "model.json", "card.md", "domain.csv", "donors.npz",
-        "network0.keras", "network1.keras", "network2.keras"}
+        "model.json",
+        "card.md",
+        "domain.csv",
+        "donors.npz",
+        "network0.keras",
+        "network1.keras",
+        "network2.keras",
+    }
     assert main(["train", str(folder), "--model", "mlp", "--model", "cnn1", "--out", "x"]) == 1
     assert "one model a folder" in capsys.readouterr().err
     assert "40 test tracks, split by artist, 3 folds" in shown[3]
@@ -122,7 +159,11 @@ def test_an_evaluation_in_a_process_of_its_own_says_nothing_else(trained):
     ended = run("evaluate", trained, "--folds", "3")
     assert ended.returncode == 0 and ended.stderr == ""
     assert [line.split()[0] for line in ended.stdout.splitlines()] == [
-        "40", "dummy", "metadata", "mlp"]
+        "40",
+        "dummy",
+        "metadata",
+        "mlp",
+    ]
 
 
 def test_features_are_made_by_a_command_and_told(trained, tmp_path, capsys):
@@ -138,8 +179,19 @@ def test_an_explanation_is_a_picture_sentences_and_sound(trained, tmp_path, caps
 
     folder = shutil.copytree(trained, tmp_path / "tiny")
     picture, sounds = tmp_path / "why.png", tmp_path / "new" / "sounds"
-    asked = ["explain", str(folder), "0001", "--model", "mlp", "--folds", "3",
-             "--out", str(picture), "--wav", str(sounds)]
+    asked = [
+        "explain",
+        str(folder),
+        "0001",
+        "--model",
+        "mlp",
+        "--folds",
+        "3",
+        "--out",
+        str(picture),
+        "--wav",
+        str(sounds),
+    ]
     everything = Part(np.ones((4, 10), bool), np.ones(25), np.ones(25))
     monkeypatch.setattr(tracks, "swap_track", lambda *_: [everything])
     assert main(asked) == 0
@@ -213,14 +265,27 @@ def test_spotify_as_it_is_today(spotify, tmp_path, capsys):
     assert "gather fma" in error and "terms" in terms
 
 
-@pytest.mark.parametrize("place, said", [
-    ("file/x", "Not a directory"), ("folder", "is a folder"), ("/proc/x", ""),
-    ("n" * 256, "File name too long")])
-@pytest.mark.parametrize("command", [
-    "evaluate data/none --json", "describe data/none --json", "explain data/none 1 --out",
-    "score songs --model models/none --out"])
-def test_where_nothing_can_be_written_is_told_before_the_work(command, place, said, tmp_path,
-                                                             monkeypatch, capsys):
+@pytest.mark.parametrize(
+    "place, said",
+    [
+        ("file/x", "Not a directory"),
+        ("folder", "is a folder"),
+        ("/proc/x", ""),
+        ("n" * 256, "File name too long"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate data/none --json",
+        "describe data/none --json",
+        "explain data/none 1 --out",
+        "score songs --model models/none --out",
+    ],
+)
+def test_where_nothing_can_be_written_is_told_before_the_work(
+    command, place, said, tmp_path, monkeypatch, capsys
+):
     if place.startswith("/proc") and not sys.platform.startswith("linux"):
         pytest.skip("needs a place where nobody may write")
     monkeypatch.chdir(tmp_path)
@@ -233,12 +298,20 @@ def test_where_nothing_can_be_written_is_told_before_the_work(command, place, sa
     assert {path.name for path in tmp_path.iterdir()} == {"file", f"folder{ending}"}
 
 
-@pytest.mark.parametrize("command", [
-    "gather synthetic --out", "train data/none --model mlp --out",
-    "explain data/none 1 --out a.png --wav", "explanations data/none --pictures", "pictures --out",
-    "render-songs"])
-def test_a_folder_that_cannot_be_made_is_told_before_the_work(command, tmp_path, monkeypatch,
-                                                             capsys):
+@pytest.mark.parametrize(
+    "command",
+    [
+        "gather synthetic --out",
+        "train data/none --model mlp --out",
+        "explain data/none 1 --out a.png --wav",
+        "explanations data/none --pictures",
+        "pictures --out",
+        "render-songs",
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(
+    command, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     Path("file").write_text("", encoding="utf-8")
     for place in ("file", "file/x"):
@@ -247,8 +320,13 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(command, tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize("command, ending", [("explain data/none 1 --out why.txt", ".png"),
-                                             ("score songs --model m --out report.pdf", ".html")])
+@pytest.mark.parametrize(
+    "command, ending",
+    [
+        ("explain data/none 1 --out why.txt", ".png"),
+        ("score songs --model m --out report.pdf", ".html"),
+    ],
+)
 def test_a_kind_of_file_that_is_not_written_is_told_before_the_work(command, ending, capsys):
     assert main(command.split()) == 1
     assert one_line(error := capsys.readouterr().err) and f"example why{ending}".split()[0] in error

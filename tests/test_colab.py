@@ -16,8 +16,13 @@ from tests.paths import ROOT
 
 NOTEBOOKS = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob("*.ipynb"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-OPEN = ("](" + PROJECT["urls"]["Repository"].replace(
-    "https://github.com", "https://colab.research.google.com/github") + "/blob/main/{})")
+OPEN = (
+    "]("
+    + PROJECT["urls"]["Repository"].replace(
+        "https://github.com", "https://colab.research.google.com/github"
+    )
+    + "/blob/main/{})"
+)
 PACKAGES = Path(__file__).with_name("colab_packages.txt")  # that Colab ships
 GPU = "GPU {}: Tesla T4 (UUID: GPU-8f7b3c52-0000-1111-2222-333344445555)"
 
@@ -29,29 +34,37 @@ def lines(path):
 
 def pinned(path):
     """Version by name of a file that holds every package at one."""
-    return {canonicalize_name(name): version
-            for name, version in (line.split("==") for line in lines(path))}
+    return {
+        canonicalize_name(name): version
+        for name, version in (line.split("==") for line in lines(path))
+    }
 
 
 def first_cell(notebook):
     """Source of the first code cell."""
-    return next(cell.source for cell in nbformat.read(notebook, 4).cells
-                if cell.cell_type == "code")
+    return next(
+        cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"
+    )
 
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
     """Function that installs what is missing; it returns what pip was asked for."""
+
     def install(needs, there):
         needs = ",".join(map(repr, needs))
         (tmp_path / "pyproject.toml").write_text(f"[project]\ndependencies = [{needs}]")
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(colab, "_installed", lambda: there)
         asked = []
-        monkeypatch.setattr(colab, "_pip", lambda _, held, *needs: asked.extend(
-            [Path(held).read_text(encoding="utf-8"), *needs]))
+        monkeypatch.setattr(
+            colab,
+            "_pip",
+            lambda _, held, *needs: asked.extend([Path(held).read_text(encoding="utf-8"), *needs]),
+        )
         colab._install_missing()
         return asked
+
     return install
 
 
@@ -80,8 +93,9 @@ def test_of_two_versions_on_the_path_the_one_that_is_imported_counts(tmp_path, m
 
 def test_requirements_are_those_of_the_project_with_a_lower_bound_and_a_constraint():
     needs = lines(ROOT / "requirements.txt")
-    assert sorted(needs) == sorted(sum(PROJECT["optional-dependencies"].values(),
-                                       PROJECT["dependencies"]))
+    assert sorted(needs) == sorted(
+        sum(PROJECT["optional-dependencies"].values(), PROJECT["dependencies"])
+    )
     assert all(re.match(r"[\w-]+(\[\w+\])?>=[\d.]+(; .*)?$", need) for need in needs)
     held = set(pinned(ROOT / "constraints.txt"))
     names = {canonicalize_name(re.match(r"[\w-]+", need)[0]) for need in needs}
@@ -90,13 +104,16 @@ def test_requirements_are_those_of_the_project_with_a_lower_bound_and_a_constrai
 
 def tree(folder):
     """What lies in a folder, links with their aim and their age."""
-    return {path.relative_to(folder): (path.is_symlink() and path.readlink(),
-                                       path.is_file() and path.read_text())
-            for path in sorted(folder.rglob("*"))}
+    return {
+        path.relative_to(folder): (
+            path.is_symlink() and path.readlink(),
+            path.is_file() and path.read_text(),
+        )
+        for path in sorted(folder.rglob("*"))
+    }
 
 
-def test_data_and_models_become_links_and_what_lies_on_drive_is_seen(tmp_path, monkeypatch,
-                                                                     capsys):
+def test_data_and_models_become_links_and_what_lies_on_drive_is_seen(tmp_path, monkeypatch, capsys):
     project, drive = tmp_path / "project", tmp_path / "drive" / "MyDrive" / "songs"
     (project / "data").mkdir(parents=True)  # empty, as a stage leaves it that was stopped
     (drive / "data").mkdir(parents=True)
@@ -125,13 +142,22 @@ def test_data_that_is_there_already_stays_and_is_named(tmp_path, monkeypatch, ca
     assert "data: holds something already" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("listed, code, line", [
-    (GPU.format(0), 0, "GPU: Tesla T4"),
-    (f"{GPU.format(0)}\n{GPU.format(1)}", 0, "GPU: Tesla T4, Tesla T4"),
-    ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.", 9, "no GPU"),
-    (None, 0, "no GPU: .* Change runtime type")])
-def test_the_gpu_or_where_to_get_one_is_named_in_one_line(tmp_path, monkeypatch, listed, code,
-                                                          line):
+@pytest.mark.parametrize(
+    "listed, code, line",
+    [
+        (GPU.format(0), 0, "GPU: Tesla T4"),
+        (f"{GPU.format(0)}\n{GPU.format(1)}", 0, "GPU: Tesla T4, Tesla T4"),
+        (
+            "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.",
+            9,
+            "no GPU",
+        ),
+        (None, 0, "no GPU: .* Change runtime type"),
+    ],
+)
+def test_the_gpu_or_where_to_get_one_is_named_in_one_line(
+    tmp_path, monkeypatch, listed, code, line
+):
     if listed:
         program = tmp_path / "nvidia-smi"
         program.write_text(f"#!/bin/sh\n/bin/cat <<'END'\n{listed}\nEND\nexit {code}\n")
@@ -153,10 +179,11 @@ def test_the_first_badges_of_the_readme_score_songs_and_open_the_report():
 
 
 @pytest.mark.parametrize("start", [".", "notebooks"])
-def test_elsewhere_the_first_cell_only_goes_to_the_projects_folder(tmp_path, monkeypatch, capsys,
-                                                                   start):
-    cell, = {first_cell(path) for path in NOTEBOOKS}
-    assert cell.startswith('#@title Set up\nDRIVE = ""')
+def test_elsewhere_the_first_cell_only_goes_to_the_projects_folder(
+    tmp_path, monkeypatch, capsys, start
+):
+    (cell,) = {first_cell(path) for path in NOTEBOOKS}
+    assert cell.startswith('# @title Set up\nDRIVE = ""')
     for folder in ("hiphoplib", "notebooks"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path / start)
@@ -184,7 +211,9 @@ def test_what_is_chosen_lies_in_the_folder(files, tmp_path):
     files.chosen = {"a b.mp3": b"one", "../../out.mp3": b"two"}
     paths = colab.upload(tmp_path / "songs")
     assert {path.name: path.read_bytes() for path in (tmp_path / "songs").iterdir()} == {
-        "a b.mp3": b"one", "out.mp3": b"two"}
+        "a b.mp3": b"one",
+        "out.mp3": b"two",
+    }
     assert {path.parent for path in paths} == {tmp_path / "songs"}
 
 

@@ -38,8 +38,9 @@ def mount(mountpoint):
 
 def run(*command, **options):
     """Standard output of a command that has to succeed."""
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                          **options)
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, **options
+    )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -52,8 +53,15 @@ def copy_of_this_repository(folder):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it stands"]):
-        run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments,
-            cwd=folder)
+        run(
+            "git",
+            "-c",
+            "user.name=test",
+            "-c",
+            "user.email=test@example.org",
+            *arguments,
+            cwd=folder,
+        )
     return folder
 
 
@@ -70,18 +78,39 @@ class Runtime:
         self.project, self.drive = self.content / "HipHopPopularity", self.content / "drive"
         origin = copy_of_this_repository(folder / "origin")
         self.environment = {
-            **os.environ, "IPYTHONDIR": str(folder / "ipython"),
+            **os.environ,
+            "IPYTHONDIR": str(folder / "ipython"),
             "PATH": f"{self.programs}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(folder / "colabtools"), "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"url.{origin.as_uri()}.insteadOf", "GIT_CONFIG_VALUE_0": URL}
+            "PYTHONPATH": str(folder / "colabtools"),
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"url.{origin.as_uri()}.insteadOf",
+            "GIT_CONFIG_VALUE_0": URL,
+        }
         run(sys.executable, "-m", "venv", folder / "env")
-        run(self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-            "--no-deps", "-r", PACKAGES)
+        run(
+            self.python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "-r",
+            PACKAGES,
+        )
 
     def packages(self):
         """Version by name of what is installed."""
-        listed = run(self.python, "-m", "pip", "--disable-pip-version-check", "list", "--format",
-                     "json", env=self.environment)
+        listed = run(
+            self.python,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "list",
+            "--format",
+            "json",
+            env=self.environment,
+        )
         return {canonicalize_name(one["name"]): one["version"] for one in json.loads(listed)}
 
     def cell(self, source, drive=""):
@@ -89,9 +118,16 @@ class Runtime:
         source = source.replace('DRIVE = ""', f'DRIVE = "{drive}"')
         path = self.content.with_name("cell.ipy")
         path.write_text(source.replace("/content", str(self.content)))
-        return run(self.python, "-m", "IPython", "--colors=NoColor",
-                   "--InteractiveShellApp.exec_lines=import google.colab", path,
-                   cwd=self.content, env=self.environment)
+        return run(
+            self.python,
+            "-m",
+            "IPython",
+            "--colors=NoColor",
+            "--InteractiveShellApp.exec_lines=import google.colab",
+            path,
+            cwd=self.content,
+            env=self.environment,
+        )
 
     def inside(self, *code):
         """Run Python in the project's folder, as later cells do; what it printed."""
@@ -117,8 +153,11 @@ def test_the_first_cell_changes_no_package_that_is_there(runtime):
     after = runtime.packages()
     assert {name: after.get(name) for name in SHIPPED} == SHIPPED
     assert (runtime.project / "hiphoplib").is_dir()
-    extras = {re.match(r"[\w-]+", need)[0] for extra in PROJECT["optional-dependencies"].values()
-              for need in extra}
+    extras = {
+        re.match(r"[\w-]+", need)[0]
+        for extra in PROJECT["optional-dependencies"].values()
+        for need in extra
+    }
     assert not extras & (set(after) - set(SHIPPED))
     assert "\nno GPU: " in output
     assert not runtime.mounted() and not (runtime.project / "data").exists()
@@ -127,18 +166,28 @@ def test_the_first_cell_changes_no_package_that_is_there(runtime):
 def test_a_package_that_wants_another_version_is_refused_and_changes_nothing(runtime, tmp_path):
     wheel, info = tmp_path / "greedy-1.0-py3-none-any.whl", "greedy-1.0.dist-info"
     with zipfile.ZipFile(wheel, "w") as file:
-        file.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: greedy\nVersion: 1.0\n"
-                                          "Requires-Dist: six<1.17\n")
-        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n"
-                                       "Tag: py3-none-any\n")
+        file.writestr(
+            f"{info}/METADATA",
+            "Metadata-Version: 2.1\nName: greedy\nVersion: 1.0\nRequires-Dist: six<1.17\n",
+        )
+        file.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         file.writestr(f"{info}/RECORD", "")
     (tmp_path / "pyproject.toml").write_text(
-        f"[project]\ndependencies = ['greedy @ {wheel.as_uri()}']")
+        f"[project]\ndependencies = ['greedy @ {wheel.as_uri()}']"
+    )
     before = runtime.packages()
-    output = runtime.inside("import os", "from hiphoplib import colab",
-                            "from hiphoplib.errors import BadInput",
-                            f"os.chdir({str(tmp_path)!r})", "try:", "    colab._install_missing()",
-                            "except BadInput as error:", "    print(error)")
+    output = runtime.inside(
+        "import os",
+        "from hiphoplib import colab",
+        "from hiphoplib.errors import BadInput",
+        f"os.chdir({str(tmp_path)!r})",
+        "try:",
+        "    colab._install_missing()",
+        "except BadInput as error:",
+        "    print(error)",
+    )
     assert "greedy" in output and "conflicting dependencies" in output
     assert runtime.packages() == before
 
@@ -151,10 +200,12 @@ def test_the_project_works_with_what_is_there(runtime):
         *[f"import hiphoplib.{name}" for name in names],
         "import hiphoplib.tracks.sources.base, musicnn",
         "from hiphoplib.tracks.gather import gather",
-        "print(len(gather('synthetic', 'try', n=4)))")
+        "print(len(gather('synthetic', 'try', n=4)))",
+    )
     versions, n = output.splitlines()
     assert re.findall(r"[\d.]+", versions) == [
-        SHIPPED[name] for name in ("keras", "numpy", "pandas", "scikit-learn", "tensorflow")]
+        SHIPPED[name] for name in ("keras", "numpy", "pandas", "scikit-learn", "tensorflow")
+    ]
     assert n == "4"
 
 
@@ -164,10 +215,14 @@ def test_a_second_runtime_goes_on_where_the_first_was_lost(runtime):
     program.chmod(0o755)
     before = runtime.packages()
     shutil.rmtree(runtime.project)
-    gather = ("from hiphoplib.tracks.gather import open_corpus, gather", "from pathlib import Path",
-              "gather('synthetic', 'data/few', n=4)", "Path('models/mine').mkdir(exist_ok=True)",
-              "print(sorted((path.name, path.stat().st_mtime_ns)"
-              " for path in Path('data/few/audio').iterdir()))")
+    gather = (
+        "from hiphoplib.tracks.gather import open_corpus, gather",
+        "from pathlib import Path",
+        "gather('synthetic', 'data/few', n=4)",
+        "Path('models/mine').mkdir(exist_ok=True)",
+        "print(sorted((path.name, path.stat().st_mtime_ns)"
+        " for path in Path('data/few/audio').iterdir()))",
+    )
     output = runtime.cell(CELL, drive="music/kept")
     assert runtime.mounted() == [str(runtime.drive)]
     assert "\nGPU: Tesla T4\n" in output and "nothing, all is there" in output

@@ -34,9 +34,17 @@ def own(node, kind):
 
 def missing(node):
     """What a function's documentation or types lack, list of str."""
-    arguments = [each for each in [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs,
-                                   node.args.vararg, node.args.kwarg]
-                 if each and each.arg not in ("self", "cls")]
+    arguments = [
+        each
+        for each in [
+            *node.args.posonlyargs,
+            *node.args.args,
+            *node.args.kwonlyargs,
+            node.args.vararg,
+            node.args.kwarg,
+        ]
+        if each and each.arg not in ("self", "cls")
+    ]
     sections = re.split(r"\n(\w+)\n-{4,}\n", ast.get_docstring(node) or "")
     sections = dict(zip(sections[1::2], sections[2::2]))
     described = re.findall(r"^(\S.*?)(?: :|$)", sections.get("Parameters", ""), re.M)
@@ -45,18 +53,25 @@ def missing(node):
         "Parameters": not {each.arg for each in arguments} <= described,
         "Returns": arguments and any(each.value for each in own(node, ast.Return)),
         "Yields": any(True for _ in own(node, (ast.Yield, ast.YieldFrom))),
-        "Raises": any(each.exc for each in own(node, ast.Raise))}
+        "Raises": any(each.exc for each in own(node, ast.Raise)),
+    }
     named = [each for each in arguments if each not in (node.args.vararg, node.args.kwarg)]
-    return [name for name, needed in wanted.items()
-            if needed and (name == "Parameters" or name not in sections)] + [
-        f"type of {each.arg}" for each in named if not each.annotation] + (
-        ["return type"] if node.returns is None else [])
+    return (
+        [
+            name
+            for name, needed in wanted.items()
+            if needed and (name == "Parameters" or name not in sections)
+        ]
+        + [f"type of {each.arg}" for each in named if not each.annotation]
+        + (["return type"] if node.returns is None else [])
+    )
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_public_functions_are_documented(path):
-    lacking = {node.name: missing(node) for node in public(ast.parse(path.read_text()))
-               if missing(node)}
+    lacking = {
+        node.name: missing(node) for node in public(ast.parse(path.read_text())) if missing(node)
+    }
     assert lacking == {}
 
 
@@ -73,7 +88,12 @@ def test_what_lacks_is_seen():
     return a
 '''
     assert missing(ast.parse(source).body[0]) == [
-        "Parameters", "Returns", "Raises", "type of a", "return type"]
+        "Parameters",
+        "Returns",
+        "Raises",
+        "type of a",
+        "return type",
+    ]
 
 
 def test_no_file_is_long_and_there_are_few():
@@ -88,12 +108,15 @@ def test_what_is_promised_is_tested_by_what_stands_there():
     assert len(commands) == page.count("\n| ") - 2 * page.count("| promise |")
     for command in commands:
         *files, words = re.fullmatch(
-            r"(?:\w+=\d+ )?pytest(?: -m slow)?((?: tests[\w/.]*)+)(?: -k \"?([^\"]*)\"?)?",
-            command).groups()
+            r"(?:\w+=\d+ )?pytest(?: -m slow)?((?: tests[\w/.]*)+)(?: -k \"?([^\"]*)\"?)?", command
+        ).groups()
         paths = [ROOT / path for path in files[0].split()]
-        names = [node.name for path in paths for file in
-                 (sorted(path.rglob("test_*.py")) if path.is_dir() else [path])
-                 for node in ast.walk(ast.parse(file.read_text("utf-8")))
-                 if isinstance(node, ast.FunctionDef)]
+        names = [
+            node.name
+            for path in paths
+            for file in (sorted(path.rglob("test_*.py")) if path.is_dir() else [path])
+            for node in ast.walk(ast.parse(file.read_text("utf-8")))
+            if isinstance(node, ast.FunctionDef)
+        ]
         for word in (words or "test_").split(" or "):
             assert any(word in name for name in names), (command, word)

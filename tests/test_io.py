@@ -49,10 +49,14 @@ def test_no_bar_where_nobody_looks(capfd):
 
 def test_two_processes_may_write_one_file(tmp_path):
     """Notebooks side by side open the same corpus: no one takes the other's half-written file."""
-    code = ("import sys; from hiphoplib.io import write_whole\n"
-            "for _ in range(300): write_whole(sys.argv[1], b'x' * 100_000)")
-    running = [subprocess.Popen([sys.executable, "-c", code, tmp_path / "file"], cwd=ROOT)
-               for _ in range(3)]
+    code = (
+        "import sys; from hiphoplib.io import write_whole\n"
+        "for _ in range(300): write_whole(sys.argv[1], b'x' * 100_000)"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, tmp_path / "file"], cwd=ROOT)
+        for _ in range(3)
+    ]
     assert [process.wait() for process in running] == [0, 0, 0]
     assert (tmp_path / "file").read_bytes() == b"x" * 100_000
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

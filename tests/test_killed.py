@@ -28,8 +28,12 @@ pytestmark = runs.linux
 
 
 def started(*arguments):
-    return subprocess.Popen([sys.executable, "-m", "hiphoplib", *map(str, arguments)], cwd=ROOT,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [sys.executable, "-m", "hiphoplib", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def killed_at_random(arguments, began, kills, seed=0):
@@ -54,8 +58,11 @@ def killed_at_random(arguments, began, kills, seed=0):
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes()
-            for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("kills", KILLS)
@@ -88,7 +95,9 @@ def metrics(folder):
     for path in sorted((folder / "runs").rglob("card.json")):
         history = pd.read_csv(path.with_name("history.csv")).drop(columns="seconds")
         found[str(path.parent.relative_to(folder))] = (
-            json.loads(path.read_text())["metrics"], history.to_csv())
+            json.loads(path.read_text())["metrics"],
+            history.to_csv(),
+        )
     return found
 
 
@@ -114,8 +123,19 @@ def test_scoring(trained, noise, tmp_path, kills):
     songs.mkdir()
     for name, level in {"a.mp3": -10, "b.flac": -30}.items():
         write_song(songs / name, noise(level, 40))
-    arguments = ["score", songs, "--model", trained.with_name("songs_model"), "--out", page,
-                 "--passages", 0, "--no-audio", "--jobs", 1]
+    arguments = [
+        "score",
+        songs,
+        "--model",
+        trained.with_name("songs_model"),
+        "--out",
+        page,
+        "--passages",
+        0,
+        "--no-audio",
+        "--jobs",
+        1,
+    ]
     assert main([*map(str, arguments)]) == 0
     whole, before = page.read_bytes(), contents(songs)
     page.unlink()
@@ -128,15 +148,24 @@ def test_scoring(trained, noise, tmp_path, kills):
 
 @pytest.mark.parametrize("most", [100, 20_000])
 def test_a_full_disk_ends_a_stage_in_one_line_and_the_same_command_goes_on(
-        source_folder, bare, corpus, tmp_path, most):
+    source_folder, bare, corpus, tmp_path, most
+):
     resource = pytest.importorskip("resource")
     limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
     gather("folder", tmp_path / "whole", path=source_folder, jobs=1)
-    for arguments in (["gather", "folder", source_folder, "--out", tmp_path / "full"],
-                      ["mels", bare]):
+    for arguments in (
+        ["gather", "folder", source_folder, "--out", tmp_path / "full"],
+        ["mels", bare],
+    ):
         command = [sys.executable, "-m", "hiphoplib", *map(str, arguments), "--jobs", "1"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True,
-                              preexec_fn=limited, env={**os.environ, "TQDM_DISABLE": "1"})
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            preexec_fn=limited,
+            env={**os.environ, "TQDM_DISABLE": "1"},
+        )
         assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
         assert done.stderr.startswith("error: /")
         assert "; make room, the same command goes on from here" in done.stderr
@@ -158,8 +187,9 @@ def test_of_two_runs_on_one_corpus_one_works_and_the_other_says_so(bare, corpus)
     assert process.returncode == 0 and runs.same_clips(bare, corpus)
 
 
-def test_two_runs_that_gather_or_train_one_thing_keep_apart(source_folder, own_corpus, tmp_path,
-                                                            monkeypatch):
+def test_two_runs_that_gather_or_train_one_thing_keep_apart(
+    source_folder, own_corpus, tmp_path, monkeypatch
+):
     monkeypatch.setattr("hiphoplib.parallel.WAIT", 0.1)
     with alone(tmp_path / "new"), pytest.raises(BadInput, match="another run works there"):
         gather("folder", tmp_path / "new", path=source_folder, jobs=1)

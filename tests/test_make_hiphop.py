@@ -28,13 +28,22 @@ def archive(monkeypatch):
 
 
 def test_one_target_leads_from_the_archive_to_a_model_to_score_with(
-        archive, tmp_path, monkeypatch, capsys):
-    printed = subprocess.run(["make", "-n", "hiphop", "N=200", "SEEDS=1"], cwd=ROOT, check=True,
-                             capture_output=True, text=True).stdout
+    archive, tmp_path, monkeypatch, capsys
+):
+    printed = subprocess.run(
+        ["make", "-n", "hiphop", "N=200", "SEEDS=1"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
     said = " ".join(line for line in printed.splitlines() if line.startswith("echo"))
     assert all(part in said for part in ("342 MiB", "about 200 MB", "hour", "same command goes on"))
-    commands = [shlex.split(line.partition(" -m hiphoplib ")[2]) for line in printed.splitlines()
-                if " -m hiphoplib " in line]
+    commands = [
+        shlex.split(line.partition(" -m hiphoplib ")[2])
+        for line in printed.splitlines()
+        if " -m hiphoplib " in line
+    ]
     assert [words[0] for words in commands] == ["gather", "mels", "features", "train", "evaluate"]
     monkeypatch.chdir(tmp_path)
     for command in commands:

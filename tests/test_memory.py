@@ -40,8 +40,14 @@ def steps(**environment):
     """Return whether memory is kept, and the page faults of a step, in a process of its own."""
     # oneDNN, which TensorFlow takes on newer processors, has an allocator of its own
     plain = {name: value for name, value in os.environ.items() if name not in USERS}
-    run = subprocess.run([sys.executable, "-c", STEPS], cwd=ROOT, capture_output=True, text=True,
-                         check=True, env={**plain, "TF_ENABLE_ONEDNN_OPTS": "0", **environment})
+    run = subprocess.run(
+        [sys.executable, "-c", STEPS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**plain, "TF_ENABLE_ONEDNN_OPTS": "0", **environment},
+    )
     return [int(number) for number in run.stdout.split()]
 
 
@@ -53,8 +59,9 @@ def test_steps_map_no_memory_anew():
     assert faults < more / 5 and more > 10_000
 
 
-@pytest.mark.parametrize("name, platform", [*((name, "linux") for name in USERS),
-                                            ("NONE", "darwin"), ("NONE", "win32")])
+@pytest.mark.parametrize(
+    "name, platform", [*((name, "linux") for name in USERS), ("NONE", "darwin"), ("NONE", "win32")]
+)
 def test_nothing_is_tried_on_other_systems_or_against_the_users_choice(monkeypatch, name, platform):
     monkeypatch.setattr(ctypes, "CDLL", lambda _: pytest.fail("the C library was asked"))
     monkeypatch.setattr(sys, "platform", platform)

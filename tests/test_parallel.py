@@ -67,8 +67,12 @@ def test_a_worker_that_holds_on_to_memory_is_replaced(monkeypatch):
 
 
 def test_a_worker_has_one_thread_and_no_gpu_and_is_deaf_to_ctrl_c():
-    names = ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS",
-             "CUDA_VISIBLE_DEVICES"]
+    names = [
+        "OMP_NUM_THREADS",
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "CUDA_VISIBLE_DEVICES",
+    ]
     assert [value for _, value in sorted(unordered(os.getenv, names, jobs=1))] == ["1"] * 3 + ["-1"]
     assert list(unordered(signal.getsignal, [signal.SIGINT], jobs=1)) == [(0, signal.SIG_IGN)]
 
@@ -77,9 +81,16 @@ def test_there_are_no_more_jobs_than_tasks_and_memory_for_them(monkeypatch):
     monkeypatch.setattr(parallel.joblib, "cpu_count", lambda: 8)
     free = SimpleNamespace(available=20_000_000_000)
     monkeypatch.setattr(parallel.psutil, "virtual_memory", lambda: free)
-    for wanted, each, tasks, jobs in [(-1, 1e9, 99, 8), (-2, 1e9, 99, 7), (-99, 1e9, 99, 1),
-                                      (-1, 1e9, 3, 3), (-1, 5e9, 99, 4),
-                                      (2, 1e9, 99, 2), (-1, 1e12, 99, 1), (1, 1, 1, 1)]:
+    for wanted, each, tasks, jobs in [
+        (-1, 1e9, 99, 8),
+        (-2, 1e9, 99, 7),
+        (-99, 1e9, 99, 1),
+        (-1, 1e9, 3, 3),
+        (-1, 5e9, 99, 4),
+        (2, 1e9, 99, 2),
+        (-1, 1e12, 99, 1),
+        (1, 1, 1, 1),
+    ]:
         assert jobs_that_fit(wanted, each, tasks) == jobs
     with pytest.raises(BadInput, match="jobs: 0 processes"):
         list(unordered(abs, [1], jobs=jobs_that_fit(0, 1e9, 1)))
@@ -104,8 +115,10 @@ def test_a_worker_that_is_killed_from_outside_costs_no_task():
 
 
 def test_idle_workers_that_end_as_they_are_handed_a_task_cost_none(monkeypatch):
-    ended = [subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE) for _ in range(2)]
+    ended = [
+        subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
     for process in ended:
         process.wait()
         process.poll = lambda: None  # as if it ended a moment later
@@ -181,9 +194,14 @@ def parent(tmp_path, request):
     """A program whose one worker is at work, and a second one idle."""
     (tmp_path / "program.py").write_text(SCRIPT.replace("JOBS", str(request.param)))
     with subprocess.Popen(
-            [sys.executable, tmp_path / "program.py"], env={**os.environ, "PYTHONPATH": str(ROOT)},
-            start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)) as parent:
+        [sys.executable, tmp_path / "program.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as parent:
         yield parent
         parent.kill()
 

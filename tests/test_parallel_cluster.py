@@ -40,9 +40,16 @@ from tests.mel_runs import (
 def cluster():
     """Two workers, each a process of its own that is replaced when it dies."""
     # by default it gives up a task after four dead workers, and each takes seconds to come back
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}), LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
-            silence_logs=logging.CRITICAL) as cluster:
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
         yield cluster
 
 
@@ -81,8 +88,13 @@ def test_a_clip_that_ends_its_workers_costs_only_itself(cluster, bare, corpus, m
     assert store.ids.tolist() == [i for i in MelStore(corpus).ids if i != CRASHES]
     assert store.checksum(store.ids) == MelStore(corpus).checksum(store.ids)
     assert read_rejected(bare).values.tolist() == [
-        [CRASHES, "mels", f"clip {CRASHES}.mp3: decoding it ended the worker, or took over 120 s; "
-         "replace the file"]]
+        [
+            CRASHES,
+            "mels",
+            f"clip {CRASHES}.mp3: decoding it ended the worker, or took over 120 s; "
+            "replace the file",
+        ]
+    ]
 
 
 def test_nothing_to_do_needs_no_cluster(own_corpus):
@@ -132,8 +144,10 @@ def test_workers_without_the_project_are_reported(cluster, tmp_path, monkeypatch
 def test_an_address_that_nobody_answers_is_reported(address, impatient):
     with pytest.raises(BadInput) as error:
         list(unordered(call, [os.getpid], cluster=address))
-    assert str(error.value) == (f"{address}: no Dask scheduler answers there; start one with "
-                                "`dask scheduler`, or leave out --dask")
+    assert str(error.value) == (
+        f"{address}: no Dask scheduler answers there; start one with "
+        "`dask scheduler`, or leave out --dask"
+    )
 
 
 @pytest.fixture
@@ -146,8 +160,13 @@ async def serve():
         print(scheduler.address, flush=True)
         await scheduler.finished()
 asyncio.run(serve())"""
-    with subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
         yield process.stdout.readline().strip(), process
         process.kill()
 
@@ -182,10 +201,23 @@ def worker(lonely, tmp_path):
     started = []
 
     def start(*options):
-        started.append(subprocess.Popen(
-            [Path(sysconfig.get_path("scripts"), "dask"), "worker", lonely[0], "--nthreads", "1",
-             "--no-dashboard", *options], env={**os.environ, "PYTHONPATH": str(ROOT)},
-            cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        started.append(
+            subprocess.Popen(
+                [
+                    Path(sysconfig.get_path("scripts"), "dask"),
+                    "worker",
+                    lonely[0],
+                    "--nthreads",
+                    "1",
+                    "--no-dashboard",
+                    *options,
+                ],
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                cwd=tmp_path,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
         return started[-1]
 
     yield start
@@ -212,14 +244,19 @@ def test_a_scheduler_that_ends_in_the_middle_is_one_line(lonely, worker, bare):
     process = start(bare, "--dask", address)
     wait_for_rows(process, bare, 2)
     scheduler.kill()
-    assert process.communicate(timeout=60) == ("", (
-        f"error: {address}: the scheduler is gone; start it again, the same command goes on from "
-        "here\n"))
+    assert process.communicate(timeout=60) == (
+        "",
+        (
+            f"error: {address}: the scheduler is gone; start it again, the same command goes on "
+            "from here\n"
+        ),
+    )
     assert process.returncode == 1 and 0 < len(MelStore(bare)) < 40
 
 
-def test_workers_that_come_later_go_on_where_all_others_went(lonely, worker, impatient,
-                                                              monkeypatch):
+def test_workers_that_come_later_go_on_where_all_others_went(
+    lonely, worker, impatient, monkeypatch
+):
     for name in ("ANSWER", "ABSENT"):
         monkeypatch.setattr(parallel, name, 20)
     first = worker("--no-nanny")

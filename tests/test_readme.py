@@ -25,10 +25,14 @@ def results_of(name):
 
 # what is trained takes hours; as long as a results file is of former models, numbers that wait for
 # it stand in the pages as @NAME@
-WAITING = (any("stack" not in results_of(name)["models"]
-               for name in ("synthetic", "synthetic-4000", "liked_songs"))
-           or "swap_test" not in results_of("explanations")
-           or "order" not in results_of("scoring"))
+WAITING = (
+    any(
+        "stack" not in results_of(name)["models"]
+        for name in ("synthetic", "synthetic-4000", "liked_songs")
+    )
+    or "swap_test" not in results_of("explanations")
+    or "order" not in results_of("scoring")
+)
 filled = pytest.mark.skipif(WAITING, reason="results of the models of now are not in yet")
 
 
@@ -53,8 +57,12 @@ def test_the_readme_is_read_in_five_minutes():
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_pages_hold_no_other_number_than_the_results_files(path):
-    known = {f"{each:{spec}}" for file in RESULTS.glob("*.json")
-             for each in estimates(read_results(file)) for spec in (".3f", ".2f", ".0%")}
+    known = {
+        f"{each:{spec}}"
+        for file in RESULTS.glob("*.json")
+        for each in estimates(read_results(file))
+        for spec in (".3f", ".2f", ".0%")
+    }
     assert set(re.findall(INTERVAL, plain(path))) - known == set()
     assert len(plain(path).splitlines()) <= 180
 
@@ -69,20 +77,27 @@ def test_no_number_is_missing(path):
 def test_the_six_rows_of_the_readme_are_those_of_the_results_files():
     hiphop, real, large = map(results_of, ("fma_hiphop", "liked_songs", "synthetic-4000"))
     models = large["models"]
-    expected = [hiphop["features"]["auc"], hiphop["baseline"]["auc"],
-                real["models"]["stack"]["auc"], real["models"]["stack"]["within_genre"],
-                models["stack"]["auc"], models["upper_bound"]["auc"]]
-    table = README[README.index("<!-- results -->"):README.index("<!-- /results -->")]
+    expected = [
+        hiphop["features"]["auc"],
+        hiphop["baseline"]["auc"],
+        real["models"]["stack"]["auc"],
+        real["models"]["stack"]["within_genre"],
+        models["stack"]["auc"],
+        models["upper_bound"]["auc"],
+    ]
+    table = README[README.index("<!-- results -->") : README.index("<!-- /results -->")]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if "|" in line][2:]
     assert [row[-1] for row in rows] == [f"{Estimate.read(auc):.2f}" for auc in expected]
-    for row, tracks in zip(rows[::2], (hiphop["tracks"], real["corpus"]["tracks"],
-                                       large["corpus"]["tracks"])):
+    for row, tracks in zip(
+        rows[::2], (hiphop["tracks"], real["corpus"]["tracks"], large["corpus"]["tracks"])
+    ):
         assert f"**{tracks:,} " in row[0]
 
 
 def test_sizes_of_the_synthetic_data_sets_are_those_of_the_results_files():
-    small, large = (results_of(name)["corpus"]["tracks"]
-                    for name in ("synthetic", "synthetic-4000"))
+    small, large = (
+        results_of(name)["corpus"]["tracks"] for name in ("synthetic", "synthetic-4000")
+    )
     assert f"data set, of {small:,} tracks" in " ".join(README.split())
     page = " ".join((ROOT / "docs" / "data.md").read_text().split())
     assert f"runs on {small:,} of them; the results in the README are of {large:,}" in page
@@ -106,12 +121,16 @@ def test_the_findings_of_the_readme_hold():
     assert 0.5 < within["low"] and within["high"] < across["mean"]
     assert f"the models combined get {100 * within['mean']:.0f}." in README
     assert real["models"]["handcrafted"]["auc"]["mean"] > max(
-        real["models"][name]["auc"]["mean"] for name in ("mlp", "cnn1", "cnn2", "rnn", "crnn"))
+        real["models"][name]["auc"]["mean"] for name in ("mlp", "cnn1", "cnn2", "rnn", "crnn")
+    )
     assert larger["models"]["crnn"]["auc"]["low"] > larger["models"]["handcrafted"]["auc"]["mean"]
     split = larger["splits"]["models"]
     assert split["artist_identification"]["random-artist"]["low"] > 0
-    rates = [checked["swap_test"][kind][network] for kind in ("level", "texture")
-             for network in ("crnn", "rnn")]
+    rates = [
+        checked["swap_test"][kind][network]
+        for kind in ("level", "texture")
+        for network in ("crnn", "rnn")
+    ]
     for measure, of in (("recall", "of them"), ("precision", "of what")):
         means = [each[measure]["mean"] for each in rates]
         assert f"{min(means):.0%} to {max(means):.0%} {of}" in README
@@ -124,15 +143,17 @@ def test_what_is_said_of_scoring_was_measured():
     order, unlike = found["order"], found["unlike"]
     assert order["accuracy"]["low"] > 0.75  # the bar
     best = {name: f"{each['best']['mean']:.0%}" for name, each in found["checked"].items()}
-    for text in (f"{100 * order['all_pairs']['accuracy']['mean']:.0f} of 100 pairs by one artist",
-                 f"({order['songs']} songs by {order['artists']} rendered artists)",
-                 f"Of the {order['share_answered']:.0%} of orders",
-                 f"{100 * order['accuracy']['mean']:.0f} of 100 are right",
-                 f"than {best['synthetic-4000']} of a song's other windows",
-                 f"`make report` it is {best['synthetic']}",
-                 f"recordings, {unlike['real_flagged']:.0%} are refused",
-                 f"that it learnt from, {unlike['own']['synthetic-4000']['share']:.0%},",
-                 f"rendered songs, {unlike['own']['rendered songs']['share']:.0%}"):
+    for text in (
+        f"{100 * order['all_pairs']['accuracy']['mean']:.0f} of 100 pairs by one artist",
+        f"({order['songs']} songs by {order['artists']} rendered artists)",
+        f"Of the {order['share_answered']:.0%} of orders",
+        f"{100 * order['accuracy']['mean']:.0f} of 100 are right",
+        f"than {best['synthetic-4000']} of a song's other windows",
+        f"`make report` it is {best['synthetic']}",
+        f"recordings, {unlike['real_flagged']:.0%} are refused",
+        f"that it learnt from, {unlike['own']['synthetic-4000']['share']:.0%},",
+        f"rendered songs, {unlike['own']['rendered songs']['share']:.0%}",
+    ):
         assert text in page
 
 
@@ -162,14 +183,21 @@ def test_every_link_of_a_page_leads_somewhere(path):
 
 
 def test_images_are_those_that_something_links_to():
-    sources = [path.read_text() for path in [*PAGES, *ROOT.glob("*.typ"),
-                                             *ROOT.glob("presentation/*.typ")]]
+    sources = [
+        path.read_text() for path in [*PAGES, *ROOT.glob("*.typ"), *ROOT.glob("presentation/*.typ")]
+    ]
     cells = (cell for path in NOTEBOOKS for cell in nbformat.read(path, 4).cells)
     sources += [cell.source for cell in cells]
-    patterns = {re.sub(r"\{.*?\}", "*", name) for text in sources
-                for name in re.findall(r"images/([\w{}-]+\.png)", text)}
-    unlinked = [path.name for path in sorted((ROOT / "images").iterdir())
-                if not any(fnmatch(path.name, each) for each in patterns)]
+    patterns = {
+        re.sub(r"\{.*?\}", "*", name)
+        for text in sources
+        for name in re.findall(r"images/([\w{}-]+\.png)", text)
+    }
+    unlinked = [
+        path.name
+        for path in sorted((ROOT / "images").iterdir())
+        if not any(fnmatch(path.name, each) for each in patterns)
+    ]
     assert unlinked == [], "delete them, and what makes them"
 
 
@@ -177,10 +205,14 @@ def test_every_badge_and_clone_names_the_address_of_the_project():
     name = ADDRESS.removeprefix("https://github.com/")
     texts = [path.read_text() for path in PAGES]
     texts += [cell.source for path in NOTEBOOKS for cell in nbformat.read(path, 4).cells]
-    opened = {found for text in texts
-              for found in re.findall(r"colab\.research\.google\.com/github/(.+?)/blob/", text)}
-    cloned = {found for text in texts
-              for found in re.findall(r"git clone[^\n]*?(https://[\w./-]+)", text)}
+    opened = {
+        found
+        for text in texts
+        for found in re.findall(r"colab\.research\.google\.com/github/(.+?)/blob/", text)
+    }
+    cloned = {
+        found for text in texts for found in re.findall(r"git clone[^\n]*?(https://[\w./-]+)", text)
+    }
     assert opened == {name} and cloned == {ADDRESS}, "run `python -m hiphoplib address`"
 
 
@@ -193,8 +225,10 @@ def test_explanations_hold_where_there_is_a_bar():
     assert results["swap_test"]["null_rate"]["high"] <= 0.05
     assert results["deletion_minus_random"]["low"] > 0
     assert results["sanity"]["correlation"]["mean"] < 0.3
-    assert results["sanity"]["claims"]["cells"]["mean"] < results["sanity"]["claims_trained"][
-        "cells"]["mean"]
+    assert (
+        results["sanity"]["claims"]["cells"]["mean"]
+        < results["sanity"]["claims_trained"]["cells"]["mean"]
+    )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -203,19 +237,26 @@ def test_notebooks_are_executed_in_order_clean_and_small(path):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert all(len(cell.source.splitlines()) <= 25 for cell in cells)
     outputs = [output for cell in cells for output in cell.outputs]
-    assert not [output for output in outputs
-                if output.output_type == "error" or output.get("name") == "stderr"]
+    assert not [
+        output
+        for output in outputs
+        if output.output_type == "error" or output.get("name") == "stderr"
+    ]
     assert path.stat().st_size < 3e6
 
 
 def test_the_committed_report_tells_what_its_trainings_gave():
     """On another processor they may give something else, and then the tables alone are shown."""
-    shown = [str(output.get("data", {}).get("text/markdown", ""))
-             for cell in nbformat.read(ROOT / "HipHopPopularity.ipynb", 4).cells
-             for output in cell.get("outputs", [])]
-    for words in ("The RNN orders tracks of artists it has never heard clearly better than chance",
-                  "Two comparisons keep this in proportion",
-                  "Of ten songs, the one that the stack"):
+    shown = [
+        str(output.get("data", {}).get("text/markdown", ""))
+        for cell in nbformat.read(ROOT / "HipHopPopularity.ipynb", 4).cells
+        for output in cell.get("outputs", [])
+    ]
+    for words in (
+        "The RNN orders tracks of artists it has never heard clearly better than chance",
+        "Two comparisons keep this in proportion",
+        "Of ten songs, the one that the stack",
+    ):
         assert any(words in text for text in shown), words
 
 
@@ -238,11 +279,14 @@ def test_notebooks_warn_where_the_corpus_is_synthetic(path):
 
 
 def test_results_name_what_made_them():
-    others = ("bench", "fma_hiphop", "scoring", "stack", "summary_rap_2020",
-              "training_choices")
-    for path in (path for path in RESULTS.glob("*.json") if path.stem not in others
-                 and path.stem.split("_")[0] != "explanations"):
+    others = ("bench", "fma_hiphop", "scoring", "stack", "summary_rap_2020", "training_choices")
+    for path in (
+        path
+        for path in RESULTS.glob("*.json")
+        if path.stem not in others and path.stem.split("_")[0] != "explanations"
+    ):
         results = read_results(path)
         assert {"corpus", "protocol", "models", "paired", "versions", "made", "command"} <= set(
-            results)
+            results
+        )
         assert results["corpus"]["fingerprint"].startswith("sha256:") and results["command"]

@@ -12,8 +12,17 @@ from tests.paths import ROOT
 MODULES = sorted((ROOT / "hiphoplib").rglob("*.py"))
 # what runs code that stands in a file, or writes where a file says
 FUNCTIONS = {"eval", "exec", "compile", "__import__"}
-METHODS = {"read_pickle", "to_pickle", "read_hdf", "extractall", "unpack_archive", "from_config",
-           "model_from_json", "deserialize_keras_object", "enable_unsafe_deserialization"}
+METHODS = {
+    "read_pickle",
+    "to_pickle",
+    "read_hdf",
+    "extractall",
+    "unpack_archive",
+    "from_config",
+    "model_from_json",
+    "deserialize_keras_object",
+    "enable_unsafe_deserialization",
+}
 CALLS = {"os.system", "joblib.load", "joblib.dump", "keras.models.load_model", "torch.load"}
 MODULES_OF_IT = {"pickle", "cloudpickle", "dill", "shelve", "marshal"}
 
@@ -25,9 +34,13 @@ def risky(tree):
         if isinstance(node, ast.Call):
             written = ast.unparse(node.func)
             loads = written in ("np.load", "numpy.load")
-            if (written in FUNCTIONS | CALLS or written.rpartition(".")[2] in METHODS
-                    or loads and "allow_pickle=False" not in ast.unparse(node)
-                    or "shell" in [each.arg for each in node.keywords]):
+            if (
+                written in FUNCTIONS | CALLS
+                or written.rpartition(".")[2] in METHODS
+                or loads
+                and "allow_pickle=False" not in ast.unparse(node)
+                or "shell" in [each.arg for each in node.keywords]
+            ):
                 found.add(written)
         elif isinstance(node, ast.Import):
             found |= MODULES_OF_IT & {each.name for each in node.names}
@@ -43,10 +56,22 @@ def test_no_module_runs_what_a_file_holds(path):
     assert risky(ast.parse(path.read_text())) <= allowed
 
 
-@pytest.mark.parametrize("code", [
-    "import pickle", "from pickle import loads", "pd.read_pickle('x')", "np.load('x')",
-    "np.load('x', allow_pickle=True)", "joblib.load('x')", "eval('x')", "file.extractall('x')",
-    "keras.models.load_model('x')", "subprocess.run('x', shell=True)", "import cloudpickle"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from pickle import loads",
+        "pd.read_pickle('x')",
+        "np.load('x')",
+        "np.load('x', allow_pickle=True)",
+        "joblib.load('x')",
+        "eval('x')",
+        "file.extractall('x')",
+        "keras.models.load_model('x')",
+        "subprocess.run('x', shell=True)",
+        "import cloudpickle",
+    ],
+)
 def test_what_would_run_it_is_seen(code):
     assert risky(ast.parse(code))
 

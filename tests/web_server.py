@@ -38,17 +38,20 @@ class Pieces:
 
 
 ENDLESS = Pieces(bytes(1 << 16), 2_000_000_000 >> 16)  # 2 GB
-UNANNOUNCED = {"length": "?", "headers": {"Transfer-Encoding": "chunked"},
-               "body": Pieces(b"10000\r\n" + bytes(1 << 16) + b"\r\n", 2_000_000_000 >> 16)}
+UNANNOUNCED = {
+    "length": "?",
+    "headers": {"Transfer-Encoding": "chunked"},
+    "body": Pieces(b"10000\r\n" + bytes(1 << 16) + b"\r\n", 2_000_000_000 >> 16),
+}
 
 
 @contextmanager
 def reaching():
     """What makes a `Web` that gets these replies, from whatever host is named; `log` of it."""
     with ExitStack() as stack:
+
         def make(replies, *hosts, **options):
-            server, session = stack.enter_context(
-                serving(replies, *(hosts or ("music.example",))))
+            server, session = stack.enter_context(serving(replies, *(hosts or ("music.example",))))
             made = Web(session, **options)
             made.log = server.log
             return made

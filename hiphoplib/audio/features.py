@@ -19,12 +19,26 @@ import numpy as np
 SR, N_FFT, HOP = 22_050, 2048, 512
 N_MFCC = 20
 PULSE = (60, 200)  # slowest and fastest pulse that is looked for, in beats a minute
-CURVES = [*(f"mfcc{n}" for n in range(N_MFCC)), *(f"chroma{n}" for n in range(12)), "centroid",
-          "bandwidth", "rolloff", "flatness", "crossings"]
+CURVES = [
+    *(f"mfcc{n}" for n in range(N_MFCC)),
+    *(f"chroma{n}" for n in range(12)),
+    "centroid",
+    "bandwidth",
+    "rolloff",
+    "flatness",
+    "crossings",
+]
 LOUDNESS = ["loudness", "loudness_range", "crest"]
-NAMES = [*(f"{curve}_mean" for curve in CURVES), *(f"{curve}_std" for curve in CURVES),
-         *(f"mfcc{n}_change" for n in range(N_MFCC)), *LOUDNESS,
-         "tempo", "pulse", "onset_mean", "onset_std"]
+NAMES = [
+    *(f"{curve}_mean" for curve in CURVES),
+    *(f"{curve}_std" for curve in CURVES),
+    *(f"mfcc{n}_change" for n in range(N_MFCC)),
+    *LOUDNESS,
+    "tempo",
+    "pulse",
+    "onset_mean",
+    "onset_std",
+]
 
 # rows of a table: mel bands; of each band of a clip chroma, amplitude, its mean frequency and mean
 # square of it, mean log power, power; what estimates lack
@@ -74,25 +88,37 @@ def window_features(y: np.ndarray, sr: int, starts: Sequence[float], seconds: fl
     y = librosa.resample(y, orig_sr=sr, target_sr=SR, res_type="soxr_hq")
     S = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP))
     mel = librosa.feature.melspectrogram(S=S**2, sr=SR)
-    curves = np.vstack([
-        librosa.feature.chroma_stft(S=S**2, sr=SR, tuning=0),
-        librosa.feature.spectral_centroid(S=S, sr=SR),
-        librosa.feature.spectral_bandwidth(S=S, sr=SR),
-        librosa.feature.spectral_rolloff(S=S, sr=SR), librosa.feature.spectral_flatness(S=S),
-        librosa.feature.zero_crossing_rate(y, frame_length=N_FFT, hop_length=HOP)])
+    curves = np.vstack(
+        [
+            librosa.feature.chroma_stft(S=S**2, sr=SR, tuning=0),
+            librosa.feature.spectral_centroid(S=S, sr=SR),
+            librosa.feature.spectral_bandwidth(S=S, sr=SR),
+            librosa.feature.spectral_rolloff(S=S, sr=SR),
+            librosa.feature.spectral_flatness(S=S),
+            librosa.feature.zero_crossing_rate(y, frame_length=N_FFT, hop_length=HOP),
+        ]
+    )
     level = librosa.feature.rms(S=S, frame_length=N_FFT)[0]
     rows = []
     for start in starts:
         first, size = round(start * SR / HOP), round(seconds * SR)
         frames = slice(first, first + 1 + size // HOP)
-        part = y[first * HOP: first * HOP + size]
-        rows.append(summary(mel[:, frames], curves[:, frames], level[frames],
-                            np.sqrt(np.mean(part**2)), np.abs(part).max()))
+        part = y[first * HOP : first * HOP + size]
+        rows.append(
+            summary(
+                mel[:, frames],
+                curves[:, frames],
+                level[frames],
+                np.sqrt(np.mean(part**2)),
+                np.abs(part).max(),
+            )
+        )
     return np.array(rows, dtype=np.float32)
 
 
-def summary(mel: np.ndarray, curves: np.ndarray, level: np.ndarray, rms: float,
-            peak: float) -> np.ndarray:
+def summary(
+    mel: np.ndarray, curves: np.ndarray, level: np.ndarray, rms: float, peak: float
+) -> np.ndarray:
     """Sum up the frames of a window as its features.
 
     Parameters
@@ -110,8 +136,15 @@ def summary(mel: np.ndarray, curves: np.ndarray, level: np.ndarray, rms: float,
     mel_db = librosa.power_to_db(mel)  # as far as 80 dB below the window's own maximum
     mfcc = librosa.feature.mfcc(S=mel_db, n_mfcc=N_MFCC)
     curves = np.vstack([mfcc, curves])
-    return np.concatenate([curves.mean(axis=1), curves.std(axis=1), np.diff(mfcc).std(axis=1),
-                           _loudness(level, rms, peak), _rhythm(mel_db)])
+    return np.concatenate(
+        [
+            curves.mean(axis=1),
+            curves.std(axis=1),
+            np.diff(mfcc).std(axis=1),
+            _loudness(level, rms, peak),
+            _rhythm(mel_db),
+        ]
+    )
 
 
 def _loudness(level, rms, peak):
@@ -127,7 +160,7 @@ def _rhythm(mel_db):
     onsets = librosa.onset.onset_strength(S=mel_db, sr=SR, hop_length=HOP)
     lags = librosa.autocorrelate(onsets - onsets.mean())
     slowest, fastest = (round(60 / beats * SR / HOP) for beats in PULSE)
-    within = lags[fastest: slowest + 1]
+    within = lags[fastest : slowest + 1]
     lag = fastest + int(within.argmax()) if within.size else fastest
     pulse = max(within.max(initial=0), 0) / lags[0] if lags[0] > 0 else 0
     return np.array([60 * SR / HOP / lag, pulse, onsets.mean(), onsets.std()])
@@ -170,9 +203,13 @@ def table(y: np.ndarray, sr: int, bands: Bands) -> np.ndarray:
     mel = librosa.feature.melspectrogram(S=S**2, sr=SR)
     rows = np.vstack([_log(mel), _sums(S, bands), np.zeros((N_MISSING, S.shape[1]))])
     frames = librosa.util.frame(np.pad(y, N_FFT // 2), frame_length=N_FFT, hop_length=HOP)
-    true = np.vstack([librosa.feature.spectral_rolloff(S=S, sr=SR, roll_percent=ROLLOFF),
-                      librosa.feature.zero_crossing_rate(y, frame_length=N_FFT, hop_length=HOP),
-                      np.abs(frames).max(axis=0)])
+    true = np.vstack(
+        [
+            librosa.feature.spectral_rolloff(S=S, sr=SR, roll_percent=ROLLOFF),
+            librosa.feature.zero_crossing_rate(y, frame_length=N_FFT, hop_length=HOP),
+            np.abs(frames).max(axis=0),
+        ]
+    )
     missing = _log(true) - _log(_estimates(rows, bands))
     rows[-N_MISSING:] = missing.clip(-MOST_MISSING, MOST_MISSING)
     return rows.astype(np.float32)
@@ -221,10 +258,19 @@ def frame_values(rows: np.ndarray, bands: Bands) -> np.ndarray:
     power = np.exp(sums[:, -1]).sum(axis=0)
     flatness = np.exp(bins @ log_power / bins.sum()) / (power / bins.sum())
     rolloff, crossings, peak = np.exp(rows[-N_MISSING:]) * _estimates(rows, bands)
-    return np.vstack([
-        np.exp(rows[:N_MELS]), chroma / np.maximum(chroma.max(axis=0), QUIET), centroid,
-        np.sqrt(np.maximum(squared - centroid**2, 0)), rolloff, flatness, crossings,
-        _level(power), peak])
+    return np.vstack(
+        [
+            np.exp(rows[:N_MELS]),
+            chroma / np.maximum(chroma.max(axis=0), QUIET),
+            centroid,
+            np.sqrt(np.maximum(squared - centroid**2, 0)),
+            rolloff,
+            flatness,
+            crossings,
+            _level(power),
+            peak,
+        ]
+    )
 
 
 def mixed_features(frames: np.ndarray) -> np.ndarray:
@@ -251,7 +297,7 @@ def _log(power):
 
 def _of_bands(rows, bands):
     """The sums of each band [shape=(n_bands, N_SUMS, frames)]."""
-    return rows[N_MELS: -N_MISSING].reshape(bands.count, N_SUMS, -1)
+    return rows[N_MELS:-N_MISSING].reshape(bands.count, N_SUMS, -1)
 
 
 def _sums(S, bands):
@@ -261,9 +307,14 @@ def _sums(S, bands):
     for bins in _selected(bands):
         own, own_f = S[bins], f[bins]
         amplitude = np.maximum(own.sum(axis=0), TINY)
-        rows += [_log(chroma[:, bins] @ own**2), _log(amplitude)[None],
-                 [own_f @ own / amplitude], [own_f**2 @ own / amplitude],
-                 [_log(own**2).mean(axis=0)], [_log((own**2).sum(axis=0))]]
+        rows += [
+            _log(chroma[:, bins] @ own**2),
+            _log(amplitude)[None],
+            [own_f @ own / amplitude],
+            [own_f**2 @ own / amplitude],
+            [_log(own**2).mean(axis=0)],
+            [_log((own**2).sum(axis=0))],
+        ]
     return np.vstack(rows)
 
 

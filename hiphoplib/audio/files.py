@@ -17,8 +17,9 @@ from hiphoplib.errors import BadInput
 from hiphoplib.io import opened, unreadable
 
 # what FFmpeg may take a file for: a playlist, which names other files and addresses, is not there
-CONTAINERS = ("aac,ac3,aiff,amr,ape,asf,au,caf,dsf,eac3,flac,matroska,mov,mp3,mpc,mpc8,ogg,tta,w64,"
-              "wav,wv")
+CONTAINERS = (
+    "aac,ac3,aiff,amr,ape,asf,au,caf,dsf,eac3,flac,matroska,mov,mp3,mpc,mpc8,ogg,tta,w64,wav,wv"
+)
 # edit lists of mp4 say what not to play: too much, where they were cut short or never filled in
 OPTIONS = {"format_whitelist": CONTAINERS, "err_detect": "crccheck+explode", "ignore_editlist": "1"}
 MIN_SECONDS = 3.0  # a shorter clip is not used
@@ -34,8 +35,13 @@ UNKNOWN = 0x7FFF0000  # bytes from which on a wav or aiff says that it did not k
 BEGINNINGS = b"RIFF", b"OggS", b"fLaC", b"FORM", b"caff", b"ID3", b"\x1aE\xdf\xa3"
 FOREIGN = (*BEGINNINGS, b"TAG", b"APETAGEX", b"\xff\xfb", b"RF64")  # no samples, behind a wav's own
 # of files made of chunks: how name and size of one are packed, and where the first one begins
-CHUNKS = {b"RIFF": ("<4sI", 12), b"RF64": ("<4sI", 12), b"RIFX": (">4sI", 12),
-          b"FORM": (">4sI", 12), b"caff": (">4sQ", 8)}
+CHUNKS = {
+    b"RIFF": ("<4sI", 12),
+    b"RF64": ("<4sI", 12),
+    b"RIFX": (">4sI", 12),
+    b"FORM": (">4sI", 12),
+    b"caff": (">4sQ", 8),
+}
 NO_AUDIO = "not audio that can be decoded"
 DIFFERENT = "; export it again as wav, mp3, flac, ogg or m4a"
 ZEROS = ": only zeros, as in a file that a cloud drive has not fetched yet; download it"
@@ -70,8 +76,9 @@ class Recording:
         self._behind = _correct(self._file, head, size)
         self._file.seek(0)
         try:
-            self._container: Any = av.open(self._file, "r", metadata_errors="ignore",
-                                           options=OPTIONS)
+            self._container: Any = av.open(
+                self._file, "r", metadata_errors="ignore", options=OPTIONS
+            )
             self._stream: Any = self._container.streams.audio[0]
             self._stream.codec_context.thread_count = 1
             self.sr, channels = self._stream.rate or 0, self._stream.channels
@@ -82,17 +89,23 @@ class Recording:
             if self._file.error:
                 raise BadInput(self._file.error) from error
             known = head.startswith(BEGINNINGS) or head[4:8] == b"ftyp"
-            raise BadInput(NO_AUDIO + (HALF if known else ZEROS if head.strip(b"\0") == b"" != head
-                                       else DIFFERENT)) from error
+            raise BadInput(
+                NO_AUDIO
+                + (HALF if known else ZEROS if head.strip(b"\0") == b"" != head else DIFFERENT)
+            ) from error
         if not (RATES[0] <= self.sr <= RATES[1] and 0 < channels <= MAX_CHANNELS):
             self.__exit__()
-            raise BadInput(f"{channels} channels at {self.sr:,} Hz, as no recording has; export it "
-                           "again")
+            raise BadInput(
+                f"{channels} channels at {self.sr:,} Hz, as no recording has; export it again"
+            )
         self.samples, self._cancelled, self._offset = 0, False, np.empty((0, 1))
         self._lost: list[int] = []
         stream: Any = self._stream
-        stated = (float(stream.duration * stream.time_base) if stream.duration
-                  else (self._container.duration or 0) / 1e6)
+        stated = (
+            float(stream.duration * stream.time_base)
+            if stream.duration
+            else (self._container.duration or 0) / 1e6
+        )
         estimated = abs(stated * bit_rate / 8 - size) < 0.02 * size  # from the size, by FFmpeg
         # of files made of chunks, the chunks' sizes tell what is missing
         self._promised = stated * (not (estimated or stated > LONGEST or head[:4] in CHUNKS))
@@ -146,11 +159,14 @@ class Recording:
             with np.errstate(invalid="ignore"):
                 peak = np.maximum(y.max(), -y.min())  # not a number where any sample is none
             if not np.isfinite(peak):
-                raise BadInput(f"samples that are no numbers after {self.seconds:.0f} s; export it "
-                               "again")
+                raise BadInput(
+                    f"samples that are no numbers after {self.seconds:.0f} s; export it again"
+                )
             if peak > LOUDEST:
-                raise BadInput(f"samples of {peak:.3g} times full scale after {self.seconds:.0f} "
-                               "s: in other units, or damaged; export it again as 24-bit wav")
+                raise BadInput(
+                    f"samples of {peak:.3g} times full scale after {self.seconds:.0f} "
+                    "s: in other units, or damaged; export it again as 24-bit wav"
+                )
             new = len(self._offset) != len(y)
             if new or y.shape[1] >= BLOCK:  # of fewer samples, music may have a mean
                 mean, before = y.mean(axis=1, keepdims=True), 0 if new else self._offset
@@ -173,8 +189,11 @@ class Recording:
 
         for frame in self._frames():
             y = _floats(frame)
-            if held and (rate != frame.sample_rate or len(held[0]) != len(y)
-                         or sum(each.shape[1] for each in held) >= BLOCK):
+            if held and (
+                rate != frame.sample_rate
+                or len(held[0]) != len(y)
+                or sum(each.shape[1] for each in held) >= BLOCK
+            ):
                 yield block()
                 held = []
             rate = frame.sample_rate
@@ -205,13 +224,16 @@ class Recording:
         said = []
         promised = self._promised or self.seconds * (1 + max(0, -self._behind) / self._size)
         if promised > self.seconds + 1:
-            said.append(f"Cut off: {self.seconds:.0f} s of the {promised:.0f} s that it promises "
-                        "are there.")
+            said.append(
+                f"Cut off: {self.seconds:.0f} s of the {promised:.0f} s that it promises are there."
+            )
         if (share := 100 * sum(self._lost) / self._size) >= 1:
             said.append(f"Damaged: {share:.0f} % of it could not be decoded.")
         if (share := 100 * self._behind / self._size) >= 1:
-            said.append(f"Behind its end there is something else, {share:.0f} % of the file, which "
-                        "was not heard.")
+            said.append(
+                f"Behind its end there is something else, {share:.0f} % of the file, which "
+                "was not heard."
+            )
         if self._cancelled:
             said.append("Its channels cancel each other; the loudest one was heard.")
         return " ".join(said)
@@ -222,7 +244,12 @@ class _Content:
 
     def __init__(self, file, path):
         self._file, self._path, self.error, self.tell, self.close = (
-            file, path, "", file.tell, file.close)
+            file,
+            path,
+            "",
+            file.tell,
+            file.close,
+        )
         self.corrections: dict[int, int] = {}  # bytes to read in place of its own, by place
 
     def read(self, size=-1):
@@ -233,7 +260,7 @@ class _Content:
             self.error = unreadable(self._path, error)
         for at, byte in self.corrections.items():
             if begin <= at < begin + len(content):
-                content = content[: at - begin] + bytes([byte]) + content[at - begin + 1:]
+                content = content[: at - begin] + bytes([byte]) + content[at - begin + 1 :]
         return content
 
     def correct(self, at, content):
@@ -253,7 +280,8 @@ def _correct(file, head, size):
     Samples that go on behind the size that is stated for them are read to the end of the file.
     """
     if head[:3] == b"ID3" and size < 10 + sum(
-            (byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0))):
+        (byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0))
+    ):
         file.correct(0, bytes(3))  # a tag that is longer than the file hides all of it
     start, stated = int.from_bytes(head[4:8]), int.from_bytes(head[8:12])
     if head[:4] == b".snd" and (stated < size - start or stated >= UNKNOWN):
@@ -268,7 +296,7 @@ def _correct(file, head, size):
         end = at + stated + (stated % 2 if packed != ">4sQ" else 0)
         if name == b"fmt ":
             bits, _, valid = struct.unpack("<3H", (file.read(20) + bytes(20))[14:20])
-            if valid < bits and head[at: at + 2] == b"\xfe\xff":
+            if valid < bits and head[at : at + 2] == b"\xfe\xff":
                 # of 24 bits in 32, FFmpeg thinks that they are the floats of one old editor
                 file.correct(at + 18, struct.pack("<H", bits))
         elif name == b"COMM" and int.from_bytes(file.read(6)[2:]) >= UNKNOWN:
@@ -342,12 +370,17 @@ def read_clip(path: Path | str, seconds: float = 30.0) -> tuple[np.ndarray, int]
         with Recording(path) as clip:
             y = beginning(blocks := clip.blocks(), int(seconds * clip.sr))
             if len(y) < MIN_SECONDS * clip.sr:
-                raise BadInput(f"{len(y) / clip.sr:.1f} s of audio, at least {MIN_SECONDS:.0f} s "
-                               "are needed; fetch or export it again")
+                raise BadInput(
+                    f"{len(y) / clip.sr:.1f} s of audio, at least {MIN_SECONDS:.0f} s "
+                    "are needed; fetch or export it again"
+                )
             if np.abs(y).max() < SILENCE_PEAK:
                 later = any(np.abs(block).max() >= SILENCE_PEAK for block in blocks)
-                raise BadInput(f"its first {seconds:.0f} s are silent; cut them off" if later
-                               else "only silence; fetch or export it again")
+                raise BadInput(
+                    f"its first {seconds:.0f} s are silent; cut them off"
+                    if later
+                    else "only silence; fetch or export it again"
+                )
             return y, clip.sr
     except BadInput as error:
         raise BadInput(f"clip {path.name}: {error}") from error

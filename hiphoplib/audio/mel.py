@@ -92,11 +92,11 @@ def mel_spectrogram(y: np.ndarray, sr: int, grid: MelGrid = QUICK) -> np.ndarray
     buffer = np.empty((BLOCK, grid.n_fft), np.float32)
     S = np.zeros(grid.shape, np.float32)
     for begin in range(0, count, BLOCK):
-        block = frames[begin: begin + BLOCK]
+        block = frames[begin : begin + BLOCK]
         windowed = np.multiply(block, window, out=buffer[: len(block)])
         # along the first axis, so that the spectra lie as the sparse product wants them
         spectra = scipy.fft.rfft(windowed.T, axis=0)
-        S[:, begin: begin + len(block)] = bank @ (spectra.real**2 + spectra.imag**2)
+        S[:, begin : begin + len(block)] = bank @ (spectra.real**2 + spectra.imag**2)
     with np.errstate(divide="ignore"):  # no power at all ends at the floor
         np.log10(S, out=S)
     S *= 10
@@ -135,8 +135,10 @@ def clip_to_mel(task: tuple[Path, MelGrid, int]) -> tuple[np.ndarray | None, str
 def _filter_bank(grid):
     """Share of each bin in each band, sparse [shape=(n_mels, bins)]: triangles of 1 Hz."""
     bins, edges = np.fft.rfftfreq(grid.n_fft, 1 / grid.sr), _band_edges(grid)
-    triangles = [np.interp(bins, edges[band: band + 3], [0, 2 / (edges[band + 2] - edges[band]), 0])
-                 for band in range(grid.n_mels)]
+    triangles = [
+        np.interp(bins, edges[band : band + 3], [0, 2 / (edges[band + 2] - edges[band]), 0])
+        for band in range(grid.n_mels)
+    ]
     return scipy.sparse.csr_array(np.array(triangles, dtype=np.float32))
 
 

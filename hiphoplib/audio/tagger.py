@@ -21,10 +21,18 @@ WINDOW = 187  # frames, 3 s
 PARTS = {"tags": 50, "max_pool": 753, "mean_pool": 753, "penultimate": 200}
 VGG_PARTS = {"tags": 50, "pool5": 256}
 VGG = "MSD_vgg", "MTT_vgg"  # trained on the Million Song Dataset, and on MagnaTagATune
-SUMMARIES = [f"{part}{n}_{over}" for over in ("mean", "std") for part, size in PARTS.items()
-             for n in range(size)]
-VGG_SUMMARIES = [f"{network}_{part}{n}_mean" for network in VGG for part, size in VGG_PARTS.items()
-                 for n in range(size)]
+SUMMARIES = [
+    f"{part}{n}_{over}"
+    for over in ("mean", "std")
+    for part, size in PARTS.items()
+    for n in range(size)
+]
+VGG_SUMMARIES = [
+    f"{network}_{part}{n}_mean"
+    for network in VGG
+    for part, size in VGG_PARTS.items()
+    for n in range(size)
+]
 
 
 def weights(network: str = "MSD_musicnn") -> Path:
@@ -47,8 +55,9 @@ def weights(network: str = "MSD_musicnn") -> Path:
     try:
         return Path(str(distribution("musicnn").locate_file(f"musicnn/{network}")))
     except PackageNotFoundError:
-        raise BadInput(f"musicnn: its weights are not installed; install them with `{INSTALL}`"
-                       ) from None
+        raise BadInput(
+            f"musicnn: its weights are not installed; install them with `{INSTALL}`"
+        ) from None
 
 
 def windows(y: np.ndarray, sr: int) -> np.ndarray:
@@ -87,8 +96,13 @@ def inside(starts: Sequence[float], seconds: float) -> list[slice]:
     list of slice
     """
     length = WINDOW * HOP / SR
-    return [slice(first := int(np.ceil(start / length - 1e-6)),
-                  max(first + 1, int((start + seconds) / length))) for start in starts]
+    return [
+        slice(
+            first := int(np.ceil(start / length - 1e-6)),
+            max(first + 1, int((start + seconds) / length)),
+        )
+        for start in starts
+    ]
 
 
 def window_outputs(clip: np.ndarray) -> np.ndarray:
@@ -171,8 +185,12 @@ def _tagger(network: str = "MSD_musicnn"):
     for layer in model.layers:
         if layer.weights:
             name = layer.name.removeprefix("conv_")
-            layer.set_weights([stored.get_tensor(f"{name}/{weight.name}").reshape(weight.shape)
-                               for weight in layer.weights])
+            layer.set_weights(
+                [
+                    stored.get_tensor(f"{name}/{weight.name}").reshape(weight.shape)
+                    for weight in layer.weights
+                ]
+            )
     return model
 
 
@@ -181,8 +199,12 @@ def _named(kind, number, *args, **options):
     from hiphoplib.keras_backend import keras
 
     # which counted convolutions of any dimension together
-    name = {"Conv1D": "conv2d", "Conv2D": "conv2d", "Dense": "dense",
-            "BatchNormalization": "batch_normalization"}[kind]
+    name = {
+        "Conv1D": "conv2d",
+        "Conv2D": "conv2d",
+        "Dense": "dense",
+        "BatchNormalization": "batch_normalization",
+    }[kind]
     options.setdefault("name", f"{name}_{number}".removesuffix("_0"))
     return getattr(keras.layers, kind)(*args, **options)
 
@@ -210,9 +232,13 @@ def _musicnn(x):
         return _normalised(x, number + 1)
 
     padded = layers.ZeroPadding2D(((3, 3), (0, 0)))(x)  # in time only: frequency is pooled away
-    maps = layers.Concatenate()([
-        front(padded, 0, 204, (7, 38), "valid"), front(padded, 1, 204, (7, 67), "valid"),
-        *(front(x, 2 + n, 51, (length, 1), "same") for n, length in enumerate((128, 64, 32)))])
+    maps = layers.Concatenate()(
+        [
+            front(padded, 0, 204, (7, 38), "valid"),
+            front(padded, 1, 204, (7, 67), "valid"),
+            *(front(x, 2 + n, 51, (length, 1), "same") for n, length in enumerate((128, 64, 32))),
+        ]
+    )
     maps = [maps, middle(maps, 5)]
     for number in (6, 7):
         maps.append(layers.Add()([middle(maps[-1], number), maps[-1]]))
@@ -232,8 +258,9 @@ def _vgg(x):
 
     pools = ((4, 1), 2), ((2, 2), 2), ((2, 2), 2), ((2, 2), 2), ((4, 4), 4)  # size, stride
     for number, (size, stride) in enumerate(pools, start=1):
-        x = _named("Conv2D", number, 128, 3, padding="same", activation="relu",
-                   name=f"conv_{number}CNN")(x)
+        x = _named(
+            "Conv2D", number, 128, 3, padding="same", activation="relu", name=f"conv_{number}CNN"
+        )(x)
         x = keras.layers.MaxPooling2D(size, stride)(_normalised(x, number))
     pool5 = keras.layers.Flatten()(x)
     return {"tags": _named("Dense", 0, 50, activation="sigmoid")(pool5), "pool5": pool5}

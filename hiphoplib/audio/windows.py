@@ -16,11 +16,53 @@ from hiphoplib.audio.mel import MelGrid, mel_spectrogram
 from hiphoplib.errors import BadInput
 from hiphoplib.io import CLOUD
 
-SUFFIXES = (".mp3", ".wav", ".flac", ".ogg", ".m4a", ".aac", ".mp4", ".aif", ".aiff", ".oga",
-            ".opus", ".3gp", ".ac3", ".adts", ".aifc", ".alac", ".amr", ".ape", ".au", ".bwf",
-            ".caf", ".dsf", ".eac3", ".m4b", ".m4r", ".m4v", ".mka", ".mkv", ".mov", ".mp1",
-            ".mp2", ".mpc", ".mpga", ".ogx", ".rf64", ".snd", ".spx", ".tta", ".w64", ".wave",
-            ".weba", ".webm", ".wma", ".wmv", ".wv")
+SUFFIXES = (
+    ".mp3",
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".m4a",
+    ".aac",
+    ".mp4",
+    ".aif",
+    ".aiff",
+    ".oga",
+    ".opus",
+    ".3gp",
+    ".ac3",
+    ".adts",
+    ".aifc",
+    ".alac",
+    ".amr",
+    ".ape",
+    ".au",
+    ".bwf",
+    ".caf",
+    ".dsf",
+    ".eac3",
+    ".m4b",
+    ".m4r",
+    ".m4v",
+    ".mka",
+    ".mkv",
+    ".mov",
+    ".mp1",
+    ".mp2",
+    ".mpc",
+    ".mpga",
+    ".ogx",
+    ".rf64",
+    ".snd",
+    ".spx",
+    ".tta",
+    ".w64",
+    ".wave",
+    ".weba",
+    ".webm",
+    ".wma",
+    ".wmv",
+    ".wv",
+)
 HOP = 5.0  # s between the beginnings of two windows
 MIN_SECONDS = 15.0  # of a song: half a window
 MAX_WINDOWS = 360  # half an hour of them; a longer recording is read at larger steps
@@ -72,17 +114,30 @@ def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
     try:
         files = sorted(folder.iterdir(), key=lambda path: path.name.casefold())
     except OSError as error:
-        raise BadInput(f"{folder}: it cannot be read ({error.strerror}); change its permissions, "
-                       "or copy it") from error
+        raise BadInput(
+            f"{folder}: it cannot be read ({error.strerror}); change its permissions, or copy it"
+        ) from error
     songs = [path for path in files if _named_like_a_song(path)]
     inside = {path.parent.name for path in folder.glob("*/*") if _named_like_a_song(path)}
     if not songs:
-        raise BadInput(f"{folder}: no audio files in it; "
-                       + (f"there are some in its folder {min(inside)!r}: name that one" if inside
-                          else f"put songs there, as {', '.join(SUFFIXES[:5])} for example"))
-    others = [path for path in files if path not in songs and (
-        path.name in inside if path.is_dir()
-        else not path.name.startswith(".") or path.suffix.lower() in SUFFIXES)]
+        raise BadInput(
+            f"{folder}: no audio files in it; "
+            + (
+                f"there are some in its folder {min(inside)!r}: name that one"
+                if inside
+                else f"put songs there, as {', '.join(SUFFIXES[:5])} for example"
+            )
+        )
+    others = [
+        path
+        for path in files
+        if path not in songs
+        and (
+            path.name in inside
+            if path.is_dir()
+            else not path.name.startswith(".") or path.suffix.lower() in SUFFIXES
+        )
+    ]
     return songs, [path.name + "/" * path.is_dir() for path in others]
 
 
@@ -137,11 +192,16 @@ def _at_steps(path, grid, hop, step, kinds):
                 for _ in song.blocks():
                     pass
                 return song.seconds
-            at = [start for start in range(0, n * hop_size, hop_size)
-                  if np.abs(y[start: start + size]).max() >= SILENCE_PEAK]
+            at = [
+                start
+                for start in range(0, n * hop_size, hop_size)
+                if np.abs(y[start : start + size]).max() >= SILENCE_PEAK
+            ]
             starts += [(first + start) / sr for start in at]
-            spectra += [mel_spectrogram(y[start: start + size], sr, grid).astype(np.float16)
-                        for start in at]
+            spectra += [
+                mel_spectrogram(y[start : start + size], sr, grid).astype(np.float16)
+                for start in at
+            ]
             within, seconds = [start / sr for start in at], min(size, len(y)) / sr
             if at and "handcrafted" in kinds:
                 features.append(window_features(y, sr, within, seconds))
@@ -149,16 +209,19 @@ def _at_steps(path, grid, hop, step, kinds):
                 tagged.append((tagger.windows(y, sr), tagger.inside(within, seconds)))
         seconds, note = song.seconds, song.note()
     if seconds < MIN_SECONDS:
-        raise BadInput(f"{seconds:.1f} s of audio, at least {MIN_SECONDS:.0f} s of a song are "
-                       f"needed{'; ' if note else ''}{note}")
+        raise BadInput(
+            f"{seconds:.1f} s of audio, at least {MIN_SECONDS:.0f} s of a song are "
+            f"needed{'; ' if note else ''}{note}"
+        )
     if not starts:
         raise BadInput("only silence; export it again")
     if seconds < grid.seconds - 1:
         note += f" Only {seconds:.0f} s long: the rest of the {grid.seconds:.0f} s is silence."
     elif step > hop:
         note += f" Longer than a song ({seconds / 60:.0f} min): heard every {step:.0f} s."
-    return Windows(np.array(starts), np.stack(spectra), seconds, note.strip(),
-                   np.concatenate(features), tagged)
+    return Windows(
+        np.array(starts), np.stack(spectra), seconds, note.strip(), np.concatenate(features), tagged
+    )
 
 
 def _stretches(blocks, step, size, skip=0):

@@ -67,9 +67,11 @@ class FeatureKind:
         return np.array([self.over_windows(outputs[part]) for part in parts])
 
 
-FEATURES = {"handcrafted": FeatureKind(1, NAMES, clip_features),
-            "musicnn": FeatureKind(1, SUMMARIES, windows, window_outputs, over_windows, weights),
-            "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_outputs, vgg_over_windows, weights)}
+FEATURES = {
+    "handcrafted": FeatureKind(1, NAMES, clip_features),
+    "musicnn": FeatureKind(1, SUMMARIES, windows, window_outputs, over_windows, weights),
+    "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_outputs, vgg_over_windows, weights),
+}
 
 
 def kinds_of(names: Collection[str]) -> list[str]:
@@ -87,8 +89,9 @@ def kinds_of(names: Collection[str]) -> list[str]:
     return [kind for kind, way in FEATURES.items() if not set(names).isdisjoint(way.names)]
 
 
-def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
-                  jobs: int = -1) -> pd.DataFrame:
+def make_features(
+    tracks: pd.DataFrame, folder: Path | str, kind: str, *, jobs: int = -1
+) -> pd.DataFrame:
     """Compute features of the clips of a corpus; those of an earlier call are read.
 
     Parameters
@@ -112,13 +115,17 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
     """
     folder, way = Path(folder), FEATURES[kind]
     paths, _ = clip_paths(tracks, folder)
-    clips = pd.DataFrame([(track_id, *file_version(path)) for track_id, path in paths.items()],
-                         columns=INDEX)
+    clips = pd.DataFrame(
+        [(track_id, *file_version(path)) for track_id, path in paths.items()], columns=INDEX
+    )
     columns = {name: clips[name].to_numpy(str if name == "id" else None) for name in INDEX}
     file, ordered = folder / f"features-{kind}.npz", list(paths.values())
     stored = _load(file, way)
-    values = (np.full((len(clips), len(way.names)), np.nan, np.float32) if stored is None
-              else stored.reindex(pd.MultiIndex.from_frame(clips)).to_numpy(copy=True))
+    values = (
+        np.full((len(clips), len(way.names)), np.nan, np.float32)
+        if stored is None
+        else stored.reindex(pd.MultiIndex.from_frame(clips)).to_numpy(copy=True)
+    )
     todo = np.flatnonzero(np.isnan(values[:, 0]))
     here, there = None, way.summarise if way.outputs else None  # by this process, by a worker
     if todo.size and way.outputs:
@@ -128,23 +135,31 @@ def make_features(tracks: pd.DataFrame, folder: Path | str, kind: str, *,
         jobs = jobs_that_fit(jobs, NETWORK_BYTES, len(todo))
         if HAS_GPU:
             here, there = there, None
-    results = unordered(partial(_described, way.extract, there),
-                        (ordered[row] for row in todo), jobs=jobs)
+    results = unordered(
+        partial(_described, way.extract, there), (ordered[row] for row in todo), jobs=jobs
+    )
     with closing(results):
         for done, (number, result) in enumerate(
-                progress(results, total=len(todo), desc=kind, unit="clip"), start=1):
+            progress(results, total=len(todo), desc=kind, unit="clip"), start=1
+        ):
             if result is not DIED and result is not None:
                 values[todo[number]] = here(result)[0] if here else result
             if done % SAVE == 0 or done == len(todo):
                 write_whole(file, partial(np.savez, version=way.version, values=values, **columns))
     if np.isnan(values[:, 0]).all():
-        raise BadInput(f"{folder}: none of {len(clips)} clips could be read; "
-                       "see rejected.csv there")
+        raise BadInput(
+            f"{folder}: none of {len(clips)} clips could be read; see rejected.csv there"
+        )
     return pd.DataFrame(values, pd.Index(clips["id"]), way.names)
 
 
-def make_available(tracks: pd.DataFrame, folder: Path | str, kinds: Sequence[str] = tuple(FEATURES),
-                   *, jobs: int = -1) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+def make_available(
+    tracks: pd.DataFrame,
+    folder: Path | str,
+    kinds: Sequence[str] = tuple(FEATURES),
+    *,
+    jobs: int = -1,
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     """Compute the features that can be computed here; without musicnn's weights all others.
 
     Parameters
@@ -186,8 +201,10 @@ def read_features(folder: Path | str, kind: str) -> pd.DataFrame:
     path = Path(folder) / f"features-{kind}.npz"
     table = _load(path, FEATURES[kind])
     if table is None:
-        raise BadInput(f"{path}: there are no such features; make them with "
-                       f"`python -m hiphoplib features {folder} --kind {kind}`")
+        raise BadInput(
+            f"{path}: there are no such features; make them with "
+            f"`python -m hiphoplib features {folder} --kind {kind}`"
+        )
     return table.droplevel(INDEX[1:])
 
 
@@ -204,9 +221,10 @@ def read_embeddings(folder: Path | str) -> dict[str, pd.DataFrame]:
         By network: means over a clip of its tags, and of the layers before them.
     """
     vgg = read_features(folder, "vgg")
-    return {"musicnn": read_musicnn(folder),
-            **{network: vgg[[name for name in vgg if name.startswith(network)]]
-               for network in VGG}}
+    return {
+        "musicnn": read_musicnn(folder),
+        **{network: vgg[[name for name in vgg if name.startswith(network)]] for network in VGG},
+    }
 
 
 def read_musicnn(folder: Path | str) -> pd.DataFrame:
@@ -238,6 +256,7 @@ def song_features(windows: Windows, kinds: Sequence[str]) -> pd.DataFrame:
     pd.DataFrame [shape=(n_windows, features)], float32
         Of all kinds side by side: no two have a feature of the same name.
     """
+
     def described(kind):
         way = FEATURES[kind]
         if not way.outputs:
@@ -245,12 +264,16 @@ def song_features(windows: Windows, kinds: Sequence[str]) -> pd.DataFrame:
         return np.concatenate([way.summarise(clip, parts) for clip, parts in windows.tagged])
 
     index = pd.RangeIndex(len(windows.starts))
-    return pd.concat([pd.DataFrame(described(kind), index, FEATURES[kind].names)
-                      for kind in kinds] or [pd.DataFrame(index=index)], axis=1)
+    return pd.concat(
+        [pd.DataFrame(described(kind), index, FEATURES[kind].names) for kind in kinds]
+        or [pd.DataFrame(index=index)],
+        axis=1,
+    )
 
 
-def standardised(X: pd.DataFrame, mean: pd.Series, scale: pd.Series,
-                 limit: float = LIMIT) -> np.ndarray:
+def standardised(
+    X: pd.DataFrame, mean: pd.Series, scale: pd.Series, limit: float = LIMIT
+) -> np.ndarray:
     """Return features as so many scales from their mean, at most `limit`; unknown ones as 0.
 
     Parameters
@@ -305,14 +328,18 @@ def metadata_features(tracks: pd.DataFrame) -> pd.DataFrame:
     turn = 2 * np.pi * (dates.dt.day_of_year - 1) / 365.25
     kind = tracks["album_type"].astype("object").str.lower()
     before = dates.groupby(tracks["artists"].str[0]).rank(method="min") - 1
-    return pd.DataFrame({
-        "days": (dates.max() - dates).dt.days.astype(float),
-        "month_sin": np.sin(turn), "month_cos": np.cos(turn),
-        "friday": (dates.dt.day_of_week == 4).where(dates.notna()).astype(float),
-        "duration": tracks["duration_ms"] / 1000,
-        "explicit": tracks["explicit"].astype("Float64").astype(float),
-        "single": (kind == "single").where(kind.notna()).astype(float),
-        "album": (kind == "album").where(kind.notna()).astype(float),
-        "guests": tracks["artists"].str.len().astype(float) - 1,
-        "out": np.log2(1 + before.where(dates.notna())),
-    }, index=tracks.index)
+    return pd.DataFrame(
+        {
+            "days": (dates.max() - dates).dt.days.astype(float),
+            "month_sin": np.sin(turn),
+            "month_cos": np.cos(turn),
+            "friday": (dates.dt.day_of_week == 4).where(dates.notna()).astype(float),
+            "duration": tracks["duration_ms"] / 1000,
+            "explicit": tracks["explicit"].astype("Float64").astype(float),
+            "single": (kind == "single").where(kind.notna()).astype(float),
+            "album": (kind == "album").where(kind.notna()).astype(float),
+            "guests": tracks["artists"].str.len().astype(float) - 1,
+            "out": np.log2(1 + before.where(dates.notna())),
+        },
+        index=tracks.index,
+    )

@@ -67,8 +67,9 @@ def default_folds(n: int) -> int:
     return FOLDS if n <= MOST else 0
 
 
-def split_tracks(tracks: pd.DataFrame, by: str = "artist", folds: int = 0,
-                 seed: int = 0) -> pd.DataFrame:
+def split_tracks(
+    tracks: pd.DataFrame, by: str = "artist", folds: int = 0, seed: int = 0
+) -> pd.DataFrame:
     """Divide tracks into training, validation and test set, once (75/15/10) or in folds.
 
     Parameters
@@ -106,12 +107,16 @@ def split_tracks(tracks: pd.DataFrame, by: str = "artist", folds: int = 0,
     groups = artist_groups(tracks).to_numpy() if by == "artist" else np.arange(len(tracks))
     found, needed = len(np.unique(groups)), max(folds, 3)
     if found < needed:
-        raise BadInput(f"split by {by}: {found} separate groups of artists, at least {needed} are "
-                       "needed; gather more, or split at random")
+        raise BadInput(
+            f"split by {by}: {found} separate groups of artists, at least {needed} are "
+            "needed; gather more, or split at random"
+        )
     popular = (tracks["popularity"] >= tracks["popularity"].median()).to_numpy()
     if folds > np.bincount(popular).max():
-        raise BadInput(f"folds {folds}: more than {len(tracks)} tracks can be divided into with "
-                       "popular and unpopular ones in each; take fewer, or gather more")
+        raise BadInput(
+            f"folds {folds}: more than {len(tracks)} tracks can be divided into with "
+            "popular and unpopular ones in each; take fewer, or gather more"
+        )
     if not folds:
         return pd.DataFrame({0: _one_split(popular, groups, SHARES, seed)}, index=index)
     part, sets = divide(popular, groups, folds, seed), {}
@@ -127,11 +132,15 @@ def _by_time(tracks, folds):
     """Sets by release date: each fold tests on a tenth and learns from what came before it."""
     dates = tracks["release_date"]
     if dates.notna().sum() < len(tracks) / 2 or dates.nunique() < 3:
-        raise BadInput(f"split by time: {dates.notna().sum()} of {len(tracks)} tracks have a "
-                       "release date; fill in release_date, or split by artist")
+        raise BadInput(
+            f"split by time: {dates.notna().sum()} of {len(tracks)} tracks have a "
+            "release date; fill in release_date, or split by artist"
+        )
     if folds > MAX_FOLDS:
-        raise BadInput(f"folds {folds}: a split by time has {MAX_FOLDS} at most, each of them a "
-                       "tenth, so that there is a past to learn from")
+        raise BadInput(
+            f"folds {folds}: a split by time has {MAX_FOLDS} at most, each of them a "
+            "tenth, so that there is a past to learn from"
+        )
     order = tracks.sort_values(["release_date", "id"], na_position="first").index
     sets = {}
     for fold in range(folds or 1):
@@ -139,8 +148,9 @@ def _by_time(tracks, folds):
         past = end - SHARES[2]
         ends = [past * SHARES[0] / (SHARES[0] + SHARES[1]), past, end]
         sets[fold] = np.empty(len(tracks), dtype=object)
-        for name, rows in zip((*SETS, LATER), np.split(
-                order, np.round(np.multiply(ends, len(tracks))).astype(int))):
+        for name, rows in zip(
+            (*SETS, LATER), np.split(order, np.round(np.multiply(ends, len(tracks))).astype(int))
+        ):
             sets[fold][rows] = name
     return sets
 
@@ -185,8 +195,10 @@ def _one_split(popular, groups, shares, seed):
         lacking[receiver] -= sizes[number]
         chosen[part == number] = SETS[receiver]
     if len(set(chosen)) < len(shares):
-        raise BadInput(f"split of {len(groups)} tracks: a set would be empty, since a few artists "
-                       "hold most of them; gather more, or split at random")
+        raise BadInput(
+            f"split of {len(groups)} tracks: a set would be empty, since a few artists "
+            "hold most of them; gather more, or split at random"
+        )
     return chosen
 
 
@@ -215,8 +227,10 @@ def label_popular(popularity: pd.Series, train: np.ndarray) -> tuple[pd.Series, 
     """
     known = popularity[np.asarray(train, dtype=bool)].dropna()
     if known.nunique() < 2:
-        raise BadInput("label: every training track has the same popularity, so there are no two "
-                       "classes to tell apart; gather more tracks")
+        raise BadInput(
+            "label: every training track has the same popularity, so there are no two "
+            "classes to tell apart; gather more tracks"
+        )
     threshold = known.median()
     if threshold == known.min():
         threshold = known[known > threshold].min()

@@ -52,8 +52,10 @@ class MelStore:
         self.folder, self.grid = Path(folder) / f"mels-{grid.name}", grid
         rows, states = _read(self.folder, grid)
         if not rows:
-            raise BadInput(f"{self.folder}: there are no mel spectrograms; make them with "
-                           f"`python -m hiphoplib mels {folder} --grid {grid.name}`")
+            raise BadInput(
+                f"{self.folder}: there are no mel spectrograms; make them with "
+                f"`python -m hiphoplib mels {folder} --grid {grid.name}`"
+            )
         self._row = {clip[0]: row for clip, row in rows.items() if states[row] == DONE}
         self.ids = pd.Index(list(self._row), dtype=object, name="id")
         # held open: the file may be deleted and made anew, and a map would count as memory
@@ -134,7 +136,7 @@ class Scaler:
         """
         total = np.zeros((2, store.grid.n_mels))
         for start in range(0, len(ids), 32):  # so many are in memory at once
-            S_db = store.batch(ids[start: start + 32]).astype(float)
+            S_db = store.batch(ids[start : start + 32]).astype(float)
             total += S_db.mean(axis=2).sum(axis=0), (S_db**2).mean(axis=2).sum(axis=0)
         mean, square = total / len(ids)
         return cls(mean, np.sqrt(np.maximum(square - mean**2, 1e-6)))
@@ -166,8 +168,10 @@ def _read(folder, grid):
     if made_on != asdict(grid):
         raise BadInput(f"{folder}: made on another grid ({made_on_other}); {AGAIN}")
     if version != STORE_VERSION:
-        raise BadInput(f"{folder}: made by version {version} of the way to compute spectrograms, "
-                       f"this is version {STORE_VERSION}; {AGAIN}")
+        raise BadInput(
+            f"{folder}: made by version {version} of the way to compute spectrograms, "
+            f"this is version {STORE_VERSION}; {AGAIN}"
+        )
     for name, row_bytes in _sizes(grid).items():
         if not (folder / name).exists() or (folder / name).stat().st_size < n * row_bytes:
             raise BadInput(f"{folder}: {name} is damaged; {AGAIN}")
@@ -185,9 +189,17 @@ def _begin(folder, clips, grid):
         for name, row_bytes in _sizes(grid).items():
             with naming(folder / name), (folder / name).open("ab") as file:
                 file.truncate((n + len(new)) * row_bytes)
-        write_whole(folder / "store.json", json.dumps({
-            "version": STORE_VERSION, "grid": asdict(grid), "rows": n + len(new),
-            "clips": [[*clip, row_of[clip]] for clip in clips]}))
+        write_whole(
+            folder / "store.json",
+            json.dumps(
+                {
+                    "version": STORE_VERSION,
+                    "grid": asdict(grid),
+                    "rows": n + len(new),
+                    "clips": [[*clip, row_of[clip]] for clip in clips],
+                }
+            ),
+        )
     return _read(folder, grid)
 
 
@@ -197,7 +209,7 @@ def _put(file, at, content):
     with naming(file.name):
         file.seek(at)
         while left:
-            left = left[file.write(left):]
+            left = left[file.write(left) :]
 
 
 def _make(paths, reasons, clips, folder, grid, jobs, cluster):
@@ -211,27 +223,41 @@ def _make(paths, reasons, clips, folder, grid, jobs, cluster):
     reasons = dict(zip(again["id"], again["reason"])) | reasons
 
     def save():
-        record_rejected(folder, "mels", {name: why for name, why in reasons.items()
-                                         if name not in missing})
+        record_rejected(
+            folder, "mels", {name: why for name, why in reasons.items() if name not in missing}
+        )
 
     save()
     saved = time.monotonic()
-    results = unordered(clip_to_mel, ((Path(paths[name]).absolute(), grid, STORE_VERSION)
-                                      for name, _ in todo), jobs=jobs, cluster=cluster,
-                        seconds=CLIP_SECONDS)
-    with (closing(results), (store / "mels.float16").open("r+b", 0) as mels,
-          (store / "states.uint8").open("r+b", 0) as states):
+    results = unordered(
+        clip_to_mel,
+        ((Path(paths[name]).absolute(), grid, STORE_VERSION) for name, _ in todo),
+        jobs=jobs,
+        cluster=cluster,
+        seconds=CLIP_SECONDS,
+    )
+    with (
+        closing(results),
+        (store / "mels.float16").open("r+b", 0) as mels,
+        (store / "states.uint8").open("r+b", 0) as states,
+    ):
         try:
             for number, result in progress(results, total=len(todo), desc="mels", unit="clip"):
                 name, row = todo[number]
                 path = Path(paths[name])
                 if result is DIED:
-                    result = (None, f"clip {path.name}: decoding it ended the worker, or took over "
-                              f"{CLIP_SECONDS:.0f} s; replace the file", True)
+                    result = (
+                        None,
+                        f"clip {path.name}: decoding it ended the worker, or took over "
+                        f"{CLIP_SECONDS:.0f} s; replace the file",
+                        True,
+                    )
                 S_db, reason, seen = result
                 if cluster and not seen and path.is_file():
-                    raise BadInput(f"{path}: workers of {cluster} do not see it; put the corpus "
-                                   "on a disk that they share, under the same path")
+                    raise BadInput(
+                        f"{path}: workers of {cluster} do not see it; put the corpus "
+                        "on a disk that they share, under the same path"
+                    )
                 if reason:
                     reasons[name] = reason
                 else:
@@ -248,8 +274,14 @@ def _make(paths, reasons, clips, folder, grid, jobs, cluster):
                 os.fsync(file.fileno())
 
 
-def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *, jobs: int = -1,
-              cluster: str | None = None) -> MelStore:
+def make_mels(
+    tracks: pd.DataFrame,
+    folder: Path | str,
+    grid: MelGrid = QUICK,
+    *,
+    jobs: int = -1,
+    cluster: str | None = None,
+) -> MelStore:
     """Make the spectrogram store of a corpus, or finish one that was begun.
 
     Clips are decoded in processes of their own: one that crashes the decoder is skipped and listed.
@@ -292,6 +324,7 @@ def make_mels(tracks: pd.DataFrame, folder: Path | str, grid: MelGrid = QUICK, *
         _make(paths, reasons, clips, folder, grid, jobs, cluster)
     made = MelStore(folder, grid)
     if not len(made):
-        raise BadInput(f"{folder}: none of {len(paths)} clips could be used; "
-                       "see rejected.csv there")
+        raise BadInput(
+            f"{folder}: none of {len(paths)} clips could be used; see rejected.csv there"
+        )
     return made

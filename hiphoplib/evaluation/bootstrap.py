@@ -153,13 +153,17 @@ class Bootstrap:
         -------
         Resampled
         """
+
         def by_seed(weights):
-            return np.array([_in_blocks(metric, y_true, score, weights)
-                             for score in np.atleast_2d(scores.T)])
+            return np.array(
+                [_in_blocks(metric, y_true, score, weights) for score in np.atleast_2d(scores.T)]
+            )
 
         draws = by_seed(self.weights)
-        return Resampled(by_seed(np.ones((1, len(y_true)))).mean(),
-                         (draws * self._seeds(*draws.shape)).sum(axis=0))
+        return Resampled(
+            by_seed(np.ones((1, len(y_true)))).mean(),
+            (draws * self._seeds(*draws.shape)).sum(axis=0),
+        )
 
     def _seeds(self, n, resamples):
         """How much each of n seeds weighs in each resample [shape=(n, resamples)]."""
@@ -238,8 +242,12 @@ METRICS = {"auc": weighted_auc, "accuracy": _accuracy, "brier": _brier}
 
 def _in_blocks(metric, y_true, score, weights):
     """A metric of resamples, some of them at a time."""
-    return np.concatenate([metric(y_true, score, weights[first: first + BLOCK])
-                           for first in range(0, len(weights), BLOCK)]).astype(float)
+    return np.concatenate(
+        [
+            metric(y_true, score, weights[first : first + BLOCK])
+            for first in range(0, len(weights), BLOCK)
+        ]
+    ).astype(float)
 
 
 def _floats(weights):

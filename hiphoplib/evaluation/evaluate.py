@@ -42,9 +42,13 @@ PICKS = ((10, 1), (10, 3))  # pick so many of ten finished songs
 RANKS = {"spearman": spearman, "kendall": kendall, "top_tenth_recall": top_tenth_recall}
 
 
-def evaluate(experiment: Experiment, models: Sequence[str] | None = None, *,
-             resamples: int = RESAMPLES, command: str | None = None
-             ) -> tuple[dict, dict[str, pd.DataFrame]]:
+def evaluate(
+    experiment: Experiment,
+    models: Sequence[str] | None = None,
+    *,
+    resamples: int = RESAMPLES,
+    command: str | None = None,
+) -> tuple[dict, dict[str, pd.DataFrame]]:
     """Evaluate every model on the test sets, with intervals over artists and seeds.
 
     Parameters
@@ -84,22 +88,37 @@ def evaluate(experiment: Experiment, models: Sequence[str] | None = None, *,
     arrays = {name: score.loc[test.tracks.index].to_numpy() for name, score in scores.items()}
     absent = _not_applicable(arrays)
     names = [name for name in names if name not in absent]
-    measured = {name: {metric: test.boot.resample(function, test.y_true, arrays[name])
-                       for metric, function in METRICS.items()} for name in names}
-    judged = {name: _judge(test, arrays[name], measured[name]) | _describe_runs(experiment, name)
-              for name in names}
+    measured = {
+        name: {
+            metric: test.boot.resample(function, test.y_true, arrays[name])
+            for metric, function in METRICS.items()
+        }
+        for name in names
+    }
+    judged = {
+        name: _judge(test, arrays[name], measured[name]) | _describe_runs(experiment, name)
+        for name in names
+    }
     if UPPER_BOUND in judged:
         for name, share in _share_of_gain(measured).items():
             judged[name]["recovered"] = asdict(share.estimate())
     return {
         "corpus": _describe_corpus(experiment),
-        "protocol": _describe_protocol(experiment, scores, test.y_true), "models": judged,
-        "not_applicable": absent, "best": _best(test, {name: arrays[name] for name in names}),
+        "protocol": _describe_protocol(experiment, scores, test.y_true),
+        "models": judged,
+        "not_applicable": absent,
+        "best": _best(test, {name: arrays[name] for name in names}),
         "paired": _compare(measured, arrays),
         "label": describe_label(
-            read_tracks(experiment.folder), experiment.tracks, test.tracks.index,
-            {name: arrays[name] for name in names if name in LABELLED}, test.boot),
-        "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
+            read_tracks(experiment.folder),
+            experiment.tracks,
+            test.tracks.index,
+            {name: arrays[name] for name in names if name in LABELLED},
+            test.boot,
+        ),
+        "versions": versions(),
+        "made": datetime.date.today().isoformat(),
+        "command": command,
     }, scores
 
 
@@ -126,13 +145,22 @@ def _compare(measured, arrays):
     pairs = _pairs(list(measured))
     differences = {pair: measured[pair[0]]["auc"] - measured[pair[1]]["auc"] for pair in pairs}
     # of one training nobody knows how the next one would come out
-    sure = [pair for pair in pairs if not any(
-        name in MODELS and MODELS[name].seeded and arrays[name].shape[1] == 1 for name in pair)]
+    sure = [
+        pair
+        for pair in pairs
+        if not any(
+            name in MODELS and MODELS[name].seeded and arrays[name].shape[1] == 1 for name in pair
+        )
+    ]
     p = dict(zip(sure, holm(np.array([differences[pair].p_value() for pair in sure]))))
-    return {f"{one}-{other}": {
-        metric: asdict((measured[one][metric] - measured[other][metric]).estimate())
-        for metric in METRICS} | _verdict(differences[one, other].value, p.get((one, other)))
-        for one, other in pairs}
+    return {
+        f"{one}-{other}": {
+            metric: asdict((measured[one][metric] - measured[other][metric]).estimate())
+            for metric in METRICS
+        }
+        | _verdict(differences[one, other].value, p.get((one, other)))
+        for one, other in pairs
+    }
 
 
 def _verdict(difference, p):
@@ -144,10 +172,18 @@ def _verdict(difference, p):
 
 def _pairs(names):
     """Pairs of models whose difference is told: each and the RNN, each and what it is built on."""
-    pairs = [(name, "rnn") for name in names if name not in ("rnn", "dummy", UPPER_BOUND)
-             and "rnn" in names]
-    return pairs + [(name, part) for name in names if name in MODELS
-                    for part in MODELS[name].built_on if part in names]
+    pairs = [
+        (name, "rnn")
+        for name in names
+        if name not in ("rnn", "dummy", UPPER_BOUND) and "rnn" in names
+    ]
+    return pairs + [
+        (name, part)
+        for name in names
+        if name in MODELS
+        for part in MODELS[name].built_on
+        if part in names
+    ]
 
 
 def _what_lacks(scores, model):
@@ -157,37 +193,55 @@ def _what_lacks(scores, model):
     folder, entry = scores.experiment.folder, MODELS[model]
     for kind in entry.needs:
         if not (folder / f"features-{kind}.npz").is_file():
-            return (f"needs features of the clips; run `python -m hiphoplib features {folder} "
-                    f"--kind {kind}` first")
-    return (f"not trained on this corpus and protocol; run `python -m hiphoplib train {folder} "
-            f"--model {model}` first")
+            return (
+                f"needs features of the clips; run `python -m hiphoplib features {folder} "
+                f"--kind {kind}` first"
+            )
+    return (
+        f"not trained on this corpus and protocol; run `python -m hiphoplib train {folder} "
+        f"--model {model}` first"
+    )
 
 
 def _describe_corpus(experiment):
     kinds = experiment.tracks["popularity_kind"].dropna().unique()
-    return {"name": experiment.folder.resolve().name, "tracks": len(experiment.tracks),
-            "artists": int(experiment.tracks["artists"].explode().nunique()),
-            "fingerprint": experiment.fingerprint,
-            "popularity_kind": ", ".join(map(str, kinds[:5])) or "not said"}
+    return {
+        "name": experiment.folder.resolve().name,
+        "tracks": len(experiment.tracks),
+        "artists": int(experiment.tracks["artists"].explode().nunique()),
+        "fingerprint": experiment.fingerprint,
+        "popularity_kind": ", ".join(map(str, kinds[:5])) or "not said",
+    }
 
 
 def _describe_protocol(experiment, scores, y_true):
     seeds = sorted(set().union(*(score.columns for score in scores.values())))
-    return {"grid": experiment.protocol.grid.name, "split": experiment.protocol.split,
-            "folds": experiment.protocol.folds, "seeds": [int(seed) for seed in seeds],
-            "threshold": float(np.mean(experiment.thresholds)), "thresholds": experiment.thresholds,
-            "test_tracks": len(y_true), "positive_share": float(y_true.mean())}
+    return {
+        "grid": experiment.protocol.grid.name,
+        "split": experiment.protocol.split,
+        "folds": experiment.protocol.folds,
+        "seeds": [int(seed) for seed in seeds],
+        "threshold": float(np.mean(experiment.thresholds)),
+        "thresholds": experiment.thresholds,
+        "test_tracks": len(y_true),
+        "positive_share": float(y_true.mean()),
+    }
 
 
 def _describe_runs(experiment, model):
     """Parameters and mean training cost of a network's runs; empty for other models."""
-    cards = [read_card(experiment.run_folder(model, seed, fold))
-             for seed in experiment.trained_seeds(model) for fold in experiment.sides]
+    cards = [
+        read_card(experiment.run_folder(model, seed, fold))
+        for seed in experiment.trained_seeds(model)
+        for fold in experiment.sides
+    ]
     if not cards:
         return {}
-    return {"parameters": cards[0]["parameters"],
-            "epochs": float(np.mean([card["epochs"] for card in cards])),
-            "seconds_per_clip_epoch": float(np.mean([c["seconds_per_clip_epoch"] for c in cards]))}
+    return {
+        "parameters": cards[0]["parameters"],
+        "epochs": float(np.mean([card["epochs"] for card in cards])),
+        "seconds_per_clip_epoch": float(np.mean([c["seconds_per_clip_epoch"] for c in cards])),
+    }
 
 
 def write_results(results: dict, path: Path | str) -> None:
@@ -228,10 +282,16 @@ def real_results(*folders: Path | str) -> list[dict]:
     -------
     list of dict
     """
-    results = [read_results(path) for folder in folders
-               for path in sorted(Path(folder).glob("*.json"))]
-    return list({each["corpus"]["name"]: each for each in results
-                 if "models" in each and UPPER_BOUND not in each["models"]}.values())
+    results = [
+        read_results(path) for folder in folders for path in sorted(Path(folder).glob("*.json"))
+    ]
+    return list(
+        {
+            each["corpus"]["name"]: each
+            for each in results
+            if "models" in each and UPPER_BOUND not in each["models"]
+        }.values()
+    )
 
 
 @dataclass
@@ -271,8 +331,12 @@ class TestTracks:
         TestTracks
         """
         tracks, labels = experiment.tracks.loc[ids], labels_on_test(experiment).loc[ids]
-        return cls(tracks, labels["label"].to_numpy(), labels["fold"].to_numpy(),
-                   Bootstrap(artist_groups(tracks), resamples))
+        return cls(
+            tracks,
+            labels["label"].to_numpy(),
+            labels["fold"].to_numpy(),
+            Bootstrap(artist_groups(tracks), resamples),
+        )
 
     @property
     def artists(self) -> np.ndarray:
@@ -292,37 +356,57 @@ def labels_on_test(experiment: Experiment) -> pd.DataFrame:
     pd.DataFrame, indexed by track id
         ``label``, 0 or 1, and ``fold``.
     """
-    return pd.concat([pd.DataFrame({"label": experiment.labels[fold][side == "test"], "fold": fold})
-                      for fold, side in experiment.sides.items()])
+    return pd.concat(
+        [
+            pd.DataFrame({"label": experiment.labels[fold][side == "test"], "fold": fold})
+            for fold, side in experiment.sides.items()
+        ]
+    )
 
 
 def _judge(test, scores, measured):
     """What a results file holds of one model, by its scores [shape=(n, seeds)] and metrics."""
     y_true, boot, once = test.y_true, test.boot, np.ones((1, len(test.y_true)))
     popularity = test.tracks["popularity"].to_numpy()
-    result = {metric: {**asdict(value.estimate()),
-                       "by_seed": [float(METRICS[metric](y_true, score, once)[0])
-                                   for score in scores.T]} for metric, value in measured.items()}
+    result = {
+        metric: {
+            **asdict(value.estimate()),
+            "by_seed": [float(METRICS[metric](y_true, score, once)[0]) for score in scores.T],
+        }
+        for metric, value in measured.items()
+    }
     together = expit(log_odds(scores).mean(axis=1))  # what is shipped: all seeds as one model
     if scores.shape[1] > 1:
-        result["mean_of_seeds"] = {metric: asdict(boot.estimate(METRICS[metric], y_true, together))
-                                   for metric in METRICS}
+        result["mean_of_seeds"] = {
+            metric: asdict(boot.estimate(METRICS[metric], y_true, together)) for metric in METRICS
+        }
     ranks = {}
     if np.ptp(scores):  # what is the same for all tracks has no order
-        ranks = {name: asdict(boot.estimate(metric, popularity, scores))
-                 for name, metric in RANKS.items()}
-        ranks |= {name: asdict(boot.estimate(metric, y_true, scores))
-                  for name, metric in (("calibration_slope", calibration_slope),
-                                       ("calibration_intercept", calibration_intercept))}
-    return result | ranks | {
-        "auc_within_folds": _within_groups(test, test.fold, scores),
-        "brier_skill": asdict(boot.estimate(brier_skill, y_true, scores)),
-        "within_artist": within_artist(y_true, popularity, scores, test.artists),
-        "within_genre": _within_groups(test, test.tracks.get("genre"), scores),
-        "selective_accuracy": selective_accuracy(popularity, together, test.artists),
-        "order": reliable_margin(popularity, together, test.artists),
-        "precision_at_k": hit_shares(boot, y_true, scores, PICKS),
-        "reliability": reliability(y_true, together).to_dict("records")}
+        ranks = {
+            name: asdict(boot.estimate(metric, popularity, scores))
+            for name, metric in RANKS.items()
+        }
+        ranks |= {
+            name: asdict(boot.estimate(metric, y_true, scores))
+            for name, metric in (
+                ("calibration_slope", calibration_slope),
+                ("calibration_intercept", calibration_intercept),
+            )
+        }
+    return (
+        result
+        | ranks
+        | {
+            "auc_within_folds": _within_groups(test, test.fold, scores),
+            "brier_skill": asdict(boot.estimate(brier_skill, y_true, scores)),
+            "within_artist": within_artist(y_true, popularity, scores, test.artists),
+            "within_genre": _within_groups(test, test.tracks.get("genre"), scores),
+            "selective_accuracy": selective_accuracy(popularity, together, test.artists),
+            "order": reliable_margin(popularity, together, test.artists),
+            "precision_at_k": hit_shares(boot, y_true, scores, PICKS),
+            "reliability": reliability(y_true, together).to_dict("records"),
+        }
+    )
 
 
 def _share_of_gain(measured):

@@ -18,8 +18,13 @@ SHARES = (0, 0.2, 0.4, 0.6)  # of the tracks: the middle band that is left out
 AGE_BINS = 6
 
 
-def describe_label(raw: pd.DataFrame, tracks: pd.DataFrame, ids: Sequence[str],
-                   scores: dict[str, np.ndarray], boot: Bootstrap) -> dict:
+def describe_label(
+    raw: pd.DataFrame,
+    tracks: pd.DataFrame,
+    ids: Sequence[str],
+    scores: dict[str, np.ndarray],
+    boot: Bootstrap,
+) -> dict:
     """Return everything of this module, as it stands in a results file under "label".
 
     Parameters
@@ -40,10 +45,12 @@ def describe_label(raw: pd.DataFrame, tracks: pd.DataFrame, ids: Sequence[str],
         ``by_threshold``, ``without_middle``, ``versions``, ``age``.
     """
     popularity = tracks.set_index("id")["popularity"].loc[list(ids)].to_numpy()
-    return {"by_threshold": _auc_by_threshold(popularity, scores, boot),
-            "without_middle": _auc_without_middle(popularity, scores, boot),
-            "versions": version_noise(raw, resamples=len(boot.weights)),
-            "age": popularity_by_age(tracks, resamples=len(boot.weights))}
+    return {
+        "by_threshold": _auc_by_threshold(popularity, scores, boot),
+        "without_middle": _auc_without_middle(popularity, scores, boot),
+        "versions": version_noise(raw, resamples=len(boot.weights)),
+        "age": popularity_by_age(tracks, resamples=len(boot.weights)),
+    }
 
 
 def _auc_by_threshold(popularity, scores, boot, thresholds=None):
@@ -52,9 +59,15 @@ def _auc_by_threshold(popularity, scores, boot, thresholds=None):
     if thresholds is None:
         thresholds = np.percentile(popularity, PERCENTILES)
     labels = {float(t): (popularity >= t).astype(int) for t in thresholds}
-    return [{"threshold": threshold, "positive_share": float(y.mean()),
-             "models": _aucs(y, scores, boot)}
-            for threshold, y in labels.items() if 0 < y.mean() < 1]
+    return [
+        {
+            "threshold": threshold,
+            "positive_share": float(y.mean()),
+            "models": _aucs(y, scores, boot),
+        }
+        for threshold, y in labels.items()
+        if 0 < y.mean() < 1
+    ]
 
 
 def _auc_without_middle(popularity, scores, boot, shares=SHARES):
@@ -70,19 +83,26 @@ def _auc_without_middle(popularity, scores, boot, shares=SHARES):
         kept = distance >= np.sort(distance)[min(round(share * len(y)), len(y) - 1)]
         if 0 < y[kept].mean() < 1:
             kept_scores = {name: score[kept] for name, score in scores.items()}
-            rows.append({"left_out": float(share), "tracks": int(kept.sum()),
-                         "models": _aucs(y[kept], kept_scores, boot[kept])})
+            rows.append(
+                {
+                    "left_out": float(share),
+                    "tracks": int(kept.sum()),
+                    "models": _aucs(y[kept], kept_scores, boot[kept]),
+                }
+            )
     return rows
 
 
 def _aucs(y_true, scores, boot):
     """AUC of every model, the mean over its seeds, with the interval of that mean."""
-    return {name: asdict(boot.estimate(weighted_auc, y_true, score))
-            for name, score in scores.items()}
+    return {
+        name: asdict(boot.estimate(weighted_auc, y_true, score)) for name, score in scores.items()
+    }
 
 
-def version_noise(tracks: pd.DataFrame, threshold: float | None = None,
-                  resamples: int = RESAMPLES) -> dict | None:
+def version_noise(
+    tracks: pd.DataFrame, threshold: float | None = None, resamples: int = RESAMPLES
+) -> dict | None:
     """Measure how far versions of one recording, which sound alike, agree in popularity.
 
     On a service they differ not by chance alone: the single is promoted, the album version is not,
@@ -127,17 +147,24 @@ def version_noise(tracks: pd.DataFrame, threshold: float | None = None,
     size, ups = np.bincount(member), np.bincount(member, popular[versions.index])
     pairs_apart = ups * (size - ups) / (size * (size - 1) / 2)
     apart = Resampled(pairs_apart.mean(), weights @ pairs_apart / weights.sum(axis=1))
-    agreement = Resampled(intraclass(z, member, np.ones((1, len(artists))))[0],
-                          intraclass(z, member, weights))
-    return {"recordings": len(artists), "versions": len(versions), "threshold": threshold,
-            "apart": asdict(apart.estimate()),
-            "apart_by_chance": float(2 * popular.mean() * (1 - popular.mean())),
-            "correlation": (asdict(agreement.estimate()) if np.isfinite(agreement.value)
-                            else None),
-            "ceiling": asdict(Resampled(
-                _highest_auc(agreement.value),
-                _highest_auc(np.clip(agreement.draws, 0, 1))).estimate())
-            if agreement.value > 0 else None}
+    agreement = Resampled(
+        intraclass(z, member, np.ones((1, len(artists))))[0], intraclass(z, member, weights)
+    )
+    return {
+        "recordings": len(artists),
+        "versions": len(versions),
+        "threshold": threshold,
+        "apart": asdict(apart.estimate()),
+        "apart_by_chance": float(2 * popular.mean() * (1 - popular.mean())),
+        "correlation": (asdict(agreement.estimate()) if np.isfinite(agreement.value) else None),
+        "ceiling": asdict(
+            Resampled(
+                _highest_auc(agreement.value), _highest_auc(np.clip(agreement.draws, 0, 1))
+            ).estimate()
+        )
+        if agreement.value > 0
+        else None,
+    }
 
 
 def _highest_auc(correlation):
@@ -155,8 +182,9 @@ def _highest_auc(correlation):
     return 0.5 + 2 / np.pi * np.arcsin(np.sqrt(np.asarray(correlation) / 2))
 
 
-def popularity_by_age(tracks: pd.DataFrame, bins: int = AGE_BINS,
-                      resamples: int = RESAMPLES) -> dict | None:
+def popularity_by_age(
+    tracks: pd.DataFrame, bins: int = AGE_BINS, resamples: int = RESAMPLES
+) -> dict | None:
     """Measure popularity against the days from a release to the newest one of the table.
 
     Parameters
@@ -183,8 +211,18 @@ def popularity_by_age(tracks: pd.DataFrame, bins: int = AGE_BINS,
     x, y = days.to_numpy(), popularity.to_numpy()
     boot = Bootstrap(artist_groups(known), resamples)
     parts = popularity.groupby(pd.qcut(days, bins, labels=False, duplicates="drop"))
-    return {"tracks": len(known), "spearman": asdict(boot.estimate(spearman, x, y)),
-            "bins": [{"from": int(days[part.index].min()), "to": int(days[part.index].max()),
-                      "tracks": len(part), "median": float(part.median()),
-                      "q25": float(part.quantile(0.25)), "q75": float(part.quantile(0.75))}
-                     for _, part in parts]}
+    return {
+        "tracks": len(known),
+        "spearman": asdict(boot.estimate(spearman, x, y)),
+        "bins": [
+            {
+                "from": int(days[part.index].min()),
+                "to": int(days[part.index].max()),
+                "tracks": len(part),
+                "median": float(part.median()),
+                "q25": float(part.quantile(0.25)),
+                "q75": float(part.quantile(0.75)),
+            }
+            for _, part in parts
+        ],
+    }

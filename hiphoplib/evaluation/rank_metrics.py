@@ -32,7 +32,8 @@ def spearman(popularity: np.ndarray, score: np.ndarray, weights: np.ndarray) -> 
     a, b = (_ranks(of, weights) - (total + 1) / 2 for of in (popularity, score))
     with np.errstate(invalid="ignore"):
         return (weights * a * b).sum(axis=1) / np.sqrt(
-            (weights * a ** 2).sum(axis=1) * (weights * b ** 2).sum(axis=1))
+            (weights * a**2).sum(axis=1) * (weights * b**2).sum(axis=1)
+        )
 
 
 def _ranks(values, weights):
@@ -83,11 +84,10 @@ def kendall(popularity: np.ndarray, score: np.ndarray, weights: np.ndarray) -> n
 def _differing(values, weights):
     """Ordered pairs of each resample whose values differ."""
     equal, _ = _ties(values, weights)
-    return weights.sum(axis=1) ** 2 - (equal ** 2).sum(axis=1)
+    return weights.sum(axis=1) ** 2 - (equal**2).sum(axis=1)
 
 
-def top_tenth_recall(popularity: np.ndarray, score: np.ndarray,
-                     weights: np.ndarray) -> np.ndarray:
+def top_tenth_recall(popularity: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return how much of the most popular tenth lies in the tenth with the highest scores.
 
     As recall@100 of 1,000 songs in Yang et al., "Revisiting the problem of audio-based hit song

@@ -24,8 +24,15 @@ LOOKS = (0.2, 0.4, 0.6, 0.8, 1.0)  # shares by which a margin is sought
 RELIABLE = 0.75  # lower end of the share of orders that are right
 
 
-def precision_at_k(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray, *, n: int = 10,
-                   k: int = 3, base: float | None = None) -> np.ndarray:
+def precision_at_k(
+    y_true: np.ndarray,
+    score: np.ndarray,
+    weights: np.ndarray,
+    *,
+    n: int = 10,
+    k: int = 3,
+    base: float | None = None,
+) -> np.ndarray:
     """Return the share of popular songs among the k that a model puts first of n.
 
     The n songs are drawn one by one, each popular with probability `base`, its score one of the
@@ -53,8 +60,11 @@ def precision_at_k(y_true: np.ndarray, score: np.ndarray, weights: np.ndarray, *
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
     weights = weights[:, order].astype(float)
     pos, neg = (np.add.reduceat(weights * of, starts, axis=1) for of in (popular, ~popular))
-    share = (pos.sum(axis=1) / weights.sum(axis=1) if base is None
-             else np.full(len(weights), float(base)))[:, None]
+    share = (
+        pos.sum(axis=1) / weights.sum(axis=1)
+        if base is None
+        else np.full(len(weights), float(base))
+    )[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         pos, neg = (of / of.sum(axis=1, keepdims=True) for of in (pos, neg))
         drawn = share * pos + (1 - share) * neg  # of a song: that it has this score
@@ -77,9 +87,13 @@ def _positive_share(y_true, score, weights):
     return weights @ y_true / weights.sum(axis=1)
 
 
-def hit_shares(boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray,
-               picks: Sequence[tuple[int, int]],
-               base_rates: Sequence[float | None] = (None, 0.2)) -> list[dict]:
+def hit_shares(
+    boot: Bootstrap,
+    y_true: np.ndarray,
+    scores: np.ndarray,
+    picks: Sequence[tuple[int, int]],
+    base_rates: Sequence[float | None] = (None, 0.2),
+) -> list[dict]:
     """Measure `precision_at_k` of a model and its lift over a random choice, with intervals.
 
     Parameters
@@ -101,13 +115,21 @@ def hit_shares(boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray,
     for (n, k), base in ((pick, base) for pick in picks for base in base_rates):
         share = boot.resample(partial(precision_at_k, n=n, k=k, base=base), y_true, scores)
         blind = base or boot.resample(_positive_share, y_true, scores[:, 0])
-        rows.append({"n": n, "k": k, "base": base, "hit_share": asdict(share.estimate()),
-                     "lift": asdict((share / blind).estimate())})
+        rows.append(
+            {
+                "n": n,
+                "k": k,
+                "base": base,
+                "hit_share": asdict(share.estimate()),
+                "lift": asdict((share / blind).estimate()),
+            }
+        )
     return rows
 
 
-def best_model(boot: Bootstrap, metric: Callable, y_true: np.ndarray,
-               scores: Mapping[str, np.ndarray]) -> tuple[str, Estimate]:
+def best_model(
+    boot: Bootstrap, metric: Callable, y_true: np.ndarray, scores: Mapping[str, np.ndarray]
+) -> tuple[str, Estimate]:
     """Return the best of several models, and how good it is once the choice is accounted for.
 
     The highest of many values is partly luck. So in each resample the best is chosen on the tracks
@@ -130,8 +152,9 @@ def best_model(boot: Bootstrap, metric: Callable, y_true: np.ndarray,
     """
     inside = {name: boot.resample(metric, y_true, score) for name, score in scores.items()}
     outside = boot.outside()
-    left_out = np.array([outside.resample(metric, y_true, score).draws
-                         for score in scores.values()])
+    left_out = np.array(
+        [outside.resample(metric, y_true, score).draws for score in scores.values()]
+    )
     chosen = np.argmax([model.draws for model in inside.values()], axis=0)
     name = max(inside, key=lambda model: inside[model].value)
     value = np.nanmean(left_out[chosen, np.arange(len(chosen))])
@@ -139,8 +162,9 @@ def best_model(boot: Bootstrap, metric: Callable, y_true: np.ndarray,
     return name, Resampled(value, draws).estimate()
 
 
-def within_groups_auc(y_true: np.ndarray, score: np.ndarray, groups: np.ndarray,
-                      weights: np.ndarray) -> np.ndarray:
+def within_groups_auc(
+    y_true: np.ndarray, score: np.ndarray, groups: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Return the AUC among tracks of one genre, or fold: share of pairs within a group in order.
 
     Parameters
@@ -166,8 +190,9 @@ def within_groups_auc(y_true: np.ndarray, score: np.ndarray, groups: np.ndarray,
         return right / pairs
 
 
-def within_artist(y_true: np.ndarray, popularity: np.ndarray, scores: np.ndarray,
-                  artists: Sequence[str]) -> dict | None:
+def within_artist(
+    y_true: np.ndarray, popularity: np.ndarray, scores: np.ndarray, artists: Sequence[str]
+) -> dict | None:
     """Measure AUC, Spearman's and Kendall's correlation among the tracks of one artist.
 
     Parameters
@@ -188,19 +213,30 @@ def within_artist(y_true: np.ndarray, popularity: np.ndarray, scores: np.ndarray
     for rows in _by_artist(artists):
         y, x, by_seed = y_true[rows], popularity[rows], scores[rows].T
         if 0 < y.sum() < len(y):
-            found["auc"].append((y.sum() * (len(y) - y.sum()),
-                                 [roc_auc_score(y, score) for score in by_seed]))
+            found["auc"].append(
+                (y.sum() * (len(y) - y.sum()), [roc_auc_score(y, score) for score in by_seed])
+            )
         if len(set(x)) > 1:
             pairs = len(x) * (len(x) - 1) / 2
             for name, of in (("spearman", spearmanr), ("kendall", kendalltau)):
-                found[name].append((pairs, [of(x, score).statistic if len(set(score)) > 1 else 0
-                                            for score in by_seed]))
+                found[name].append(
+                    (
+                        pairs,
+                        [of(x, score).statistic if len(set(score)) > 1 else 0 for score in by_seed],
+                    )
+                )
     if min(map(len, found.values())) < 3:
         return None
-    means = {name: asdict(mean_over_artists(*map(np.array, zip(*values))))
-             for name, values in found.items()}
-    return {**means.pop("auc"), "artists": len(found["auc"]),
-            "pairs": int(sum(pairs for pairs, _ in found["auc"])), **means}
+    means = {
+        name: asdict(mean_over_artists(*map(np.array, zip(*values))))
+        for name, values in found.items()
+    }
+    return {
+        **means.pop("auc"),
+        "artists": len(found["auc"]),
+        "pairs": int(sum(pairs for pairs, _ in found["auc"])),
+        **means,
+    }
 
 
 def _by_artist(artists) -> Iterator[np.ndarray]:
@@ -232,16 +268,20 @@ def mean_over_artists(pairs: np.ndarray, values: np.ndarray) -> Estimate:
     """
     weights = np.minimum(pairs, MOST_PAIRS) / np.minimum(pairs, MOST_PAIRS).sum()
     by_artist, by_seed = values.mean(axis=1), weights @ values
-    mean, size = float(weights @ by_artist), 1 / (weights ** 2).sum()
-    variance = (weights ** 2 * (by_artist - mean) ** 2).sum() * size / (size - 1)
+    mean, size = float(weights @ by_artist), 1 / (weights**2).sum()
+    variance = (weights**2 * (by_artist - mean) ** 2).sum() * size / (size - 1)
     if values.shape[1] > 1:
         variance += by_seed.var(ddof=1) / values.shape[1]
     half = float(t.ppf(0.975, size - 1) * np.sqrt(variance))
     return Estimate(mean, mean - half, mean + half)
 
 
-def selective_accuracy(popularity: np.ndarray, score: np.ndarray, artists: Sequence[str],
-                       shares: Sequence[float] = SHARES) -> list[dict]:
+def selective_accuracy(
+    popularity: np.ndarray,
+    score: np.ndarray,
+    artists: Sequence[str],
+    shares: Sequence[float] = SHARES,
+) -> list[dict]:
     """Measure how many pairs of one artist's tracks are in the right order, by the margin.
 
     A model that may abstain answers the pairs whose scores differ most. An order is right if the
@@ -264,12 +304,16 @@ def selective_accuracy(popularity: np.ndarray, score: np.ndarray, artists: Seque
     """
     pairs = _pairs_of_one_artist(popularity, score, artists)
     margins = {share: pairs["margin"].quantile(1 - share) for share in shares}
-    return [{"share": share, **order} for share, margin in margins.items()
-            if (order := _in_order(pairs, margin))]
+    return [
+        {"share": share, **order}
+        for share, margin in margins.items()
+        if (order := _in_order(pairs, margin))
+    ]
 
 
-def order_accuracy(popularity: np.ndarray, score: np.ndarray, artists: Sequence[str],
-                   margin: float) -> dict | None:
+def order_accuracy(
+    popularity: np.ndarray, score: np.ndarray, artists: Sequence[str], margin: float
+) -> dict | None:
     """Measure how many pairs of one artist's tracks are in the right order from a margin on.
 
     Parameters
@@ -291,11 +335,18 @@ def order_accuracy(popularity: np.ndarray, score: np.ndarray, artists: Sequence[
 def _pairs_of_one_artist(popularity, score, artists):
     """A row a pair: artist's number, margin, and whether it is in the right order."""
     return pd.DataFrame(
-        [(number, abs(score[i] - score[j]),
-          (1 + np.sign(score[i] - score[j]) * np.sign(popularity[i] - popularity[j])) / 2)
-         for number, rows in enumerate(_by_artist(artists))
-         for i, j in combinations(rows, 2) if popularity[i] != popularity[j]],
-        columns=["artist", "margin", "right"])
+        [
+            (
+                number,
+                abs(score[i] - score[j]),
+                (1 + np.sign(score[i] - score[j]) * np.sign(popularity[i] - popularity[j])) / 2,
+            )
+            for number, rows in enumerate(_by_artist(artists))
+            for i, j in combinations(rows, 2)
+            if popularity[i] != popularity[j]
+        ],
+        columns=["artist", "margin", "right"],
+    )
 
 
 def _in_order(pairs, margin):
@@ -305,13 +356,20 @@ def _in_order(pairs, margin):
     if len(by_artist) < 3:
         return None
     accuracy = mean_over_artists(by_artist["size"].to_numpy(), by_artist[["mean"]].to_numpy())
-    return {"margin": float(margin), "pairs": len(answered), "artists": len(by_artist),
-            "accuracy": {end: min(max(share, 0.0), 1.0)  # of which Student's t knows nothing
-                         for end, share in asdict(accuracy).items()}}
+    return {
+        "margin": float(margin),
+        "pairs": len(answered),
+        "artists": len(by_artist),
+        "accuracy": {
+            end: min(max(share, 0.0), 1.0)  # of which Student's t knows nothing
+            for end, share in asdict(accuracy).items()
+        },
+    }
 
 
-def reliable_margin(popularity: np.ndarray, score: np.ndarray,
-                    artists: Sequence[str]) -> dict | None:
+def reliable_margin(
+    popularity: np.ndarray, score: np.ndarray, artists: Sequence[str]
+) -> dict | None:
     """Find the margin from which on orders of one artist's tracks are right in `RELIABLE` of cases.
 
     Margins are tried from the widest on, as long as the interval's lower end is that high: the

@@ -14,15 +14,7 @@ import numpy as np
 import pandas as pd
 
 from hiphoplib.audio import tagger
-from hiphoplib.audio.features import (
-    HOP,
-    SR,
-    Bands,
-    frame_values,
-    mixed,
-    mixed_features,
-    table,
-)
+from hiphoplib.audio.features import HOP, SR, Bands, frame_values, mixed, mixed_features, table
 from hiphoplib.audio.files import read_clip
 from hiphoplib.dataset.features import FEATURES
 from hiphoplib.errors import BadInput
@@ -61,15 +53,26 @@ class Levels:
         frames = np.concatenate(spectrograms)
         low = frames.min(axis=0)
         step = np.maximum((frames.max(axis=0) - low) / LEVELS, 1e-12)
-        return cls(np.rint((frames - low) / step).astype(np.uint8), low, step,
-                   np.array([len(each) for each in spectrograms]))
+        return cls(
+            np.rint((frames - low) / step).astype(np.uint8),
+            low,
+            step,
+            np.array([len(each) for each in spectrograms]),
+        )
 
     def __post_init__(self) -> None:
         rows = self.steps.shape[1:]
-        if (self.steps.dtype != np.uint8 or len(rows) != 1 or self.lengths.dtype.kind != "i"
-                or self.lengths.ndim != 1 or self.lengths.min(initial=1) < 1
-                or self.lengths.sum() != len(self.steps) or self.low.shape != rows
-                or self.step.shape != rows or not np.isfinite([self.low, self.step]).all()):
+        if (
+            self.steps.dtype != np.uint8
+            or len(rows) != 1
+            or self.lengths.dtype.kind != "i"
+            or self.lengths.ndim != 1
+            or self.lengths.min(initial=1) < 1
+            or self.lengths.sum() != len(self.steps)
+            or self.low.shape != rows
+            or self.step.shape != rows
+            or not np.isfinite([self.low, self.step]).all()
+        ):
             raise ValueError("no spectrograms of clips")
 
     def __len__(self) -> int:
@@ -77,7 +80,7 @@ class Levels:
 
     def __getitem__(self, number: int) -> np.ndarray:
         end = int(self.lengths[: number + 1].sum())
-        steps = self.steps[end - int(self.lengths[number]): end]
+        steps = self.steps[end - int(self.lengths[number]) : end]
         return (self.low + self.step * steps).astype(np.float32)
 
 
@@ -139,8 +142,9 @@ def hear(y: np.ndarray, sr: int, kinds: Sequence[str], grid: SegmentGrid) -> Hea
     return Heard(spectrograms, tuple(kinds))
 
 
-def hear_clips(experiment: Experiment, ids: Sequence[str], kinds: Sequence[str],
-               most: int = MAX_HEARD) -> tuple[list[str], Heard]:
+def hear_clips(
+    experiment: Experiment, ids: Sequence[str], kinds: Sequence[str], most: int = MAX_HEARD
+) -> tuple[list[str], Heard]:
     """Return what heads read of the first clips of a corpus that can be decoded.
 
     Parameters
@@ -169,11 +173,15 @@ def hear_clips(experiment: Experiment, ids: Sequence[str], kinds: Sequence[str],
                 y, sr = read_clip(clip_path(experiment.folder, experiment.tracks.loc[track_id]))
                 heard[track_id] = hear(y, sr, kinds, grid).spectrograms
     if len(heard) < FEWEST:
-        raise BadInput(f"{experiment.folder}: {len(heard)} clips of it can be decoded, {FEWEST} "
-                       "are needed to swap parts with; gather again to fetch them")
+        raise BadInput(
+            f"{experiment.folder}: {len(heard)} clips of it can be decoded, {FEWEST} "
+            "are needed to swap parts with; gather again to fetch them"
+        )
     names = next(iter(heard.values()))
-    return list(heard), Heard({name: Levels.of([clip[name][0] for clip in heard.values()])
-                               for name in names}, tuple(kinds))
+    return list(heard), Heard(
+        {name: Levels.of([clip[name][0] for clip in heard.values()]) for name in names},
+        tuple(kinds),
+    )
 
 
 def to_arrays(heard: Heard) -> dict[str, np.ndarray]:
@@ -188,8 +196,11 @@ def to_arrays(heard: Heard) -> dict[str, np.ndarray]:
     -------
     dict of str to np.ndarray
     """
-    return {f"{name}_{part}": array for name, levels in heard.spectrograms.items()
-            for part, array in vars(levels).items()}
+    return {
+        f"{name}_{part}": array
+        for name, levels in heard.spectrograms.items()
+        for part, array in vars(levels).items()
+    }
 
 
 def of_arrays(arrays: Mapping[str, np.ndarray], kinds: Sequence[str], grid: SegmentGrid) -> Heard:
@@ -211,11 +222,16 @@ def of_arrays(arrays: Mapping[str, np.ndarray], kinds: Sequence[str], grid: Segm
         If they are not what these kinds of features are made from.
     """
     names = {"tagged" if kind in TAGGED else kind for kind in kinds}
-    read = {name: Levels(*(arrays[f"{name}_{part}"] for part in ("steps", "low", "step", "lengths"))
-                         ) for name in names}
+    read = {
+        name: Levels(*(arrays[f"{name}_{part}"] for part in ("steps", "low", "step", "lengths")))
+        for name in names
+    }
     for name, levels in read.items():
-        rows, frames = ((tagger.N_MELS, tagger.WINDOW) if name == "tagged" else
-                        (len(Bands(grid.edges).of_rows), 1))
+        rows, frames = (
+            (tagger.N_MELS, tagger.WINDOW)
+            if name == "tagged"
+            else (len(Bands(grid.edges).of_rows), 1)
+        )
         if len(levels.low) != rows or (levels.lengths % frames).any():
             raise ValueError(f"{name}: spectrograms of another kind")
     return Heard(dict(read), tuple(kinds))
@@ -258,15 +274,23 @@ class Exchange:
         pd.DataFrame [shape=(parts * donors, features)]
             Parts first.
         """
-        pairs = [((self.clip, 0), (self.donors, number))[:: 1 if put_in else -1]
-                 for number in numbers]
+        pairs = [
+            ((self.clip, 0), (self.donors, number))[:: 1 if put_in else -1] for number in numbers
+        ]
         return self._frame(lambda way: [row for mask in masks for row in way.swapped(pairs, mask)])
 
     def _frame(self, rows_of):
-        ways = {kind: _Tagged(kind, self.grid) if kind in TAGGED else _Handcrafted(kind, self.grid)
-                for kind in self.donors.kinds}
-        return pd.concat([pd.DataFrame(np.array(rows_of(way)), columns=FEATURES[kind].names)
-                          for kind, way in ways.items()], axis=1)
+        ways = {
+            kind: _Tagged(kind, self.grid) if kind in TAGGED else _Handcrafted(kind, self.grid)
+            for kind in self.donors.kinds
+        }
+        return pd.concat(
+            [
+                pd.DataFrame(np.array(rows_of(way)), columns=FEATURES[kind].names)
+                for kind, way in ways.items()
+            ],
+            axis=1,
+        )
 
 
 @dataclass(frozen=True)
@@ -291,16 +315,21 @@ class _Tagged(_Way):
 
     def compute(self, frames):
         windows = _windows(frames)
-        return np.concatenate([FEATURES[self.kind].outputs(windows[first: first + BATCH])
-                               for first in range(0, len(windows), BATCH)])
+        return np.concatenate(
+            [
+                FEATURES[self.kind].outputs(windows[first : first + BATCH])
+                for first in range(0, len(windows), BATCH)
+            ]
+        )
 
     def swapped(self, pairs, mask):
         """Features of the second of each pair with parts of the first."""
         bands, seconds = self.grid.band_of(tagger.band_centres()), WINDOW_SECONDS
         changed = []
         for inside, outside in pairs:
-            own, other = (_windows(heard.of(self.kind, number))
-                          for heard, number in (outside, inside))
+            own, other = (
+                _windows(heard.of(self.kind, number)) for heard, number in (outside, inside)
+            )
             n = min(len(own), len(other))  # of clips of other lengths, what both have
             # windows are 8 ms shorter than stretches; the last begins 72 ms before its own, which
             # is less than a frame of the networks
@@ -313,7 +342,7 @@ class _Tagged(_Way):
         for (at, _), end, (_, outside) in zip(changed, ends, pairs):
             outputs = self.known(*outside).copy()
             if len(at):
-                outputs[at] = new[end - len(at): end]
+                outputs[at] = new[end - len(at) : end]
             yield self.features(outputs)
 
 

@@ -81,15 +81,18 @@ class Attribution:
 
         It agrees if its mean has the sign of the weight, and at least `MIN_WEIGHT`.
         """
-        agreed = [np.sign(map_) * (np.abs(map_) >= MIN_WEIGHT) == np.sign(self.weights)
-                  for map_ in self._other_maps().values()]
+        agreed = [
+            np.sign(map_) * (np.abs(map_) >= MIN_WEIGHT) == np.sign(self.weights)
+            for map_ in self._other_maps().values()
+        ]
         return self.stable & np.all(agreed, axis=0)
 
     @property
     def correlations(self) -> dict[str, float]:
         """Rank correlation of the weights with those of each other method."""
-        return {name: rank_correlation(self.weights, map_)
-                for name, map_ in self._other_maps().items()}
+        return {
+            name: rank_correlation(self.weights, map_) for name, map_ in self._other_maps().items()
+        }
 
     def _other_maps(self):
         return {name: by_fill.mean(axis=0) for name, by_fill in self.other_methods.items()}
@@ -111,8 +114,14 @@ def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float(spearmanr(np.ravel(one), np.ravel(other)).statistic)
 
 
-def explain(model: Model, S_db: ArrayLike, grid: SegmentGrid, fills: Sequence[Fill], *,
-            seeds: Sequence[int] = SEEDS) -> Attribution:
+def explain(
+    model: Model,
+    S_db: ArrayLike,
+    grid: SegmentGrid,
+    fills: Sequence[Fill],
+    *,
+    seeds: Sequence[int] = SEEDS,
+) -> Attribution:
     """Explain one clip: a LIME run for each fill value and seed, and the other methods.
 
     Parameters
@@ -137,18 +146,26 @@ def explain(model: Model, S_db: ArrayLike, grid: SegmentGrid, fills: Sequence[Fi
         raise BadInput(f"spectrogram of {S_db.shape}, the grid has {grid.mel_grid.shape}")
     # the fill value is part of the seed: with the same samples both would share their noise
     asked = [(fill, (seed, number)) for number, fill in enumerate(fills) for seed in seeds]
-    runs = [lime_run(model, S_db, grid, fill, seed)
-            for fill, seed in progress(asked, desc="explain", unit="run")]
+    runs = [
+        lime_run(model, S_db, grid, fill, seed)
+        for fill, seed in progress(asked, desc="explain", unit="run")
+    ]
     weights, r2 = map(np.array, zip(*runs))
-    return Attribution(grid, weights.reshape(len(fills), -1, *grid.shape),
-                       r2.reshape(len(fills), -1),
-                       float(probabilities(model, S_db[None])[0]),
-                       {"occlusion": _occlusion(model, S_db, grid, fills),
-                        "gradients": _integrated_gradients(model, S_db, grid, fills)})
+    return Attribution(
+        grid,
+        weights.reshape(len(fills), -1, *grid.shape),
+        r2.reshape(len(fills), -1),
+        float(probabilities(model, S_db[None])[0]),
+        {
+            "occlusion": _occlusion(model, S_db, grid, fills),
+            "gradients": _integrated_gradients(model, S_db, grid, fills),
+        },
+    )
 
 
-def lime_run(model: Model, S_db: np.ndarray, grid: SegmentGrid, fill: Fill,
-             seed: int | Sequence[int]) -> tuple[np.ndarray, float]:
+def lime_run(
+    model: Model, S_db: np.ndarray, grid: SegmentGrid, fill: Fill, seed: int | Sequence[int]
+) -> tuple[np.ndarray, float]:
     """Run LIME once.
 
     Parameters
@@ -164,6 +181,7 @@ def lime_run(model: Model, S_db: np.ndarray, grid: SegmentGrid, fill: Fill,
     weights : np.ndarray [shape=(n_bands, n_segments)]
     r2 : float
     """
+
     # LIME is shown a tiny picture with one pixel a segment, all on, and switches pixels off
     def classify(pictures):
         p = probabilities(model, compose(S_db, pictures[..., 0] > 0.5, grid, fill))
@@ -173,10 +191,15 @@ def lime_run(model: Model, S_db: np.ndarray, grid: SegmentGrid, fill: Fill,
     lime = lime_image.LimeImageExplainer(feature_selection="none", random_state=state)
     with no_progress_bar():
         result = lime.explain_instance(
-            np.ones((*grid.shape, 3)), classify, labels=(1,), top_labels=None, hide_color=0,
+            np.ones((*grid.shape, 3)),
+            classify,
+            labels=(1,),
+            top_labels=None,
+            hide_color=0,
             num_samples=max(SAMPLES, SAMPLES_PER_SEGMENT * grid.size),
             batch_size=max(1, MAX_BINS // S_db.size),
-            segmentation_fn=lambda _: np.arange(grid.size).reshape(grid.shape))
+            segmentation_fn=lambda _: np.arange(grid.size).reshape(grid.shape),
+        )
     weights = np.array([weight for _, weight in sorted(result.local_exp[1])])
     return weights.reshape(grid.shape), float(result.score)
 
@@ -206,7 +229,8 @@ def lime_default(model: Model, S_db: np.ndarray, grid: SegmentGrid) -> np.ndarra
     picture = np.repeat(((S_db - low) / (high - low))[..., None], 3, axis=2).astype(float)
     with no_progress_bar():
         result = lime_image.LimeImageExplainer(random_state=0).explain_instance(
-            picture, classify, labels=(1,), top_labels=None, random_seed=0, batch_size=500)
+            picture, classify, labels=(1,), top_labels=None, random_seed=0, batch_size=500
+        )
     weight = dict(result.local_exp[1])
     return grid.means(np.vectorize(lambda segment: weight.get(segment, 0.0))(result.segments))
 
@@ -245,8 +269,10 @@ def probabilities(model: Model, batch: np.ndarray) -> np.ndarray:
     """
     p = np.asarray(model.predict(batch), dtype=float).ravel()
     if len(p) != len(batch) or not np.isfinite(p).all():
-        raise ValueError(f"the model gave {p[:5]} for {len(batch)} spectrograms: "
-                         "one finite probability each is needed")
+        raise ValueError(
+            f"the model gave {p[:5]} for {len(batch)} spectrograms: "
+            "one finite probability each is needed"
+        )
     return p
 
 
@@ -271,14 +297,15 @@ def _integrated_gradients(model, S_db, grid, fills):
         start = np.asarray(fill.values, np.float32)
         way, total = S_db - start, np.zeros(S_db.shape)
         for first in range(0, STEPS, GRADIENT_BATCH):
-            batch = start + along[first: first + GRADIENT_BATCH] * way
+            batch = start + along[first : first + GRADIENT_BATCH] * way
             total += model.gradient(batch).sum(axis=0)
         maps.append(np.bincount(grid.labels().ravel(), np.ravel(way * total / STEPS)))
     return np.reshape(maps, (-1, *grid.shape))
 
 
-def curves(model: Model, S_db: np.ndarray, attribution: Attribution, fills: Sequence[Fill],
-           seed: int = 0) -> dict[str, dict[str, np.ndarray]]:
+def curves(
+    model: Model, S_db: np.ndarray, attribution: Attribution, fills: Sequence[Fill], seed: int = 0
+) -> dict[str, dict[str, np.ndarray]]:
     """Return the probability of the predicted class as segments go, and as they come back.
 
     Parameters
@@ -297,9 +324,11 @@ def curves(model: Model, S_db: np.ndarray, attribution: Attribution, fills: Sequ
     """
     grid, sign = attribution.grid, 1 if attribution.probability >= 0.5 else -1
     rng = np.random.default_rng(seed)
-    orders = {"lime": [_ranked(sign * attribution.weights)],
-              "loudest": [_ranked(grid.means(S_db))],
-              "random": [rng.permutation(grid.size) for _ in range(RANDOM_ORDERS)]}
+    orders = {
+        "lime": [_ranked(sign * attribution.weights)],
+        "loudest": [_ranked(grid.means(S_db))],
+        "random": [rng.permutation(grid.size) for _ in range(RANDOM_ORDERS)],
+    }
     counts = [*range(0, grid.size, STEP), grid.size]
 
     def curve(order, fill, way):
@@ -310,9 +339,13 @@ def curves(model: Model, S_db: np.ndarray, attribution: Attribution, fills: Sequ
         p = probabilities(model, compose(S_db, masks, grid, fill))
         return p if sign > 0 else 1 - p
 
-    return {way: {name: np.mean([curve(order, fill, way) for order in several for fill in fills],
-                                axis=0)
-                  for name, several in orders.items()} for way in ("deletion", "insertion")}
+    return {
+        way: {
+            name: np.mean([curve(order, fill, way) for order in several for fill in fills], axis=0)
+            for name, several in orders.items()
+        }
+        for way in ("deletion", "insertion")
+    }
 
 
 def area(curve: np.ndarray) -> float:

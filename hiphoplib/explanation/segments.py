@@ -102,8 +102,10 @@ class SegmentGrid:
         band = self.band_of(self.mel_grid.mel_frequencies())
         labels = band[:, None] * self.shape[1] + self.stretch_of(self.mel_grid.times())[None, :]
         if len(np.unique(labels)) < self.size:
-            raise BadInput(f"{self.shape[0]} bands × {self.shape[1]} segments on a mel grid of "
-                           f"{self.mel_grid.shape}: some segments hold no bin; take larger ones")
+            raise BadInput(
+                f"{self.shape[0]} bands × {self.shape[1]} segments on a mel grid of "
+                f"{self.mel_grid.shape}: some segments hold no bin; take larger ones"
+            )
         return labels
 
     def means(self, bins: np.ndarray) -> np.ndarray:

@@ -122,8 +122,9 @@ def write_donors(experiment: Experiment, kinds: Sequence[str], path: Path) -> No
         np.savez_compressed(file, **arrays)
 
 
-def read_donors(path: Path, grid: SegmentGrid, kinds: Sequence[str], spread: float,
-                able: bool) -> Donors | None:
+def read_donors(
+    path: Path, grid: SegmentGrid, kinds: Sequence[str], spread: float, able: bool
+) -> Donors | None:
     """Read the clips that `write_donors` wrote.
 
     Parameters
@@ -151,8 +152,11 @@ def read_donors(path: Path, grid: SegmentGrid, kinds: Sequence[str], spread: flo
             return None
         S_db = kept["S_db"].astype(np.float32)
         heard = of_arrays(dict(kept), kinds, grid) if kinds else None
-    if S_db.shape[1:] != grid.mel_grid.shape or not np.isfinite(S_db).all() or (
-            heard and any(len(clips) != len(S_db) for clips in heard.spectrograms.values())):
+    if (
+        S_db.shape[1:] != grid.mel_grid.shape
+        or not np.isfinite(S_db).all()
+        or (heard and any(len(clips) != len(S_db) for clips in heard.spectrograms.values()))
+    ):
         raise ValueError("no spectrograms of the model's grid")
     return Donors(grid, S_db, spread, able, heard)
 
@@ -235,8 +239,9 @@ class Part:
         return bool(abs(self.effect) >= rule.deviations * spread > 0)
 
 
-def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, heard: Heard | None = None,
-              seed: int = 0) -> list[Part]:
+def swap_test(
+    predict: Predict, S_db: np.ndarray, donors: Donors, *, heard: Heard | None = None, seed: int = 0
+) -> list[Part]:
     """Return the parts of a clip that move the score.
 
     Parameters
@@ -266,11 +271,16 @@ def swap_test(predict: Predict, S_db: np.ndarray, donors: Donors, *, heard: Hear
     rng, grid = np.random.default_rng(seed), donors.grid
     n = min(SCREENED + CONFIRMED, len(donors.S_db))  # of a small corpus fewer
     if n < FEWEST:
-        raise BadInput(f"swap test: {n} clips to swap with, {FEWEST} are needed; gather more "
-                       "tracks")
+        raise BadInput(
+            f"swap test: {n} clips to swap with, {FEWEST} are needed; gather more tracks"
+        )
     single = np.eye(grid.size, dtype=bool).reshape(-1, *grid.shape)
-    swaps = _Swaps(predict, S_db, donors,
-                   Exchange(grid, heard, donors.heard) if heard and donors.heard else None)
+    swaps = _Swaps(
+        predict,
+        S_db,
+        donors,
+        Exchange(grid, heard, donors.heard) if heard and donors.heard else None,
+    )
     said = _find(swaps, rng.permutation(donors.nearest(S_db, n)), single, SEGMENT)
     for band in range(grid.shape[0]) if not said else ():
         whole = np.zeros((1, *grid.shape), dtype=bool)
@@ -283,13 +293,13 @@ def _find(swaps, numbers, masks, rule):
     """Return those of some parts that hold: screened with the first donors, confirmed by others."""
     least = rule.deviations * swaps.donors.spread
     first, others = np.split(numbers, [len(numbers) * SCREENED // (SCREENED + CONFIRMED)])
-    screened = [part for part in swaps.parts(first, masks, least)
-                if abs(part.effect) >= least > 0]
+    screened = [part for part in swaps.parts(first, masks, least) if abs(part.effect) >= least > 0]
     if not screened:
         return []
     candidates = _joined(_strongest(screened)[:MAX_CANDIDATES])
-    return [part for part in swaps.parts(others, candidates)
-            if part.holds(rule, swaps.donors.spread)]
+    return [
+        part for part in swaps.parts(others, candidates) if part.holds(rule, swaps.donors.spread)
+    ]
 
 
 def _strongest(parts):
@@ -340,7 +350,7 @@ class _Swaps:
         step = max(1, MAX_BINS // others.size)
         odds = []
         for first in range(0, len(masks), step):
-            some = masks[first: first + step]
+            some = masks[first : first + step]
             X = [self.exchange.after(numbers, some, put_in)] if self.exchange else []
             on = some.reshape(len(some), 1, -1)[..., labels]
             swapped = np.where(on, inside, outside).reshape(-1, *labels.shape)

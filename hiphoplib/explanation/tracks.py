@@ -40,9 +40,14 @@ MAX_BYTES = 1_800_000_000  # that explaining one track takes
 VERSION = 2  # of explanations and curves on disk: those of another version are computed again
 
 
-def explain_track(experiment: Experiment, model: str, track_id: str, *,
-                  seeds: Sequence[int] = SEEDS, randomised: int | None = None
-                  ) -> tuple[Attribution, np.ndarray]:
+def explain_track(
+    experiment: Experiment,
+    model: str,
+    track_id: str,
+    *,
+    seeds: Sequence[int] = SEEDS,
+    randomised: int | None = None,
+) -> tuple[Attribution, np.ndarray]:
     """Explain a track by the trained network in whose test set it is.
 
     Parameters
@@ -70,8 +75,13 @@ def explain_track(experiment: Experiment, model: str, track_id: str, *,
 
     what = "lime" if randomised is None else f"lime randomised {randomised}"
     kept = remember(folder, track_id, what, [S_db, grid, list(seeds), SAMPLES], compute)
-    return Attribution(grid, np.array(kept["runs"]), np.array(kept["r2"]), kept["probability"], {
-        name: np.array(by_fill) for name, by_fill in kept["other_methods"].items()}), S_db
+    return Attribution(
+        grid,
+        np.array(kept["runs"]),
+        np.array(kept["r2"]),
+        kept["probability"],
+        {name: np.array(by_fill) for name, by_fill in kept["other_methods"].items()},
+    ), S_db
 
 
 def swap_track(experiment: Experiment, model: str, track_id: str) -> list[Part]:
@@ -98,8 +108,16 @@ def swap_track(experiment: Experiment, model: str, track_id: str) -> list[Part]:
     grid, fold = SegmentGrid(experiment.protocol.grid), _tested_in(experiment, track_id)
     if model not in NETWORKS:
         stack, runs = _with_heads(experiment, model, fold)
-        kept = _kept(folder, track_id, "swap", _learnt(stack, runs), [S_db, grid, RULES], lambda: {
-            "parts": [vars(part) for part in _swap_heads(experiment, model, fold, track_id)]})
+        kept = _kept(
+            folder,
+            track_id,
+            "swap",
+            _learnt(stack, runs),
+            [S_db, grid, RULES],
+            lambda: {
+                "parts": [vars(part) for part in _swap_heads(experiment, model, fold, track_id)]
+            },
+        )
         return [_part(part) for part in kept["parts"]]
 
     def compute():
@@ -134,8 +152,7 @@ def _with_heads(experiment, model, fold):
 
 def _learnt(stack, folders):
     """What a stack learnt, bytes."""
-    heads = [head.table.to_csv() + repr((head.offset, head.limit))
-             for head in stack.heads.values()]
+    heads = [head.table.to_csv() + repr((head.offset, head.limit)) for head in stack.heads.values()]
     networks = [(folder / "model.keras").read_bytes() for folder in folders]
     return b"".join([repr([*heads, stack.weights, stack.offset]).encode(), *networks])
 
@@ -155,15 +172,24 @@ def _heads_and_donors(experiment, model, fold):
     drawn, heard = hear_clips(experiment, np.random.default_rng(0).permutation(train), kinds)
     odds = log_odds(Scores(experiment).of(model, fold)[validation])
     able = better_than_chance(odds, experiment.labels.loc[validation, fold])
-    return predict, Donors(SegmentGrid(experiment.protocol.grid), experiment.store.batch(drawn),
-                           float(odds.std()), able, heard)
+    return predict, Donors(
+        SegmentGrid(experiment.protocol.grid),
+        experiment.store.batch(drawn),
+        float(odds.std()),
+        able,
+        heard,
+    )
 
 
 def _swap_heads(experiment, model, fold, track_id):
     predict, donors = _heads_and_donors(experiment, model, fold)
     y, sr = read_clip(clip_path(experiment.folder, experiment.tracks.loc[track_id]))
-    return swap_test(predict, experiment.store[track_id], donors,
-                     heard=hear(y, sr, donors.heard.kinds, donors.grid))
+    return swap_test(
+        predict,
+        experiment.store[track_id],
+        donors,
+        heard=hear(y, sr, donors.heard.kinds, donors.grid),
+    )
 
 
 def _donors(experiment, folder, run, grid, fold):
@@ -172,23 +198,30 @@ def _donors(experiment, folder, run, grid, fold):
 
     def compute():
         odds = log_odds(run.predict(experiment.store.batch(validation)))
-        return {"spread": float(odds.std()),
-                "able": better_than_chance(odds, experiment.labels.loc[validation, fold])}
+        return {
+            "spread": float(odds.std()),
+            "able": better_than_chance(odds, experiment.labels.loc[validation, fold]),
+        }
 
     drawn = np.random.default_rng(0).permutation(train)[:MAX_DONORS]
-    return Donors(grid, experiment.store.batch(drawn),
-                  **remember(folder, "", "spread", [list(validation)], compute))
+    return Donors(
+        grid,
+        experiment.store.batch(drawn),
+        **remember(folder, "", "spread", [list(validation)], compute),
+    )
 
 
 def _randomise_weights(model, seed=0):
     """Shuffle the numbers in every weight of a network, in place: it knows nothing any more."""
     rng = np.random.default_rng(seed)
-    model.set_weights([rng.permutation(part.ravel()).reshape(part.shape)
-                       for part in model.get_weights()])
+    model.set_weights(
+        [rng.permutation(part.ravel()).reshape(part.shape) for part in model.get_weights()]
+    )
 
 
-def write_sounds(experiment: Experiment, track_id: str, parts: Sequence[Part],
-                 folder: Path) -> None:
+def write_sounds(
+    experiment: Experiment, track_id: str, parts: Sequence[Part], folder: Path
+) -> None:
     """Write a clip's parts, and the clip without them, as ``said.wav`` and ``rest.wav``.
 
     Parameters
@@ -230,8 +263,10 @@ def explain_ahead(work: Callable[[str], object], track_ids: Sequence[str]) -> No
     with closing(unordered(task, track_ids, jobs=jobs)) as done:
         for number, result in progress(done, total=len(track_ids), desc="explain", unit="clip"):
             if result is DIED:
-                raise BadInput(f"{track_ids[number]}: explaining it ended its process, for too "
-                               "little memory perhaps; free some, the same call goes on from here")
+                raise BadInput(
+                    f"{track_ids[number]}: explaining it ended its process, for too "
+                    "little memory perhaps; free some, the same call goes on from here"
+                )
 
 
 def _without_result(work, models, track_id):
@@ -253,12 +288,17 @@ def example_tracks(y_true: pd.Series, probability: pd.Series) -> dict[str, str]:
         unpopular one that is ranked lowest; ``missed`` and ``overrated``, the wrong ends of both.
     """
     popular, unpopular = (probability[y_true[probability.index] == label] for label in (1, 0))
-    return {"popular": popular.idxmax(), "unpopular": unpopular.idxmin(),
-            "missed": popular.idxmin(), "overrated": unpopular.idxmax()}
+    return {
+        "popular": popular.idxmax(),
+        "unpopular": unpopular.idxmin(),
+        "missed": popular.idxmin(),
+        "overrated": unpopular.idxmax(),
+    }
 
 
-def remember(folder: Path, track_id: str, what: str, depends_on: Sequence,
-             compute: Callable[[], dict]) -> dict:
+def remember(
+    folder: Path, track_id: str, what: str, depends_on: Sequence, compute: Callable[[], dict]
+) -> dict:
     """Return what was computed of a run and a track, from beside the run if nothing has changed.
 
     Parameters
@@ -292,7 +332,8 @@ def _kept(folder, track_id, what, weights, depends_on, compute):
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none yet, damaged, or of another network
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = json.dumps({"id": track_id, "key": sha.hexdigest(), "result": compute()},
-                      default=np.ndarray.tolist)
+    kept = json.dumps(
+        {"id": track_id, "key": sha.hexdigest(), "result": compute()}, default=np.ndarray.tolist
+    )
     write_whole(path, kept + "\n")
     return json.loads(kept)["result"]

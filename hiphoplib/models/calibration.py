@@ -118,7 +118,7 @@ class Domain:
         """
         t = self.table
         Z = standardised(X[t.index], t["mean"], t["scale"]) - t["centre"].to_numpy()
-        return (Z**2).sum(axis=1) / self.noise - ((Z @ t.iloc[:, 3:].to_numpy())**2).sum(axis=1)
+        return (Z**2).sum(axis=1) / self.noise - ((Z @ t.iloc[:, 3:].to_numpy()) ** 2).sum(axis=1)
 
     def outside(self, X: pd.DataFrame) -> bool:
         """Return whether all windows of a song lie outside.
@@ -159,12 +159,17 @@ def _axes(X):
     mean, scale = X.mean().fillna(0), X.std(ddof=0).fillna(0).replace(0, 1)
     with threadpool_limits(1):
         fitted = PCA(min(AXES, len(X) // 2, X.shape[1] - 1), svd_solver="full").fit(
-            standardised(X, mean, scale))
+            standardised(X, mean, scale)
+        )
     noise = max(fitted.noise_variance_, 1e-6)
     less = np.sqrt(np.maximum(0, 1 / noise - 1 / np.maximum(fitted.explained_variance_, noise)))
     table = pd.DataFrame({"mean": mean, "scale": scale, "centre": fitted.mean_})
-    return Domain(table.join(pd.DataFrame((fitted.components_ * less[:, None]).T, X.columns)
-                             .add_prefix("axis")), float(noise))
+    return Domain(
+        table.join(
+            pd.DataFrame((fitted.components_ * less[:, None]).T, X.columns).add_prefix("axis")
+        ),
+        float(noise),
+    )
 
 
 def reliability(y_true: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
@@ -181,8 +186,12 @@ def reliability(y_true: np.ndarray, probability: np.ndarray) -> pd.DataFrame:
     """
     order = np.argsort(probability, kind="stable")
     parts = np.array_split(order, min(BINS, len(order)))
-    return pd.DataFrame([{"said": probability[part].mean(), "came": y_true[part].mean(),
-                          "tracks": len(part)} for part in parts])
+    return pd.DataFrame(
+        [
+            {"said": probability[part].mean(), "came": y_true[part].mean(), "tracks": len(part)}
+            for part in parts
+        ]
+    )
 
 
 def brier_skill(y_true: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -204,8 +213,9 @@ def brier_skill(y_true: np.ndarray, probability: np.ndarray, weights: np.ndarray
     return 1 - (weights @ (probability - y_true) ** 2 / total) / guessing
 
 
-def calibration_slope(y_true: np.ndarray, probability: np.ndarray,
-                      weights: np.ndarray) -> np.ndarray:
+def calibration_slope(
+    y_true: np.ndarray, probability: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Return the slope of the labels' log odds over the predicted ones, by logistic regression.
 
     Parameters
@@ -222,8 +232,9 @@ def calibration_slope(y_true: np.ndarray, probability: np.ndarray,
     return _logistic_fit(y_true, np.stack([x, np.ones_like(x)]), 0, weights)[:, 0]
 
 
-def calibration_intercept(y_true: np.ndarray, probability: np.ndarray,
-                          weights: np.ndarray) -> np.ndarray:
+def calibration_intercept(
+    y_true: np.ndarray, probability: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
     """Return what is missing in the predicted log odds, all alike: 0 if the mean is right.
 
     Parameters
@@ -245,8 +256,7 @@ def _logistic_fit(y_true, inputs, offset, weights):
     for _ in range(STEPS):
         p = expit(found @ inputs + offset)
         slopes = (weights * (y_true - p)) @ inputs.T
-        curvature = np.einsum("rn,in,jn->rij", weights * p * (1 - p), inputs, inputs,
-                              optimize=True)
+        curvature = np.einsum("rn,in,jn->rij", weights * p * (1 - p), inputs, inputs, optimize=True)
         step = (np.linalg.pinv(curvature) @ slopes[..., None])[..., 0].clip(-LONGEST, LONGEST)
         found += step
         if np.abs(step).max() < 1e-9:

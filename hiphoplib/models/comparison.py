@@ -37,8 +37,16 @@ from hiphoplib.models.stack import (
 from hiphoplib.models.training import load_run
 
 # what nobody could give to an artist, or nobody would: they show what a score is worth
-NOT_OFFERED = ("dummy", "recency", "loudness", "metadata", "typicality",
-               "artist_identification", "artist_mean", "upper_bound")
+NOT_OFFERED = (
+    "dummy",
+    "recency",
+    "loudness",
+    "metadata",
+    "typicality",
+    "artist_identification",
+    "artist_mean",
+    "upper_bound",
+)
 UPPER_BOUND = "upper_bound"  # the synthetic corpus' own truth: no model, but scored like one
 SEEDS = 5  # of a model that is fitted in seconds
 NEIGHBOURS = 10
@@ -114,13 +122,17 @@ class Scores:
         for fold in experiment.sides:
             score = self.of(model, fold, seed).drop(experiment.ids(fold, "test"))
             base = logit(experiment.labels.loc[experiment.ids(fold, "train"), fold].mean())
-            parts[fold] = pd.DataFrame({"x": log_odds(score), "base": base,
-                                        "y": experiment.labels.loc[score.index, fold]})
-        centred = pd.concat([part.assign(x=part["x"] - part["x"].mean())
-                             for part in parts.values()])
+            parts[fold] = pd.DataFrame(
+                {"x": log_odds(score), "base": base, "y": experiment.labels.loc[score.index, fold]}
+            )
+        centred = pd.concat(
+            [part.assign(x=part["x"] - part["x"].mean()) for part in parts.values()]
+        )
         slope = fit_slope(*(centred[of].to_numpy() for of in ("y", "x", "base")))
-        return {fold: (slope, float(part["base"].iloc[0] - slope * part["x"].mean()))
-                for fold, part in parts.items()}
+        return {
+            fold: (slope, float(part["base"].iloc[0] - slope * part["x"].mean()))
+            for fold, part in parts.items()
+        }
 
     def on_test(self, model: str) -> pd.DataFrame:
         """Return calibrated probabilities of the test tracks, by models that never saw them.
@@ -167,9 +179,17 @@ class Scores:
         float
         """
         sets = {fold: self.experiment.ids(fold, "validation") for fold in self.experiment.sides}
-        return float(np.mean([
-            roc_auc_score(self.experiment.labels.loc[ids, fold], self.of(model, fold, seed)[ids])
-            for seed in self.seeds(model) for fold, ids in sets.items()]))
+        return float(
+            np.mean(
+                [
+                    roc_auc_score(
+                        self.experiment.labels.loc[ids, fold], self.of(model, fold, seed)[ids]
+                    )
+                    for seed in self.seeds(model)
+                    for fold, ids in sets.items()
+                ]
+            )
+        )
 
     def seeds(self, model: str) -> list[int]:
         """Return the seeds that a model has scores for: a network those it was trained with.
@@ -185,8 +205,9 @@ class Scores:
             Empty where something lacks.
         """
         entry = MODELS[model]
-        if not all((self.experiment.folder / f"features-{kind}.npz").is_file()
-                   for kind in entry.needs):
+        if not all(
+            (self.experiment.folder / f"features-{kind}.npz").is_file() for kind in entry.needs
+        ):
             return []
         if model in NETWORKS:
             return self.experiment.trained_seeds(model)
@@ -219,8 +240,12 @@ def _unseen(experiment, fold):
 def _dummy(experiment, fold, seed):
     """Share of popular tracks in the training sets, the same for all."""
     # one constant over all folds: constants of their own would rank the folds' tracks
-    share = np.mean([experiment.labels.loc[experiment.ids(each, "train"), each].mean()
-                     for each in experiment.sides])
+    share = np.mean(
+        [
+            experiment.labels.loc[experiment.ids(each, "train"), each].mean()
+            for each in experiment.sides
+        ]
+    )
     return pd.Series(share, index=_unseen(experiment, fold))
 
 
@@ -232,12 +257,14 @@ def _recency(experiment, fold, seed):
 def _loudness(experiment, fold, seed):
     """What a level meter and a watch show."""
     X = read_features(experiment.folder, "handcrafted")[LOUDNESS].join(
-        metadata_features(experiment.tracks)[["duration"]])
+        metadata_features(experiment.tracks)[["duration"]]
+    )
     return _fitted(_logistic(), X, experiment, fold)
 
 
 def _linear(kind, read, C):
     """Entry of a logistic regression on one kind of features, `read` from the corpus' folder."""
+
     def stack(experiment, fold):
         X, train = read(experiment.folder), experiment.ids(fold, "train")
         head = fit_head(X.loc[train], experiment.labels.loc[train, fold], C * X.shape[1], np.inf)
@@ -247,14 +274,20 @@ def _linear(kind, read, C):
         unseen = _unseen(experiment, fold)
         X = read(experiment.folder).loc[unseen]
         return pd.Series(stack(experiment, fold).predict({kind: X}), unseen)
+
     return Entry(fit, needs=(kind,), stack=stack)
 
 
 def _boosting(experiment, fold, seed):
     """Boosted trees on the same features."""
-    trees = HistGradientBoostingClassifier(learning_rate=0.05, max_iter=150, max_leaf_nodes=8,
-                                           l2_regularization=1.0, max_features=0.3,
-                                           random_state=seed)
+    trees = HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_iter=150,
+        max_leaf_nodes=8,
+        l2_regularization=1.0,
+        max_features=0.3,
+        random_state=seed,
+    )
     return _fitted(trees, read_features(experiment.folder, "handcrafted"), experiment, fold)
 
 
@@ -281,8 +314,7 @@ def _artist_identification(experiment, fold, seed):
     if not artists.duplicated().any():
         return _as_odds(experiment, fold, np.full(len(unseen), popularity.mean()), unseen)
     scale = make_pipeline(*_scaled())
-    model = ArtistIdentifier(scale.fit_transform(X.loc[train]), artists.to_numpy(),
-                              popularity)
+    model = ArtistIdentifier(scale.fit_transform(X.loc[train]), artists.to_numpy(), popularity)
     return _as_odds(experiment, fold, model.predict(scale.transform(X.loc[unseen])), unseen)
 
 
@@ -298,6 +330,7 @@ def _before_release(experiment):
 
 def _network(name):
     """Scores of a trained network, computed once and then read from beside its weights."""
+
     def fit(experiment, fold, seed):
         folder, ids = experiment.run_folder(name, seed, fold), _unseen(experiment, fold)
         path = folder / "scores.csv"
@@ -307,13 +340,15 @@ def _network(name):
             if scores.index.equals(pd.Index(ids, name="id")):
                 return scores
         run = load_run(folder)
-        batches = (experiment.store.batch(ids[start: start + 64])
-                   for start in range(0, len(ids), 64))
+        batches = (
+            experiment.store.batch(ids[start : start + 64]) for start in range(0, len(ids), 64)
+        )
         scores = np.concatenate([run.predict(S_db) for S_db in batches]).astype(float)
         # six decimals come back from the file as they are now: a second evaluation gives the same
         scores = pd.Series(scores.round(6), index=pd.Index(ids, name="id"), name="score")
         write_whole(path, scores.to_csv())
         return scores
+
     return fit
 
 
@@ -388,11 +423,14 @@ enter_networks()
 MODELS |= {
     # means of its tags and of the layers before them: many for a small corpus
     "musicnn": _linear("musicnn", read_musicnn, C=PENALTY),
-    "stack": Entry(lambda experiment, fold, seed: _stack(experiment, fold)[1],
-                   needs=("handcrafted", "musicnn", "vgg"),
-                   built_on=("handcrafted", "musicnn", CRNN),
-                   stack=lambda experiment, fold: _stack(experiment, fold)[0]),
-    "stack_metadata": Entry(_stack_metadata, needs=("handcrafted", "musicnn", "vgg"),
-                            built_on=("stack", "metadata")),
+    "stack": Entry(
+        lambda experiment, fold, seed: _stack(experiment, fold)[1],
+        needs=("handcrafted", "musicnn", "vgg"),
+        built_on=("handcrafted", "musicnn", CRNN),
+        stack=lambda experiment, fold: _stack(experiment, fold)[0],
+    ),
+    "stack_metadata": Entry(
+        _stack_metadata, needs=("handcrafted", "musicnn", "vgg"), built_on=("stack", "metadata")
+    ),
     "artist_mean": Entry(_artist_mean),
 }

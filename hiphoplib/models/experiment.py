@@ -50,8 +50,7 @@ class Protocol:
     def name(self) -> str:
         """Name of the folder of its runs."""
         name = f"{self.grid.name}-{self.split}-" + (f"{self.folds}folds" if self.folds else "once")
-        return self.within + name + (
-            "-{}tracks-draw{}".format(*self.subset) if self.subset else "")
+        return self.within + name + ("-{}tracks-draw{}".format(*self.subset) if self.subset else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +78,12 @@ class Experiment:
 
         What networks learn: the label says only in which half it is.
         """
-        return pd.DataFrame({fold: percentile(self.tracks["popularity"], side == "train")
-                             for fold, side in self.sides.items()})
+        return pd.DataFrame(
+            {
+                fold: percentile(self.tracks["popularity"], side == "train")
+                for fold, side in self.sides.items()
+            }
+        )
 
     def ids(self, fold: int, *sets: str) -> pd.Index:
         """Return the ids of the tracks in some of a fold's sets.
@@ -128,8 +131,10 @@ class Experiment:
             If the corpus has no usable clip of that id.
         """
         if track_id not in self.sides.index:
-            raise BadInput(f"track {track_id!r}: no usable clip of that id in {self.folder}; "
-                           "see its tracks table and rejected.csv")
+            raise BadInput(
+                f"track {track_id!r}: no usable clip of that id in {self.folder}; "
+                "see its tracks table and rejected.csv"
+            )
         return self.run_folder(model, 0, (self.sides.loc[track_id] == "test").idxmax())
 
     def trained_seeds(self, model: str) -> list[int]:
@@ -146,14 +151,22 @@ class Experiment:
         folds: dict[int, set] = {}
         for path in (self.folder / "runs" / self.protocol.name / model).glob("*/card.json"):
             card = read_card(path.parent)
-            if (card and card.get("fingerprint") == self.fingerprint
-                    and card.get("networks") == VERSION):
+            if (
+                card
+                and card.get("fingerprint") == self.fingerprint
+                and card.get("networks") == VERSION
+            ):
                 folds.setdefault(card["seed"], set()).add(card["fold"])
         return sorted(seed for seed, trained in folds.items() if trained >= set(self.sides))
 
 
-def prepare(folder: Path | str, grid: str = "quick", split: str = "artist",
-            folds: int | None = None, subset: tuple[int, int] | None = None) -> Experiment:
+def prepare(
+    folder: Path | str,
+    grid: str = "quick",
+    split: str = "artist",
+    folds: int | None = None,
+    subset: tuple[int, int] | None = None,
+) -> Experiment:
     """Read a corpus and its spectrogram store, split it, label it.
 
     Parameters
@@ -197,20 +210,36 @@ def prepare_within(experiment: Experiment, fold: int, folds: int) -> Experiment:
         Each of the tracks is in one of its test sets; none of them is a test track of `fold`.
     """
     outer = experiment.protocol
-    inner = replace(outer, split="random" if outer.split == "random" else "artist", folds=folds,
-                    within=f"{outer.name}-fold{fold}/")
-    return _split(experiment.folder, inner, experiment.store,
-                  experiment.tracks.loc[experiment.ids(fold, "train", "validation")])
+    inner = replace(
+        outer,
+        split="random" if outer.split == "random" else "artist",
+        folds=folds,
+        within=f"{outer.name}-fold{fold}/",
+    )
+    return _split(
+        experiment.folder,
+        inner,
+        experiment.store,
+        experiment.tracks.loc[experiment.ids(fold, "train", "validation")],
+    )
 
 
 def _split(folder, protocol, store, tracks):
     """Split tracks by a protocol, and label them."""
     sides = split_tracks(tracks, protocol.split, protocol.folds, SPLIT_SEED).loc[tracks.index]
-    labelled = {fold: label_popular(tracks["popularity"], side == "train")
-                for fold, side in sides.items()}
+    labelled = {
+        fold: label_popular(tracks["popularity"], side == "train") for fold, side in sides.items()
+    }
     labels = pd.DataFrame({fold: popular for fold, (popular, _) in labelled.items()})
-    return Experiment(folder, protocol, store, tracks, sides, labels,
-                      [threshold for _, threshold in labelled.values()])
+    return Experiment(
+        folder,
+        protocol,
+        store,
+        tracks,
+        sides,
+        labels,
+        [threshold for _, threshold in labelled.values()],
+    )
 
 
 def _some_artists(tracks, n, seed):
@@ -221,9 +250,16 @@ def _some_artists(tracks, n, seed):
     return tracks[tracks["id"].isin(groups.index[groups.isin(size.index[size <= n])])]
 
 
-def train(experiment: Experiment, models: str | Sequence[str], seeds: Sequence[int] = (0,), *,
-          folds: Sequence[int] | None = None, epochs: int = EPOCHS, patience: int = PATIENCE,
-          jobs: int = -1) -> list[Path]:
+def train(
+    experiment: Experiment,
+    models: str | Sequence[str],
+    seeds: Sequence[int] = (0,),
+    *,
+    folds: Sequence[int] | None = None,
+    epochs: int = EPOCHS,
+    patience: int = PATIENCE,
+    jobs: int = -1,
+) -> list[Path]:
     """Train networks on folds and seeds; what stands from an earlier call is not repeated.
 
     Each is trained by one thread in a process of its own: numbers depend neither on `jobs` nor on
@@ -253,21 +289,46 @@ def train(experiment: Experiment, models: str | Sequence[str], seeds: Sequence[i
     models = [models] if isinstance(models, str) else list(models)
     for model in models:
         if model not in NETWORKS:
-            raise BadInput(f"model {model!r}: there is none of that name; "
-                           f"there are {', '.join(NETWORKS)}")
-    wanted = {"corpus": experiment.folder.resolve().name, "fingerprint": experiment.fingerprint,
-              "split": experiment.protocol.split, "folds": experiment.protocol.folds,
-              "max_epochs": epochs, "patience": patience, "networks": VERSION}
-    runs = [(model, seed, fold) for model in models for seed in seeds
-            for fold in (experiment.sides if folds is None else folds)]
+            raise BadInput(
+                f"model {model!r}: there is none of that name; there are {', '.join(NETWORKS)}"
+            )
+    wanted = {
+        "corpus": experiment.folder.resolve().name,
+        "fingerprint": experiment.fingerprint,
+        "split": experiment.protocol.split,
+        "folds": experiment.protocol.folds,
+        "max_epochs": epochs,
+        "patience": patience,
+        "networks": VERSION,
+    }
+    runs = [
+        (model, seed, fold)
+        for model in models
+        for seed in seeds
+        for fold in (experiment.sides if folds is None else folds)
+    ]
     folders = [experiment.run_folder(*run) for run in runs]
-    todo = [_Training(model, seed, int(fold), folder, experiment.store,
-                      experiment.percentiles[fold], experiment.sides[fold], NETWORKS[model],
-                      {**wanted, "fold": int(fold), "threshold": experiment.thresholds[fold]})
-            for (model, seed, fold), folder in zip(runs, folders) if not _stands(folder, wanted)]
+    todo = [
+        _Training(
+            model,
+            seed,
+            int(fold),
+            folder,
+            experiment.store,
+            experiment.percentiles[fold],
+            experiment.sides[fold],
+            NETWORKS[model],
+            {**wanted, "fold": int(fold), "threshold": experiment.thresholds[fold]},
+        )
+        for (model, seed, fold), folder in zip(runs, folders)
+        if not _stands(folder, wanted)
+    ]
     # the longest first, so that none of them runs alone at the end
-    todo.sort(key=lambda training: SLOWEST_FIRST.index(training.model)
-              if training.model in SLOWEST_FIRST else -1)
+    todo.sort(
+        key=lambda training: (
+            SLOWEST_FIRST.index(training.model) if training.model in SLOWEST_FIRST else -1
+        )
+    )
     with _progress_of(todo, len(runs), epochs, ", ".join(models)):
         _train_all(todo, jobs)
     return folders
@@ -283,9 +344,11 @@ def _train_all(todo, jobs):
     with closing(unordered(_Training.run, todo, jobs=jobs)) as done:
         for number, result in done:
             if result is DIED:
-                raise BadInput(f"{todo[number].title}: the training ended its process twice, for "
-                               "too little memory perhaps; free some, the same command goes on "
-                               "from here")
+                raise BadInput(
+                    f"{todo[number].title}: the training ended its process twice, for "
+                    "too little memory perhaps; free some, the same command goes on "
+                    "from here"
+                )
 
 
 @dataclass(frozen=True)
@@ -316,9 +379,17 @@ class _Training:
     def _run(self):
         (self.folder / "scores.csv").unlink(missing_ok=True)
         self._note(0)
-        run = fit(self.model, self.store, self.labels, self.sides, seed=self.seed,
-                  epochs=self.card["max_epochs"], patience=self.card["patience"],
-                  folder=self.folder, progress=self._note)
+        run = fit(
+            self.model,
+            self.store,
+            self.labels,
+            self.sides,
+            seed=self.seed,
+            epochs=self.card["max_epochs"],
+            patience=self.card["patience"],
+            folder=self.folder,
+            progress=self._note,
+        )
         run.card |= self.card
         save_run(run, self.folder)
         (self.folder / EPOCHS_DONE).unlink(missing_ok=True)
@@ -345,8 +416,9 @@ def _progress_of(todo, runs, epochs, title) -> Iterator[None]:
 
     def look():
         done = {training.title: training.epochs_done() for training in todo}
-        bar.set_postfix_str(", ".join(name for name, n in done.items() if n not in (None, epochs)),
-                            refresh=False)
+        bar.set_postfix_str(
+            ", ".join(name for name, n in done.items() if n not in (None, epochs)), refresh=False
+        )
         bar.update((runs - len(todo)) * epochs + sum(n or 0 for n in done.values()) - bar.n)
 
     def watch():

@@ -48,8 +48,9 @@ class Augment:
     mixup: float = 0.0
     masks: int = 0
 
-    def __call__(self, clips: np.ndarray, labels: np.ndarray,
-                 rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(
+        self, clips: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return other clips [shape=(n, n_mels, frames)] and labels [shape=(n, 1)].
 
         Parameters
@@ -71,7 +72,7 @@ class Augment:
             for side in (clip, clip.T) * self.masks:  # bands and frames, of the same memory
                 width = rng.integers(len(side) // 8 + 1)
                 start = rng.integers(len(side) - width + 1)
-                side[start: start + width] = 0
+                side[start : start + width] = 0
         return clips, labels
 
 
@@ -94,12 +95,19 @@ def build_model(name: str, input_shape: Shape) -> keras.Model:
     parts = 1
     while BATCH // parts * math.prod(input_shape) > AT_ONCE.get(name, math.inf) and parts < BATCH:
         parts *= 2
-    optimizer = keras.optimizers.Adam(LEARNING_RATE.get(name, DEFAULT_RATE),
-                                      gradient_accumulation_steps=parts if parts > 1 else None,
-                                      use_ema=True)
-    model.compile(optimizer=optimizer, loss="binary_crossentropy",
-                  metrics=[keras.metrics.MeanMetricWrapper(_accuracy, name="accuracy"),
-                           _HalvedAUC(name="auc")])
+    optimizer = keras.optimizers.Adam(
+        LEARNING_RATE.get(name, DEFAULT_RATE),
+        gradient_accumulation_steps=parts if parts > 1 else None,
+        use_ema=True,
+    )
+    model.compile(
+        optimizer=optimizer,
+        loss="binary_crossentropy",
+        metrics=[
+            keras.metrics.MeanMetricWrapper(_accuracy, name="accuracy"),
+            _HalvedAUC(name="auc"),
+        ],
+    )
     return model
 
 
@@ -261,8 +269,12 @@ class _Remember(keras.initializers.Initializer):
         units = shape[-1] // 3
         spans = keras.random.uniform((units,), 1, max(2, self.steps - 1), dtype)
         rest = keras.ops.zeros((shape[-1] - units,), dtype)
-        return keras.ops.stack([keras.ops.concatenate([keras.ops.log(spans), rest]),
-                                keras.ops.zeros((shape[-1],), dtype)])
+        return keras.ops.stack(
+            [
+                keras.ops.concatenate([keras.ops.log(spans), rest]),
+                keras.ops.zeros((shape[-1],), dtype),
+            ]
+        )
 
     def get_config(self):
         """Return what a saved network says of it."""

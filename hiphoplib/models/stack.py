@@ -85,8 +85,9 @@ class Stack:
     weights: dict[str, float]
     offset: float
 
-    def predict(self, features: Mapping[str, pd.DataFrame],
-                network: np.ndarray | None = None) -> np.ndarray:
+    def predict(
+        self, features: Mapping[str, pd.DataFrame], network: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the probability of being popular.
 
         Parameters
@@ -100,15 +101,17 @@ class Stack:
         -------
         np.ndarray [shape=(n,)]
         """
-        total = sum(self.weights[kind] * head.predict(features[kind])
-                    for kind, head in self.heads.items())
+        total = sum(
+            self.weights[kind] * head.predict(features[kind]) for kind, head in self.heads.items()
+        )
         if network is not None:
             total = total + self.weights[CRNN] * network
         return expit(total + self.offset)
 
 
-def fit_head(X: pd.DataFrame, target: np.ndarray, penalty: float = PENALTY,
-             limit: float = LIMIT) -> Head:
+def fit_head(
+    X: pd.DataFrame, target: np.ndarray, penalty: float = PENALTY, limit: float = LIMIT
+) -> Head:
     """Fit a logistic regression to labels that may lie between 0 and 1.
 
     Each track stands there twice, as popular and as not, weighted by its label and by the rest:
@@ -133,10 +136,16 @@ def fit_head(X: pd.DataFrame, target: np.ndarray, penalty: float = PENALTY,
     Z = standardised(X, mean, scale, limit)
     model = LogisticRegression(C=penalty / Z.shape[1], max_iter=1000)
     with threadpool_limits(1):  # threads that wait for each other on a busy machine take 40 times
-        model.fit(np.vstack([Z, Z]), np.repeat([1, 0], len(Z)),
-                  sample_weight=np.concatenate([target, 1 - target]))
-    return Head(pd.DataFrame({"mean": mean, "scale": scale, "weight": model.coef_[0]}),
-                float(model.intercept_[0]), limit)
+        model.fit(
+            np.vstack([Z, Z]),
+            np.repeat([1, 0], len(Z)),
+            sample_weight=np.concatenate([target, 1 - target]),
+        )
+    return Head(
+        pd.DataFrame({"mean": mean, "scale": scale, "weight": model.coef_[0]}),
+        float(model.intercept_[0]),
+        limit,
+    )
 
 
 def out_of_fold(X: pd.DataFrame, target: np.ndarray, parts: np.ndarray) -> np.ndarray:
@@ -159,8 +168,7 @@ def out_of_fold(X: pd.DataFrame, target: np.ndarray, parts: np.ndarray) -> np.nd
     return odds
 
 
-def fit_weights(odds: np.ndarray, popular: np.ndarray,
-                shrinkage: float = SHRINKAGE) -> np.ndarray:
+def fit_weights(odds: np.ndarray, popular: np.ndarray, shrinkage: float = SHRINKAGE) -> np.ndarray:
     """Fit how much the log odds of each member count: at least nothing.
 
     Each is calibrated by itself first. Then the loss of their weighted sum is least, with a
@@ -188,16 +196,28 @@ def fit_weights(odds: np.ndarray, popular: np.ndarray,
     def loss(values):
         z, away = X @ values[:-1] + values[-1], values[:-1] - equal
         error = expit(z) - popular
-        return ((np.logaddexp(0, z) - popular * z).sum() + shrinkage / 2 * away @ away,
-                np.append(X.T @ error + shrinkage * away, error.sum()))
+        return (
+            (np.logaddexp(0, z) - popular * z).sum() + shrinkage / 2 * away @ away,
+            np.append(X.T @ error + shrinkage * away, error.sum()),
+        )
 
-    fitted = minimize(loss, np.append(equal, base), jac=True, method="L-BFGS-B",
-                      bounds=[(0, None)] * members + [(None, None)])
+    fitted = minimize(
+        loss,
+        np.append(equal, base),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * members + [(None, None)],
+    )
     return slopes * fitted.x[:-1]
 
 
-def fit_stack(features: Mapping[str, pd.DataFrame], popularity: pd.Series, popular: np.ndarray,
-              groups: np.ndarray, network: np.ndarray | None = None) -> tuple[Stack, np.ndarray]:
+def fit_stack(
+    features: Mapping[str, pd.DataFrame],
+    popularity: pd.Series,
+    popular: np.ndarray,
+    groups: np.ndarray,
+    network: np.ndarray | None = None,
+) -> tuple[Stack, np.ndarray]:
     """Fit heads, and weights for them and a network.
 
     Parameters
@@ -233,12 +253,14 @@ def fit_stack(features: Mapping[str, pd.DataFrame], popularity: pd.Series, popul
         others = parts != part
         probability[~others] = expit(Z[~others] @ fit_weights(Z[others], popular[others]) + base)
     weights = fit_weights(Z, popular)
-    return Stack(heads, dict(zip(odds, weights.tolist())),
-                 float(base - weights @ means)), probability
+    return Stack(
+        heads, dict(zip(odds, weights.tolist())), float(base - weights @ means)
+    ), probability
 
 
-def stack_of_fold(experiment: Experiment, fold: int, features: Mapping[str, pd.DataFrame],
-                  network: Callable) -> tuple[Stack, pd.Series]:
+def stack_of_fold(
+    experiment: Experiment, fold: int, features: Mapping[str, pd.DataFrame], network: Callable
+) -> tuple[Stack, pd.Series]:
     """Fit the stack of a fold, and return it with its scores of all tracks.
 
     It learns from training and validation set, whose own scores are out of fold.
@@ -260,11 +282,16 @@ def stack_of_fold(experiment: Experiment, fold: int, features: Mapping[str, pd.D
     ids, test = experiment.ids(fold, "train", "validation"), experiment.ids(fold, "test")
     tracks, odds = experiment.tracks.loc[ids], network_odds(experiment, fold, network)
     stack, own = fit_stack(
-        {kind: X.loc[ids] for kind, X in features.items()}, tracks["popularity"],
-        experiment.labels.loc[ids, fold].to_numpy(), artist_groups(tracks).to_numpy(),
-        None if odds is None else odds[ids].to_numpy())
-    scores = stack.predict({kind: X.loc[test] for kind, X in features.items()},
-                           None if odds is None else odds[test].to_numpy())
+        {kind: X.loc[ids] for kind, X in features.items()},
+        tracks["popularity"],
+        experiment.labels.loc[ids, fold].to_numpy(),
+        artist_groups(tracks).to_numpy(),
+        None if odds is None else odds[ids].to_numpy(),
+    )
+    scores = stack.predict(
+        {kind: X.loc[test] for kind, X in features.items()},
+        None if odds is None else odds[test].to_numpy(),
+    )
     return stack, pd.concat([pd.Series(own, ids), pd.Series(scores, test)])
 
 
@@ -311,8 +338,12 @@ def network_odds(experiment: Experiment, fold: int, network: Callable) -> pd.Ser
         return None
     scores = [network(experiment, fold, seed)[test] for seed in seeds]
     own = [network(inner, each, 0)[inner.ids(each, "test")] for each in inner.sides]
-    return pd.concat([pd.Series(np.mean([log_odds(each) for each in scores], axis=0), test),
-                      *(pd.Series(log_odds(each), each.index) for each in own)])
+    return pd.concat(
+        [
+            pd.Series(np.mean([log_odds(each) for each in scores], axis=0), test),
+            *(pd.Series(log_odds(each), each.index) for each in own),
+        ]
+    )
 
 
 class ArtistIdentifier:
@@ -347,8 +378,11 @@ class ArtistIdentifier:
     def _probabilities(self, X):
         """Of each artist, and in the last column of a new one [shape=(n, artists + 1)]."""
         Z = X @ self.whiten
-        distance = (Z**2 @ (1 / self.spread).T - 2 * Z @ (self.means / self.spread).T
-                    + (self.means**2 / self.spread).sum(axis=1))
+        distance = (
+            Z**2 @ (1 / self.spread).T
+            - 2 * Z @ (self.means / self.spread).T
+            + (self.means**2 / self.spread).sum(axis=1)
+        )
         logs = self.prior - (distance + np.log(self.spread).sum(axis=1)) / 2
         likely = np.exp(logs - logs.max(axis=1, keepdims=True))
         return likely / likely.sum(axis=1, keepdims=True)

@@ -35,8 +35,15 @@ class ClipBatches(keras.utils.PyDataset):
     it, that is the order of the labels, pd.Series of numbers from 0 to 1 indexed by track id.
     """
 
-    def __init__(self, store: MelStore, labels: pd.Series, scaler: Scaler, batch: int,
-                 seed: int | None = None, augment: networks.Augment | None = None):
+    def __init__(
+        self,
+        store: MelStore,
+        labels: pd.Series,
+        scaler: Scaler,
+        batch: int,
+        seed: int | None = None,
+        augment: networks.Augment | None = None,
+    ):
         super().__init__()
         self.augment = augment  # new clips each epoch; needs a seed
         self.store, self.labels, self.scaler = store, labels, scaler
@@ -57,14 +64,16 @@ class ClipBatches(keras.utils.PyDataset):
 
     def __getitem__(self, number):
         """Return clips [shape=(batch, n_mels, frames)] and labels [shape=(batch, 1)]."""
-        rows = np.sort(self._order[number * self.batch: (number + 1) * self.batch])
+        rows = np.sort(self._order[number * self.batch : (number + 1) * self.batch])
         labels = self.labels.iloc[rows]
-        clips = (self.scaler(self.store.batch(labels.index)) if self._all is None
-                 else self._all[rows])
+        clips = (
+            self.scaler(self.store.batch(labels.index)) if self._all is None else self._all[rows]
+        )
         labels = labels.to_numpy(np.float32)[:, None]
         if self.augment:
-            return self.augment(clips, labels,
-                                np.random.default_rng([self.seed, self._epoch, number]))
+            return self.augment(
+                clips, labels, np.random.default_rng([self.seed, self._epoch, number])
+            )
         return clips, labels
 
 
@@ -180,14 +189,26 @@ class Run:
     def _check(self, S_db):
         grid = self.card["grid"]
         if S_db.shape[1:] != tuple(grid["shape"]):
-            raise BadInput(f"model {self.card['model']}: trained on spectrograms of "
-                           f"{grid['shape']}, not {list(S_db.shape[1:])}; use the grid "
-                           f"{grid['name']}")
+            raise BadInput(
+                f"model {self.card['model']}: trained on spectrograms of "
+                f"{grid['shape']}, not {list(S_db.shape[1:])}; use the grid "
+                f"{grid['name']}"
+            )
 
 
-def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed: int = 0,
-        epochs: int = EPOCHS, patience: int = PATIENCE, augment: networks.Augment | None = None,
-        folder: Path | str | None = None, progress: Callable[[int], None] | None = None) -> Run:
+def fit(
+    name: str,
+    store: MelStore,
+    labels: pd.Series,
+    sides: pd.Series,
+    *,
+    seed: int = 0,
+    epochs: int = EPOCHS,
+    patience: int = PATIENCE,
+    augment: networks.Augment | None = None,
+    folder: Path | str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Run:
     """Train one network, stopping early on the validation set.
 
     What counts is the rank correlation of scores and labels there. How sure a network is of itself
@@ -225,8 +246,10 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
     parts = {side: labels[sides[labels.index] == side] for side in ("train", "validation")}
     for side, part in parts.items():
         if (part >= 0.5).nunique() < 2:
-            raise BadInput(f"split: the {side} set of {len(part)} tracks has one class only; "
-                           "gather more tracks, or split at random")
+            raise BadInput(
+                f"split: the {side} set of {len(part)} tracks has one class only; "
+                "gather more tracks, or split at random"
+            )
     scaler = Scaler.fit(store, parts["train"].index)
     model = networks.build_model(name, store.grid.shape)
     networks.spread_out(model, scaler(store.batch(parts["train"].index[:SAMPLE])))
@@ -235,8 +258,9 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
     train = ClipBatches(store, parts["train"], scaler, batch, seed, augment)
     validation = ClipBatches(store, parts["validation"], scaler, batch)
     model.optimizer.ema_momentum = max(0, 1 - 1 / (networks.AVERAGED * len(train)))
-    checkpoint = Checkpoint(folder, model,
-                            _settings(name, seed, train, validation, epochs, patience))
+    checkpoint = Checkpoint(
+        folder, model, _settings(name, seed, train, validation, epochs, patience)
+    )
     averaged, began = keras.callbacks.SwapEMAWeights(), 0.0  # puts them in for validation
 
     def begin(epoch, logs):
@@ -256,19 +280,31 @@ def fit(name: str, store: MelStore, labels: pd.Series, sides: pd.Series, *, seed
 
     if not _is_finished(checkpoint.history, epochs, patience):
         each = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
-        model.fit(train, validation_data=validation, initial_epoch=len(checkpoint.history),
-                  epochs=epochs, shuffle=False, verbose=0, callbacks=[averaged, each])
+        model.fit(
+            train,
+            validation_data=validation,
+            initial_epoch=len(checkpoint.history),
+            epochs=epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=[averaged, each],
+        )
     model.set_weights(checkpoint.best)
     history = pd.DataFrame(checkpoint.history)
     best = history.loc[int(np.argmax(_steady(checkpoint.history)))]
     card = {
-        "model": name, "networks": networks.VERSION, "seed": seed,
+        "model": name,
+        "networks": networks.VERSION,
+        "seed": seed,
         "parameters": model.count_params(),
         "grid": {**asdict(store.grid), "shape": list(store.grid.shape)},
         "tracks": {side: int((sides[labels.index] == side).sum()) for side in sides.unique()},
-        "epochs": len(history), "best_epoch": int(best["epoch"]),
-        "metrics": {f"validation_{key}": float(best[f"val_{key}"])
-                    for key in ("loss", "accuracy", "auc", "rank")},
+        "epochs": len(history),
+        "best_epoch": int(best["epoch"]),
+        "metrics": {
+            f"validation_{key}": float(best[f"val_{key}"])
+            for key in ("loss", "accuracy", "auc", "rank")
+        },
         "seconds_per_clip_epoch": history["seconds"].sum() / len(history) / len(parts["train"]),
         "versions": versions(),
     }
@@ -294,20 +330,42 @@ def _is_finished(history, epochs, patience):
 
 def _settings(name, seed, train, validation, epochs, patience):
     """What a training depends on, dict: a checkpoint of another one is not taken up."""
-    learnt_from = [*train.labels.items(), *validation.labels.items(), *train.scaler.mean,
-                   *train.scaler.std]
-    return {"model": name, "networks": networks.VERSION, "seed": seed, "epochs": epochs,
-            "patience": patience, "batch": train.batch, "versions": versions(),
-            "learning_rate": networks.LEARNING_RATE.get(name, networks.DEFAULT_RATE),
-            "averaged": networks.AVERAGED, "augment": train.augment and asdict(train.augment),
-            "data": hashlib.sha256(repr(learnt_from).encode()).hexdigest()}
+    learnt_from = [
+        *train.labels.items(),
+        *validation.labels.items(),
+        *train.scaler.mean,
+        *train.scaler.std,
+    ]
+    return {
+        "model": name,
+        "networks": networks.VERSION,
+        "seed": seed,
+        "epochs": epochs,
+        "patience": patience,
+        "batch": train.batch,
+        "versions": versions(),
+        "learning_rate": networks.LEARNING_RATE.get(name, networks.DEFAULT_RATE),
+        "averaged": networks.AVERAGED,
+        "augment": train.augment and asdict(train.augment),
+        "data": hashlib.sha256(repr(learnt_from).encode()).hexdigest(),
+    }
 
 
 def versions() -> dict[str, str]:
     """Return the versions of what a result depends on."""
-    return {name: version(name) for name in ("keras", "librosa", "lime", "numpy", "scikit-learn",
-                                             "scipy", "soundfile", "soxr")
-            } | {"tensorflow": tf.__version__}
+    return {
+        name: version(name)
+        for name in (
+            "keras",
+            "librosa",
+            "lime",
+            "numpy",
+            "scikit-learn",
+            "scipy",
+            "soundfile",
+            "soxr",
+        )
+    } | {"tensorflow": tf.__version__}
 
 
 def save_run(run: Run, folder: Path | str) -> None:
@@ -365,8 +423,10 @@ def load_run(folder: Path | str) -> Run:
     folder = Path(folder)
     card = read_card(folder)
     if card is None:
-        raise BadInput(f"{folder}: no trained model there that can be read; "
-                       "make one with `python -m hiphoplib train`")
+        raise BadInput(
+            f"{folder}: no trained model there that can be read; "
+            "make one with `python -m hiphoplib train`"
+        )
     if card.get("networks") != networks.VERSION:
         raise BadInput(f"{folder}: trained by another version of this project; train it again")
     try:
@@ -375,6 +435,7 @@ def load_run(folder: Path | str) -> Run:
         history = pd.read_csv(folder / "history.csv")
         model = networks.load_network(card["model"], card["grid"]["shape"], folder / "model.keras")
     except (ValueError, OSError, KeyError, TypeError, BadZipFile, UserWarning) as error:
-        raise BadInput(f"{folder}: the model cannot be loaded "
-                       f"({str(error).splitlines()[0]}); train it again") from error
+        raise BadInput(
+            f"{folder}: the model cannot be loaded ({str(error).splitlines()[0]}); train it again"
+        ) from error
     return Run(model, scaler, card, history)

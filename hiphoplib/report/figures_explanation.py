@@ -17,16 +17,24 @@ from hiphoplib.report import style
 
 DIVERGING = "RdBu_r"  # above zero is red
 SIDE_COLORS = {"popular": style.POPULAR, "unpopular": style.UNPOPULAR}
-ORDERS = {"lime": ("segments with the largest weights first", style.POPULAR),
-          "random": ("random order", style.NEUTRAL),
-          "loudest": ("loudest first", style.PALETTE["blue"])}
-METHODS = {"swap_test": "swap test", "old_rule": "ten LIME runs that agree",
-           "lime_default": "LIME with default settings"}
+ORDERS = {
+    "lime": ("segments with the largest weights first", style.POPULAR),
+    "random": ("random order", style.NEUTRAL),
+    "loudest": ("loudest first", style.PALETTE["blue"]),
+}
+METHODS = {
+    "swap_test": "swap test",
+    "old_rule": "ten LIME runs that agree",
+    "lime_default": "LIME with default settings",
+}
 SMALLEST = 0.01  # of probability: less shall not look like much
 
 
-def explanation(S_db: np.ndarray, expl: Attribution,
-                title: str = "What raises the score (red) and lowers it (blue)") -> Axes:
+def explanation(
+    S_db: np.ndarray,
+    expl: Attribution,
+    title: str = "What raises the score (red) and lowers it (blue)",
+) -> Axes:
     """Draw the weights of a clip's segments over its spectrogram, in grey.
 
     Stable segments are outlined, with a broken line where another method disagrees; the others are
@@ -46,8 +54,15 @@ def explanation(S_db: np.ndarray, expl: Attribution,
     colors = _draw_segments(ax, S_db, expl)
     _sums_by_time(expl, ax.inset_axes((0, 1.04, 1, 0.2), sharex=ax), title)
     _sums_by_band(expl, ax.inset_axes((1.06, 0, 0.12, 1), sharey=ax))
-    ax.figure.colorbar(colors, ax=ax, location="bottom", shrink=0.6, aspect=40,
-                       label="weight (change in probability)", ticks=MaxNLocator(5))
+    ax.figure.colorbar(
+        colors,
+        ax=ax,
+        location="bottom",
+        shrink=0.6,
+        aspect=40,
+        label="weight (change in probability)",
+        ticks=MaxNLocator(5),
+    )
     return style.titled(ax, "", "time (s)", "frequency (Hz)")
 
 
@@ -61,8 +76,11 @@ def _draw_segments(ax, S_db, expl):
     for (band, column), weight in np.ndenumerate(expl.weights):
         (start, end), (low, high) = grid.spans[column], edges[band]
         box, stable = ((start, low), end - start, high - low), expl.stable[band, column]
-        ax.add_patch(plt.Rectangle(*box, color=colors.to_rgba(weight), linewidth=0,
-                                   alpha=0.75 if stable else 0.25))
+        ax.add_patch(
+            plt.Rectangle(
+                *box, color=colors.to_rgba(weight), linewidth=0, alpha=0.75 if stable else 0.25
+            )
+        )
         if stable:
             line = "-" if expl.confirmed[band, column] else (0, (2, 1.5))
             ax.add_patch(plt.Rectangle(*box, fill=False, linewidth=2.2, zorder=3, linestyle=line))
@@ -99,8 +117,14 @@ def _sums_by_band(expl, ax):
     """The bars beside a map: sum over time, with its spread over runs."""
     mean, spread = _sums(expl, 3)
     low, high = np.transpose(list(expl.grid.bands.values()))
-    ax.barh(low, mean, high - low, align="edge", edgecolor="white",
-            color=[style.POPULAR if value > 0 else style.UNPOPULAR for value in mean])
+    ax.barh(
+        low,
+        mean,
+        high - low,
+        align="edge",
+        edgecolor="white",
+        color=[style.POPULAR if value > 0 else style.UNPOPULAR for value in mean],
+    )
     middles = _middles(expl.grid)
     ax.hlines(middles, mean - spread, mean + spread, color="black", linewidth=1.2)
     ax.axvline(0, color=style.NEUTRAL, linewidth=0.8)
@@ -118,9 +142,15 @@ def _symmetric(set_limits, set_ticks, mean, spread):
     set_ticks([-most, most], [f"{-most:+.2f}", f"{most:+.2f}"])
 
 
-def segment_map(weights: np.ndarray, grid: SegmentGrid, ax: Axes | None = None,
-                title: str = "Weights", *, outlined: np.ndarray | None = None,
-                dotted: np.ndarray | None = None) -> Axes:
+def segment_map(
+    weights: np.ndarray,
+    grid: SegmentGrid,
+    ax: Axes | None = None,
+    title: str = "Weights",
+    *,
+    outlined: np.ndarray | None = None,
+    dotted: np.ndarray | None = None,
+) -> Axes:
     """Draw weights as a picture, red above zero and blue below.
 
     Parameters
@@ -137,8 +167,15 @@ def segment_map(weights: np.ndarray, grid: SegmentGrid, ax: Axes | None = None,
     """
     ax, (n_bands, n_segments) = ax or plt.subplots(figsize=(7, 3.4))[1], np.shape(weights)
     most, size = max(np.abs(weights).max(), 1e-6), grid.segment_seconds
-    image = ax.imshow(weights, origin="lower", aspect="auto", cmap=DIVERGING, vmin=-most, vmax=most,
-                      extent=(0, n_segments * size, -0.5, n_bands - 0.5))
+    image = ax.imshow(
+        weights,
+        origin="lower",
+        aspect="auto",
+        cmap=DIVERGING,
+        vmin=-most,
+        vmax=most,
+        extent=(0, n_segments * size, -0.5, n_bands - 0.5),
+    )
     for band, column in np.argwhere(outlined) if outlined is not None else ():
         ax.add_patch(plt.Rectangle((column * size, band - 0.5), size, 1, fill=False, linewidth=2.2))
     if dotted is not None:
@@ -146,13 +183,19 @@ def segment_map(weights: np.ndarray, grid: SegmentGrid, ax: Axes | None = None,
         ax.plot((column + 0.5) * size, band, "o", color="black", markersize=5)
     ax.set_yticks(range(n_bands), list(grid.bands))
     ax.tick_params(axis="y", length=0)
-    ax.figure.colorbar(image, ax=ax, label="weight", ticks=[-0.9 * most, 0, 0.9 * most],
-                       format="%+.3f")
+    ax.figure.colorbar(
+        image, ax=ax, label="weight", ticks=[-0.9 * most, 0, 0.9 * most], format="%+.3f"
+    )
     return style.titled(ax, title, "time (s)", "")
 
 
-def swapped(S_db: np.ndarray, parts: Sequence[Part], grid: SegmentGrid, ax: Axes | None = None,
-            title: str = "Swap test") -> Axes:
+def swapped(
+    S_db: np.ndarray,
+    parts: Sequence[Part],
+    grid: SegmentGrid,
+    ax: Axes | None = None,
+    title: str = "Swap test",
+) -> Axes:
     """Draw the parts that the swap test names over a clip's spectrogram, in grey.
 
     Red moves the score towards popular, blue towards unpopular.
@@ -175,11 +218,21 @@ def swapped(S_db: np.ndarray, parts: Sequence[Part], grid: SegmentGrid, ax: Axes
         color = style.POPULAR if part.effect > 0 else style.UNPOPULAR
         for band, column in np.argwhere(part.mask):
             (start, end), (low, high) = grid.spans[column], edges[band]
-            ax.add_patch(plt.Rectangle((start, low), end - start, high - low, linewidth=0,
-                                       color=color, alpha=0.6))
+            ax.add_patch(
+                plt.Rectangle(
+                    (start, low), end - start, high - low, linewidth=0, color=color, alpha=0.6
+                )
+            )
     if not parts:
-        ax.text(0.5, 0.5, "no single passage decides", transform=ax.transAxes, ha="center",
-                color="white", fontweight="bold")
+        ax.text(
+            0.5,
+            0.5,
+            "no single passage decides",
+            transform=ax.transAxes,
+            ha="center",
+            color="white",
+            fontweight="bold",
+        )
     ax.set_ylim(edges[0][0], edges[-1][1])
     return style.titled(ax, title, "time (s)", "frequency (Hz)")
 
@@ -199,9 +252,14 @@ def listening(results: dict) -> Figure:
     size, bands = results["cell_seconds"], results["bands"]
     low, mean, high = (np.array(results["map"][end]) for end in ("low", "mean", "high"))
     reliable = (low > 0) | (high < 0)
-    segment_map(mean, SegmentGrid(QUICK, bands, size), by_segment,
-                f"{reliable.sum()} of {reliable.size} segments have a mean weight reliably above "
-                "or below zero (dots)", dotted=reliable)
+    segment_map(
+        mean,
+        SegmentGrid(QUICK, bands, size),
+        by_segment,
+        f"{reliable.sum()} of {reliable.size} segments have a mean weight reliably above "
+        "or below zero (dots)",
+        dotted=reliable,
+    )
 
     low, mean, high = (100 * np.array(results["seconds"][end]) for end in ("low", "mean", "high"))
     middles, most = (np.arange(len(mean)) + 0.5) * size, int(np.argmax(mean))
@@ -210,18 +268,40 @@ def listening(results: dict) -> Figure:
     by_time.plot(middles, mean, color=style.PALETTE["purple"], marker="o")
     by_time.legend()
     where = f"{most * size:g} to {(most + 1) * size:g} s of the clip"
-    style.titled(by_time, f"More than an equal share of the weight lies in {where}"
-                 if low[most] > 100 / len(mean) else "No part of the clip has a larger share",
-                 "time (s)", "share of weight (%)", xlim=(0, len(mean) * size), ylim=(0, None))
+    style.titled(
+        by_time,
+        f"More than an equal share of the weight lies in {where}"
+        if low[most] > 100 / len(mean)
+        else "No part of the clip has a larger share",
+        "time (s)",
+        "share of weight (%)",
+        xlim=(0, len(mean) * size),
+        ylim=(0, None),
+    )
 
     by_band.axvline(0, color=style.NEUTRAL, linestyle=":", linewidth=1.2)
     names = list(bands)[::-1]
-    style.interval_rows(by_band, names, [
-        style.Series({name: bands[name][side] for name in names if bands[name][side]}, color,
-                     marker, side)
-        for (side, color), marker in zip(SIDE_COLORS.items(), "os")], labels=names, columns=2)
-    style.titled(by_band, "Right of zero, a band raises the score",
-                 "sum of weights over the clip (change in probability)", "")
+    style.interval_rows(
+        by_band,
+        names,
+        [
+            style.Series(
+                {name: bands[name][side] for name in names if bands[name][side]},
+                color,
+                marker,
+                side,
+            )
+            for (side, color), marker in zip(SIDE_COLORS.items(), "os")
+        ],
+        labels=names,
+        columns=2,
+    )
+    style.titled(
+        by_band,
+        "Right of zero, a band raises the score",
+        "sum of weights over the clip (change in probability)",
+        "",
+    )
     return figure
 
 
@@ -237,17 +317,24 @@ def faithfulness(results: dict) -> Figure:
     Figure
     """
     figure, axes = plt.subplots(1, 2, figsize=(14, 4), sharey=True)
-    for ax, way, title, verb in ((axes[0], "deletion", "lower", "removed"),
-                                 (axes[1], "insertion", "raise", "restored")):
+    for ax, way, title, verb in (
+        (axes[0], "deletion", "lower", "removed"),
+        (axes[1], "insertion", "raise", "restored"),
+    ):
         for order, (label, color) in ORDERS.items():
-            low, mean, high = (np.array(results["curves"][way][order][end])
-                               for end in ("low", "mean", "high"))
+            low, mean, high = (
+                np.array(results["curves"][way][order][end]) for end in ("low", "mean", "high")
+            )
             share = np.linspace(0, 100, len(mean))
             ax.fill_between(share, low, high, color=color, alpha=0.18, linewidth=0)
             ax.plot(share, mean, color=color, label=label)
         ax.legend()
-        style.titled(ax, f"The largest weights should {title} it most", f"segments {verb} (%)",
-                     "probability of the predicted class")
+        style.titled(
+            ax,
+            f"The largest weights should {title} it most",
+            f"segments {verb} (%)",
+            "probability of the predicted class",
+        )
     return figure
 
 
@@ -263,19 +350,39 @@ def planted(results: dict) -> Figure:
     Figure
     """
     figure, axes = plt.subplots(1, 2, figsize=(13, 3.6), sharey=True)
-    rows = {f"{kind}, {style.label_of(network)}": (kind, network)
-            for kind in ("level", "texture") for network in ("crnn", "rnn")}
-    panels = {"precision": "How much of what is named is right",
-              "recall": "How many of the planted cues are named"}
+    rows = {
+        f"{kind}, {style.label_of(network)}": (kind, network)
+        for kind in ("level", "texture")
+        for network in ("crnn", "rnn")
+    }
+    panels = {
+        "precision": "How much of what is named is right",
+        "recall": "How many of the planted cues are named",
+    }
     for ax, (measure, title) in zip(axes, panels.items()):
-        style.interval_rows(ax, list(rows), [
-            style.Series({name: results[way][kind][network][measure]
-                          for name, (kind, network) in rows.items()
-                          if results[way][kind][network][measure]}, color, marker, label)
-            for (way, label), color, marker in zip(
-                METHODS.items(), (style.PALETTE["blue"], style.PALETTE["orange"], "black"), "osD")],
-            labels=list(rows), columns=3)
-        style.titled(ax, title, f"{measure} (95 % intervals over networks)", "",
-                     xlim=(-0.03, 1.03))
+        style.interval_rows(
+            ax,
+            list(rows),
+            [
+                style.Series(
+                    {
+                        name: results[way][kind][network][measure]
+                        for name, (kind, network) in rows.items()
+                        if results[way][kind][network][measure]
+                    },
+                    color,
+                    marker,
+                    label,
+                )
+                for (way, label), color, marker in zip(
+                    METHODS.items(),
+                    (style.PALETTE["blue"], style.PALETTE["orange"], "black"),
+                    "osD",
+                )
+            ],
+            labels=list(rows),
+            columns=3,
+        )
+        style.titled(ax, title, f"{measure} (95 % intervals over networks)", "", xlim=(-0.03, 1.03))
     axes[1].get_legend().remove()
     return figure

@@ -14,15 +14,22 @@ from hiphoplib.scoring.backtest import BackTest, songs_needed
 from hiphoplib.scoring.score import BEHIND, STANDS_OUT, Scored, TrainedModel
 
 MAX_NAME = 40  # letters of a name in a sentence
-BANNER = ("This model has learnt from computer-made beats with a made-up popularity. Its scores "
-          "show what this page does. They say nothing about your songs.")
-UNLIKE = ("sounds unlike everything this model has learnt from (farther than 99 % of its own "
-          "data)")
-NO_DOMAIN = ("This model is older and does not say what it has learnt from, so it also scores "
-             "songs that it cannot judge. Train it again to have them named.")
+BANNER = (
+    "This model has learnt from computer-made beats with a made-up popularity. Its scores "
+    "show what this page does. They say nothing about your songs."
+)
+UNLIKE = "sounds unlike everything this model has learnt from (farther than 99 % of its own data)"
+NO_DOMAIN = (
+    "This model is older and does not say what it has learnt from, so it also scores "
+    "songs that it cannot judge. Train it again to have them named."
+)
 NO_PASSAGE = "No single passage decides."
-FOUR_KINDS = {"popular": "popular, and ranked high", "unpopular": "unpopular, and ranked low",
-              "missed": "popular, but ranked low", "overrated": "unpopular, but ranked high"}
+FOUR_KINDS = {
+    "popular": "popular, and ranked high",
+    "unpopular": "unpopular, and ranked low",
+    "missed": "popular, but ranked low",
+    "overrated": "unpopular, but ranked high",
+}
 
 
 def results_table(results: dict) -> pd.DataFrame:
@@ -37,27 +44,34 @@ def results_table(results: dict) -> pd.DataFrame:
     pd.DataFrame
         A row a model.
     """
+
     def metric(model, key, digits=2):
         if not model.get(key):
             return "–"
         value = Estimate.read(model[key])
-        return (f"{value:.{digits}f}" if value.low < value.high  # a dummy's follows from what it is
-                else f"{value.mean:.{digits}f}")
+        return (
+            f"{value:.{digits}f}"
+            if value.low < value.high  # a dummy's follows from what it is
+            else f"{value.mean:.{digits}f}"
+        )
 
-    rows = {label_of(name): {
-        "AUC [95 % interval]": metric(model, "auc", 3),
-        "accuracy": metric(model, "accuracy", 3),
-        "Spearman": metric(model, "spearman"),
-        "Kendall": metric(model, "kendall"),
-        "recall of the top tenth": metric(model, "top_tenth_recall"),
-        "AUC within folds": metric(model, "auc_within_folds"),
-        "AUC within one artist": metric(model, "within_artist"),
-        "AUC within genre": metric(model, "within_genre"),
-        "share of the achievable gain": metric(model, "recovered"),
-        "Brier": f"{model['brier']['mean']:.3f}",
-        "calibration slope": metric(model, "calibration_slope"),
-        "AUC by seed": ", ".join(f"{auc:.3f}" for auc in model["auc"]["by_seed"]),
-    } for name, model in results["models"].items()}
+    rows = {
+        label_of(name): {
+            "AUC [95 % interval]": metric(model, "auc", 3),
+            "accuracy": metric(model, "accuracy", 3),
+            "Spearman": metric(model, "spearman"),
+            "Kendall": metric(model, "kendall"),
+            "recall of the top tenth": metric(model, "top_tenth_recall"),
+            "AUC within folds": metric(model, "auc_within_folds"),
+            "AUC within one artist": metric(model, "within_artist"),
+            "AUC within genre": metric(model, "within_genre"),
+            "share of the achievable gain": metric(model, "recovered"),
+            "Brier": f"{model['brier']['mean']:.3f}",
+            "calibration slope": metric(model, "calibration_slope"),
+            "AUC by seed": ", ".join(f"{auc:.3f}" for auc in model["auc"]["by_seed"]),
+        }
+        for name, model in results["models"].items()
+    }
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
     return table.loc[:, (table != "–").any()]
 
@@ -74,11 +88,15 @@ def headline(scored: Scored) -> str:
     str
     """
     n, tiers = len(scored.songs), list(zip(scored.songs, scored.tiers))
-    first, last = ([song.title for song, tier in tiers if tier == which]
-                   for which in (STANDS_OUT, BEHIND))
+    first, last = (
+        [song.title for song, tier in tiers if tier == which] for which in (STANDS_OUT, BEHIND)
+    )
     if not n:
-        return ("This model cannot judge your songs: they sound unlike everything it has learnt "
-                "from." if scored.unlike else "No song could be scored.")
+        return (
+            "This model cannot judge your songs: they sound unlike everything it has learnt from."
+            if scored.unlike
+            else "No song could be scored."
+        )
     if n == 1:
         return "There is only one song, so there is nothing to compare it with."
     if np.isinf(scored.model.margin):
@@ -111,9 +129,11 @@ def describe_model(model: TrainedModel) -> str:
     str
     """
     results, within = model.card["results"], model.card["results"]["within_artist"]
-    lines = [f"{label_of(model.card['model'])}, learnt from “{model.card['corpus']['name']}”: AUC "
-             f"{Estimate.read(results['auc']):.2f}" + (
-                 f", among one artist's tracks {Estimate.read(within):.2f}" if within else "")]
+    lines = [
+        f"{label_of(model.card['model'])}, learnt from “{model.card['corpus']['name']}”: AUC "
+        f"{Estimate.read(results['auc']):.2f}"
+        + (f", among one artist's tracks {Estimate.read(within):.2f}" if within else "")
+    ]
     if results.get("order"):
         lines.append(right_orders(results["order"]))
     return "\n".join(lines + ([] if model.domain else [NO_DOMAIN]))
@@ -130,13 +150,15 @@ def right_orders(order: dict) -> str:
     -------
     str
     """
-    return ("Of 100 orders like these on songs whose popularity is known, "
-            f"{100 * order['accuracy']['mean']:.0f} were right.")
+    return (
+        "Of 100 orders like these on songs whose popularity is known, "
+        f"{100 * order['accuracy']['mean']:.0f} were right."
+    )
 
 
 def _short(name):
     """A name that a sentence can hold."""
-    return name if len(name) <= MAX_NAME else name[:MAX_NAME - 1] + "…"
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
 
 
 def on_screen(scored: Scored) -> str:
@@ -151,12 +173,16 @@ def on_screen(scored: Scored) -> str:
     str
     """
     margin = scored.model.margin
-    return "\n".join([
-        f"{song.score:4.0%}  {tier:22s}  "
-        + (f"best {clock(song.best):>5s}" if song.stands_out(margin) else "no best  ")
-        + f"  {song.name}" + (f"  ({song.note})" if song.note else "")
-        for song, tier in zip(scored.songs, scored.tiers)]
-        + [f"   –  {name}: {UNLIKE}" for name in scored.unlike])
+    return "\n".join(
+        [
+            f"{song.score:4.0%}  {tier:22s}  "
+            + (f"best {clock(song.best):>5s}" if song.stands_out(margin) else "no best  ")
+            + f"  {song.name}"
+            + (f"  ({song.note})" if song.note else "")
+            for song, tier in zip(scored.songs, scored.tiers)
+        ]
+        + [f"   –  {name}: {UNLIKE}" for name in scored.unlike]
+    )
 
 
 def backtest_lines(test: BackTest) -> list[str]:
@@ -170,10 +196,16 @@ def backtest_lines(test: BackTest) -> list[str]:
     -------
     list of str
     """
-    lines = [f"{row.popularity:12,.1f}  {row.score:4.0%}  “{row.title}” = {row.file}"
-             for row in test.songs.itertuples()]
-    return [f"{test.kind:>12s}  score", *lines, *(f"left out: {line}" for line in test.left_out),
-            *backtest_verdict(test)]
+    lines = [
+        f"{row.popularity:12,.1f}  {row.score:4.0%}  “{row.title}” = {row.file}"
+        for row in test.songs.itertuples()
+    ]
+    return [
+        f"{test.kind:>12s}  score",
+        *lines,
+        *(f"left out: {line}" for line in test.left_out),
+        *backtest_verdict(test),
+    ]
 
 
 def backtest_verdict(test: BackTest) -> list[str]:
@@ -188,24 +220,29 @@ def backtest_verdict(test: BackTest) -> list[str]:
     list of str
     """
     (share, pairs), n = test.by_model, len(test.songs)
-    lines = [f"The model puts {share.mean * pairs:.3g} of {pairs} pairs of songs in the right "
-             f"order: {share.mean:.0%} (95 % interval {share.low:.0%} to {share.high:.0%}). "
-             "Tossing a coin gets 50%."]
+    lines = [
+        f"The model puts {share.mean * pairs:.3g} of {pairs} pairs of songs in the right "
+        f"order: {share.mean:.0%} (95 % interval {share.low:.0%} to {share.high:.0%}). "
+        "Tossing a coin gets 50%."
+    ]
     if test.songs["loudness"].notna().all():
-        lines.append(f"Putting the louder song first gets {test.by_loudness[0].mean:.0%} "
-                     f"({test.by_loudness[0].low:.0%} to {test.by_loudness[0].high:.0%}).")
+        lines.append(
+            f"Putting the louder song first gets {test.by_loudness[0].mean:.0%} "
+            f"({test.by_loudness[0].low:.0%} to {test.by_loudness[0].high:.0%})."
+        )
     if share.low > 0.5:
         return lines + [f"That is better than a coin: these {n} songs are enough to tell."]
     if share.high < 0.5:
         return lines + [f"That is worse than a coin: for these {n} songs its order is wrong."]
     known = share.mean if share.mean > 0.52 else 0.6
-    return lines + [f"These {n} songs are too few to tell whether that is luck. "
-                    f"{'At this rate' if known == share.mean else 'With 60% right,'} it takes "
-                    f"about {songs_needed(known):,} songs to tell."]
+    return lines + [
+        f"These {n} songs are too few to tell whether that is luck. "
+        f"{'At this rate' if known == share.mean else 'With 60% right,'} it takes "
+        f"about {songs_needed(known):,} songs to tell."
+    ]
 
 
-def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
-                   start: float = 0.0) -> list[str]:
+def swap_sentences(parts: Sequence[Part], grid: SegmentGrid, start: float = 0.0) -> list[str]:
     """Return what the swap test lets be said of a clip.
 
     Parameters
@@ -225,14 +262,17 @@ def swap_sentences(parts: Sequence[Part], grid: SegmentGrid,
     for part in parts:
         bands, stretches = part.mask.any(axis=1), np.flatnonzero(part.mask.any(axis=0))
         where = " and ".join(np.array(list(grid.bands))[bands])
-        times = " to ".join(clock(start + grid.spans[end][number])
-                            for number, end in ((0, stretches[0]), (1, stretches[-1])))
+        times = " to ".join(
+            clock(start + grid.spans[end][number])
+            for number, end in ((0, stretches[0]), (1, stretches[-1]))
+        )
         fell, rose = ("fell", "rose") if part.effect > 0 else ("rose", "fell")
         out, into = part.agreeing
         sentences.append(
             f"{times}, {where}: taken out, the score {fell} with {out} of {len(part.taken_out)} "
             f"other tracks' sound in its place; put into {len(part.put_in)} other tracks, it "
-            f"{rose} in {into}.")
+            f"{rose} in {into}."
+        )
     return sentences or [NO_PASSAGE]
 
 
@@ -250,6 +290,10 @@ def explanation_summary(expl: Attribution, parts: Sequence[Part], model: str) ->
     -------
     str
     """
-    return "\n".join(f"- {line}" for line in [
-        f"The {label_of(model)}'s probability, before calibration, is {expl.probability:.2f}.",
-        *swap_sentences(parts, expl.grid)])
+    return "\n".join(
+        f"- {line}"
+        for line in [
+            f"The {label_of(model)}'s probability, before calibration, is {expl.probability:.2f}.",
+            *swap_sentences(parts, expl.grid),
+        ]
+    )

@@ -61,30 +61,60 @@ Passages = Mapping[Path, Sequence[Passage]]
 def _page(scored, *, audio=True, details=MAX_DETAILS, passages=None, backtest=None):
     """Return what `write_report` writes, str."""
     low, high = _scale(scored)
-    cards = [_card(scored, number, low, high, number < details, audio, passages or {})
-             for number in progress(range(len(scored.songs)), desc="look closer", unit="song")]
-    env = Environment(loader=PackageLoader("hiphoplib.report", ""), autoescape=True,
-                      undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    cards = [
+        _card(scored, number, low, high, number < details, audio, passages or {})
+        for number in progress(range(len(scored.songs)), desc="look closer", unit="song")
+    ]
+    env = Environment(
+        loader=PackageLoader("hiphoplib.report", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     env.filters |= {
-        "percent": "{:.0%}".format, "along": _along,
-        "estimate": lambda entry, digits=3: f"{Estimate.read(entry):.{digits}f}"}
+        "percent": "{:.0%}".format,
+        "along": _along,
+        "estimate": lambda entry, digits=3: f"{Estimate.read(entry):.{digits}f}",
+    }
     digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     card = scored.model.card
     return env.get_template("song_page.html").render(
-        title="Does it work for your released songs?" if backtest
+        title="Does it work for your released songs?"
+        if backtest
         else "Which of these songs has a chance?",
-        headline=headline(scored), scored=scored, count=len(cards), low=low, high=high,
-        today=datetime.date.today().isoformat(), tiers=_by_tier(scored, cards),
-        order=card["results"].get("order"), card=card, trainings=len(scored.model.trainings),
-        banner=BANNER, caveat=CAVEAT, model=label_of(card["model"]), verdict=verdict,
-        unlike=UNLIKE, no_domain="" if scored.model.domain else NO_DOMAIN,
-        right_orders=right_orders, tested=_tested(backtest) if backtest else None,
-        script=Markup(SCRIPT), script_hash=f"sha256-{digest}")
+        headline=headline(scored),
+        scored=scored,
+        count=len(cards),
+        low=low,
+        high=high,
+        today=datetime.date.today().isoformat(),
+        tiers=_by_tier(scored, cards),
+        order=card["results"].get("order"),
+        card=card,
+        trainings=len(scored.model.trainings),
+        banner=BANNER,
+        caveat=CAVEAT,
+        model=label_of(card["model"]),
+        verdict=verdict,
+        unlike=UNLIKE,
+        no_domain="" if scored.model.domain else NO_DOMAIN,
+        right_orders=right_orders,
+        tested=_tested(backtest) if backtest else None,
+        script=Markup(SCRIPT),
+        script_hash=f"sha256-{digest}",
+    )
 
 
-def write_report(scored: Scored, path: Path | str, *, audio: bool = True,
-                 details: int = MAX_DETAILS, passages: Passages | None = None,
-                 backtest: BackTest | None = None) -> None:
+def write_report(
+    scored: Scored,
+    path: Path | str,
+    *,
+    audio: bool = True,
+    details: int = MAX_DETAILS,
+    passages: Passages | None = None,
+    backtest: BackTest | None = None,
+) -> None:
     """Write the page on a scored folder to a file.
 
     Parameters
@@ -108,8 +138,9 @@ def write_report(scored: Scored, path: Path | str, *, audio: bool = True,
     path = Path(path)
     if path.is_dir() or path.suffix.lower() not in (".html", ".htm"):
         raise BadInput(f"{path}: the report is an HTML file; name it so, for example report.html")
-    write_whole(path, _page(scored, audio=audio, details=details, passages=passages,
-                            backtest=backtest))
+    write_whole(
+        path, _page(scored, audio=audio, details=details, passages=passages, backtest=backtest)
+    )
 
 
 def find_passages(scored: Scored, most: int = MAX_EXPLAINED) -> Passages:
@@ -136,7 +167,8 @@ def find_passages(scored: Scored, most: int = MAX_EXPLAINED) -> Passages:
             sentences = swap_sentences(parts, grid, start)
             found[song.path] = [
                 Passage(time.min(), time.max(), int(np.sign(part.effect)), sentence)
-                for part, time, sentence in zip(parts, times, sentences)]
+                for part, time, sentence in zip(parts, times, sentences)
+            ]
     return found
 
 
@@ -151,15 +183,19 @@ def inline(page: str) -> str:
     -------
     str
     """
-    return (f'<div><iframe title="The report on the songs" sandbox srcdoc="{html.escape(page)}" '
-            'style="width:100%;max-width:46rem;height:800px;border:1px solid #ddd"></iframe></div>')
+    return (
+        f'<div><iframe title="The report on the songs" sandbox srcdoc="{html.escape(page)}" '
+        'style="width:100%;max-width:46rem;height:800px;border:1px solid #ddd"></iframe></div>'
+    )
 
 
 def _by_tier(scored, cards):
     """Tiers with songs in them, each with its cards."""
     pairs = sorted(zip(scored.tiers, cards), key=lambda pair: [*TIERS, NO_ORDER].index(pair[0]))
-    return [(tier, [card for _, card in group])
-            for tier, group in groupby(pairs, key=lambda pair: pair[0])]
+    return [
+        (tier, [card for _, card in group])
+        for tier, group in groupby(pairs, key=lambda pair: pair[0])
+    ]
 
 
 def _card(scored, number, least, most, in_detail, audio, passages):
@@ -176,25 +212,46 @@ def _card(scored, number, least, most, in_detail, audio, passages):
         return f"{clock(start)} to {clock(min(start + grid.seconds, song.seconds))}"
 
     start, best = song.excerpt(margin), song.stands_out(margin) and not whole
-    card = {"anchor": f"song-{number + 1}", "title": song.title, "score": song.score, "low": low,
-            "high": high, "note": song.note, "whole": whole, "seconds": round(length, 2),
-            "end": clock(song.seconds), "start": start, "least": song.by_window.min(),
-            "most": song.by_window.max(), "curve": "", "mp3": "",
-            "best": part(start, start + grid.seconds) if best else None,
-            "best_text": span(start) if best else "",
-            "listen": ("the best 30 seconds" if best else "30 seconds from the middle")
-            if not whole else "the song",
-            "no_passage": passages.get(song.path) == [],
-            "passages": [dict(zip(("x", "width"), part(each.start, each.end)),
-                              kind="for" if each.sign > 0 else "against", sentence=each.sentence)
-                         for each in passages.get(song.path, ())]}
+    card = {
+        "anchor": f"song-{number + 1}",
+        "title": song.title,
+        "score": song.score,
+        "low": low,
+        "high": high,
+        "note": song.note,
+        "whole": whole,
+        "seconds": round(length, 2),
+        "end": clock(song.seconds),
+        "start": start,
+        "least": song.by_window.min(),
+        "most": song.by_window.max(),
+        "curve": "",
+        "mp3": "",
+        "best": part(start, start + grid.seconds) if best else None,
+        "best_text": span(start) if best else "",
+        "listen": ("the best 30 seconds" if best else "30 seconds from the middle")
+        if not whole
+        else "the song",
+        "no_passage": passages.get(song.path) == [],
+        "passages": [
+            dict(
+                zip(("x", "width"), part(each.start, each.end)),
+                kind="for" if each.sign > 0 else "against",
+                sentence=each.sentence,
+            )
+            for each in passages.get(song.path, ())
+        ],
+    }
     if in_detail and not whole:
+
         def down(score):
             return round(100 * (most - score) / (most - least), 1)
 
         times = 100 * (song.starts + grid.seconds / 2) / length
-        card |= {"curve": " ".join(f"{x:.1f},{down(y)}" for x, y in zip(times, song.by_window)),
-                 "middle": down(song.score)}
+        card |= {
+            "curve": " ".join(f"{x:.1f},{down(y)}" for x, y in zip(times, song.by_window)),
+            "middle": down(song.score),
+        }
     if in_detail and audio:
         card["mp3"] = _mp3(song.path, start, grid.seconds)
     return card
@@ -213,19 +270,35 @@ def _tested(test):
     songs = test.songs
     heights = songs["popularity"] if test.kind == "popularity" else np.log1p(songs["popularity"])
     at = {"x": songs["score"], "y": heights}
-    at = {axis: (8 + 84 * (values - values.min()) / (np.ptp(values) or 1)).round(1)
-          for axis, values in at.items()}
-    return {"kind": test.kind, "left_out": test.left_out, "verdict": backtest_verdict(test),
-            "rows": [{"title": row.title, "file": row.file, "score": row.score, "x": x, "y": y,
-                      "popularity": f"{row.popularity:,.0f}" if row.popularity >= 10 else
-                      f"{row.popularity:.2g}"}
-                     for row, x, y in zip(songs.itertuples(), at["x"], at["y"])]}
+    at = {
+        axis: (8 + 84 * (values - values.min()) / (np.ptp(values) or 1)).round(1)
+        for axis, values in at.items()
+    }
+    return {
+        "kind": test.kind,
+        "left_out": test.left_out,
+        "verdict": backtest_verdict(test),
+        "rows": [
+            {
+                "title": row.title,
+                "file": row.file,
+                "score": row.score,
+                "x": x,
+                "y": y,
+                "popularity": f"{row.popularity:,.0f}"
+                if row.popularity >= 10
+                else f"{row.popularity:.2g}",
+            }
+            for row, x, y in zip(songs.itertuples(), at["x"], at["y"])
+        ],
+    }
 
 
 def _scale(scored):
     """Ends of the curves' scale: tenths, so wide that little looks like little."""
-    ends = [end for song in scored.songs
-            for end in (song.by_window.min(), song.by_window.max())] or [0.5]
+    ends = [
+        end for song in scored.songs for end in (song.by_window.min(), song.by_window.max())
+    ] or [0.5]
     return np.floor(10 * min(*ends, 0.4)) / 10, np.ceil(10 * max(*ends, 0.6)) / 10
 
 

@@ -17,35 +17,85 @@ from matplotlib.transforms import ScaledTranslation
 
 from hiphoplib.audio.mel import MelGrid
 
-PALETTE = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73",
-           "yellow": "#F0E442", "blue": "#0072B2", "vermillion": "#D55E00", "purple": "#CC79A7"}
+PALETTE = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "purple": "#CC79A7",
+}
 POPULAR, UNPOPULAR, NEUTRAL = PALETTE["vermillion"], PALETTE["blue"], "#8C8C8C"
 STYLE: dict = {
-    "font.size": 12, "axes.titlesize": 13, "axes.titleweight": "bold", "axes.titlelocation": "left",
-    "axes.labelsize": 12, "xtick.labelsize": 11, "ytick.labelsize": 11, "legend.fontsize": 11,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-    "axes.prop_cycle": plt.cycler(color=[PALETTE[name] for name in (
-        "blue", "vermillion", "green", "orange", "sky", "purple", "black")]),
-    "legend.frameon": False, "lines.linewidth": 2, "hatch.linewidth": 1.5, "savefig.dpi": 150,
-    "figure.constrained_layout.use": True, "figure.figsize": (7, 4), "figure.dpi": 150,
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 12,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.fontsize": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": plt.cycler(
+        color=[
+            PALETTE[name]
+            for name in ("blue", "vermillion", "green", "orange", "sky", "purple", "black")
+        ]
+    ),
+    "legend.frameon": False,
+    "lines.linewidth": 2,
+    "hatch.linewidth": 1.5,
+    "savefig.dpi": 150,
+    "figure.constrained_layout.use": True,
+    "figure.figsize": (7, 4),
+    "figure.dpi": 150,
 }
 MODEL_LABELS = {  # in the order of the model comparison
-    "dummy": "Dummy", "recency": "Days since release", "loudness": "Loudness & duration",
+    "dummy": "Dummy",
+    "recency": "Days since release",
+    "loudness": "Loudness & duration",
     "handcrafted": "Logistic regression on audio features",
-    "boosting": "Boosting on audio features", "neighbours": "Nearest neighbours",
-    "artist_identification": "Artist identification", "metadata": "Metadata",
-    "typicality": "Distance to earlier tracks", "mlp": "MLP", "cnn1": "CNN 1", "cnn2": "CNN 2",
-    "rnn": "RNN", "crnn": "CRNN", "musicnn": "musicnn + logistic", "stack": "Stack",
-    "stack_metadata": "Stack + metadata", "artist_mean": "Artist's mean",
-    "upper_bound": "Upper bound"}
+    "boosting": "Boosting on audio features",
+    "neighbours": "Nearest neighbours",
+    "artist_identification": "Artist identification",
+    "metadata": "Metadata",
+    "typicality": "Distance to earlier tracks",
+    "mlp": "MLP",
+    "cnn1": "CNN 1",
+    "cnn2": "CNN 2",
+    "rnn": "RNN",
+    "crnn": "CRNN",
+    "musicnn": "musicnn + logistic",
+    "stack": "Stack",
+    "stack_metadata": "Stack + metadata",
+    "artist_mean": "Artist's mean",
+    "upper_bound": "Upper bound",
+}
 MODEL_COLORS = {
-    "dummy": NEUTRAL, "recency": "#B8B8B8", "loudness": "#A2A2A2", "handcrafted": "#707070",
-    "boosting": "#4A4A4A", "neighbours": "#989898", "artist_identification": "#808080",
-    "metadata": "#5E5E5E", "typicality": "#8C8C8C", "mlp": PALETTE["sky"], "cnn1": PALETTE["green"],
-    "cnn2": PALETTE["orange"], "rnn": PALETTE["purple"], "crnn": PALETTE["blue"],
-    "musicnn": PALETTE["vermillion"], "stack": PALETTE["black"],
+    "dummy": NEUTRAL,
+    "recency": "#B8B8B8",
+    "loudness": "#A2A2A2",
+    "handcrafted": "#707070",
+    "boosting": "#4A4A4A",
+    "neighbours": "#989898",
+    "artist_identification": "#808080",
+    "metadata": "#5E5E5E",
+    "typicality": "#8C8C8C",
+    "mlp": PALETTE["sky"],
+    "cnn1": PALETTE["green"],
+    "cnn2": PALETTE["orange"],
+    "rnn": PALETTE["purple"],
+    "crnn": PALETTE["blue"],
+    "musicnn": PALETTE["vermillion"],
+    "stack": PALETTE["black"],
     "stack_metadata": PALETTE["yellow"],
-    "artist_mean": "#B8B8B8", "upper_bound": "#707070"}
+    "artist_mean": "#B8B8B8",
+    "upper_bound": "#707070",
+}
 NETWORK_NAMES = ("mlp", "cnn1", "cnn2", "rnn", "crnn")
 TITLE_MODELS = ("stack", "rnn")
 NOT_FOR_USE = ("artist_mean", "upper_bound")  # know what nobody knows of an unreleased song
@@ -138,9 +188,17 @@ def title_model(models: Iterable[str]) -> str:
     return next((name for name in TITLE_MODELS if name in usable), usable[-1] if usable else "")
 
 
-def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,
-                  labels: Sequence[str] | None = None, hollow: Collection[str] = (),
-                  gap: float = 0.22, columns: int = 4, wrap: int = 26) -> None:
+def interval_rows(
+    ax: Axes,
+    names: Sequence[str],
+    series: Sequence[Series],
+    *,
+    labels: Sequence[str] | None = None,
+    hollow: Collection[str] = (),
+    gap: float = 0.22,
+    columns: int = 4,
+    wrap: int = 26,
+) -> None:
     """Draw estimates as dots with their intervals, a row a name, a mark a series; legend below.
 
     Parameters
@@ -161,11 +219,20 @@ def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,
         ax.hlines([*height.values()], low, high, color=each.color, linewidth=1.8, zorder=2)
         for face in (each.color, "white"):
             drawn = [name for name in height if (name in hollow) == (face == "white")]
-            ax.plot([each.values[name]["mean"] for name in drawn], [height[name] for name in drawn],
-                    each.marker, color=each.color, markerfacecolor=face, markersize=7,
-                    markeredgewidth=1.6, zorder=3, label=each.label if face != "white" else None)
-    ax.set_yticks(range(len(names)), [textwrap.fill(label, wrap) for label in
-                                      labels or map(label_of, names)])
+            ax.plot(
+                [each.values[name]["mean"] for name in drawn],
+                [height[name] for name in drawn],
+                each.marker,
+                color=each.color,
+                markerfacecolor=face,
+                markersize=7,
+                markeredgewidth=1.6,
+                zorder=3,
+                label=each.label if face != "white" else None,
+            )
+    ax.set_yticks(
+        range(len(names)), [textwrap.fill(label, wrap) for label in labels or map(label_of, names)]
+    )
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="#E4E4E4", linewidth=0.8)
@@ -173,13 +240,26 @@ def interval_rows(ax: Axes, names: Sequence[str], series: Sequence[Series], *,
     ax.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
     if any(each.label for each in series):
         below = ax.transAxes + ScaledTranslation(0, -0.62, ax.figure.dpi_scale_trans)  # inches
-        ax.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, ncols=columns,
-                  borderaxespad=0, handletextpad=0.3, columnspacing=1.2)
+        ax.legend(
+            loc="upper left",
+            bbox_to_anchor=(0, 0),
+            bbox_transform=below,
+            ncols=columns,
+            borderaxespad=0,
+            handletextpad=0.3,
+            columnspacing=1.2,
+        )
 
 
-def spectrogram(S_db: np.ndarray, grid: MelGrid, ax: Axes | None = None,
-                title: str = "Mel spectrogram", *, cmap: str = "magma",
-                colorbar: bool = True) -> Axes:
+def spectrogram(
+    S_db: np.ndarray,
+    grid: MelGrid,
+    ax: Axes | None = None,
+    title: str = "Mel spectrogram",
+    *,
+    cmap: str = "magma",
+    colorbar: bool = True,
+) -> Axes:
     """Draw a mel spectrogram by ``librosa.display.specshow``, on the same scale for every clip.
 
     Parameters
@@ -198,8 +278,16 @@ def spectrogram(S_db: np.ndarray, grid: MelGrid, ax: Axes | None = None,
 
     ax = ax or plt.subplots()[1]
     image = librosa.display.specshow(
-        S_db, x_coords=grid.times(), y_coords=grid.mel_frequencies(), x_axis="time", y_axis="mel",
-        ax=ax, cmap=cmap, vmin=LEVELS[0], vmax=LEVELS[1])
+        S_db,
+        x_coords=grid.times(),
+        y_coords=grid.mel_frequencies(),
+        x_axis="time",
+        y_axis="mel",
+        ax=ax,
+        cmap=cmap,
+        vmin=LEVELS[0],
+        vmax=LEVELS[1],
+    )
     if colorbar:
         ax.figure.colorbar(image, ax=ax, label="level (dB)")
     return titled(ax, title, "time (s)", "frequency (Hz)", xlim=(0, grid.seconds))

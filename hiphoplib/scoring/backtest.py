@@ -20,8 +20,20 @@ from hiphoplib.scoring.score import Scored, displayable, score_tracks
 from hiphoplib.tracks.table import as_dates, as_numbers
 
 # names of columns, in lower case and with spaces; the first that is there is taken
-TITLES = ("file", "file_name", "filename", "title", "song", "song_title", "song_name", "track",
-          "track_title", "track_name", "name")  # of columns; the first that is there is taken
+# of columns; the first that is there is taken
+TITLES = (
+    "file",
+    "file_name",
+    "filename",
+    "title",
+    "song",
+    "song_title",
+    "song_name",
+    "track",
+    "track_title",
+    "track_name",
+    "name",
+)
 NUMBERS = ("streams", "total_streams", "all_time_streams", "plays", "listens", "popularity")
 DATES = ("release_date", "released", "first_release_date", "date_released")
 Z = norm.ppf(0.975)
@@ -45,12 +57,19 @@ class BackTest:
     @property
     def by_loudness(self) -> tuple[Estimate, int]:
         """The same if the louder song is put first."""
-        return pairs_in_order(self.songs["popularity"].to_numpy(),
-                              self.songs["loudness"].to_numpy())
+        return pairs_in_order(
+            self.songs["popularity"].to_numpy(), self.songs["loudness"].to_numpy()
+        )
 
 
-def backtest(folder: Path | str, popularity: Path | str, model: Path | str, *,
-             today: pd.Timestamp | None = None, jobs: int = -1) -> BackTest:
+def backtest(
+    folder: Path | str,
+    popularity: Path | str,
+    model: Path | str,
+    *,
+    today: pd.Timestamp | None = None,
+    jobs: int = -1,
+) -> BackTest:
     """Score released songs and set their scores beside their popularity.
 
     Parameters
@@ -78,27 +97,38 @@ def backtest(folder: Path | str, popularity: Path | str, model: Path | str, *,
     names = [displayable(path.name) for path in find_songs(folder)[0]]
     files = match_titles(rows["title"], names)
     if not files:
-        raise BadInput(f"{popularity}: none of its {len(rows)} titles is one of the {len(names)} "
-                       f"files in {folder}; name the files in a column `file`")
-    left_out += [f"“{title}”: no file of that title" for title in rows["title"]
-                 if title not in files]
+        raise BadInput(
+            f"{popularity}: none of its {len(rows)} titles is one of the {len(names)} "
+            f"files in {folder}; name the files in a column `file`"
+        )
+    left_out += [
+        f"“{title}”: no file of that title" for title in rows["title"] if title not in files
+    ]
     scored = score_tracks(folder, model, jobs=jobs)
     songs = {song.name: song for song in scored.songs}
     rows = rows.assign(file=rows["title"].map(files)).dropna(subset="file")
-    left_out += [f"“{row.title}” ({row.file}): "
-                 + scored.rejected.get(row.file, "sounds unlike what the model learnt from")
-                 for row in rows.itertuples() if row.file not in songs]
+    left_out += [
+        f"“{row.title}” ({row.file}): "
+        + scored.rejected.get(row.file, "sounds unlike what the model learnt from")
+        for row in rows.itertuples()
+        if row.file not in songs
+    ]
     rows = rows[rows["file"].isin(songs)].sort_values("popularity", ascending=False)
     if rows["popularity"].nunique() < 2:
-        raise BadInput(f"{popularity}: {len(rows)} of its songs can be compared; two of different "
-                       "popularity are needed. " + "; ".join(left_out))
-    rows = rows.assign(score=[songs[file].score for file in rows["file"]],
-                       loudness=[songs[file].loudness for file in rows["file"]])
+        raise BadInput(
+            f"{popularity}: {len(rows)} of its songs can be compared; two of different "
+            "popularity are needed. " + "; ".join(left_out)
+        )
+    rows = rows.assign(
+        score=[songs[file].score for file in rows["file"]],
+        loudness=[songs[file].loudness for file in rows["file"]],
+    )
     return BackTest(scored, rows.reset_index(drop=True), kind, left_out)
 
 
-def read_popularity(path: Path | str, today: pd.Timestamp | None = None
-                    ) -> tuple[pd.DataFrame, str, list[str]]:
+def read_popularity(
+    path: Path | str, today: pd.Timestamp | None = None
+) -> tuple[pd.DataFrame, str, list[str]]:
     """Read titles and how popular they are, from an export of Spotify for Artists or any table.
 
     Columns are known by their names: one of `TITLES`, one of `NUMBERS`, perhaps one of `DATES`.
@@ -123,18 +153,22 @@ def read_popularity(path: Path | str, today: pd.Timestamp | None = None
         If the file cannot be read, or has no such columns or rows.
     """
     table = read_table(path)
-    title, number, date = (next((name for name in names if name in table), None)
-                           for names in (TITLES, NUMBERS, DATES))
+    title, number, date = (
+        next((name for name in names if name in table), None) for names in (TITLES, NUMBERS, DATES)
+    )
     if title is None or number is None:
-        raise BadInput(f"{path}: needs a column with titles ({', '.join(TITLES[:5])}) and one with "
-                       f"numbers ({', '.join(NUMBERS)}); it has {', '.join(table) or 'none'}")
+        raise BadInput(
+            f"{path}: needs a column with titles ({', '.join(TITLES[:5])}) and one with "
+            f"numbers ({', '.join(NUMBERS)}); it has {', '.join(table) or 'none'}"
+        )
     kind = "popularity" if number == "popularity" else "streams"
     per_day = kind == "streams" and date is not None
     today = today or pd.Timestamp.now().normalize()
     titles = table[title].fillna("").astype(str).str.strip()
     values = as_numbers(table[number], counts=kind == "streams")
-    days = ((today - as_dates(table[date], str(path))).dt.days if per_day
-            else pd.Series(1, table.index))
+    days = (
+        (today - as_dates(table[date], str(path))).dt.days if per_day else pd.Series(1, table.index)
+    )
     counts, rows, left_out = Counter(titles.map(_plain)), [], []
     for row, name in titles.items():
         if not name or counts[_plain(name)] > 1:
@@ -148,10 +182,10 @@ def read_popularity(path: Path | str, today: pd.Timestamp | None = None
             continue
         left_out.append(f"“{displayable(name)}”: {reason}")
     if not rows:
-        raise BadInput(f"{path}: no row with a title and a number. "
-                       + "; ".join(dict.fromkeys(left_out)))
-    return (pd.DataFrame(rows), "streams a day" if per_day else kind,
-            list(dict.fromkeys(left_out)))
+        raise BadInput(
+            f"{path}: no row with a title and a number. " + "; ".join(dict.fromkeys(left_out))
+        )
+    return (pd.DataFrame(rows), "streams a day" if per_day else kind, list(dict.fromkeys(left_out)))
 
 
 def match_titles(titles: Sequence[str], names: Sequence[str]) -> dict[str, str]:
@@ -175,8 +209,10 @@ def match_titles(titles: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for form in (str, _plain, _without_number, _without_guests, _without_artist):
-        of_titles, of_names = (_unique(form, [each for each in all_ if each not in taken])
-                               for all_, taken in ((titles, found), (names, set(found.values()))))
+        of_titles, of_names = (
+            _unique(form, [each for each in all_ if each not in taken])
+            for all_, taken in ((titles, found), (names, set(found.values())))
+        )
         found |= {of_titles[key]: of_names[key] for key in of_titles if key in of_names}
     return found
 
@@ -191,8 +227,12 @@ def _plain(name):
     """Letters and digits in lower case, without accents and the file's ending."""
     name = re.sub(r"\.(mp3|wav|flac|og[ga]|opus|m4a|aac|mp4|aiff?)$", "", name, flags=re.I)
     name = unicodedata.normalize("NFKD", name).casefold()
-    return " ".join(re.findall(r"\w+", "".join(
-        char for char in name.replace("_", " ") if not unicodedata.combining(char))))
+    return " ".join(
+        re.findall(
+            r"\w+",
+            "".join(char for char in name.replace("_", " ") if not unicodedata.combining(char)),
+        )
+    )
 
 
 def _without_number(name):
@@ -200,8 +240,9 @@ def _without_number(name):
 
 
 def _without_guests(name):
-    return _without_number(re.sub(r"[(\[].*?[)\]]|\b(feat|ft)\b.*?(?=\.\w+$|$)", "", name,
-                                  flags=re.I))
+    return _without_number(
+        re.sub(r"[(\[].*?[)\]]|\b(feat|ft)\b.*?(?=\.\w+$|$)", "", name, flags=re.I)
+    )
 
 
 def _without_artist(name):
@@ -230,8 +271,11 @@ def pairs_in_order(popularity: np.ndarray, score: np.ndarray) -> tuple[Estimate,
     >>> f"{share:.2f} of {pairs}"
     '0.83 [0.24, 0.99] of 6'
     """
-    right = [(1 + np.sign(score[i] - score[j]) * np.sign(popularity[i] - popularity[j])) / 2
-             for i, j in combinations(range(len(score)), 2) if popularity[i] != popularity[j]]
+    right = [
+        (1 + np.sign(score[i] - score[j]) * np.sign(popularity[i] - popularity[j])) / 2
+        for i, j in combinations(range(len(score)), 2)
+        if popularity[i] != popularity[j]
+    ]
     share, n = float(np.mean(right)), len(score) / 2
     middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
@@ -254,4 +298,4 @@ def songs_needed(share: float) -> int:
     >>> songs_needed(0.6), songs_needed(0.8)
     (193, 22)
     """
-    return int(np.ceil(Z**2 / (2 * (share - 0.5)**2)))
+    return int(np.ceil(Z**2 / (2 * (share - 0.5) ** 2)))

@@ -49,8 +49,13 @@ def saveable() -> list[str]:
     return [name for name, entry in MODELS.items() if name in NETWORKS or entry.stack]
 
 
-def save_model(experiment: Experiment, results: dict, model: str, folder: Path | str,
-               seeds: Sequence[int] = (0,)) -> Path:
+def save_model(
+    experiment: Experiment,
+    results: dict,
+    model: str,
+    folder: Path | str,
+    seeds: Sequence[int] = (0,),
+) -> Path:
     """Put what a model learnt on every fold into one folder; one that is there is replaced.
 
     Parameters
@@ -72,32 +77,47 @@ def save_model(experiment: Experiment, results: dict, model: str, folder: Path |
         If `folder` holds something else, the model cannot be saved, or the results are of another.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder / MANIFEST).is_file() and (
-            not folder.is_dir() or any(folder.iterdir())):
+    if (
+        folder.exists()
+        and not (folder / MANIFEST).is_file()
+        and (not folder.is_dir() or any(folder.iterdir()))
+    ):
         raise BadInput(f"{folder}: holds something else than a model; name a new folder")
-    if (model not in results["models"]
-            or results["corpus"]["fingerprint"] != experiment.fingerprint):
+    if model not in results["models"] or results["corpus"]["fingerprint"] != experiment.fingerprint:
         raise BadInput(f"results: not of {model!r} on {experiment.folder}; evaluate it first")
     if model not in saveable():
         raise BadInput(f"model {model!r}: cannot be saved; there are {', '.join(saveable())}")
-    runs = [(seed, fold) for seed in (seeds if model in NETWORKS else [0])
-            for fold in experiment.sides]
+    runs = [
+        (seed, fold) for seed in (seeds if model in NETWORKS else [0]) for fold in experiment.sides
+    ]
     scores = Scores(experiment)
     with replacing(folder) as new:
-        trainings = [{"seed": int(seed), "fold": int(fold),
-                      **_write_training(_fitted(scores, model, seed, fold), new)}
-                     for seed, fold in runs]
+        trainings = [
+            {
+                "seed": int(seed),
+                "fold": int(fold),
+                **_write_training(_fitted(scores, model, seed, fold), new),
+            }
+            for seed, fold in runs
+        ]
         write_donors(experiment, MODELS[model].needs, new / DONORS)
         manifest = {
-            "format": FORMAT, "store_version": STORE_VERSION, "model": model,
+            "format": FORMAT,
+            "store_version": STORE_VERSION,
+            "model": model,
             "features": {kind: way.version for kind, way in FEATURES.items()},
-            "grid": asdict(experiment.protocol.grid), "corpus": results["corpus"],
-            "protocol": results["protocol"], "threshold": results["protocol"]["threshold"],
+            "grid": asdict(experiment.protocol.grid),
+            "corpus": results["corpus"],
+            "protocol": results["protocol"],
+            "threshold": results["protocol"]["threshold"],
             "synthetic": (experiment.folder / "truth.json").is_file(),
             "results": {name: results["models"][model].get(name) for name in RESULTS},
-            "versions": versions(), "made": results["made"],
+            "versions": versions(),
+            "made": results["made"],
             "domain": _write_domain(experiment, new / DOMAIN),
-            "donors": _file(new / DONORS), "trainings": trainings}
+            "donors": _file(new / DONORS),
+            "trainings": trainings,
+        }
         (new / CARD).write_text(_card_text(manifest), encoding="utf-8")
         text = json.dumps({**manifest, "sha256": _hash_of(manifest)}, indent=1) + "\n"
         (new / MANIFEST).write_text(text, encoding="utf-8")
@@ -109,8 +129,10 @@ def _fitted(scores, model, seed, fold):
     experiment = scores.experiment
 
     def runs(name, seeds, weight):
-        return [Member(load_run(experiment.run_folder(name, each, fold)), weight / len(seeds))
-                for each in seeds]
+        return [
+            Member(load_run(experiment.run_folder(name, each, fold)), weight / len(seeds))
+            for each in seeds
+        ]
 
     if model in NETWORKS:
         members, offset = runs(model, [seed], 1.0), 0.0
@@ -122,16 +144,23 @@ def _fitted(scores, model, seed, fold):
         offset = stack.offset
     slope, base = scores.calibration(model, fold, seed)
     test = scores.of(model, fold, seed)[experiment.ids(fold, "test")]
-    return Training([replace(member, weight=slope * member.weight) for member in members
-                     if member.weight], slope * offset + base,
-                    np.sort(calibrated(test, slope, base)).round(6))
+    return Training(
+        [replace(member, weight=slope * member.weight) for member in members if member.weight],
+        slope * offset + base,
+        np.sort(calibrated(test, slope, base)).round(6),
+    )
 
 
 def _write_training(training, folder):
     """Write what its members learnt, and return its entry in the manifest."""
-    return {"offset": training.offset, "reference": training.reference.tolist(),
-            "members": [{"weight": member.weight, **_write_member(member.model, folder)}
-                        for member in training.members]}
+    return {
+        "offset": training.offset,
+        "reference": training.reference.tolist(),
+        "members": [
+            {"weight": member.weight, **_write_member(member.model, folder)}
+            for member in training.members
+        ],
+    }
 
 
 def _write_member(model, folder):
@@ -140,21 +169,33 @@ def _write_member(model, folder):
     if isinstance(model, Head):
         path = folder / f"head{number}.csv"
         model.table.to_csv(path)
-        return {**_file(path), "offset": model.offset,
-                "limit": model.limit if np.isfinite(model.limit) else None}
+        return {
+            **_file(path),
+            "offset": model.offset,
+            "limit": model.limit if np.isfinite(model.limit) else None,
+        }
     name, shape = model.card["model"], tuple(model.card["grid"]["shape"])
     path, network = folder / f"network{number}.keras", NETWORKS[name](shape)
     network.set_weights(model.model.get_weights())  # without what training needs
     network.save(path)
-    return {**_file(path), "network": name, "probe": model.predict(_probe(shape)).tolist(),
-            "scaler": {of: getattr(model.scaler, of).tolist() for of in ("mean", "std")}}
+    return {
+        **_file(path),
+        "network": name,
+        "probe": model.predict(_probe(shape)).tolist(),
+        "scaler": {of: getattr(model.scaler, of).tolist() for of in ("mean", "std")},
+    }
 
 
 def _write_domain(experiment, path):
     """Describe what the model learnt from, and return the description's entry in the manifest."""
     X = make_features(read_clean(experiment.folder), experiment.folder, "handcrafted")
-    domain = fit_domain(X, [(experiment.ids(fold, "train"), experiment.ids(fold, "validation"))
-                            for fold in experiment.sides])
+    domain = fit_domain(
+        X,
+        [
+            (experiment.ids(fold, "train"), experiment.ids(fold, "validation"))
+            for fold in experiment.sides
+        ],
+    )
     domain.table.to_csv(path)
     return {**_file(path), "noise": domain.noise, "limit": domain.limit}
 
@@ -182,8 +223,10 @@ def load_model(folder: Path | str) -> TrainedModel:
     """
     folder = Path(folder)
     if not (folder / MANIFEST).is_file():
-        raise BadInput(f"{folder}: no model there (no {MANIFEST}); make one with "
-                       f"`python -m hiphoplib train data/NAME --out {folder}`")
+        raise BadInput(
+            f"{folder}: no model there (no {MANIFEST}); make one with "
+            f"`python -m hiphoplib train data/NAME --out {folder}`"
+        )
     try:
         card = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         expected, version = card.pop("sha256"), (card["format"], card["store_version"])
@@ -191,21 +234,37 @@ def load_model(folder: Path | str) -> TrainedModel:
         raise _damaged(folder, f"{MANIFEST} cannot be read") from error
     features = card.get("features", {})
     if version not in ((FORMAT, STORE_VERSION), (WITHOUT_DOMAIN, STORE_VERSION)) or any(
-            features.get(kind, way.version) != way.version for kind, way in FEATURES.items()):
-        raise BadInput(f"{folder}: a model of another version of this project (format "
-                       f"{version[0]}, spectrograms {version[1]}; here {FORMAT}, {STORE_VERSION}); "
-                       "train it again with this one")
+        features.get(kind, way.version) != way.version for kind, way in FEATURES.items()
+    ):
+        raise BadInput(
+            f"{folder}: a model of another version of this project (format "
+            f"{version[0]}, spectrograms {version[1]}; here {FORMAT}, {STORE_VERSION}); "
+            "train it again with this one"
+        )
     if _hash_of(card) != expected:
         raise _damaged(folder, f"{MANIFEST} is not as it was written")
     if card.get("model") not in saveable():
-        raise BadInput(f"{folder}: a model named {card.get('model')!r}, which this version "
-                       f"does not know; it has {', '.join(saveable())}")
+        raise BadInput(
+            f"{folder}: a model named {card.get('model')!r}, which this version "
+            f"does not know; it has {', '.join(saveable())}"
+        )
     try:
-        entries = (card.pop("trainings") if version[0] == FORMAT
-                   else [_as_training(entry, card["model"]) for entry in card.pop("networks")])
-        trainings = [Training([Member(_read_member(folder, card, member), member["weight"])
-                               for member in entry["members"]], entry["offset"],
-                              np.array(entry["reference"])) for entry in entries]
+        entries = (
+            card.pop("trainings")
+            if version[0] == FORMAT
+            else [_as_training(entry, card["model"]) for entry in card.pop("networks")]
+        )
+        trainings = [
+            Training(
+                [
+                    Member(_read_member(folder, card, member), member["weight"])
+                    for member in entry["members"]
+                ],
+                entry["offset"],
+                np.array(entry["reference"]),
+            )
+            for entry in entries
+        ]
         domain = _read_domain(folder, card.pop("domain", None))
         donors = _read_donors(folder, card, card.pop("donors", None), trainings)
     except (KeyError, TypeError, AttributeError) as error:
@@ -243,8 +302,11 @@ def song_parts(model: TrainedModel, y: np.ndarray, sr: int) -> list[Part] | None
 def _as_training(entry, name):
     """An entry of an older folder as one of today's."""
     slope, offset = entry["calibration"]
-    return {"offset": offset, "reference": entry["reference"],
-            "members": [entry | {"network": name, "weight": slope}]}
+    return {
+        "offset": offset,
+        "reference": entry["reference"],
+        "members": [entry | {"network": name, "weight": slope}],
+    }
 
 
 def _checked(folder, entry):
@@ -266,8 +328,12 @@ def _read_table(folder, entry, columns):
         table = pd.read_csv(path, index_col=0).astype(float)
     except ValueError as error:
         raise _damaged(folder, f"{path.name} is no table of numbers") from error
-    if (not known.issuperset(table.index) or not table.index.is_unique
-            or list(table.columns[:3]) != columns or not np.isfinite(table).all(axis=None)):
+    if (
+        not known.issuperset(table.index)
+        or not table.index.is_unique
+        or list(table.columns[:3]) != columns
+        or not np.isfinite(table).all(axis=None)
+    ):
         raise _damaged(folder, f"{path.name} is not of features that this version knows")
     return table
 
@@ -275,8 +341,11 @@ def _read_table(folder, entry, columns):
 def _read_domain(folder, entry):
     if entry is None:
         return None
-    return Domain(_read_table(folder, entry, ["mean", "scale", "centre"]), float(entry["noise"]),
-                  float(entry["limit"]))
+    return Domain(
+        _read_table(folder, entry, ["mean", "scale", "centre"]),
+        float(entry["noise"]),
+        float(entry["limit"]),
+    )
 
 
 def _read_donors(folder, card, entry, trainings):
@@ -286,8 +355,13 @@ def _read_donors(folder, card, entry, trainings):
     path, grid = _checked(folder, entry), SegmentGrid(MelGrid(**card["grid"]))
     spread = float(np.mean([log_odds(each.reference).std() for each in trainings]))
     try:
-        return read_donors(path, grid, kinds_of(head_features(trainings)), spread,
-                           card["results"]["auc"]["low"] > 0.5)
+        return read_donors(
+            path,
+            grid,
+            kinds_of(head_features(trainings)),
+            spread,
+            card["results"]["auc"]["low"] > 0.5,
+        )
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise _damaged(folder, f"{path.name} cannot be read") from error
 
@@ -296,22 +370,28 @@ def _read_member(folder, card, entry):
     """A network or a head."""
     if "network" not in entry:
         limit = np.inf if entry["limit"] is None else float(entry["limit"])
-        return Head(_read_table(folder, entry, ["mean", "scale", "weight"]),
-                    float(entry["offset"]), limit)
+        return Head(
+            _read_table(folder, entry, ["mean", "scale", "weight"]), float(entry["offset"]), limit
+        )
     path, grid, name = _checked(folder, entry), MelGrid(**card["grid"]), entry["network"]
     if name not in NETWORKS:
         raise _damaged(folder, f"{name!r} is no network")
     try:
         network = load_network(name, grid.shape, path)
     except (ValueError, OSError, KeyError, BadZipFile, UserWarning) as error:
-        raise BadInput(f"{folder}: the weights are of another network than this version's "
-                       f"{name}; train it again") from error
+        raise BadInput(
+            f"{folder}: the weights are of another network than this version's "
+            f"{name}; train it again"
+        ) from error
     scaler = Scaler(*(np.array(entry["scaler"][of]) for of in ("mean", "std")))
     run = Run(network, scaler, {"model": name, "grid": card["grid"] | {"shape": list(grid.shape)}})
     if not np.allclose(run.predict(_probe(grid.shape)), entry["probe"], atol=MAX_DIFFERENCE):
-        raise BadInput(f"{folder}: predicts otherwise here than where it was trained, with "
-                       "keras {keras}, tensorflow {tensorflow}; install these, or train it again"
-                       .format(**card["versions"]))
+        raise BadInput(
+            f"{folder}: predicts otherwise here than where it was trained, with "
+            "keras {keras}, tensorflow {tensorflow}; install these, or train it again".format(
+                **card["versions"]
+            )
+        )
     return run
 
 
@@ -319,8 +399,9 @@ def _probe(shape):
     """Return spectrograms in dB on which a sound network predicts the same everywhere."""
     # sines, not random numbers, which another version of numpy may draw otherwise
     band, frame = np.ogrid[: shape[0], : shape[1]]
-    return np.stack([-30 - 20 * np.sin(band / 5 + turn) * np.cos(frame * (turn + 1) / 17)
-                     for turn in range(3)]).astype(np.float32)
+    return np.stack(
+        [-30 - 20 * np.sin(band / 5 + turn) * np.cos(frame * (turn + 1) / 17) for turn in range(3)]
+    ).astype(np.float32)
 
 
 def _hash_of(manifest):
@@ -335,38 +416,49 @@ def _card_text(manifest):
     """Return the card for people, Markdown."""
     corpus, protocol, results = (manifest[name] for name in ("corpus", "protocol", "results"))
     grid, within = MelGrid(**manifest["grid"]), results["within_artist"]
-    auc, accuracy, skill = (Estimate.read(results[name])
-                            for name in ("auc", "accuracy", "brier_skill"))
+    auc, accuracy, skill = (
+        Estimate.read(results[name]) for name in ("auc", "accuracy", "brier_skill")
+    )
     # what others wrote becomes code, in which no Markdown or HTML is read
-    name, kind = ("`" + " ".join(corpus[key].replace("`", "'").split()) + "`"
-                  for key in ("name", "popularity_kind"))
+    name, kind = (
+        "`" + " ".join(corpus[key].replace("`", "'").split()) + "`"
+        for key in ("name", "popularity_kind")
+    )
     folds = f"{protocol['folds']} folds" if protocol["folds"] else "one test set"
-    trainings = ", ".join(f"seed {each['seed']} fold {each['fold']}"
-                          for each in manifest["trainings"])
+    trainings = ", ".join(
+        f"seed {each['seed']} fold {each['fold']}" for each in manifest["trainings"]
+    )
     order = results["order"]
-    return "\n\n".join([
-        f"# {manifest['model']}, trained on {name}",
-        f"The mean of {len(manifest['trainings'])} trainings ({trainings}) is the "
-        "probability that 30 s of a song are popular: a popularity of at least "
-        f"{manifest['threshold']:.4g}. `python -m hiphoplib score FOLDER --model THIS` uses it.",
-        "## Trained on",
-        f"Data set {name}, {corpus['tracks']:,} tracks by {corpus['artists']:,} artists, "
-        f"fingerprint `{corpus['fingerprint']}`. What popularity is there: {kind}. Split by "
-        f"{protocol['split']}, {folds}; mel spectrograms of {grid.n_mels} bands × {grid.frames} "
-        "frames.",
-        "## How good it is on tracks that it has not seen",
-        f"All seeds and folds: AUC {auc}, accuracy {accuracy}, Brier skill {skill} "
-        f"(95 % intervals over artists, {protocol['test_tracks']} tracks).",
-        f"Among the tracks of one artist: AUC {Estimate.read(within)}, {within['artists']} artists."
-        if within else "No artist has enough tracks to be judged within.",
-        f"Songs whose scores differ by {order['margin']:.0%} or more are put in order: of pairs "
-        f"like these of one artist, {Estimate.read(order['accuracy']):.2f} were right."
-        if order else "No order of an artist's songs is reliable: none is given.",
-        "## What it is not for",
-        "- Deciding about a single song: the intervals above are about the order of many.\n"
-        "- Music of another kind than its data set, or another meaning of popular.\n"
-        "- Saying why a song is popular: it picks up what goes with popularity in that data set."
-        + (f"\n- {CAVEAT}" if manifest["synthetic"] else ""),
-        "## Versions",
-        ", ".join(f"{library} {version}" for library, version in manifest["versions"].items())
-        + f"; {manifest['made']}\n"])
+    return "\n\n".join(
+        [
+            f"# {manifest['model']}, trained on {name}",
+            f"The mean of {len(manifest['trainings'])} trainings ({trainings}) is the probability "
+            "that 30 s of a song are popular: a popularity of at least "
+            f"{manifest['threshold']:.4g}. `python -m hiphoplib score FOLDER --model THIS` uses "
+            "it.",
+            "## Trained on",
+            f"Data set {name}, {corpus['tracks']:,} tracks by {corpus['artists']:,} artists, "
+            f"fingerprint `{corpus['fingerprint']}`. What popularity is there: {kind}. Split by "
+            f"{protocol['split']}, {folds}; mel spectrograms of {grid.n_mels} bands × "
+            f"{grid.frames} frames.",
+            "## How good it is on tracks that it has not seen",
+            f"All seeds and folds: AUC {auc}, accuracy {accuracy}, Brier skill {skill} "
+            f"(95 % intervals over artists, {protocol['test_tracks']} tracks).",
+            f"Among the tracks of one artist: AUC {Estimate.read(within)}, {within['artists']} "
+            "artists."
+            if within
+            else "No artist has enough tracks to be judged within.",
+            f"Songs whose scores differ by {order['margin']:.0%} or more are put in order: of "
+            f"pairs like these of one artist, {Estimate.read(order['accuracy']):.2f} were right."
+            if order
+            else "No order of an artist's songs is reliable: none is given.",
+            "## What it is not for",
+            "- Deciding about a single song: the intervals above are about the order of many.\n- "
+            "Music of another kind than its data set, or another meaning of popular.\n- Saying "
+            "why a song is popular: it picks up what goes with popularity in that data set."
+            + (f"\n- {CAVEAT}" if manifest["synthetic"] else ""),
+            "## Versions",
+            ", ".join(f"{library} {version}" for library, version in manifest["versions"].items())
+            + f"; {manifest['made']}\n",
+        ]
+    )

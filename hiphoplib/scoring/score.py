@@ -55,8 +55,11 @@ class Member:
         -------
         np.ndarray [shape=(n,)]
         """
-        odds = (self.model.predict(X) if isinstance(self.model, Head)
-                else log_odds(self.model.predict(S_db)))
+        odds = (
+            self.model.predict(X)
+            if isinstance(self.model, Head)
+            else log_odds(self.model.predict(S_db))
+        )
         return self.weight * odds
 
 
@@ -113,8 +116,13 @@ def head_features(trainings: Sequence[Training]) -> set[str]:
     -------
     set of str
     """
-    return {name for each in trainings for member in each.members
-            if isinstance(member.model, Head) for name in member.model.table.index}
+    return {
+        name
+        for each in trainings
+        for member in each.members
+        if isinstance(member.model, Head)
+        for name in member.model.table.index
+    }
 
 
 @dataclass(frozen=True)
@@ -139,8 +147,9 @@ class TrainedModel:
     @property
     def kinds(self) -> list[str]:
         """Kinds of features that it needs of a song."""
-        return kinds_of(head_features(self.trainings).union(
-            self.domain.table.index if self.domain else []))
+        return kinds_of(
+            head_features(self.trainings).union(self.domain.table.index if self.domain else [])
+        )
 
     def predict(self, S_db: np.ndarray, X: pd.DataFrame | None = None) -> np.ndarray:
         """Return the probability of being popular, `together` of all trainings.
@@ -263,22 +272,39 @@ class Scored:
         it is above none and half of them are above it.
         """
         above, half = self.reliably_above, max(1, (len(self.songs) - 1) / 2)
-        tiers = [STANDS_OUT if below >= half and not over else
-                 BEHIND if over >= half and not below else MIDDLE
-                 for below, over in zip(above.sum(axis=1), above.sum(axis=0))]
+        tiers = [
+            STANDS_OUT
+            if below >= half and not over
+            else BEHIND
+            if over >= half and not below
+            else MIDDLE
+            for below, over in zip(above.sum(axis=1), above.sum(axis=0))
+        ]
         return tiers if {STANDS_OUT, BEHIND} & set(tiers) else [NO_ORDER] * len(tiers)
 
     def table(self) -> pd.DataFrame:
         """Return the ranking, one row a song."""
-        return pd.DataFrame([{
-            "song": song.name, "tier": tier, "score": song.score,
-            "low": song.spread[0], "high": song.spread[1], "percentile": song.percentile,
-            "best_start_s": song.best, "minutes": song.seconds / 60, "windows": len(song.starts),
-        } for song, tier in zip(self.songs, self.tiers)])
+        return pd.DataFrame(
+            [
+                {
+                    "song": song.name,
+                    "tier": tier,
+                    "score": song.score,
+                    "low": song.spread[0],
+                    "high": song.spread[1],
+                    "percentile": song.percentile,
+                    "best_start_s": song.best,
+                    "minutes": song.seconds / 60,
+                    "windows": len(song.starts),
+                }
+                for song, tier in zip(self.songs, self.tiers)
+            ]
+        )
 
 
-def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: float = HOP,
-                 jobs: int = -1) -> Scored:
+def score_tracks(
+    folder: Path | str, model: TrainedModel | Path | str, *, hop: float = HOP, jobs: int = -1
+) -> Scored:
     """Score every song of a folder and rank them.
 
     Files are decoded in processes of their own: one that crashes the decoder is skipped and listed.
@@ -311,8 +337,10 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
     with closing(unordered(windows_or_reason, tasks, jobs=jobs, seconds=SONG_SECONDS)) as decoded:
         for number, windows in progress(decoded, total=len(paths), desc="songs", unit="song"):
             if windows is DIED:
-                windows = (f"decoding it ended the worker, or took over {SONG_SECONDS / 60:.0f} "
-                           "min; export it again")
+                windows = (
+                    f"decoding it ended the worker, or took over {SONG_SECONDS / 60:.0f} "
+                    "min; export it again"
+                )
             if isinstance(windows, str):
                 rejected[number] = windows
             elif (X := _features(windows, model)) is None:
@@ -320,11 +348,14 @@ def score_tracks(folder: Path | str, model: TrainedModel | Path | str, *, hop: f
             else:
                 songs[number] = _song(paths[number], windows, X, model)
     ranked = sorted(songs, key=lambda number: (-songs[number].score, number))
-    return Scored(Path(folder), model, [songs[number] for number in ranked],
-                  {displayable(paths[number].name): reason
-                   for number, reason in sorted(rejected.items())},
-                  [displayable(name) for name in others],
-                  [displayable(paths[number].name) for number in sorted(unlike)])
+    return Scored(
+        Path(folder),
+        model,
+        [songs[number] for number in ranked],
+        {displayable(paths[number].name): reason for number, reason in sorted(rejected.items())},
+        [displayable(name) for name in others],
+        [displayable(paths[number].name) for number in sorted(unlike)],
+    )
 
 
 def _features(windows, model):
@@ -332,19 +363,33 @@ def _features(windows, model):
     known = song_features(windows, [kind for kind in model.kinds if not FEATURES[kind].outputs])
     if model.domain and model.domain.outside(known):
         return None  # before the taggers, which take most of the time
-    return known.join(song_features(windows, [kind for kind in model.kinds
-                                              if FEATURES[kind].outputs]))
+    return known.join(
+        song_features(windows, [kind for kind in model.kinds if FEATURES[kind].outputs])
+    )
 
 
 def _song(path, windows, X, model):
-    batches = [(windows.S_db[rows].astype(np.float32), X.iloc[rows])
-               for first in range(0, len(X), BATCH) for rows in [slice(first, first + BATCH)]]
-    scores = np.concatenate([[training.predict(*batch) for training in model.trainings]
-                             for batch in batches], axis=1)
-    shares = [_below(training.reference, mine) / len(training.reference)
-              for training, mine in zip(model.trainings, scores)]
-    return Song(path, windows.seconds, windows.starts, scores, 100 * float(np.mean(shares)),
-                windows.note, float(X["loudness"].mean()) if "loudness" in X else np.nan)
+    batches = [
+        (windows.S_db[rows].astype(np.float32), X.iloc[rows])
+        for first in range(0, len(X), BATCH)
+        for rows in [slice(first, first + BATCH)]
+    ]
+    scores = np.concatenate(
+        [[training.predict(*batch) for training in model.trainings] for batch in batches], axis=1
+    )
+    shares = [
+        _below(training.reference, mine) / len(training.reference)
+        for training, mine in zip(model.trainings, scores)
+    ]
+    return Song(
+        path,
+        windows.seconds,
+        windows.starts,
+        scores,
+        100 * float(np.mean(shares)),
+        windows.note,
+        float(X["loudness"].mean()) if "loudness" in X else np.nan,
+    )
 
 
 def _below(ascending, values):
@@ -364,5 +409,9 @@ def displayable(name: str) -> str:
     str
     """
     readable = os.fsencode(name).decode("utf-8", "replace")
-    return "".join(char if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
-                   else "\N{REPLACEMENT CHARACTER}" for char in readable)
+    return "".join(
+        char
+        if char in JOINERS or unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+        else "\N{REPLACEMENT CHARACTER}"
+        for char in readable
+    )

@@ -73,16 +73,28 @@ class _Bench:
         (folder / "audio").mkdir(parents=True)
         for clip in self.clips:
             shutil.copy(clip, folder / "audio")
-        write_tracks(normalise(pd.DataFrame({
-            "id": ids, "popularity": [row * 37 % 101 for row in range(rows)], "track": ids,
-            "artists": [[f"Artist {row}"] for row in ids],
-            "preview_url": [f"audio/{self.clips[row % len(self.clips)].name}"
-                            for row in range(rows)]})), folder)
+        write_tracks(
+            normalise(
+                pd.DataFrame(
+                    {
+                        "id": ids,
+                        "popularity": [row * 37 % 101 for row in range(rows)],
+                        "track": ids,
+                        "artists": [[f"Artist {row}"] for row in ids],
+                        "preview_url": [
+                            f"audio/{self.clips[row % len(self.clips)].name}" for row in range(rows)
+                        ],
+                    }
+                )
+            ),
+            folder,
+        )
         return folder
 
 
-def bench(only: Sequence[str] = (), out: Path | str | None = None,
-          command: str | None = None) -> None:
+def bench(
+    only: Sequence[str] = (), out: Path | str | None = None, command: str | None = None
+) -> None:
     """Measure speed and peak memory on this machine, and print them as Markdown.
 
     A part that fails costs the others nothing.
@@ -106,21 +118,32 @@ def bench(only: Sequence[str] = (), out: Path | str | None = None,
     SO_FAR.unlink(missing_ok=True)
     free_gb = shutil.disk_usage(SO_FAR.parent).free / 1e9
     if "memory" in names and free_gb < DISK_GB:
-        raise BadInput(f"build/: {free_gb:.1f} GB free on its disk, {DISK_GB:,} GB are needed; "
-                       "make room, or leave out the part memory")
+        raise BadInput(
+            f"build/: {free_gb:.1f} GB free on its disk, {DISK_GB:,} GB are needed; "
+            "make room, or leave out the part memory"
+        )
     # on the disk of the corpora: the system's temporary folder may be memory
-    with (tempfile.TemporaryDirectory(dir=SO_FAR.parent, prefix="bench-") as scratch,
-          patch.dict(os.environ, TQDM_DISABLE="1")):
+    with (
+        tempfile.TemporaryDirectory(dir=SO_FAR.parent, prefix="bench-") as scratch,
+        patch.dict(os.environ, TQDM_DISABLE="1"),
+    ):
         folder = Path(scratch).resolve()
         gather("synthetic", folder / "synthetic", n=_CLIPS)
         this = _Bench(folder, sorted((folder / "synthetic" / "audio").iterdir()))
         results: dict[str, Any] = {
-            "machine": machine(), "ratios": {}, "failed": {}, "command": command,
+            "machine": machine(),
+            "ratios": {},
+            "failed": {},
+            "command": command,
             "corpus": {"name": "synthetic", "clips": len(this.clips)},
-            "made": datetime.date.today().isoformat()}
+            "made": datetime.date.today().isoformat(),
+        }
         for name in names:
-            print(f"{datetime.datetime.now():%H:%M:%S}  {name}; results so far: {SO_FAR}",
-                  file=sys.stderr, flush=True)
+            print(
+                f"{datetime.datetime.now():%H:%M:%S}  {name}; results so far: {SO_FAR}",
+                file=sys.stderr,
+                flush=True,
+            )
             try:
                 results[name] = PARTS[name](this)
                 pairs = results[name].get("pairs", {})
@@ -167,9 +190,15 @@ def _report(this):
 
 def _startup(this):
     start = partial(subprocess.run, cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
-    return {"starts": this.repeats, "seconds": {command: median(
-        _seconds(start, [sys.executable, *command.split()[1:]]) for _ in range(this.repeats))
-        for command in ("python -m hiphoplib --help", "python -m hiphoplib mels --help")}}
+    return {
+        "starts": this.repeats,
+        "seconds": {
+            command: median(
+                _seconds(start, [sys.executable, *command.split()[1:]]) for _ in range(this.repeats)
+            )
+            for command in ("python -m hiphoplib --help", "python -m hiphoplib mels --help")
+        },
+    }
 
 
 def _decode(path):
@@ -179,8 +208,9 @@ def _decode(path):
 
 def _librosa_mel(path):
     y, sr = librosa.load(path, sr=FULL.sr, duration=FULL.seconds)
-    S = librosa.feature.melspectrogram(y=y, sr=sr, n_fft=FULL.n_fft, hop_length=FULL.hop_length,
-                                       n_mels=FULL.n_mels)
+    S = librosa.feature.melspectrogram(
+        y=y, sr=sr, n_fft=FULL.n_fft, hop_length=FULL.hop_length, n_mels=FULL.n_mels
+    )
     return librosa.power_to_db(S)
 
 
@@ -188,8 +218,12 @@ def _our_mel(path, grid=FULL):
     return mel_spectrogram(*read_clip(path, grid.seconds), grid)
 
 
-_WAYS = {"decode": _decode, "full": _our_mel, "quick": partial(_our_mel, grid=QUICK),
-         "librosa": _librosa_mel}
+_WAYS = {
+    "decode": _decode,
+    "full": _our_mel,
+    "quick": partial(_our_mel, grid=QUICK),
+    "librosa": _librosa_mel,
+}
 
 
 def _mel(this):
@@ -197,19 +231,26 @@ def _mel(this):
         _alternate(_WAYS, this.clips[:1])  # imports and tables are made once a process
         taken = _alternate(_WAYS, this.clips * 3)
     first = sf.info(this.clips[0])
-    return {"measurements": len(taken["full"]),
-            "kind": f"{first.format}, {first.samplerate} Hz, channels: {first.channels}",
-            "ms_per_clip": {name: 1000 * median(times) for name, times in taken.items()},
-            "pairs": {f"mel_vs_{name}": _times_as_fast(taken[name], taken["full"])
-                      for name in ("librosa", "decode")}}
+    return {
+        "measurements": len(taken["full"]),
+        "kind": f"{first.format}, {first.samplerate} Hz, channels: {first.channels}",
+        "ms_per_clip": {name: 1000 * median(times) for name, times in taken.items()},
+        "pairs": {
+            f"mel_vs_{name}": _times_as_fast(taken[name], taken["full"])
+            for name in ("librosa", "decode")
+        },
+    }
 
 
 def _workers(this):
     folder, few = (this.corpus(f"workers-{n}", n) for n in (this.rows, this.rows // 3))
     taken, own = ({"1": [], "2": [], "dask 2": []} for _ in range(2))
     for _ in range(this.repeats):
-        for name, workers in (("1", nullcontext({"jobs": 1})), ("2", nullcontext({"jobs": 2})),
-                              ("dask 2", _dask_workers())):
+        for name, workers in (
+            ("1", nullcontext({"jobs": 1})),
+            ("2", nullcontext({"jobs": 2})),
+            ("dask 2", _dask_workers()),
+        ):
             with workers as options:
                 _make_store(few, options)  # a worker takes a second or two to start and to import
                 began = time.process_time()
@@ -218,12 +259,19 @@ def _workers(this):
     rates = {name: this.rows / median(times) for name, times in taken.items()}
     cpu = {name: 1000 * median(times) / this.rows for name, times in own.items()}
     each, most = rates["dask 2"] / 2, 1000 / cpu["dask 2"]  # of a worker, of the one that writes
-    return {"clips": this.rows, "clips_per_second": rates, "parent_cpu_ms_per_clip": cpu,
-            "dask_clips_per_second_and_worker": each,
-            "workers_for_a_million_in_an_hour": math.ceil(1e6 / 3600 / each),
-            "writer_clips_per_second": most, "workers_that_one_writer_feeds": int(most / each),
-            "pairs": {"workers_2_vs_1": _times_as_fast(taken["1"], taken["2"]),
-                      "dask_2_vs_workers_2": _times_as_fast(taken["2"], taken["dask 2"])}}
+    return {
+        "clips": this.rows,
+        "clips_per_second": rates,
+        "parent_cpu_ms_per_clip": cpu,
+        "dask_clips_per_second_and_worker": each,
+        "workers_for_a_million_in_an_hour": math.ceil(1e6 / 3600 / each),
+        "writer_clips_per_second": most,
+        "workers_that_one_writer_feeds": int(most / each),
+        "pairs": {
+            "workers_2_vs_1": _times_as_fast(taken["1"], taken["2"]),
+            "dask_2_vs_workers_2": _times_as_fast(taken["2"], taken["dask 2"]),
+        },
+    }
 
 
 @contextmanager
@@ -231,9 +279,12 @@ def _dask_workers():
     """Start two Dask workers; afterwards they and their settings in the environment are gone."""
     from distributed import LocalCluster
 
-    with (patch.dict(os.environ, _KEEP_FREED),
-          LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0",
-                       silence_logs="ERROR") as cluster):
+    with (
+        patch.dict(os.environ, _KEEP_FREED),
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR"
+        ) as cluster,
+    ):
         yield {"cluster": cluster.scheduler_address}
 
 
@@ -259,8 +310,10 @@ def _training(this):
             clips[name] = _some_clips(store, model, BATCH * batches)
             epochs[name] = lambda _, epoch=epoch, clips=clips[name]: epoch(clips)
             figures[grid.name][name] = {"parameters": model.count_params()}
-        taken = {name: np.divide(times, len(clips[name].labels))
-                 for name, times in _alternate(epochs, range(this.repeats)).items()}
+        taken = {
+            name: np.divide(times, len(clips[name].labels))
+            for name, times in _alternate(epochs, range(this.repeats)).items()
+        }
         for name, of in figures[grid.name].items():
             of["ms_per_clip_epoch"] = 1000 * median(taken[name])
         pairs[f"rnn_vs_crnn_cost{end}"] = _times_as_fast(taken["rnn"], taken["crnn"])
@@ -287,10 +340,14 @@ def _explain(this):
     explain = partial(explain_track, experiment, track_id=track_id, seeds=range(this.repeats))
     for model in ("rnn", "crnn"):
         run = load_run(experiment.run_of(model, track_id))
-        scoring = [_seconds(lambda path, run=run: run.predict(_our_mel(path, QUICK)[None]), path)
-                   for path in np.resize(this.clips, 11)][1:]  # the first builds the graph
-        figures[model] = {"score_ms": 1000 * median(scoring),
-                          "explain_seconds": _seconds(explain, model)}
+        scoring = [
+            _seconds(lambda path, run=run: run.predict(_our_mel(path, QUICK)[None]), path)
+            for path in np.resize(this.clips, 11)
+        ][1:]  # the first builds the graph
+        figures[model] = {
+            "score_ms": 1000 * median(scoring),
+            "explain_seconds": _seconds(explain, model),
+        }
     return figures
 
 
@@ -304,40 +361,64 @@ def _trained(this, name, models):
 
 
 def _memory(this):
-    figures = {"sizes": list(this.sizes), "mels": {}, "evaluate": {},
-               "training": {name: {} for name in this.models}}
+    figures = {
+        "sizes": list(this.sizes),
+        "mels": {},
+        "evaluate": {},
+        "training": {name: {} for name in this.models},
+    }
     for size in this.sizes:
         folder, key = this.corpus(f"memory-{size}", size), str(size)
-        figures["mels"][key] = _python("-m", "hiphoplib", "mels", folder, "--grid", "full",
-                                       "--jobs", "2")
+        figures["mels"][key] = _python(
+            "-m", "hiphoplib", "mels", folder, "--grid", "full", "--jobs", "2"
+        )
         for name in this.models:
-            figures["training"][name][key] = _python("-c", "import sys; from hiphoplib.studies "
-                "import bench; bench._train_for(*sys.argv[1:])", folder, name, _TRAINING)
+            figures["training"][name][key] = _python(
+                "-c",
+                "import sys; from hiphoplib.studies import bench; bench._train_for(*sys.argv[1:])",
+                folder,
+                name,
+                _TRAINING,
+            )
         protocol = [folder, "--model", "crnn", "--grid", "full", "--folds", "3"]  # all scored once
         _python("-m", "hiphoplib", "train", *protocol, "--epochs", "1")
         figures["evaluate"][key] = _python("-m", "hiphoplib", "evaluate", *protocol)
         shutil.rmtree(folder)
     experiment = _trained(this, "memory-explain", ["rnn"])
     figures["explain"] = {"clips": len(experiment.tracks), "model": "rnn"} | _python(
-        "-m", "hiphoplib", "explain", experiment.folder, experiment.tracks.index[0],
-        "--model", "rnn", "--folds", "0", "--out", experiment.folder / "why.png")
+        "-m",
+        "hiphoplib",
+        "explain",
+        experiment.folder,
+        experiment.tracks.index[0],
+        "--model",
+        "rnn",
+        "--folds",
+        "0",
+        "--out",
+        experiment.folder / "why.png",
+    )
 
     def growth(of, who="parent_mb"):
         small, large = (of[str(size)][who] for size in this.sizes)
         return large / small
 
-    return figures | {"ratios": {
-        "memory_parent_16000_vs_2000": growth(figures["mels"]),
-        "memory_worker_16000_vs_2000": growth(figures["mels"], "worker_mb"),
-        "memory_training_16000_vs_2000": max(map(growth, figures["training"].values()))}}
+    return figures | {
+        "ratios": {
+            "memory_parent_16000_vs_2000": growth(figures["mels"]),
+            "memory_worker_16000_vs_2000": growth(figures["mels"], "worker_mb"),
+            "memory_training_16000_vs_2000": max(map(growth, figures["training"].values())),
+        }
+    }
 
 
 def _python(*arguments):
     """Return wall time, peak memory of Python and of its largest worker, and the JSON it prints."""
     command, peaks, output = [sys.executable, *map(str, arguments)], {}, None
     began = time.perf_counter()
-    process = psutil.Popen(command, cwd=_ROOT, text=True, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE)
+    process = psutil.Popen(
+        command, cwd=_ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     try:
         while output is None:
             # The kernel keeps the peak of a process. The last look counts, not the highest: one
@@ -379,14 +460,30 @@ def _train_for(folder, name, seconds):
         steps.append(time.monotonic())
         model.stop_training = steps[-1] - steps[0] > float(seconds)
 
-    model.fit(clips, validation_data=_some_clips(store, model, 2 * BATCH), shuffle=False, verbose=0,
-              callbacks=[keras.callbacks.LambdaCallback(
-                  on_train_batch_end=stop_in_time,
-                  on_epoch_end=lambda epoch, logs: checkpoint.keep(
-                      {"epoch": epoch, **logs, "val_rank": 0.0}))])
+    model.fit(
+        clips,
+        validation_data=_some_clips(store, model, 2 * BATCH),
+        shuffle=False,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.LambdaCallback(
+                on_train_batch_end=stop_in_time,
+                on_epoch_end=lambda epoch, logs: checkpoint.keep(
+                    {"epoch": epoch, **logs, "val_rank": 0.0}
+                ),
+            )
+        ],
+    )
     model.set_weights(checkpoint.best)
     print(json.dumps({"trained_on": min(len(steps) * clips.batch, len(clips.labels))}))
 
 
-PARTS = {"report": _report, "startup": _startup, "mel": _mel, "workers": _workers,
-         "training": _training, "explain": _explain, "memory": _memory}
+PARTS = {
+    "report": _report,
+    "startup": _startup,
+    "mel": _mel,
+    "workers": _workers,
+    "training": _training,
+    "explain": _explain,
+    "memory": _memory,
+}

@@ -44,8 +44,10 @@ class Output(click.Path):
 
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if self.endings and path.suffix.lower() not in self.endings:
-            raise BadInput(f"{path}: can be {', '.join(self.endings)}; name it so, for example "
-                           f"{path.stem or 'name'}{self.endings[0]}")
+            raise BadInput(
+                f"{path}: can be {', '.join(self.endings)}; name it so, for example "
+                f"{path.stem or 'name'}{self.endings[0]}"
+            )
         check_output(path, self.folder)
         return path
 
@@ -58,8 +60,9 @@ JSON = click.option("--json", "out", type=Output(), metavar="FILE", help="Write 
 @click.command()
 @click.argument("folder", type=Output(folder=True), metavar="FOLDER")
 @click.option("--n", type=_COUNT, default=10, show_default=True, help="Songs.")
-@click.option("--seed", default=0, show_default=True,
-              help="Another seed, another artist with other songs.")
+@click.option(
+    "--seed", default=0, show_default=True, help="Another seed, another artist with other songs."
+)
 def render_songs(folder, n, seed):
     """Render whole songs to try scoring with, without anybody's music.
 
@@ -71,18 +74,22 @@ def render_songs(folder, n, seed):
     paths = render(folder, n, seed)
     for path in paths:
         print(f"{path.stat().st_size / 1e6:6.1f} MB  {path.name}")
-    print(f"{len(paths)} songs of one invented artist in {folder}, rendered by this project: "
-          "CC0-1.0, nobody's music is in them")
+    print(
+        f"{len(paths)} songs of one invented artist in {folder}, rendered by this project: "
+        "CC0-1.0, nobody's music is in them"
+    )
 
 
 @click.command()
 @click.argument("corpus", type=_PATH, metavar="data/NAME")
-@click.option("--model", default="rnn", show_default=True, metavar="NAME",
-              help="Which trained network.")
+@click.option(
+    "--model", default="rnn", show_default=True, metavar="NAME", help="Which trained network."
+)
 @click.option("--clips", type=_COUNT, default=60, show_default=True, help="Test clips to explain.")
 @click.option("--folds", type=int, metavar="K", help="As for `train`.")
-@click.option("--pictures", type=Output(folder=True), metavar="FOLDER",
-              help="Also draw four tracks.")
+@click.option(
+    "--pictures", type=Output(folder=True), metavar="FOLDER", help="Also draw four tracks."
+)
 @JSON
 @click.pass_obj
 def explanations(command, **options):
@@ -98,11 +105,21 @@ def explanations(command, **options):
 
 @click.command()
 @click.option("--networks", type=_COUNT, default=5, show_default=True, help="Of each kind.")
-@click.option("--folder", type=Output(folder=True), default="data/planted", show_default=True,
-              help="Keeps the networks.")
+@click.option(
+    "--folder",
+    type=Output(folder=True),
+    default="data/planted",
+    show_default=True,
+    help="Keeps the networks.",
+)
 @click.option("--jobs", type=int, default=-1, help="Processes; all cores if not given.")
-@click.option("--json", "out", type=Output(), metavar="FILE",
-              help="Write the results here, beside those of `explanations`.")
+@click.option(
+    "--json",
+    "out",
+    type=Output(),
+    metavar="FILE",
+    help="Write the results here, beside those of `explanations`.",
+)
 @click.pass_obj
 def planted(command, networks, folder, jobs, out):
     """Check on planted causes whether what explanations say is right; an hour on two cores.
@@ -117,12 +134,21 @@ def planted(command, networks, folder, jobs, out):
 
 @click.command()
 @click.argument("folder", type=_PATH, metavar="FOLDER")
-@click.option("--popularity", type=_PATH, required=True, metavar="FILE.csv",
-              help="A table with a column of titles or file names, one of streams or popularity, "
-              "and perhaps one of release dates; an export of Spotify for Artists is one.")
+@click.option(
+    "--popularity",
+    type=_PATH,
+    required=True,
+    metavar="FILE.csv",
+    help="A table with a column of titles or file names, one of streams or popularity, "
+    "and perhaps one of release dates; an export of Spotify for Artists is one.",
+)
 @click.option("--model", type=_PATH, required=True, metavar="models/NAME")
-@click.option("--out", type=Output(".html", ".htm"), metavar="report.html",
-              help="Also write the page on these songs, with the back-test as a part of it.")
+@click.option(
+    "--out",
+    type=Output(".html", ".htm"),
+    metavar="report.html",
+    help="Also write the page on these songs, with the back-test as a part of it.",
+)
 def backtest(folder, popularity, model, out):
     """Check a model on songs of yours that are released: would it have known which went well?
 
@@ -156,10 +182,16 @@ def stack_gains(command, corpora, out):
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, type=_PATH, metavar="models/NAME...")
-@click.option("--songs", type=_PATH, default=Path("data/songs-checked"), show_default=True,
-              help="Songs are rendered there.")
-@click.option("--seeds", type=_COUNT, default=10, show_default=True,
-              help="Artists, of ten songs each.")
+@click.option(
+    "--songs",
+    type=_PATH,
+    default=Path("data/songs-checked"),
+    show_default=True,
+    help="Songs are rendered there.",
+)
+@click.option(
+    "--seeds", type=_COUNT, default=10, show_default=True, help="Artists, of ten songs each."
+)
 @JSON
 @click.pass_obj
 def check_scoring(command, **options):
@@ -171,16 +203,34 @@ def check_scoring(command, **options):
 
 @click.command()
 @click.argument("model", type=_PATH, metavar="models/NAME")
-@click.option("--corpus", "corpora", multiple=True, type=_PATH, metavar="data/NAME",
-              help="Its test clips have to be inside; can be repeated.")
-@click.option("--real", multiple=True, type=_PATH, metavar="FOLDER",
-              help="Real recordings, or a corpus of them, which have to be outside.")
-@click.option("--songs", type=_PATH, default=Path("data/songs-checked"), show_default=True,
-              help="Songs are rendered there.")
-@click.option("--seeds", type=_COUNT, default=30, show_default=True,
-              help="Artists, of ten songs each.")
-@click.option("--hop", type=float, default=5.0, show_default=True,
-              help="Seconds from one window to the next.")
+@click.option(
+    "--corpus",
+    "corpora",
+    multiple=True,
+    type=_PATH,
+    metavar="data/NAME",
+    help="Its test clips have to be inside; can be repeated.",
+)
+@click.option(
+    "--real",
+    multiple=True,
+    type=_PATH,
+    metavar="FOLDER",
+    help="Real recordings, or a corpus of them, which have to be outside.",
+)
+@click.option(
+    "--songs",
+    type=_PATH,
+    default=Path("data/songs-checked"),
+    show_default=True,
+    help="Songs are rendered there.",
+)
+@click.option(
+    "--seeds", type=_COUNT, default=30, show_default=True, help="Artists, of ten songs each."
+)
+@click.option(
+    "--hop", type=float, default=5.0, show_default=True, help="Seconds from one window to the next."
+)
 @JSON
 @click.pass_obj
 def check_limits(command, **options):
@@ -231,8 +281,11 @@ def bench_table(readme, results):
 
 @click.command()
 @click.argument("paths", nargs=-1, type=_PATH, metavar="[NOTEBOOK.ipynb]...")
-@click.option("--commit", is_flag=True,
-              help="Replace the committed report, images and results by those of this run.")
+@click.option(
+    "--commit",
+    is_flag=True,
+    help="Replace the committed report, images and results by those of this run.",
+)
 def notebooks(paths, commit):
     """Execute notebooks from top to bottom, in place.
 
@@ -265,11 +318,21 @@ def address():
 
 @click.command()
 @click.option("--model", type=_PATH, default=Path("models/synthetic"), show_default=True)
-@click.option("--songs", type=_PATH, default=Path("data/songs"), show_default=True,
-              help="Ten songs are rendered there if it is empty.")
+@click.option(
+    "--songs",
+    type=_PATH,
+    default=Path("data/songs"),
+    show_default=True,
+    help="Ten songs are rendered there if it is empty.",
+)
 @click.option("--out", type=Output(folder=True), default="images", show_default=True)
-@click.option("--example", type=Output(".html"), default="docs/example_report.html",
-              show_default=True, help="The page itself.")
+@click.option(
+    "--example",
+    type=Output(".html"),
+    default="docs/example_report.html",
+    show_default=True,
+    help="The page itself.",
+)
 def pictures(model, songs, out, example):
     """Score ten rendered songs, write the page on them, and photograph it with Chromium."""
     from hiphoplib.studies.documents import make_pictures
@@ -277,6 +340,19 @@ def pictures(model, songs, out, example):
     print(*make_pictures(model, songs, out, example), sep="\n")
 
 
-COMMANDS = (render_songs, backtest, explanations, planted, training_choices, stack_gains,
-            check_scoring, check_limits, bench, bench_table, notebooks, presentation, address,
-            pictures)
+COMMANDS = (
+    render_songs,
+    backtest,
+    explanations,
+    planted,
+    training_choices,
+    stack_gains,
+    check_scoring,
+    check_limits,
+    bench,
+    bench_table,
+    notebooks,
+    presentation,
+    address,
+    pictures,
+)

@@ -19,25 +19,43 @@ from hiphoplib.evaluation.evaluate import read_results
 from hiphoplib.report.style import label_of
 
 TIMES = Path("build/report_times.json")  # of `make report`
-_PACKAGES = ("numpy", "scipy", "librosa", "soundfile", "soxr", "tensorflow", "keras", "joblib",
-             "dask")
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "librosa",
+    "soundfile",
+    "soxr",
+    "tensorflow",
+    "keras",
+    "joblib",
+    "dask",
+)
 _LOOK = 0.5  # s between two looks at the memory
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"  # the page has the tables between them
 RATIOS = {  # what each is of, and the bar that it has to meet
-    "mel_vs_librosa": ("file to mel spectrogram on one core, times as fast as with librosa",
-                       "at least 1.5"),
+    "mel_vs_librosa": (
+        "file to mel spectrogram on one core, times as fast as with librosa",
+        "at least 1.5",
+    ),
     "mel_vs_decode": ("the same, against decoding the file and nothing else", "–"),
     "workers_2_vs_1": ("two worker processes, times as fast as one", "at least 1.8"),
-    "dask_2_vs_workers_2": ("two workers of a Dask cluster here, times as fast as two processes",
-                            "–"),
-    "rnn_vs_crnn_cost": ("training, cost of the RNN in those of the CRNN, full grid",
-                         "at least 20"),
+    "dask_2_vs_workers_2": (
+        "two workers of a Dask cluster here, times as fast as two processes",
+        "–",
+    ),
+    "rnn_vs_crnn_cost": (
+        "training, cost of the RNN in those of the CRNN, full grid",
+        "at least 20",
+    ),
     "rnn_vs_crnn_cost_quick": ("the same on the quick grid", "–"),
     "side_by_side": ("training two folds side by side, times as fast as one after the other", "–"),
-    "memory_parent_16000_vs_2000": ("peak memory of `mels`, 16,000 clips against 2,000",
-                                    "at most 1.2"),
+    "memory_parent_16000_vs_2000": (
+        "peak memory of `mels`, 16,000 clips against 2,000",
+        "at most 1.2",
+    ),
     "memory_worker_16000_vs_2000": ("the same of its largest worker", "at most 1.2"),
-    "memory_training_16000_vs_2000": ("the same of training, the model that grows most", "–")}
+    "memory_training_16000_vs_2000": ("the same of training, the model that grows most", "–"),
+}
 
 
 class Stage(NamedTuple):
@@ -78,8 +96,11 @@ class StageTimes:
         """
         self._look()
         times = of_processes(psutil.Process.cpu_times)
-        now = [time.perf_counter(), sum(each.user + each.children_user for each in times),
-               sum(each.system + each.children_system for each in times)]
+        now = [
+            time.perf_counter(),
+            sum(each.user + each.children_user for each in times),
+            sum(each.system + each.children_system for each in times),
+        ]
         if self._name:
             # times of a process are lost where nobody waits for its end: no stage gives time back
             wall, user, kernel = (max(end - start, 0.0) for start, end in zip(self._began, now))
@@ -125,11 +146,14 @@ def machine() -> dict:
     except (OSError, IndexError):  # another system, or a processor without a name
         processor = platform.processor() or platform.machine()
     installed = {re.sub("[-_]cpu$", "", each.name): each.version for each in distributions()}
-    return {"processor": processor, "cores": joblib.cpu_count(),
-            "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-            "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
-            "python": platform.python_version(),
-            "packages": {name: installed[name] for name in _PACKAGES if name in installed}}
+    return {
+        "processor": processor,
+        "cores": joblib.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "python": platform.python_version(),
+        "packages": {name: installed[name] for name in _PACKAGES if name in installed},
+    }
 
 
 def bench_markdown(results: dict) -> str:
@@ -144,10 +168,22 @@ def bench_markdown(results: dict) -> str:
     -------
     str
     """
-    parts = {"report": _report, "mel": _mel, "workers": _workers, "training": _training,
-             "memory": _memory, "explain": _explain, "startup": _startup}
-    return "\n\n".join([_machine(results), *_ratios(results), *(
-        part(results[name]) for name, part in parts.items() if name in results)])
+    parts = {
+        "report": _report,
+        "mel": _mel,
+        "workers": _workers,
+        "training": _training,
+        "memory": _memory,
+        "explain": _explain,
+        "startup": _startup,
+    }
+    return "\n\n".join(
+        [
+            _machine(results),
+            *_ratios(results),
+            *(part(results[name]) for name, part in parts.items() if name in results),
+        ]
+    )
 
 
 def _machine(results):
@@ -157,55 +193,101 @@ def _machine(results):
         f"Measured by `make bench` on {results['made']}, in {results['minutes']:.0f} minutes, on "
         f"this machine: {of['processor']}, {of['cores']} cores, {of['memory_gb']:.0f} GB; "
         f"{of['system']}; Python {of['python']}, {packages}. Clips: {corpus['clips']} of "
-        f"“{corpus['name']}”, repeated where a corpus is larger.", 100, break_long_words=False,
-        break_on_hyphens=False)
+        f"“{corpus['name']}”, repeated where a corpus is larger.",
+        100,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _ratios(results):
     ratios = results["ratios"]
-    pairs = {name: " [{low:.2f}, {high:.2f}]".format(**pair) for part in results.values()
-             if isinstance(part, dict) for name, pair in part.get("pairs", {}).items()}
-    rows = [(what, f"{ratios[name]:.2f}{pairs.get(name, '')}", bar)
-            for name, (what, bar) in RATIOS.items() if name in ratios]
+    pairs = {
+        name: " [{low:.2f}, {high:.2f}]".format(**pair)
+        for part in results.values()
+        if isinstance(part, dict)
+        for name, pair in part.get("pairs", {}).items()
+    }
+    rows = [
+        (what, f"{ratios[name]:.2f}{pairs.get(name, '')}", bar)
+        for name, (what, bar) in RATIOS.items()
+        if name in ratios
+    ]
     return [_table({"measured": "", "bar": ""}, rows, "ratio")] if rows else []
 
 
 def _report(part):
     return "`make report`, its longest stages and all of it:\n\n" + _table(
         dict.fromkeys(("wall (s)", "user (s)", "kernel (s)", "memory (MB)"), ",.0f"),
-        [tuple(stage.values()) for stage in part["stages"]], "stage")
+        [tuple(stage.values()) for stage in part["stages"]],
+        "stage",
+    )
 
 
 def _mel(part):
-    ways = {"full": "read_clip + mel_spectrogram, full grid", "quick": "the same, quick grid",
-            "librosa": "librosa.load, melspectrogram, power_to_db", "decode": "decoding alone"}
-    rows = [(way, part["ms_per_clip"][name], 1000 / part["ms_per_clip"][name])
-            for name, way in ways.items()]
-    return (f"Audio to mel, one thread, {part['measurements']} measurements ({part['kind']}):\n\n"
-            + _table({"ms a clip": ".1f", "clips/s": ".0f"}, rows, "way"))
+    ways = {
+        "full": "read_clip + mel_spectrogram, full grid",
+        "quick": "the same, quick grid",
+        "librosa": "librosa.load, melspectrogram, power_to_db",
+        "decode": "decoding alone",
+    }
+    rows = [
+        (way, part["ms_per_clip"][name], 1000 / part["ms_per_clip"][name])
+        for name, way in ways.items()
+    ]
+    return (
+        f"Audio to mel, one thread, {part['measurements']} measurements ({part['kind']}):\n\n"
+        + _table({"ms a clip": ".1f", "clips/s": ".0f"}, rows, "way")
+    )
 
 
 def _workers(part):
     ways = {"1": "1 process", "2": "2 processes", "dask 2": "2 Dask workers"}
-    rows = [(workers, part["clips_per_second"][name], part["parent_cpu_ms_per_clip"][name])
-            for name, workers in ways.items()]
-    computed = [("Dask workers that a million clips in one hour want",
-                 part["workers_for_a_million_in_an_hour"]),
-                ("Dask workers that one writer keeps up with, by its own CPU time",
-                 part["workers_that_one_writer_feeds"]),
-                ("hours that it takes to write a million clips",
-                 f"{1e6 / part['writer_clips_per_second'] / 3600:.1f}")]
-    return (f"`mels --grid full` of {part['clips']} clips, and what follows from it:\n\n" + _table(
-        {"clips/s": ".1f", "writer's CPU, ms a clip": ".1f"}, rows, "workers")
-        + "\n\n" + _table({"": ""}, computed, "computed, not run"))
+    rows = [
+        (workers, part["clips_per_second"][name], part["parent_cpu_ms_per_clip"][name])
+        for name, workers in ways.items()
+    ]
+    computed = [
+        (
+            "Dask workers that a million clips in one hour want",
+            part["workers_for_a_million_in_an_hour"],
+        ),
+        (
+            "Dask workers that one writer keeps up with, by its own CPU time",
+            part["workers_that_one_writer_feeds"],
+        ),
+        (
+            "hours that it takes to write a million clips",
+            f"{1e6 / part['writer_clips_per_second'] / 3600:.1f}",
+        ),
+    ]
+    return (
+        f"`mels --grid full` of {part['clips']} clips, and what follows from it:\n\n"
+        + _table({"clips/s": ".1f", "writer's CPU, ms a clip": ".1f"}, rows, "workers")
+        + "\n\n"
+        + _table({"": ""}, computed, "computed, not run")
+    )
 
 
 def _training(part):
-    rows = [(label_of(name), of["parameters"], part["quick"][name]["ms_per_clip_epoch"],
-             of["ms_per_clip_epoch"]) for name, of in part["full"].items()]
+    rows = [
+        (
+            label_of(name),
+            of["parameters"],
+            part["quick"][name]["ms_per_clip_epoch"],
+            of["ms_per_clip_epoch"],
+        )
+        for name, of in part["full"].items()
+    ]
     return "Training:\n\n" + _table(
-        {"parameters on full": ",", "quick: ms a clip and epoch": ".1f",
-         "full: ms a clip and epoch": ".1f"}, rows, "model")
+        {
+            "parameters on full": ",",
+            "quick: ms a clip and epoch": ".1f",
+            "full: ms a clip and epoch": ".1f",
+        },
+        rows,
+        "model",
+    )
 
 
 def _memory(part):
@@ -214,37 +296,70 @@ def _memory(part):
     def row(what, of, bar, who="parent_mb"):
         small, large = (of[size][who] for size in sizes)
         steps = of[sizes[1]].get("trained_on")
-        return (what, f"{small:,.0f}", f"{large:,.0f}", f"{large / small:.2f}", bar,
-                f"{steps:,}" if steps else "–")
+        return (
+            what,
+            f"{small:,.0f}",
+            f"{large:,.0f}",
+            f"{large / small:.2f}",
+            bar,
+            f"{steps:,}" if steps else "–",
+        )
 
     mels, explain = part["mels"], part["explain"]
-    rows = [row(f"`mels` ({mels[sizes[1]]['seconds']:.0f} s)", mels, "ratio at most 1.2"),
-            row("`mels`, largest of 2 workers", mels, "ratio at most 1.2", "worker_mb"),
-            *(row(f"training {label_of(name)}", of, "at most 2,500 MB")
-              for name, of in part["training"].items()),
-            row("scoring every clip by the CRNN and evaluating", part["evaluate"], "–"),
-            (f"explaining one track of {explain['clips']} by the {label_of(explain['model'])}, "
-             "quick grid", f"{explain['parent_mb']:,.0f}", "–", "–", "–", "–")]
-    return _table({**{f"{int(size):,} clips": "" for size in sizes}, "ratio": "", "bar": "",
-                   "clips trained on": ""}, rows, "peak memory in MB, full grid")
+    rows = [
+        row(f"`mels` ({mels[sizes[1]]['seconds']:.0f} s)", mels, "ratio at most 1.2"),
+        row("`mels`, largest of 2 workers", mels, "ratio at most 1.2", "worker_mb"),
+        *(
+            row(f"training {label_of(name)}", of, "at most 2,500 MB")
+            for name, of in part["training"].items()
+        ),
+        row("scoring every clip by the CRNN and evaluating", part["evaluate"], "–"),
+        (
+            f"explaining one track of {explain['clips']} by the {label_of(explain['model'])}, "
+            "quick grid",
+            f"{explain['parent_mb']:,.0f}",
+            "–",
+            "–",
+            "–",
+            "–",
+        ),
+    ]
+    return _table(
+        {
+            **{f"{int(size):,} clips": "" for size in sizes},
+            "ratio": "",
+            "bar": "",
+            "clips trained on": "",
+        },
+        rows,
+        "peak memory in MB, full grid",
+    )
 
 
 def _explain(part):
     return "One track, quick grid:\n\n" + _table(
         {"explaining it (s)": ".1f", "bar (s)": "", "scoring it from its file on (ms)": ".0f"},
-        [(label_of(name), of["explain_seconds"], "at most 30", of["score_ms"])
-         for name, of in part.items()], "model")
+        [
+            (label_of(name), of["explain_seconds"], "at most 30", of["score_ms"])
+            for name, of in part.items()
+        ],
+        "model",
+    )
 
 
 def _startup(part):
     return f"Start-up, median of {part['starts']}:\n\n" + _table(
-        {"s": ".2f"}, [(f"`{command}`", s) for command, s in part["seconds"].items()], "command")
+        {"s": ".2f"}, [(f"`{command}`", s) for command, s in part["seconds"].items()], "command"
+    )
 
 
 def _table(columns, rows, first):
     """Return a table of a column of text and others, whose formats are given by their heads."""
-    lines = [[first, *columns], ["---", *["---:"] * len(columns)],
-             *([name, *map(format, cells, columns.values())] for name, *cells in rows)]
+    lines = [
+        [first, *columns],
+        ["---", *["---:"] * len(columns)],
+        *([name, *map(format, cells, columns.values())] for name, *cells in rows),
+    ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -262,9 +377,11 @@ def insert_bench(readme: Path | str, results: Path | str) -> None:
         If the markers are not there.
     """
     tables = f"{BEGIN}\n\n{bench_markdown(read_results(results))}\n\n{END}"
-    text, found = re.subn(f"{BEGIN}.*?{END}", lambda _: tables, Path(readme).read_text("utf-8"),
-                          count=1, flags=re.S)
+    text, found = re.subn(
+        f"{BEGIN}.*?{END}", lambda _: tables, Path(readme).read_text("utf-8"), count=1, flags=re.S
+    )
     if not found:
-        raise BadInput(f"{readme}: the lines {BEGIN} and {END} are not in it; put them where the "
-                       "tables belong")
+        raise BadInput(
+            f"{readme}: the lines {BEGIN} and {END} are not in it; put them where the tables belong"
+        )
     Path(readme).write_text(text, "utf-8")

@@ -38,19 +38,25 @@ EXAMPLE_PLAYERS = 5  # of more, the example page would be over 2 MB
 EXAMPLE_ARTIST = 6  # seed of the songs on it: by 4,000 tracks one stands out, which is rare
 WIDTH, HEIGHT, SCALE = 390, 844, 2  # of a phone, in CSS pixels, and its pixels for each
 # how the setup cell of each notebook begins
-SETUP = '''#@title Set up
+SETUP = """# @title Set up
 DRIVE = ""  # on Colab, a folder of your Drive, such as "Music", keeps data and models
 REPOSITORY = "{address}"
-import os, sys
+import os
+import sys
+
+
 def projects():
     return [d for d in (".", "HipHopPopularity", "..") if os.path.isdir(d + "/hiphoplib")]
+
+
 if "google.colab" in sys.modules and not projects():
     os.system(f"rm -rf HipHopPopularity; git clone -q --depth 1 {{REPOSITORY}} HipHopPopularity")
 if not projects():
     sys.exit(f"{{REPOSITORY}} has no folder hiphoplib: set REPOSITORY above to one that has")
 os.chdir(projects()[0])
 from hiphoplib import colab
-colab.set_up(DRIVE)  # does nothing elsewhere'''
+
+colab.set_up(DRIVE)  # does nothing elsewhere"""
 
 
 def _code_fingerprint(notebook):
@@ -71,13 +77,22 @@ def _execute(path, times=None):
             times.begin(heading)
             heading = ""
 
-    client = NotebookClient(notebook, timeout=None, record_timing=False,
-                            resources={"metadata": {"path": str(Path(path).resolve().parent)}},
-                            on_cell_start=on_cell_start,
-                            extra_arguments=["--IPKernelApp.log_level=ERROR"])
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        record_timing=False,
+        resources={"metadata": {"path": str(Path(path).resolve().parent)}},
+        on_cell_start=on_cell_start,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+    )
     try:
-        client.execute(env={**os.environ, "TQDM_DISABLE": "1",
-                            "MPLBACKEND": "module://matplotlib_inline.backend_inline"})
+        client.execute(
+            env={
+                **os.environ,
+                "TQDM_DISABLE": "1",
+                "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            }
+        )
     except CellExecutionError as error:
         raise BadInput(f"{path}: a cell failed\n{error}") from error
     notebook.metadata["code_fingerprint"] = _code_fingerprint(notebook)
@@ -118,8 +133,9 @@ def make_report(commit: bool = False) -> None:
     if commit:
         for name in ("HIPHOP_CORPUS", TINY):
             if os.environ.get(name):
-                raise BadInput("--commit: the committed report is of the default corpus; "
-                               f"unset {name}")
+                raise BadInput(
+                    f"--commit: the committed report is of the default corpus; unset {name}"
+                )
         os.environ["HIPHOP_COMMIT"] = "1"
     with StageTimes() as times:
         times.begin("Tracks and clips")
@@ -131,8 +147,20 @@ def make_report(commit: bool = False) -> None:
         write_whole(built / _REPORT.with_suffix(".html"), page)
         write_whole(_REPORT if commit else built / _REPORT, nbformat.writes(notebook) + "\n")
         times.begin("Model to score with")
-        subprocess.run([sys.executable, "-m", "hiphoplib", "train", str(corpus), "--model", _MODEL,
-                        "--out", f"models/{corpus.name}"], check=True)
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "hiphoplib",
+                "train",
+                str(corpus),
+                "--model",
+                _MODEL,
+                "--out",
+                f"models/{corpus.name}",
+            ],
+            check=True,
+        )
     _tell([*_environment(), *times.stages])
 
 
@@ -142,13 +170,19 @@ def _tell(stages, path=TIMES):
     table = pd.DataFrame(stages).set_index("name").rename_axis(None)
     short = table["wall"] < 1
     rows = {"all others": table[short].agg(of_several), "together": table.agg(of_several)}
-    table = pd.concat([table[~short], pd.DataFrame(rows).T[0 if short.any() else 1:]])
-    content = {"machine": machine(),
-               "stages": table.rename_axis("name").reset_index().to_dict("records")}
+    table = pd.concat([table[~short], pd.DataFrame(rows).T[0 if short.any() else 1 :]])
+    content = {
+        "machine": machine(),
+        "stages": table.rename_axis("name").reset_index().to_dict("records"),
+    }
     write_whole(path, json.dumps(content, indent=1) + "\n")
-    print(table.to_string(header=["wall s", "user s", "kernel s", "memory MB"],
-                          float_format="{:.1f}".format,
-                          formatters={"memory_mb": "{:,.0f}".format}))
+    print(
+        table.to_string(
+            header=["wall s", "user s", "kernel s", "memory MB"],
+            float_format="{:.1f}".format,
+            formatters={"memory_mb": "{:,.0f}".format},
+        )
+    )
     print(f"written: {path}")
 
 
@@ -156,8 +190,10 @@ def _environment():
     """Return what installing took, which make has written down as the shell tells it."""
     try:
         wall, _, cpu = Path(sys.prefix, "installed").read_text(encoding="utf-8").split("\n")[:3]
-        user, kernel = (float(m) * 60 + float(s) for m, s in
-                        (part.rstrip("s").split("m") for part in cpu.split()))
+        user, kernel = (
+            float(m) * 60 + float(s)
+            for m, s in (part.rstrip("s").split("m") for part in cpu.split())
+        )
         return [Stage("Environment, once", float(wall), user, kernel, 0.0)]
     except (OSError, ValueError):
         return []  # not made by make
@@ -188,8 +224,10 @@ def make_presentation(folder: Path | str = ".") -> Path:
         _draw_clip(clip)
     for name in _needed_files(source):
         if not (source.parent / name).is_file():
-            raise BadInput(f"{name}: there is no such file, and the presentation shows it; "
-                           "`make report` makes it, or a command of docs/data.md")
+            raise BadInput(
+                f"{name}: there is no such file, and the presentation shows it; "
+                "`make report` makes it, or a command of docs/data.md"
+            )
     try:
         pdf = typst.compile(source, font_paths=[FONTS], ignore_system_fonts=True)
     except typst.TypstError as error:
@@ -258,12 +296,17 @@ def _addressed(text, address):
     name = address.removeprefix("https://github.com/")
     text = re.sub(r"(?<=colab\.research\.google\.com/github/)[\w.-]+/[\w.-]+(?=/blob/)", name, text)
     text = re.sub(r"(?<=git clone )https://\S+", address, text)
-    return re.sub(r'^(?:#@title Set up\n)?DRIVE = "".*?^colab\.set_up\(DRIVE\)[^\n]*',
-                  lambda _: SETUP.format(address=address), text, flags=re.S | re.M)
+    return re.sub(
+        r'^(?:# ?@title Set up\n)?DRIVE = "".*?^colab\.set_up\(DRIVE\)[^\n]*',
+        lambda _: SETUP.format(address=address),
+        text,
+        flags=re.S | re.M,
+    )
 
 
-def make_pictures(model: Path | str, songs: Path | str, out: Path | str,
-                  example: Path | str) -> list[Path]:
+def make_pictures(
+    model: Path | str, songs: Path | str, out: Path | str, example: Path | str
+) -> list[Path]:
     """Score ten rendered songs, keep the page on them as an example, and photograph it.
 
     Parameters
@@ -312,8 +355,11 @@ def _take_pictures(report, folder, browser):
         # as root, as in a container, Chromium has no sandbox; the page is our own
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         for scheme in ("light", "dark"):
-            page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT},
-                                     device_scale_factor=SCALE, color_scheme=scheme)
+            page = chromium.new_page(
+                viewport={"width": WIDTH, "height": HEIGHT},
+                device_scale_factor=SCALE,
+                color_scheme=scheme,
+            )
             page.goto(Path(report).resolve().as_uri())
             shots.append(page.screenshot())
             page.evaluate("scrollTo(0, document.querySelector('#song-1').offsetTop - 16)")

@@ -36,10 +36,16 @@ _RANDOMISED = 12  # clips of the randomisation check
 _MIN_VALUE = 1.0  # standard deviations from which on a cause is turned clearly up or down
 
 
-def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 60,
-                       folds: int | None = None,
-                       pictures: Path | str | None = None, out: Path | str | None = None,
-                       command: str | None = None) -> None:
+def check_explanations(
+    corpus: Path | str,
+    model: str = "rnn",
+    *,
+    clips: int = 60,
+    folds: int | None = None,
+    pictures: Path | str | None = None,
+    out: Path | str | None = None,
+    command: str | None = None,
+) -> None:
     """Explain test clips of a corpus, measure whether the explanations hold, and print the most.
 
     Each explanation is kept beside the network: the same call goes on where it was stopped.
@@ -76,14 +82,23 @@ def check_explanations(corpus: Path | str, model: str = "rnn", *, clips: int = 6
     four = {kind: explain_track(experiment, model, track_id) for kind, track_id in chosen.items()}
     results = {
         "corpus": {"name": name, "fingerprint": experiment.fingerprint},
-        "model": model, "clips": len(rows),
+        "model": model,
+        "clips": len(rows),
         **_summarise(rows, labels[drawn].to_numpy(), partial(mean_over, weights=weights)),
         "sanity": _randomisation_check(
-            experiment, model, list(drawn[:few]), [row["found"] for row in rows[:few]],
-            partial(mean_over, weights=weights[:, :few])),
-        "four": {kind: explanation_summary(found, swap_track(experiment, model, chosen[kind]),
-                                           model) for kind, (found, _) in four.items()},
-        "versions": versions(), "made": datetime.date.today().isoformat(), "command": command,
+            experiment,
+            model,
+            list(drawn[:few]),
+            [row["found"] for row in rows[:few]],
+            partial(mean_over, weights=weights[:, :few]),
+        ),
+        "four": {
+            kind: explanation_summary(found, swap_track(experiment, model, chosen[kind]), model)
+            for kind, (found, _) in four.items()
+        },
+        "versions": versions(),
+        "made": datetime.date.today().isoformat(),
+        "command": command,
     }
     if pictures:
         use_style()
@@ -110,11 +125,15 @@ def _explained(experiment, model, track_id):
 
     def compute():
         run = load_run(folder)
-        return {"both": curves(run, S_db, found, fills(run.scaler.mean), number),
-                "another clip": curves(run, S_db, found, [Fill("another clip", other)], number)}
+        return {
+            "both": curves(run, S_db, found, fills(run.scaler.mean), number),
+            "another clip": curves(run, S_db, found, [Fill("another clip", other)], number),
+        }
 
-    return {"found": found, "curves": remember(
-        folder, track_id, "curves", [S_db, other, found.runs, number], compute)}
+    return {
+        "found": found,
+        "curves": remember(folder, track_id, "curves", [S_db, other, found.runs, number], compute),
+    }
 
 
 def _randomisation_check(experiment, model, drawn, found, mean):
@@ -124,15 +143,21 @@ def _randomisation_check(experiment, model, drawn, found, mean):
     saliency maps", NeurIPS 2018).
     """
     explain_ahead(partial(_explain_randomised, experiment, model, drawn), drawn)
-    again = [_explain_randomised(experiment, model, drawn, track_id)
-             for track_id in progress(drawn, desc="randomisation check", unit="clip")]
+    again = [
+        _explain_randomised(experiment, model, drawn, track_id)
+        for track_id in progress(drawn, desc="randomisation check", unit="clip")
+    ]
     pairs = [(one.weights, other.weights) for one, other in zip(found, again)]
-    return {"clips": len(again),
-            "correlation": mean([rank_correlation(*pair) for pair in pairs]),
-            "correlation_of_size": mean([rank_correlation(*np.abs(pair)) for pair in pairs]),
-            "seconds_over_randomised": (_shares(found).mean(axis=0)
-                                        / np.maximum(_shares(again).mean(axis=0), 1e-12)).tolist(),
-            "claims": _count_stable(again, mean), "claims_trained": _count_stable(found, mean)}
+    return {
+        "clips": len(again),
+        "correlation": mean([rank_correlation(*pair) for pair in pairs]),
+        "correlation_of_size": mean([rank_correlation(*np.abs(pair)) for pair in pairs]),
+        "seconds_over_randomised": (
+            _shares(found).mean(axis=0) / np.maximum(_shares(again).mean(axis=0), 1e-12)
+        ).tolist(),
+        "claims": _count_stable(again, mean),
+        "claims_trained": _count_stable(found, mean),
+    }
 
 
 def _shares(found):
@@ -179,7 +204,8 @@ def _filled(span, times):
     """Return the share of a span in s that lies within some of the times."""
     start, end = span
     return sum(max(0.0, min(end, stop) - max(start, begin)) for begin, stop in times) / (
-        end - start)
+        end - start
+    )
 
 
 def _strongest(causes):
@@ -197,14 +223,20 @@ def _summarise(clips, popular, mean):
     return {
         **({"recovery": _recovery(clips, mean)} if "causes" in clips[0] else {}),
         **_differences(clips, mean),
-        "curves": {way: {order: mean([clip["curves"]["both"][way][order] for clip in clips])
-                         for order in ("lime", "random", "loudest")}
-                   for way in ("deletion", "insertion")},
+        "curves": {
+            way: {
+                order: mean([clip["curves"]["both"][way][order] for clip in clips])
+                for order in ("lime", "random", "loudest")
+            }
+            for way in ("deletion", "insertion")
+        },
         "stability": mean([_top_overlap(each.runs) for each in found]),
         "r2": mean([each.r2.mean() for each in found]),
         "claims": _count_stable(found, mean),
-        "other_methods": {name: mean([each.correlations[name] for each in found])
-                      for name in found[0].other_methods},
+        "other_methods": {
+            name: mean([each.correlations[name] for each in found])
+            for name in found[0].other_methods
+        },
         **_where(found, popular, mean),
     }
 
@@ -219,25 +251,37 @@ def _recovery(clips, mean):
     """
     leading = [_strongest(clip["causes"]) for clip in clips]
     signed = [cause.sign * clip["found"].weights for clip, cause in zip(clips, leading)]
-    result = {"strongest": mean([recovery(map_, cause.segments)
-                                 for map_, cause in zip(signed, leading)])}
+    result = {
+        "strongest": mean([recovery(map_, cause.segments) for map_, cause in zip(signed, leading)])
+    }
     for top in (1, 3):
-        result[f"top{top}"] = mean([top_hit(map_, cause.segments, top)
-                                    for map_, cause in zip(signed, leading)])
-        result[f"top{top}_by_chance"] = float(np.mean([_hit_by_chance(cause.segments, top)
-                                                       for cause in leading]))
+        result[f"top{top}"] = mean(
+            [top_hit(map_, cause.segments, top) for map_, cause in zip(signed, leading)]
+        )
+        result[f"top{top}_by_chance"] = float(
+            np.mean([_hit_by_chance(cause.segments, top) for cause in leading])
+        )
     result["causes"] = {}
     for name in clips[0]["causes"]:
         causes = [clip["causes"][name] for clip in clips]
-        aucs = np.array([recovery(cause.sign * clip["found"].weights, cause.segments)
-                         if abs(cause.value) >= _MIN_VALUE else np.nan
-                         for clip, cause in zip(clips, causes)])
+        aucs = np.array(
+            [
+                recovery(cause.sign * clip["found"].weights, cause.segments)
+                if abs(cause.value) >= _MIN_VALUE
+                else np.nan
+                for clip, cause in zip(clips, causes)
+            ]
+        )
         more = np.array([cause.value > 0 for cause in causes])
         estimate = mean(aucs)
         result["causes"][name] = estimate and {
-            **estimate, "clips": int(np.isfinite(aucs).sum()),
-            **{sign: mean(np.where(which, aucs, np.nan))
-               for sign, which in (("more", more), ("less", ~more))}}
+            **estimate,
+            "clips": int(np.isfinite(aucs).sum()),
+            **{
+                sign: mean(np.where(which, aucs, np.nan))
+                for sign, which in (("more", more), ("less", ~more))
+            },
+        }
     return result
 
 
@@ -251,8 +295,9 @@ def _top_overlap(runs, top=3):
 
     `runs` are weights [shape=(n_fills, n_seeds, n_bands, n_segments)].
     """
-    tops = [set(np.argsort(-np.ravel(map_), kind="stable")[:top])
-            for map_ in np.abs(runs.mean(axis=0))]
+    tops = [
+        set(np.argsort(-np.ravel(map_), kind="stable")[:top]) for map_ in np.abs(runs.mean(axis=0))
+    ]
     return float(np.mean([len(one & other) / top for one, other in combinations(tops, 2)]))
 
 
@@ -262,18 +307,27 @@ def _differences(clips, mean):
     How much further the predicted class' probability falls, mean over all numbers of segments, or
     how much higher it comes back; ``…_another_clip`` with one that the explanation never saw.
     """
-    return {f"{way}_minus_{rival}{ending}": mean(
-        [sign * (area(clip["curves"][fill][way]["lime"]) - area(clip["curves"][fill][way][rival]))
-         for clip in clips])
+    return {
+        f"{way}_minus_{rival}{ending}": mean(
+            [
+                sign
+                * (area(clip["curves"][fill][way]["lime"]) - area(clip["curves"][fill][way][rival]))
+                for clip in clips
+            ]
+        )
         for ending, fill in (("", "both"), ("_another_clip", "another clip"))
-        for way, sign in (("deletion", -1), ("insertion", 1)) for rival in ("random", "loudest")}
+        for way, sign in (("deletion", -1), ("insertion", 1))
+        for rival in ("random", "loudest")
+    }
 
 
 def _count_stable(found, mean):
     """Return the share of clips with a stable segment, and stable and confirmed ones a clip."""
-    return {"share": mean([each.stable.any() for each in found]),
-            "cells": mean([each.stable.sum() for each in found]),
-            "strong": mean([each.confirmed.sum() for each in found])}
+    return {
+        "share": mean([each.stable.any() for each in found]),
+        "cells": mean([each.stable.sum() for each in found]),
+        "strong": mean([each.confirmed.sum() for each in found]),
+    }
 
 
 def _where(found, popular, mean):
@@ -283,8 +337,16 @@ def _where(found, popular, mean):
     of the mean absolute weight in each stretch of ``cell_seconds``.
     """
     maps = np.array([each.weights for each in found])
-    bands = {name: {each: mean(np.where(popular == label, of_band, np.nan))
-                    for each, label in (("popular", 1), ("unpopular", 0))}
-             for name, of_band in zip(found[0].grid.bands, maps.sum(axis=2).T)}
-    return {"map": mean(maps), "bands": bands, "seconds": mean(_shares(found)),
-            "cell_seconds": found[0].grid.segment_seconds}
+    bands = {
+        name: {
+            each: mean(np.where(popular == label, of_band, np.nan))
+            for each, label in (("popular", 1), ("unpopular", 0))
+        }
+        for name, of_band in zip(found[0].grid.bands, maps.sum(axis=2).T)
+    }
+    return {
+        "map": mean(maps),
+        "bands": bands,
+        "seconds": mean(_shares(found)),
+        "cell_seconds": found[0].grid.segment_seconds,
+    }

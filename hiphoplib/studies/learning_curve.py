@@ -26,8 +26,9 @@ _COMPARED = "handcrafted", "artist_identification", "crnn", "musicnn", "artist_m
 _FOLDS = 5  # of a corpus whose protocol has none: the gap between two small test sets is noise
 
 
-def learning_curve(experiment: Experiment, draws: Mapping[str, int] = DRAWS,
-                   sizes: Sequence[int] = _SIZES) -> dict:
+def learning_curve(
+    experiment: Experiment, draws: Mapping[str, int] = DRAWS, sizes: Sequence[int] = _SIZES
+) -> dict:
     """Measure the AUC and its interval on corpora of several sizes, drawn from one by artists.
 
     Each is cross-validated in five artist-disjoint folds, so that all of its tracks are judged.
@@ -54,13 +55,22 @@ def learning_curve(experiment: Experiment, draws: Mapping[str, int] = DRAWS,
     for model, size in progress(cases, desc="learning curve", unit="size"):
         subsets = [(size, draw) for draw in range(draws[model])] if size < whole else [None]
         aucs = [_auc(experiment, model, subset) for subset in subsets]
-        models[model].append({
-            "tracks": size, "draws": len(aucs),
-            "auc": {end: float(np.mean([auc[end] for auc in aucs])) for end in aucs[0]},
-            "excludes": {str(bar): float(np.mean([auc["low"] > bar for auc in aucs]))
-                         for bar in BARS}})
-    return {"models": models, "needed": {model: {str(bar): _needed(rows, bar) for bar in BARS}
-                                         for model, rows in models.items()}}
+        models[model].append(
+            {
+                "tracks": size,
+                "draws": len(aucs),
+                "auc": {end: float(np.mean([auc[end] for auc in aucs])) for end in aucs[0]},
+                "excludes": {
+                    str(bar): float(np.mean([auc["low"] > bar for auc in aucs])) for bar in BARS
+                },
+            }
+        )
+    return {
+        "models": models,
+        "needed": {
+            model: {str(bar): _needed(rows, bar) for bar in BARS} for model, rows in models.items()
+        },
+    }
 
 
 def _needed(rows, bar):
@@ -79,8 +89,9 @@ def _auc(experiment, model, subset):
     return asdict(test.boot.estimate(weighted_auc, test.y_true, scores.to_numpy()))
 
 
-def compare_splits(experiment: Experiment, models: Sequence[str] = _COMPARED,
-                   resamples: int = RESAMPLES) -> dict:
+def compare_splits(
+    experiment: Experiment, models: Sequence[str] = _COMPARED, resamples: int = RESAMPLES
+) -> dict:
     """Measure the AUC of models under each split, and its gap to the artist-disjoint split.
 
     Differences are paired: in folds every track is tested once by artist and once at random. Only
@@ -107,13 +118,19 @@ def compare_splits(experiment: Experiment, models: Sequence[str] = _COMPARED,
     known = {split: _known_artists(each) for split, each in experiments.items()}
     boot, gaps = Bootstrap(artist_groups(experiment.tracks), resamples), {}
     for model in models:
-        tested = {split: _tested(each, model) for split, each in experiments.items()
-                  if Scores(each).seeds(model)}
+        tested = {
+            split: _tested(each, model)
+            for split, each in experiments.items()
+            if Scores(each).seeds(model)
+        }
         if {"artist", "random"} <= set(tested):
             gaps[model] = _gaps(tested, known["random"], boot, experiment.tracks.index)
-    return {"folds": experiments["artist"].protocol.folds, "tracks": len(experiment.tracks),
-            "known": {split: float(share.mean()) for split, share in known.items()},
-            "models": gaps}
+    return {
+        "folds": experiments["artist"].protocol.folds,
+        "tracks": len(experiment.tracks),
+        "known": {split: float(share.mean()) for split, share in known.items()},
+        "models": gaps,
+    }
 
 
 def _under_each_split(experiment):
@@ -121,8 +138,9 @@ def _under_each_split(experiment):
     folds, experiments = experiment.protocol.folds or _FOLDS, {}
     for split in SPLITS:
         try:
-            experiments[split] = prepare(experiment.folder, experiment.protocol.grid.name, split,
-                                         folds)
+            experiments[split] = prepare(
+                experiment.folder, experiment.protocol.grid.name, split, folds
+            )
         except BadInput:
             if split != "time":
                 raise
@@ -132,8 +150,12 @@ def _under_each_split(experiment):
 def _known_artists(experiment):
     """Return whether a test track's main artist is in its fold's training set, pd.Series."""
     artists = experiment.tracks["artists"].str[0]
-    return pd.concat([artists[side == "test"].isin(set(artists[side == "train"]))
-                      for _, side in experiment.sides.items()])
+    return pd.concat(
+        [
+            artists[side == "test"].isin(set(artists[side == "train"]))
+            for _, side in experiment.sides.items()
+        ]
+    )
 
 
 def _tested(experiment, model):
@@ -143,16 +165,22 @@ def _tested(experiment, model):
 
 def _gaps(tested, known, boot, rows):
     """Return the AUC by split, and the differences on tracks that are in both's test sets, dict."""
+
     def auc(split, ids):
         table = tested[split].loc[ids]
         labels, folds = table.pop("label").to_numpy(), table.pop("fold").to_numpy()
         return boot[rows.get_indexer(ids)].resample(
             lambda y_true, score, weights: within_groups_auc(y_true, score, folds, weights),
-            labels, table.to_numpy())
+            labels,
+            table.to_numpy(),
+        )
 
     result = {split: asdict(auc(split, table.index).estimate()) for split, table in tested.items()}
-    cases = {"random-artist": ("random", known.index),
-             "known": ("random", known.index[known]), "unknown": ("random", known.index[~known])}
+    cases = {
+        "random-artist": ("random", known.index),
+        "known": ("random", known.index[known]),
+        "unknown": ("random", known.index[~known]),
+    }
     if "time" in tested:
         cases["time-artist"] = "time", tested["time"].index
     for name, (split, ids) in cases.items():

@@ -67,8 +67,16 @@ class Planted:
         store: Any = SimpleNamespace(grid=SMALL, batch=lambda ids: self.S_db[list(ids)])
         if self.folder:
             self.folder.mkdir(parents=True, exist_ok=True)
-        run = fit(self.network, store, self.labels, self.sides, seed=self.seed, epochs=30,
-                  patience=PATIENCE[self.network], folder=self.folder)
+        run = fit(
+            self.network,
+            store,
+            self.labels,
+            self.sides,
+            seed=self.seed,
+            epochs=30,
+            patience=PATIENCE[self.network],
+            folder=self.folder,
+        )
         if self.folder:
             save_run(run, self.folder)
         return run
@@ -84,12 +92,24 @@ class Planted:
         """Its training clips, for the swap test."""
         train, validation = (np.flatnonzero(self.sides == side) for side in ("train", "validation"))
         odds = log_odds(self.run.predict(self.S_db[validation]))
-        return Donors(SegmentGrid(SMALL), self.S_db[train], float(log_odds(self.scores).std()),
-                      better_than_chance(odds, self.labels[validation]))
+        return Donors(
+            SegmentGrid(SMALL),
+            self.S_db[train],
+            float(log_odds(self.scores).std()),
+            better_than_chance(odds, self.labels[validation]),
+        )
 
 
-def plant(kind: str, clips: Mapping[str, int] = _CLIPS, *, network: str = "crnn", seed: int = 0,
-          late: float = 0.0, shuffled: bool = False, folder: Path | None = None) -> Planted:
+def plant(
+    kind: str,
+    clips: Mapping[str, int] = _CLIPS,
+    *,
+    network: str = "crnn",
+    seed: int = 0,
+    late: float = 0.0,
+    shuffled: bool = False,
+    folder: Path | None = None,
+) -> Planted:
     """Make a corpus of spectrograms with a planted cause.
 
     Parameters
@@ -126,7 +146,7 @@ def plant(kind: str, clips: Mapping[str, int] = _CLIPS, *, network: str = "crnn"
             continue
         start = min(stretches[i] + late, grid.shape[1] - 1)
         band = names.index(BANDS[kind][labels[i]])
-        segments[i, band, int(np.floor(start)): int(np.ceil(start)) + 1] = True
+        segments[i, band, int(np.floor(start)) : int(np.ceil(start)) + 1] = True
         times = SMALL.times() / grid.segment_seconds - start
         there = (rows == band) & (times >= 0) & (times < 1)
         S_db[i] += np.where(there, LOUDER if kind == "level" else jump, 0)
@@ -164,16 +184,29 @@ class _Case(NamedTuple):
 
 def _cases(seeds):
     """All networks of the checks, by seed: those that a stopped run has are of all kinds."""
-    return [case for number, seed in enumerate(seeds) for case in (
-        *(_Case(kind, network, seed) for network in ("crnn", "rnn") for kind in BANDS),
-        *([_Case("band", "crnn", seed), *(_Case(kind, "crnn", seed, True) for kind in BANDS)]
-          if number < _FEW else []))]
+    return [
+        case
+        for number, seed in enumerate(seeds)
+        for case in (
+            *(_Case(kind, network, seed) for network in ("crnn", "rnn") for kind in BANDS),
+            *(
+                [_Case("band", "crnn", seed), *(_Case(kind, "crnn", seed, True) for kind in BANDS)]
+                if number < _FEW
+                else []
+            ),
+        )
+    ]
 
 
 def _check(folder, case):
     """Return what is said of the test clips of a network, dict; kept beside it."""
-    planted = plant(case.kind, network=case.network, seed=case.seed, shuffled=case.shuffled,
-                    folder=folder / case.name)
+    planted = plant(
+        case.kind,
+        network=case.network,
+        seed=case.seed,
+        shuffled=case.shuffled,
+        folder=folder / case.name,
+    )
     planted.run.predict(planted.S_db[:1])  # trained, and on disk
 
     def swapped():
@@ -189,12 +222,17 @@ def _check(folder, case):
 
     def by_lime():
         clips = _classified(planted, planted)[:_COMPARED]
-        return {way: _judged(planted, {clip: said(planted, clip) for clip in clips})
-                for way, said in (("old_rule", _stable), ("lime_default", _first))}
+        return {
+            way: _judged(planted, {clip: said(planted, clip) for clip in clips})
+            for way, said in (("old_rule", _stable), ("lime_default", _first))
+        }
 
     result = remember(planted.folder, case.name, "swap test", [RULES, _TESTED], swapped)
-    return result if case.shuffled or case.kind not in BANDS else result | remember(
-        planted.folder, case.name, "lime", [_COMPARED], by_lime)
+    return (
+        result
+        if case.shuffled or case.kind not in BANDS
+        else result | remember(planted.folder, case.name, "lime", [_COMPARED], by_lime)
+    )
 
 
 def _swap_tested(planted, trained=None):
@@ -204,9 +242,18 @@ def _swap_tested(planted, trained=None):
     """
     trained = trained or planted
     donors = trained.donors
-    return _judged(planted, {clip: [(part.mask, part.effect) for part in swap_test(
-        trained.run.predict, planted.S_db[clip], donors, seed=int(clip))]
-        for clip in _classified(planted, trained)[:_TESTED]})
+    return _judged(
+        planted,
+        {
+            clip: [
+                (part.mask, part.effect)
+                for part in swap_test(
+                    trained.run.predict, planted.S_db[clip], donors, seed=int(clip)
+                )
+            ]
+            for clip in _classified(planted, trained)[:_TESTED]
+        },
+    )
 
 
 def _classified(planted, trained):
@@ -224,16 +271,29 @@ def _null(planted):
     """
     donors = planted.donors
     clips = np.flatnonzero(planted.sides == "test")[:_TESTED]
-    said = sum(bool(swap_test(planted.run.predict, planted.S_db[clip], replace(donors, able=True),
-                              seed=int(clip))) for clip in clips)
-    return {"null": {"clips": len(clips), "said": said * donors.able, "ungated": said,
-                     "able": donors.able}}
+    said = sum(
+        bool(
+            swap_test(
+                planted.run.predict, planted.S_db[clip], replace(donors, able=True), seed=int(clip)
+            )
+        )
+        for clip in clips
+    )
+    return {
+        "null": {
+            "clips": len(clips),
+            "said": said * donors.able,
+            "ungated": said,
+            "able": donors.able,
+        }
+    }
 
 
 def _stable(planted, clip):
     """Segments that ten LIME runs agree on: the rule before the swap test."""
-    found = explain(planted.run, planted.S_db[clip], SegmentGrid(SMALL),
-                    fills(planted.run.scaler.mean))
+    found = explain(
+        planted.run, planted.S_db[clip], SegmentGrid(SMALL), fills(planted.run.scaler.mean)
+    )
     return _single(found.stable, found.weights)
 
 
@@ -254,15 +314,24 @@ def _judged(planted, said):
 
     Right is what lies within the planted segments and has the sign of the clip's label.
     """
-    counts = dict.fromkeys(("clips", "said", "right", "found", "any", "popular",
-                            "found_popular"), 0)
+    counts = dict.fromkeys(
+        ("clips", "said", "right", "found", "any", "popular", "found_popular"), 0
+    )
     for clip, parts in said.items():
         popular = planted.labels[clip] == 1
-        right = [not (mask & ~planted.segments[clip]).any() and (effect > 0) == popular
-                 for mask, effect in parts]
-        for name, count in {"clips": 1, "said": len(parts), "right": sum(right),
-                            "found": any(right), "any": bool(parts), "popular": popular,
-                            "found_popular": popular and any(right)}.items():
+        right = [
+            not (mask & ~planted.segments[clip]).any() and (effect > 0) == popular
+            for mask, effect in parts
+        ]
+        for name, count in {
+            "clips": 1,
+            "said": len(parts),
+            "right": sum(right),
+            "found": any(right),
+            "any": bool(parts),
+            "popular": popular,
+            "found_popular": popular and any(right),
+        }.items():
             counts[name] += int(count)
     return counts
 
@@ -283,14 +352,24 @@ def _known_detector(seed):
     def predict(S_db):
         return expit(6.0 * (above(S_db).max(axis=1) > 0) - 3)
 
-    donors = Donors(grid, plant("texture", {"train": 200}, seed=seed + 1).S_db,
-                    float(log_odds(predict(planted.S_db)).std()))
+    donors = Donors(
+        grid,
+        plant("texture", {"train": 200}, seed=seed + 1).S_db,
+        float(log_odds(predict(planted.S_db)).std()),
+    )
     truth = np.zeros_like(planted.segments)
     truth[:, band] = above(planted.S_db) > 0
     clips = np.flatnonzero(truth.sum(axis=(1, 2)) == 1)[:_TESTED]
     known = replace(planted, labels=pd.Series(1, planted.labels.index), segments=truth)
-    return _judged(known, {clip: [(part.mask, part.effect) for part in swap_test(
-        predict, planted.S_db[clip], donors)] for clip in clips})
+    return _judged(
+        known,
+        {
+            clip: [
+                (part.mask, part.effect) for part in swap_test(predict, planted.S_db[clip], donors)
+            ]
+            for clip in clips
+        },
+    )
 
 
 def check_planted(folder: Path | str, networks: int = 5, *, jobs: int = 1) -> dict:
@@ -322,8 +401,10 @@ def check_planted(folder: Path | str, networks: int = 5, *, jobs: int = 1) -> di
     with closing(unordered(partial(_check, folder), cases, jobs=jobs)) as done:
         for number, result in progress(done, total=len(cases), desc="planted", unit="network"):
             if result is DIED:
-                raise BadInput(f"{cases[number].name}: its check ended its process, for too little "
-                               "memory perhaps; free some, the same call goes on from here")
+                raise BadInput(
+                    f"{cases[number].name}: its check ended its process, for too little "
+                    "memory perhaps; free some, the same call goes on from here"
+                )
             counts[cases[number]] = result
     return summarise(counts)
 
@@ -344,30 +425,51 @@ def summarise(counts: Mapping) -> dict:
         louder or quieter; ``known``, a detector whose function is known; and ``null_rate``, the
         share of clips of which something is said by networks that learnt shuffled labels.
     """
-    def rates(way, kind, network="crnn"):
-        of = [result[way] for case, result in counts.items()
-              if (case.kind, case.network, case.shuffled) == (kind, network, False)]
-        return {"networks": len(of),
-                "precision": over_networks([each["right"] / each["said"] for each in of
-                                            if each["said"]]),
-                "recall": over_networks([each["found"] / each["clips"] for each in of])}
 
-    results: dict[str, Any] = {way: {kind: {network: rates(way, kind, network)
-                                            for network in ("crnn", "rnn")} for kind in BANDS}
-                               for way in WAYS}
+    def rates(way, kind, network="crnn"):
+        of = [
+            result[way]
+            for case, result in counts.items()
+            if (case.kind, case.network, case.shuffled) == (kind, network, False)
+        ]
+        return {
+            "networks": len(of),
+            "precision": over_networks(
+                [each["right"] / each["said"] for each in of if each["said"]]
+            ),
+            "recall": over_networks([each["found"] / each["clips"] for each in of]),
+        }
+
+    results: dict[str, Any] = {
+        way: {
+            kind: {network: rates(way, kind, network) for network in ("crnn", "rnn")}
+            for kind in BANDS
+        }
+        for way in WAYS
+    }
     bands = [result["swap_test"] for case, result in counts.items() if case.kind == "band"]
     null = [result["null"] for result in counts.values() if "null" in result]
     known = _known_detector(FIRST_SEED)
     results["swap_test"] |= {
         "late": {kind: rates("late", kind) for kind in BANDS},
-        "band": rates("swap_test", "band") | {
+        "band": rates("swap_test", "band")
+        | {
             "recall_louder": over_networks([of["found_popular"] / of["popular"] for of in bands]),
-            "recall_quieter": over_networks([(of["found"] - of["found_popular"])
-                                             / (of["clips"] - of["popular"]) for of in bands])},
-        "known": {"precision": known["right"] / max(1, known["said"]),
-                  "recall": known["found"] / known["clips"], "clips": known["clips"]},
+            "recall_quieter": over_networks(
+                [
+                    (of["found"] - of["found_popular"]) / (of["clips"] - of["popular"])
+                    for of in bands
+                ]
+            ),
+        },
+        "known": {
+            "precision": known["right"] / max(1, known["said"]),
+            "recall": known["found"] / known["clips"],
+            "clips": known["clips"],
+        },
         "null_rate": over_networks([of["said"] / of["clips"] for of in null]),
-        "null_rate_ungated": over_networks([of["ungated"] / of["clips"] for of in null])}
+        "null_rate_ungated": over_networks([of["ungated"] / of["clips"] for of in null]),
+    }
     return results
 
 
@@ -385,9 +487,14 @@ def write_planted(results: dict, command: str | None, out: Path | None) -> None:
     for way in WAYS:
         for kind in BANDS:
             for network, rates in results[way][kind].items():
-                print(f"{way:13s} {kind:8s} {network:5s}", *(
-                    f"{name} {Estimate.read(rates[name]) if rates[name] else '–'}"
-                    for name in ("precision", "recall")), f"{rates['networks']} networks")
+                print(
+                    f"{way:13s} {kind:8s} {network:5s}",
+                    *(
+                        f"{name} {Estimate.read(rates[name]) if rates[name] else '–'}"
+                        for name in ("precision", "recall")
+                    ),
+                    f"{rates['networks']} networks",
+                )
     rate = results["swap_test"]["null_rate"]
     print("said of networks that learnt nothing:", Estimate.read(rate) if rate else "–")
     if out:

@@ -40,8 +40,11 @@ BASE = "now"  # what each is compared with
 _FORMER: dict[str, dict[str, Any]] = {
     "rate-1e-3": {"LEARNING_RATE": {}, "DEFAULT_RATE": 1e-3},
     "rate-3e-4": {"LEARNING_RATE": {}, "DEFAULT_RATE": 3e-4},
-    "random-start": {"START": "glorot_uniform"}, "last-weights": {"AVERAGED": 1e-9},
-    "slow-moving-means": {"MOMENTUM": 0.99}, "batches-of-8": {"BATCH": 8}}
+    "random-start": {"START": "glorot_uniform"},
+    "last-weights": {"AVERAGED": 1e-9},
+    "slow-moving-means": {"MOMENTUM": 0.99},
+    "batches-of-8": {"BATCH": 8},
+}
 CHOICES = {
     BASE: Choice(),
     "halved-label": Choice(percentiles=False),
@@ -51,14 +54,26 @@ CHOICES = {
     "mixup-and-masks": Choice(augment=Augment(mixup=0.4, masks=1)),
     **{name: Choice(settings=settings) for name, settings in _FORMER.items()},
     # of the RNN, its rate was 3e-4
-    "before": Choice(False, Augment(), {of: value for name, settings in _FORMER.items()
-                                        if name != "rate-3e-4" for of, value in settings.items()}),
+    "before": Choice(
+        False,
+        Augment(),
+        {
+            of: value
+            for name, settings in _FORMER.items()
+            if name != "rate-3e-4"
+            for of, value in settings.items()
+        },
+    ),
 }
 
 
-def compare_training(folder: Path | str, model: str, choices: Sequence[str] = tuple(CHOICES),
-                     seeds: Sequence[int] = (0,), subset: tuple[int, int] | None = None
-                     ) -> tuple[dict, dict[str, Resampled]]:
+def compare_training(
+    folder: Path | str,
+    model: str,
+    choices: Sequence[str] = tuple(CHOICES),
+    seeds: Sequence[int] = (0,),
+    subset: tuple[int, int] | None = None,
+) -> tuple[dict, dict[str, Resampled]]:
     """Compare ways to train a network by what it predicts on the validation sets of five folds.
 
     No training is stopped by what it is judged on: a part of the training artists does that here
@@ -88,30 +103,44 @@ def compare_training(folder: Path | str, model: str, choices: Sequence[str] = tu
         By choice, for means over several corpora.
     """
     experiment = prepare(folder, folds=FOLDS, subset=subset)
-    runs = [(choice, seed, fold) for seed in seeds for choice in choices
-            for fold in experiment.sides]
-    trained = {run: _trained(experiment, model, *run)
-               for run in progress(runs, desc=f"{experiment.folder.name} {model}", unit="run")}
+    runs = [
+        (choice, seed, fold) for seed in seeds for choice in choices for fold in experiment.sides
+    ]
+    trained = {
+        run: _trained(experiment, model, *run)
+        for run in progress(runs, desc=f"{experiment.folder.name} {model}", unit="run")
+    }
     ids = {fold: experiment.ids(fold, "validation") for fold in experiment.sides}
     labels = np.concatenate([experiment.labels.loc[ids[fold], fold] for fold in ids])
     folds = np.repeat(list(ids), [len(of) for of in ids.values()])
-    boot = Bootstrap(artist_groups(experiment.tracks)[np.concatenate(list(ids.values()))],
-                     RESAMPLES)
+    boot = Bootstrap(
+        artist_groups(experiment.tracks)[np.concatenate(list(ids.values()))], RESAMPLES
+    )
 
     def auc(scores):
-        return boot.resample(lambda y_true, score, weights: within_groups_auc(
-            y_true, score, folds, weights), labels, scores)
+        return boot.resample(
+            lambda y_true, score, weights: within_groups_auc(y_true, score, folds, weights),
+            labels,
+            scores,
+        )
 
     aucs, result = {}, {}
     for choice in choices:
-        odds = np.column_stack([np.concatenate([trained[choice, seed, fold]["odds"]
-                                                for fold in ids]) for seed in seeds])
+        odds = np.column_stack(
+            [
+                np.concatenate([trained[choice, seed, fold]["odds"] for fold in ids])
+                for seed in seeds
+            ]
+        )
         aucs[choice] = auc(odds)
-        losses = pd.DataFrame([trained[choice, seed, fold]["loss"]
-                               for seed in seeds for fold in ids])
-        result[choice] = {"auc": asdict(aucs[choice].estimate()),
-                          "loss": losses.mean().round(4).tolist(),
-                          "lowest": float(losses.min(axis=1).mean())}
+        losses = pd.DataFrame(
+            [trained[choice, seed, fold]["loss"] for seed in seeds for fold in ids]
+        )
+        result[choice] = {
+            "auc": asdict(aucs[choice].estimate()),
+            "loss": losses.mean().round(4).tolist(),
+            "lowest": float(losses.min(axis=1).mean()),
+        }
         if len(seeds) > 1:
             result[choice]["gain"] = asdict((auc(odds.mean(axis=1)) - aucs[choice]).estimate())
     differences = {choice: aucs[choice] - aucs[BASE] for choice in choices if choice != BASE}
@@ -122,25 +151,44 @@ def compare_training(folder: Path | str, model: str, choices: Sequence[str] = tu
 
 def _trained(experiment, model, choice, seed, fold):
     """Log odds of the validation tracks, and losses by epoch, dict; from disk where it stands."""
-    path = (experiment.folder / "runs" / experiment.protocol.name / "training_choices" / model /
-            f"{choice}-seed{seed}-fold{fold}.json")
-    wanted = {"networks": networks.VERSION, "fingerprint": experiment.fingerprint,
-              "settings": repr([CHOICES[choice], AUGMENT.get(model), *(
-                  getattr(networks, of) for settings in _FORMER.values() for of in settings)])}
+    path = (
+        experiment.folder
+        / "runs"
+        / experiment.protocol.name
+        / "training_choices"
+        / model
+        / f"{choice}-seed{seed}-fold{fold}.json"
+    )
+    wanted = {
+        "networks": networks.VERSION,
+        "fingerprint": experiment.fingerprint,
+        "settings": repr(
+            [
+                CHOICES[choice],
+                AUGMENT.get(model),
+                *(getattr(networks, of) for settings in _FORMER.values() for of in settings),
+            ]
+        ),
+    }
     if path.is_file():
         kept = json.loads(path.read_bytes())
         if kept.items() >= wanted.items():
             return kept
     how, sides = CHOICES[choice], _sides(experiment, fold)
     train = (sides == "train").to_numpy()
-    labels = (percentile(experiment.tracks["popularity"], train) if how.percentiles
-              else experiment.labels[fold])
+    labels = (
+        percentile(experiment.tracks["popularity"], train)
+        if how.percentiles
+        else experiment.labels[fold]
+    )
     with patch.dict(vars(networks), how.settings):
         run = fit(model, experiment.store, labels, sides, seed=seed, augment=how.augment)
     judged = experiment.store.batch(experiment.ids(fold, "validation"))
-    result = wanted | {"odds": log_odds(run.predict(judged)).round(5).tolist(),
-                       "loss": run.history["val_loss"].round(5).tolist(),
-                       "seconds": float(run.history["seconds"].sum())}
+    result = wanted | {
+        "odds": log_odds(run.predict(judged)).round(5).tolist(),
+        "loss": run.history["val_loss"].round(5).tolist(),
+        "seconds": float(run.history["seconds"].sum()),
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(result))
     return result
@@ -158,8 +206,14 @@ def _sides(experiment, fold):
     return sides
 
 
-def training_choices(corpora: Sequence[str], models: Sequence[str], choices: Sequence[str],
-                     seeds: int, out: Path | None, command: str | None) -> None:
+def training_choices(
+    corpora: Sequence[str],
+    models: Sequence[str],
+    choices: Sequence[str],
+    seeds: int,
+    out: Path | None,
+    command: str | None,
+) -> None:
     """Compare ways to train networks on several corpora, and write a results file.
 
     Parameters
@@ -180,24 +234,33 @@ def training_choices(corpora: Sequence[str], models: Sequence[str], choices: Seq
     for corpus in corpora:
         folder, _, tracks = corpus.partition(":")
         for model in models:
-            result, difference = compare_training(folder, model, choices, range(seeds),
-                                                  (int(tracks), 0) if tracks else None)
+            result, difference = compare_training(
+                folder, model, choices, range(seeds), (int(tracks), 0) if tracks else None
+            )
             found.setdefault(Path(corpus).name, {})[model] = result
             differences.append(difference)
             for choice, of in result["choices"].items():
-                print(f"{corpus:24} {model:5} {choice:18} AUC {Estimate.read(of['auc'])}, lowest "
-                      f"loss {of['lowest']:.3f}")
+                print(
+                    f"{corpus:24} {model:5} {choice:18} AUC {Estimate.read(of['auc'])}, lowest "
+                    f"loss {of['lowest']:.3f}"
+                )
     if out:
-        mean = {choice: _mean([of[choice] for of in differences if choice in of])
-                for choice in choices if choice != BASE}
-        write_whole(out, json.dumps({"command": command, "corpora": found, "mean": mean},
-                                    indent=1) + "\n")
+        mean = {
+            choice: _mean([of[choice] for of in differences if choice in of])
+            for choice in choices
+            if choice != BASE
+        }
+        write_whole(
+            out, json.dumps({"command": command, "corpora": found, "mean": mean}, indent=1) + "\n"
+        )
 
 
 def _mean(differences):
     """Mean over corpora and networks, with its interval, dict."""
-    mean = Resampled(float(np.mean([each.value for each in differences])),
-                     np.mean([each.draws for each in differences], axis=0))
+    mean = Resampled(
+        float(np.mean([each.value for each in differences])),
+        np.mean([each.draws for each in differences], axis=0),
+    )
     return asdict(mean.estimate()) | {"of": len(differences)}
 
 
@@ -226,23 +289,42 @@ def _gains(experiment):
     boot = Bootstrap(artist_groups(experiment.tracks))
 
     def auc(way):
-        each = [boot[experiment.tracks.index.get_indexer(ids)].resample(
-            weighted_auc, popular, ways[way]) for ids, popular, ways in folds]
-        return Resampled(np.mean([one.value for one in each]),
-                         np.mean([one.draws for one in each], axis=0))
+        each = [
+            boot[experiment.tracks.index.get_indexer(ids)].resample(
+                weighted_auc, popular, ways[way]
+            )
+            for ids, popular, ways in folds
+        ]
+        return Resampled(
+            np.mean([one.value for one in each]), np.mean([one.draws for one in each], axis=0)
+        )
 
     aucs = {way: auc(way) for way in folds[0][2]}
     pairs = {"soft labels": ("", ", halves"), "training and validation": ("", ", training only")}
-    gains = {f"{gain}, {kind}": (kind + one, kind + other) for gain, (one, other) in pairs.items()
-             for kind in aucs if kind + other in aucs}
-    gains |= {"two more networks": ("stack of heads", "stack of two heads"),
-              "the CRNN": ("stack", "stack of heads")}
-    gains |= {f"stack over {way}": ("stack", way) for way in aucs
-              if f"{way}, halves" in aucs or way in ("musicnn, halves", CRNN)}
-    return {"tracks": len(experiment.tracks), "folds": experiment.protocol.folds,
-            "auc": {way: asdict(value.estimate()) for way, value in aucs.items()},
-            "gains": {gain: asdict((aucs[one] - aucs[other]).estimate())
-                      for gain, (one, other) in gains.items()}}
+    gains = {
+        f"{gain}, {kind}": (kind + one, kind + other)
+        for gain, (one, other) in pairs.items()
+        for kind in aucs
+        if kind + other in aucs
+    }
+    gains |= {
+        "two more networks": ("stack of heads", "stack of two heads"),
+        "the CRNN": ("stack", "stack of heads"),
+    }
+    gains |= {
+        f"stack over {way}": ("stack", way)
+        for way in aucs
+        if f"{way}, halves" in aucs or way in ("musicnn, halves", CRNN)
+    }
+    return {
+        "tracks": len(experiment.tracks),
+        "folds": experiment.protocol.folds,
+        "auc": {way: asdict(value.estimate()) for way, value in aucs.items()},
+        "gains": {
+            gain: asdict((aucs[one] - aucs[other]).estimate())
+            for gain, (one, other) in gains.items()
+        },
+    }
 
 
 def _ways(experiment, fold):
@@ -256,8 +338,11 @@ def _ways(experiment, fold):
     features = {kind: X.loc[ids] for kind, X in read_members(experiment.folder).items()}
     ways = {}
     for kind, X in features.items():
-        for name, target, learnt in (("", soft, True), (", halves", popular, True),
-                                     (", training only", soft, train)):
+        for name, target, learnt in (
+            ("", soft, True),
+            (", halves", popular, True),
+            (", training only", soft, train),
+        ):
             odds = ways[kind + name] = np.empty(len(ids))
             for part in range(PARTS):
                 rows = learnt & (parts != part)

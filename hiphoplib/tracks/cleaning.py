@@ -29,16 +29,20 @@ _BARE = re.compile(r"(?<![\d\s])\s+(?=(?:feat|ft|featuring)\b|prod(?:\.|\s+by\b)
 _GUESTS = re.compile(r"^(?:with|w|starring|co starring)\b|\b(?:feat|ft|featuring)\b")
 _CREDIT = re.compile(r"\bprod(?:uced)?\b.*|^from\b.*")
 # Words that name a release or a cut; a cut of another length differs in duration.
-_SAME = re.compile(r"""\b(?:
+_SAME = re.compile(
+    r"""\b(?:
     (?:\d{4}\s)? (?:digital(?:ly)?\s)? remaster(?:ed|s|ing)? (?:\s\d{4})?
     | (?:\d+(?:st|nd|rd|th)\s)? anniversary | deluxe | expanded | special | greatest\shits
     | album | single | ep | lp | studio | radio | original(?:\smix)? | official | main | street
     | (?:music\s|lyrics?\s)?video | audio | lyrics? | mono | stereo
     | bonus | track | bonustrack | explicit | clean | dirty | amended | censored | uncensored
-    | soundtrack | versions? | ver | editions? | edit | edited )\b""", re.VERBOSE)
+    | soundtrack | versions? | ver | editions? | edit | edited )\b""",
+    re.VERBOSE,
+)
 
-_SPELLED = str.maketrans({"$": "s", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe",
-                          "ı": "i", "&": " and "})
+_SPELLED = str.maketrans(
+    {"$": "s", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", "œ": "oe", "ı": "i", "&": " and "}
+)
 # Accents of Latin, Greek and Cyrillic (a lone one, as in "Don´t", is a blank and an accent),
 # apostrophes and what has no width. Other scripts keep their marks: there they make other words.
 _SILENT = re.compile(" ?[\u0300-\u036f]|['’‘`ʼ\u200b-\u200f\ufe00-\ufe0f]")
@@ -49,7 +53,7 @@ _LINKS = {"and", "the", "with"}
 FLAGS = {
     "podcast": r"podcasts?",
     "karaoke": r"karaokes?|in the style of|(?:originally|as) (?:performed|recorded|made famous) by"
-               r"|made famous by|sing ?along version|backing tracks?",
+    r"|made famous by|sing ?along version|backing tracks?",
     "ringtone": r"ring ?tones?",
     "type beat": r"type ?beats?|type instrumentals?",
     "audiobook": r"audio ?books?|horbuch(?:er)?|horspiele?",
@@ -92,10 +96,14 @@ def clean_tracks(tracks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     best = _best_releases(tracks[withheld.isna()])
     known = best[best["popularity"].notna()]
     clean = known[known["preview_url"].notna()].reset_index(drop=True)
-    clean["flag"] = pd.Series(map(_flag, clean["track"], clean["album_name"], clean["artists"]),
-                              dtype=object)
-    left += [("one row a recording", len(best)), ("popularity known", len(known)),
-             ("preview there", len(clean))]
+    clean["flag"] = pd.Series(
+        map(_flag, clean["track"], clean["album_name"], clean["artists"]), dtype=object
+    )
+    left += [
+        ("one row a recording", len(best)),
+        ("popularity known", len(known)),
+        ("preview there", len(clean)),
+    ]
     steps = pd.DataFrame(left, columns=["step", "left"])
     steps.insert(1, "gone", -steps["left"].diff().fillna(0).astype(int))
     return clean, steps
@@ -115,8 +123,11 @@ def read_clean(folder: Path | str) -> pd.DataFrame:
     pd.DataFrame
     """
     path = Path(folder) / "clean.parquet"
-    origin = hashlib.sha256(b"".join(file.read_bytes() for file in (
-        Path(__file__), Path(table.__file__), table_path(folder))))
+    origin = hashlib.sha256(
+        b"".join(
+            file.read_bytes() for file in (Path(__file__), Path(table.__file__), table_path(folder))
+        )
+    )
     with suppress(OSError, ValueError):  # also one that was cut short
         clean = pd.read_parquet(path)
         if clean.attrs.get("origin") == origin.hexdigest():
@@ -139,11 +150,14 @@ def _best_releases(tracks):
     best = tracks.assign(
         popularity=tracks["popularity"].groupby(recording).transform("max"),
         releases=releases.groupby(recording).transform("sum"),
-        playable=tracks["preview_url"].notna(), was=tracks["popularity"].fillna(-1))
+        playable=tracks["preview_url"].notna(),
+        was=tracks["popularity"].fillna(-1),
+    )
     # the id decides between equals, so that the order of the table does not matter
     best = best.sort_values(["playable", "was", "id"], ascending=[False, False, True])
-    return best[~recording.loc[best.index].duplicated()].sort_index().drop(
-        columns=["playable", "was"])
+    return (
+        best[~recording.loc[best.index].duplicated()].sort_index().drop(columns=["playable", "was"])
+    )
 
 
 def recordings(tracks: pd.DataFrame) -> pd.Series:
@@ -221,8 +235,11 @@ def _plain(text):
     """Lower case without accents and punctuation, so that spellings of one name agree."""
     text = unicodedata.normalize("NFKD", text).casefold().translate(_SPELLED)
     text = _SILENT.sub("", _ABBREVIATED.sub(r"\1", text))
-    return " ".join("".join(c if c.isalnum() or unicodedata.category(c) in ("Mn", "Mc") else " "
-                            for c in text).split())
+    return " ".join(
+        "".join(
+            c if c.isalnum() or unicodedata.category(c) in ("Mn", "Mc") else " " for c in text
+        ).split()
+    )
 
 
 def _flag(title, album, artists):

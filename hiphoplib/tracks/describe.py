@@ -13,8 +13,19 @@ import pandas as pd
 BIN = 2  # points of popularity
 MAX_TRACKS = 12  # of an artist; those with more are counted with these
 MIN_TRACKS = 20  # a year with fewer has no median worth showing
-NOBODY = {"", "-", "?", "none", "nan", "null", "n/a", "unknown", "unknown artist", "various",
-          "various artists"}
+NOBODY = {
+    "",
+    "-",
+    "?",
+    "none",
+    "nan",
+    "null",
+    "n/a",
+    "unknown",
+    "unknown artist",
+    "various",
+    "various artists",
+}
 SUSPICIOUS = 0.02  # share of the rows: what looks wrong in so many is told
 
 
@@ -42,12 +53,16 @@ def describe(tracks: pd.DataFrame) -> dict:
     years = {}
     for year, group in popularity.groupby(known["release_date"].dt.year):
         if len(group) >= MIN_TRACKS:
-            quartiles = group.quantile([.25, .5, .75]).round(1).tolist()
+            quartiles = group.quantile([0.25, 0.5, 0.75]).round(1).tolist()
             years[str(int(year))] = {"tracks": len(group), "quartiles": quartiles}
-    return {"tracks": len(known), "popularity": bins.tolist(),
-            "zero": round(float((popularity == 0).mean()), 4) if len(known) else None,
-            "artists": np.bincount(counts, minlength=MAX_TRACKS + 1)[1:].tolist(),
-            "artist_share": None if share is None else round(share, 3), "years": years}
+    return {
+        "tracks": len(known),
+        "popularity": bins.tolist(),
+        "zero": round(float((popularity == 0).mean()), 4) if len(known) else None,
+        "artists": np.bincount(counts, minlength=MAX_TRACKS + 1)[1:].tolist(),
+        "artist_share": None if share is None else round(share, 3),
+        "years": years,
+    }
 
 
 def _artist_share(popularity, artist):
@@ -88,9 +103,9 @@ def intraclass(values: np.ndarray, member: np.ndarray, weights: np.ndarray) -> n
     inside = np.bincount(member, (values - (total / size)[member]) ** 2)
     k, n = weights.sum(axis=1), weights @ size
     with np.errstate(invalid="ignore", divide="ignore"):
-        between = (weights @ (total ** 2 / size) - (weights @ total) ** 2 / n) / (k - 1)
+        between = (weights @ (total**2 / size) - (weights @ total) ** 2 / n) / (k - 1)
         within = weights @ inside / (n - k)
-        usual = (n - weights @ size ** 2 / n) / (k - 1)  # what a group's size counts as
+        usual = (n - weights @ size**2 / n) / (k - 1)  # what a group's size counts as
         return (between - within) / (between + (usual - 1) * within)
 
 
@@ -107,14 +122,18 @@ def in_lines(summary: dict) -> list[str]:
     """
     lines = [f"{summary['tracks']:7d}  tracks with a popularity"]
     if summary["tracks"]:
-        lines += [f"{summary['zero']:7.1%}  of them at 0",
-                  f"{sum(summary['artists']):7d}  main artists, {summary['artists'][0]} with one "
-                  "track"]
+        lines += [
+            f"{summary['zero']:7.1%}  of them at 0",
+            f"{sum(summary['artists']):7d}  main artists, {summary['artists'][0]} with one track",
+        ]
     if summary["artist_share"] is not None:
-        lines.append(f"{summary['artist_share']:7.1%}  of the variance of popularity is between "
-                     "artists")
-    return lines + [f"{year:7d}  {row['tracks']:5.0f} tracks, median {row['median']:.0f}"
-                    for year, row in years_table(summary).iterrows()]
+        lines.append(
+            f"{summary['artist_share']:7.1%}  of the variance of popularity is between artists"
+        )
+    return lines + [
+        f"{year:7d}  {row['tracks']:5.0f} tracks, median {row['median']:.0f}"
+        for year, row in years_table(summary).iterrows()
+    ]
 
 
 def years_table(summary: dict) -> pd.DataFrame:
@@ -128,8 +147,10 @@ def years_table(summary: dict) -> pd.DataFrame:
     -------
     pd.DataFrame, indexed by year
     """
-    rows = {int(year): [entry["tracks"], *entry["quartiles"]]
-            for year, entry in summary["years"].items()}
+    rows = {
+        int(year): [entry["tracks"], *entry["quartiles"]]
+        for year, entry in summary["years"].items()
+    }
     return pd.DataFrame.from_dict(rows, orient="index", columns=["tracks", "low", "median", "high"])
 
 
@@ -145,21 +166,26 @@ def doubts(tracks: pd.DataFrame) -> list[str]:
     list of str
     """
     artist, ids, popularity = tracks["artists"].str[0], tracks["artist_ids"], tracks["popularity"]
+    nobody = artist.str.casefold().isin(NOBODY)
+    share = popularity.between(0, 1, inclusive="neither") & (popularity.max() <= 1)
     wrong = {
         "have no artist id, and others have one": ids.isna() & ids.notna().any(),
-        "name nobody as their artist; a split keeps them together as if they were by one":
-            artist.str.casefold().isin(NOBODY),
+        "name nobody as their artist; a split keeps them together as if they were by one": nobody,
         "have garbled letters: text in UTF-8 was once read as Windows-1252": artist.map(_garbled),
         "are shorter than 10 s; is duration_ms in ms?": tracks["duration_ms"] < 10_000,
-        "have a popularity below 1, and none is above; is it of 0 to 100?":
-            popularity.between(0, 1, inclusive="neither") & (popularity.max() <= 1)}
-    return [f"{rows.sum()} of {len(tracks)} tracks {what} (the first: row {rows.idxmax() + 1}, "
-            f"{artist[rows.idxmax()]})" for what, rows in wrong.items()
-            if rows.any() and rows.mean() >= SUSPICIOUS]
+        "have a popularity below 1, and none is above; is it of 0 to 100?": share,
+    }
+    return [
+        f"{rows.sum()} of {len(tracks)} tracks {what} (the first: row {rows.idxmax() + 1}, "
+        f"{artist[rows.idxmax()]})"
+        for what, rows in wrong.items()
+        if rows.any() and rows.mean() >= SUSPICIOUS
+    ]
 
 
-def told_apart(texts: Mapping[int, str], ids: Mapping[int, list[str] | None]
-               ) -> tuple[dict[int, list[str]], str]:
+def told_apart(
+    texts: Mapping[int, str], ids: Mapping[int, list[str] | None]
+) -> tuple[dict[int, list[str]], str]:
     """Return which artists with commas in them are several, and what is in doubt about the others.
 
     "50 Cent, DJ Whoo Kid" are two and "Tyler, The Creator" is one, which only their ids tell.
@@ -183,18 +209,27 @@ def told_apart(texts: Mapping[int, str], ids: Mapping[int, list[str] | None]
         names = re.split("[,;|]", text)
         if len(names) == len(ids[row] or []) > 1:
             several[row] = names
-    parts = {name: {part.strip() for part in re.split("[,/;|]", name)} - {""}
-             for name in set(map(str.casefold, texts.values()))}
+    parts = {
+        name: {part.strip() for part in re.split("[,/;|]", name)} - {""}
+        for name in set(map(str.casefold, texts.values()))
+    }
     counts = Counter(chain.from_iterable(parts.values()))
-    doubtful = {row + 1: text for row, text in texts.items()
-                if row not in several and len(ids[row] or []) != 1 and re.search("[,/]", text)
-                and max(counts[part] for part in parts[text.casefold()] | {text.casefold()}) > 1}
+    doubtful = {
+        row + 1: text
+        for row, text in texts.items()
+        if row not in several
+        and len(ids[row] or []) != 1
+        and re.search("[,/]", text)
+        and max(counts[part] for part in parts[text.casefold()] | {text.casefold()}) > 1
+    }
     if not doubtful:
         return several, ""
     rows = ", ".join(map(str, [*doubtful][:9])) + ", …" * (len(doubtful) > 9)
     first = textwrap.shorten(next(iter(doubtful.values())), 60)
-    return several, (f"artists are read as one name in {len(doubtful)} rows that may name several "
-                     f"({first!r}; rows {rows}); write JSON there, [\"A\", \"B\"] for two names")
+    return several, (
+        f"artists are read as one name in {len(doubtful)} rows that may name several "
+        f'({first!r}; rows {rows}); write JSON there, ["A", "B"] for two names'
+    )
 
 
 def _garbled(name):

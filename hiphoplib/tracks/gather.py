@@ -16,8 +16,9 @@ from hiphoplib.tracks.sources.base import Source, source_class
 from hiphoplib.tracks.table import write_tracks
 
 
-def get_tracks(source: str | Source, keep: Path | str | None = None,
-               **options: Any) -> pd.DataFrame:
+def get_tracks(
+    source: str | Source, keep: Path | str | None = None, **options: Any
+) -> pd.DataFrame:
     """Return the tracks table of a source, which is not written.
 
     Parameters
@@ -45,8 +46,14 @@ def _opened(source, options):
     return source_class(source)(**options) if isinstance(source, str) else source
 
 
-def gather(source: str | Source, folder: Path | str, *, jobs: int | None = None,
-           retry_rejected: bool = False, **options: Any) -> pd.DataFrame:
+def gather(
+    source: str | Source,
+    folder: Path | str,
+    *,
+    jobs: int | None = None,
+    retry_rejected: bool = False,
+    **options: Any,
+) -> pd.DataFrame:
     """Make a corpus: the tracks table, the cleaned one, and clips; a stopped call goes on.
 
     Parameters
@@ -73,8 +80,10 @@ def gather(source: str | Source, folder: Path | str, *, jobs: int | None = None,
         raise BadInput(f"{folder}: is the source itself; choose another folder to gather into")
     made_by, note = {"source": origin.name, **origin.settings}, folder / "source.json"
     if note.is_file() and json.loads(note.read_bytes()) != made_by:
-        raise BadInput(f"{folder}: holds a corpus made by {note.read_text('utf-8').strip()}; "
-                       "choose another folder or delete it")
+        raise BadInput(
+            f"{folder}: holds a corpus made by {note.read_text('utf-8').strip()}; "
+            "choose another folder or delete it"
+        )
     forget_parts(folder)
     tracks = origin.tracks(keep=folder / "raw")
     write_tracks(tracks, folder)
@@ -114,8 +123,9 @@ def open_corpus(corpus: Path | str = "synthetic", data: Path | str = "data") -> 
         gather("synthetic", data / size.corpus, n=size.rows)
         return data / size.corpus
     if not path.is_dir():
-        raise BadInput(f"corpus {corpus}: no such folder; name one that holds tracks.csv, or "
-                       "\"synthetic\"")
+        raise BadInput(
+            f'corpus {corpus}: no such folder; name one that holds tracks.csv, or "synthetic"'
+        )
     gather("folder", data / path.resolve().name, path=path)
     return data / path.resolve().name
 

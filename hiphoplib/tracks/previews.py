@@ -18,8 +18,18 @@ from hiphoplib.parallel import DIED, alone, unordered
 from hiphoplib.tracks.sources.base import Clip, Source
 from hiphoplib.tracks.table import read_rejected, record_rejected
 
-OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES,
-               errno.EPERM, errno.EMFILE, errno.ENFILE}  # faults that all clips would meet
+# faults that all clips would meet
+OF_THE_DISK = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EIO,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EMFILE,
+    errno.ENFILE,
+}
 OUTAGE = 20  # clips in a row that find a service not responding: it is down, or the network is
 
 
@@ -63,8 +73,14 @@ def clip_path(folder: Path | str, row: Clip) -> Path:
     return path
 
 
-def download_previews(tracks: pd.DataFrame, source: Source, folder: Path | str, *,
-                      jobs: int | None = None, retry_rejected: bool = False) -> dict[str, str]:
+def download_previews(
+    tracks: pd.DataFrame,
+    source: Source,
+    folder: Path | str,
+    *,
+    jobs: int | None = None,
+    retry_rejected: bool = False,
+) -> dict[str, str]:
     """Fetch the clips that are not there yet; failures are put down in ``rejected.csv``.
 
     Parameters
@@ -119,10 +135,15 @@ def _fetch_all(source, todo, missing, folder, jobs):
             ids = todo[path][1]
             unresponsive = [*unresponsive, *ids] if isinstance(error, Unreachable) else []
             if len(unresponsive) >= OUTAGE:
-                record_rejected(folder, "previews", {name: why for name, why in missing.items()
-                                                     if name not in unresponsive})
-                raise TryLater(f"{len(unresponsive)} clips in a row could not be fetched: {error}; "
-                               "what came is kept, the same command goes on")
+                record_rejected(
+                    folder,
+                    "previews",
+                    {name: why for name, why in missing.items() if name not in unresponsive},
+                )
+                raise TryLater(
+                    f"{len(unresponsive)} clips in a row could not be fetched: {error}; "
+                    "what came is kept, the same command goes on"
+                )
             if error:  # recorded at once, for a run may end at any moment
                 missing.update(dict.fromkeys(ids, str(error)))
                 record_rejected(folder, "previews", missing)
@@ -145,8 +166,10 @@ def _todo(tracks, folder, rejected, remote):
 def _in_threads(work, tasks, *, jobs):
     """Yield number and result of each task, as `unordered` does."""
     run = joblib.Parallel(jobs, prefer="threads", return_as="generator_unordered")
-    return run(joblib.delayed(lambda number, task: (number, work(task)))(*item)
-               for item in enumerate(tasks))
+    return run(
+        joblib.delayed(lambda number, task: (number, work(task)))(*item)
+        for item in enumerate(tasks)
+    )
 
 
 def _fetch(task):
@@ -162,8 +185,10 @@ def _fetch(task):
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) in OF_THE_DISK:
             raise
-        return BadInput(f"clip {clip.id}: it cannot be written under the name {Path(path).name!r} "
-                        f"({getattr(error, 'strerror', error)}); give it another one")
+        return BadInput(
+            f"clip {clip.id}: it cannot be written under the name {Path(path).name!r} "
+            f"({getattr(error, 'strerror', error)}); give it another one"
+        )
     return None
 
 

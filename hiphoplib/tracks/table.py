@@ -27,42 +27,78 @@ from hiphoplib.tracks.describe import SUSPICIOUS, doubts, told_apart
 # text stays `object`, None where missing: the same on pandas 2 and 3
 _text = partial(pa.Column, object, nullable=True, required=False)
 
-SCHEMA = pa.DataFrameSchema({
-    "id": pa.Column(object, unique=True),
-    "popularity": pa.Column(float, [pa.Check.in_range(0, 100)], nullable=True),
-    "track": pa.Column(object, nullable=True),
-    "artists": pa.Column(object),
-    "album_name": _text(),
-    "album_type": _text(),
-    "release_date": pa.Column("datetime64[ns]", nullable=True, required=False),
-    "image": _text(),
-    "duration_ms": pa.Column(float, [pa.Check.gt(0), pa.Check.lt(float("inf"))], nullable=True,
-                             required=False),
-    "preview_url": pa.Column(object, nullable=True),
-    "artist_ids": _text(),
-    "isrc": _text(),
-    "explicit": pa.Column("boolean", nullable=True, required=False),
-    **{name: _text() for name in ("source", "popularity_kind", "collected_at", "licence")}})
+SCHEMA = pa.DataFrameSchema(
+    {
+        "id": pa.Column(object, unique=True),
+        "popularity": pa.Column(float, [pa.Check.in_range(0, 100)], nullable=True),
+        "track": pa.Column(object, nullable=True),
+        "artists": pa.Column(object),
+        "album_name": _text(),
+        "album_type": _text(),
+        "release_date": pa.Column("datetime64[ns]", nullable=True, required=False),
+        "image": _text(),
+        "duration_ms": pa.Column(
+            float, [pa.Check.gt(0), pa.Check.lt(float("inf"))], nullable=True, required=False
+        ),
+        "preview_url": pa.Column(object, nullable=True),
+        "artist_ids": _text(),
+        "isrc": _text(),
+        "explicit": pa.Column("boolean", nullable=True, required=False),
+        **{name: _text() for name in ("source", "popularity_kind", "collected_at", "licence")},
+    }
+)
 COLUMNS = list(SCHEMA.columns)
 LISTS = {"artist_ids": "[,;|]", "artists": "[;|]"}  # and what parts them in plain text
-TEXTS = [name for name, column in SCHEMA.columns.items()
-         if str(column.dtype) == "object" and name not in LISTS]
+TEXTS = [
+    name
+    for name, column in SCHEMA.columns.items()
+    if str(column.dtype) == "object" and name not in LISTS
+]
 ADDED = ["flag", "withheld"]  # text as well, in the tables that have them
 REQUIRED = [name for name, column in SCHEMA.columns.items() if column.required]
 
 _WHAT_TO_DO = {
     "field_uniqueness": "stands twice; an id names one row, delete or rename one of them",
     "in_range": "is outside 0-100; correct it, or leave it empty if it is not known",
-    **dict.fromkeys(["greater_than", "less_than"],
-                    "is no length; give it in ms, or leave it empty"),
+    **dict.fromkeys(
+        ["greater_than", "less_than"], "is no length; give it in ms, or leave it empty"
+    ),
     "not_nullable": "is empty; fill it in or delete the row",
 }
-UNKNOWN = {"", "n/a", "#n/a", "na", "<na>", "nan", "nat", "null", "none", r"\n", "-", "–", "—", "?",
-           "unknown"}  # where there is no number, date or file; a name may be so
+# where there is no number, date or file; a name may be so
+UNKNOWN = {
+    "",
+    "n/a",
+    "#n/a",
+    "na",
+    "<na>",
+    "nan",
+    "nat",
+    "null",
+    "none",
+    r"\n",
+    "-",
+    "–",
+    "—",
+    "?",
+    "unknown",
+}
 TRUTH = dict.fromkeys(["true", "t", "yes", "y", "1", "1.0", "explicit"], True) | dict.fromkeys(
-    ["false", "f", "no", "n", "0", "0.0", "clean"], False)
-DATES = ("%m-%d-%Y", "%d-%m-%Y", "%Y", "%Y-%m", "%m-%Y", "%b-%Y", "%B-%Y",
-         "%b-%d-%Y", "%B-%d-%Y", "%d-%b-%Y", "%d-%B-%Y")
+    ["false", "f", "no", "n", "0", "0.0", "clean"], False
+)
+DATES = (
+    "%m-%d-%Y",
+    "%d-%m-%Y",
+    "%Y",
+    "%Y-%m",
+    "%m-%Y",
+    "%b-%Y",
+    "%B-%Y",
+    "%b-%d-%Y",
+    "%B-%d-%Y",
+    "%d-%b-%Y",
+    "%d-%B-%Y",
+)
 REJECTED_COLUMNS = ["id", "stage", "reason"]
 
 _THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*((?!\1)[.,]\d+)?")
@@ -95,28 +131,41 @@ def normalise(tracks: pd.DataFrame, where: str = "tracks") -> pd.DataFrame:
     """
     missing = [name for name in REQUIRED if name not in tracks]
     if missing:
-        raise BadInput(f"{where}: no column {', '.join(missing)}; a corpus needs "
-                       f"{', '.join(REQUIRED)}")
+        raise BadInput(
+            f"{where}: no column {', '.join(missing)}; a corpus needs {', '.join(REQUIRED)}"
+        )
     tracks = tracks.reset_index(drop=True).reindex(
-        columns=COLUMNS + [name for name in tracks if name not in COLUMNS])
+        columns=COLUMNS + [name for name in tracks if name not in COLUMNS]
+    )
     for name, signs in LISTS.items():
         lists = pd.Series([_as_list(cell, signs) for cell in tracks[name]], dtype=object)
         if name == "artists":
-            texts = {row: cell.strip() for row, cell in tracks[name].items()
-                     if isinstance(cell, str) and not _LIST.match(cell.strip())}
+            texts = {
+                row: cell.strip()
+                for row, cell in tracks[name].items()
+                if isinstance(cell, str) and not _LIST.match(cell.strip())
+            }
             several, doubt = told_apart(texts, tracks["artist_ids"])
             if doubt:
                 tell(f"{where}: {doubt}")
             for row, names in several.items():
                 lists[row] = _as_list(names)
-        _refuse(tracks[name], [names == [] for names in lists], where,
-                'a list that cannot be read; write it as JSON, ["A", "B"]')
+        _refuse(
+            tracks[name],
+            [names == [] for names in lists],
+            where,
+            'a list that cannot be read; write it as JSON, ["A", "B"]',
+        )
         tracks[name] = lists
     for name, values, kind in (
-            ("popularity", as_numbers(tracks["popularity"]), "not a number"),
-            ("duration_ms", as_numbers(tracks["duration_ms"], counts=True), "not a number"),
-            ("explicit", _given(tracks["explicit"]).str.casefold().map(TRUTH).astype("boolean"),
-             "neither true nor false")):
+        ("popularity", as_numbers(tracks["popularity"]), "not a number"),
+        ("duration_ms", as_numbers(tracks["duration_ms"], counts=True), "not a number"),
+        (
+            "explicit",
+            _given(tracks["explicit"]).str.casefold().map(TRUTH).astype("boolean"),
+            "neither true nor false",
+        ),
+    ):
         unread = tracks[name][values.isna()]
         _refuse(unread, _given(unread) != "", where, f"{kind}; correct it, or leave it empty")
         tracks[name] = values
@@ -140,8 +189,11 @@ def _refuse(cells, bad, where, why):
     """Raise BadInput with the first row that is bad."""
     cells = cells[bad]
     for row, cell in cells.map(str).items():
-        raise BadInput(f"{where}, row {row + 1}: {cells.name} is {textwrap.shorten(cell, 60)!r}, "
-                       + why + (f" ({len(cells) - 1} more like it)" if len(cells) > 1 else ""))
+        raise BadInput(
+            f"{where}, row {row + 1}: {cells.name} is {textwrap.shorten(cell, 60)!r}, "
+            + why
+            + (f" ({len(cells) - 1} more like it)" if len(cells) > 1 else "")
+        )
 
 
 def _as_list(cell, signs="[;|]"):
@@ -159,8 +211,12 @@ def _as_list(cell, signs="[;|]"):
 
 
 def _is_missing(cell):
-    return cell is None or not isinstance(cell, str) and pd.api.types.is_scalar(cell) and (
-        pd.isna(cell))
+    return (
+        cell is None
+        or not isinstance(cell, str)
+        and pd.api.types.is_scalar(cell)
+        and (pd.isna(cell))
+    )
 
 
 def _parsed(text):
@@ -213,8 +269,14 @@ def as_numbers(cells: pd.Series, counts: bool = False) -> pd.Series:
     """
     if pd.api.types.is_numeric_dtype(cells):
         return cells.astype(float)
-    return pd.Series([float(cell) if isinstance(cell, (int, float)) else _number(text, counts)
-                      for cell, text in zip(cells, _given(cells))], cells.index, float)
+    return pd.Series(
+        [
+            float(cell) if isinstance(cell, (int, float)) else _number(text, counts)
+            for cell, text in zip(cells, _given(cells))
+        ],
+        cells.index,
+        float,
+    )
 
 
 def _number(text, counts):
@@ -257,10 +319,16 @@ def as_dates(cells: pd.Series, where: str) -> pd.Series:
     unread = unread[(unread != "") & ~unread.str.startswith("0000")]  # "not known" in catalogues
     if len(unread) > SUSPICIOUS * (len(unread) + dates.notna().sum()):
         swapped = unread.str.fullmatch(r"\d{4}\D(1[3-9]|[23]\d)\D(0?\d|1[0-2])").astype(bool)
-        _refuse(unread, swapped, where, "so that in others day and month may be swapped, too; "
-                "write it like 2019-06-14")
-        tell(f"{where}: {cells.name} cannot be read in {len(unread)} rows and is left out, such as "
-             f"{unread.iloc[0]!r} in row {unread.index[0] + 1}; write it like 2019-06-14")
+        _refuse(
+            unread,
+            swapped,
+            where,
+            "so that in others day and month may be swapped, too; write it like 2019-06-14",
+        )
+        tell(
+            f"{where}: {cells.name} cannot be read in {len(unread)} rows and is left out, such as "
+            f"{unread.iloc[0]!r} in row {unread.index[0] + 1}; write it like 2019-06-14"
+        )
     return dates
 
 
@@ -275,12 +343,17 @@ def _not_iso(text, where):
     dotted = day.str.fullmatch(r"\d+\.\s?\d+\.\s?\d+").astype(bool)  # never with the month first
     day = day.str.replace(r"[\s/.,-]+", "-", regex=True)
     month_first, day_first, *others = (
-        _within_nanoseconds(pd.to_datetime(day, format=form, errors="coerce")) for form in DATES)
+        _within_nanoseconds(pd.to_datetime(day, format=form, errors="coerce")) for form in DATES
+    )
     month_first = month_first.mask(dotted)
     is_month_first = (month_first.notna() & day_first.isna()).any()
     if is_month_first == (day_first.notna() & month_first.isna() & ~dotted).any():
-        _refuse(text, month_first.notna() & day_first.notna() & (month_first != day_first), where,
-                "and no row tells whether day or month comes first; write it like 2019-06-14")
+        _refuse(
+            text,
+            month_first.notna() & day_first.notna() & (month_first != day_first),
+            where,
+            "and no row tells whether day or month comes first; write it like 2019-06-14",
+        )
     dates = month_first.fillna(day_first) if is_month_first else day_first.fillna(month_first)
     for other in others:
         dates = dates.fillna(other)
@@ -294,9 +367,11 @@ def _first_failure(cases, tracks, where):
     advice = next(text for key, text in _WHAT_TO_DO.items() if check.startswith(key))
     more = f" ({len(cases) - 1} more like it)" if len(cases) > 1 else ""
     row = int(case["index"])
-    return (f"{where}, row {row + 1} (id {tracks['id'][row]!r}): {column} "
-            f"{getattr(case['failure_case'], 'item', lambda: case['failure_case'])()!r} "
-            f"{advice}{more}")
+    return (
+        f"{where}, row {row + 1} (id {tracks['id'][row]!r}): {column} "
+        f"{getattr(case['failure_case'], 'item', lambda: case['failure_case'])()!r} "
+        f"{advice}{more}"
+    )
 
 
 def table_path(folder: Path | str) -> Path:
@@ -318,8 +393,10 @@ def table_path(folder: Path | str) -> Path:
     for path in (Path(folder) / name for name in ("tracks.parquet", "tracks.csv")):
         if path.is_file():
             return path
-    raise BadInput(f"{folder}: no corpus there (no tracks.parquet or tracks.csv); make one "
-                   f"with `python -m hiphoplib gather synthetic --out {folder}`")
+    raise BadInput(
+        f"{folder}: no corpus there (no tracks.parquet or tracks.csv); make one "
+        f"with `python -m hiphoplib gather synthetic --out {folder}`"
+    )
 
 
 def read_tracks(folder: Path | str) -> pd.DataFrame:

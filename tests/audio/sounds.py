@@ -12,11 +12,21 @@ from hiphoplib.audio.windows import windows_or_reason
 
 SR = 44_100
 # suffix: container and coding of FFmpeg
-BY_FFMPEG = {".m4a": ("ipod", "aac"), ".aac": ("adts", "aac"), ".opus": ("ogg", "libopus"),
-             ".mka": ("matroska", "flac"), ".caf": ("caf", "pcm_s16le"), ".wv": ("wv", "wavpack"),
-             ".wma": ("asf", "wmav2"), ".tta": ("tta", "tta"), ".mp2": ("mp2", "mp2"),
-             ".ac3": ("ac3", "ac3"), ".aifc": ("aiff", "pcm_s16be"), ".mp3": ("mp3", "libmp3lame"),
-             ".m4b": ("mov", "alac")}
+BY_FFMPEG = {
+    ".m4a": ("ipod", "aac"),
+    ".aac": ("adts", "aac"),
+    ".opus": ("ogg", "libopus"),
+    ".mka": ("matroska", "flac"),
+    ".caf": ("caf", "pcm_s16le"),
+    ".wv": ("wv", "wavpack"),
+    ".wma": ("asf", "wmav2"),
+    ".tta": ("tta", "tta"),
+    ".mp2": ("mp2", "mp2"),
+    ".ac3": ("ac3", "ac3"),
+    ".aifc": ("aiff", "pcm_s16be"),
+    ".mp3": ("mp3", "libmp3lame"),
+    ".m4b": ("mov", "alac"),
+}
 
 
 def by_ffmpeg(y, sr, container, codec="aac"):
@@ -42,10 +52,11 @@ def written(y, sr, suffix, **options):
     """Bytes of a file that libsndfile writes: wav, flac, ogg, aif."""
     file = BytesIO()
     kind = suffix.strip(".").upper().replace("AIF", "AIFF")[:4]
-    with sf.SoundFile(file, "w", sr, y.ndim if y.ndim == 1 else y.shape[1], format=kind,
-                      **options) as out:
+    with sf.SoundFile(
+        file, "w", sr, y.ndim if y.ndim == 1 else y.shape[1], format=kind, **options
+    ) as out:
         for begin in range(0, len(y), 40_000):  # more at once ends its Vorbis encoder
-            out.write(y[begin: begin + 40_000])
+            out.write(y[begin : begin + 40_000])
     return file.getvalue()
 
 
@@ -72,20 +83,21 @@ def mutated(content, others, rng: random.Random):
                 if content:
                     content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
         elif kind == "bytes":
-            content[at: at + rng.choice([1, 4, 1000])] = rng.randbytes(rng.choice([1, 4, 1000]))
+            content[at : at + rng.choice([1, 4, 1000])] = rng.randbytes(rng.choice([1, 4, 1000]))
         elif kind == "number":  # lengths and rates that promise the world
-            content[at: at + 4] = rng.choice([b"\xff" * 4, bytes(4), b"\x7f" + b"\xff" * 3,
-                                              b"\xff\xff\xff\x7f", b"\0\0\0\x80"])
+            content[at : at + 4] = rng.choice(
+                [b"\xff" * 4, bytes(4), b"\x7f" + b"\xff" * 3, b"\xff\xff\xff\x7f", b"\0\0\0\x80"]
+            )
         elif kind == "cut":
             del content[at:]
         elif kind == "splice":
             other = rng.choice(others)
-            content[at:] = other[rng.randrange(len(other)):]
+            content[at:] = other[rng.randrange(len(other)) :]
         elif kind == "zeros":
             size = rng.choice([16, 4096, len(content) // 2])
-            content[at: at + size] = bytes(min(size, max(0, len(content) - at)))
+            content[at : at + size] = bytes(min(size, max(0, len(content) - at)))
         elif kind == "lose":
-            del content[at: at + rng.choice([1, 100, 5000])]
+            del content[at : at + rng.choice([1, 100, 5000])]
         else:
             content += content[at:]
     return bytes(content)
@@ -93,8 +105,9 @@ def mutated(content, others, rng: random.Random):
 
 def note_memory(folder):
     """Put down the most memory that this process has had: its own, not that of its parent."""
-    line = next(line for line in open("/proc/self/status", encoding="utf-8")
-                if line.startswith("VmHWM"))
+    line = next(
+        line for line in open("/proc/self/status", encoding="utf-8") if line.startswith("VmHWM")
+    )
     with (folder / "memory.txt").open("a") as file:
         file.write(f"{1024 * int(line.split()[1])}\n")
 

@@ -22,7 +22,7 @@ def clicks(beats_a_minute, jitter=0.0):
     y, burst = np.zeros(len(TIME)), rng.normal(size=2000) * np.exp(-np.arange(2000) / 300)
     beats = np.arange(0.1, 19.5, 60 / beats_a_minute)
     for beat in beats + rng.normal(0, jitter, len(beats)):
-        y[int(beat * SR): int(beat * SR) + 2000] += burst[: len(y) - int(beat * SR)]
+        y[int(beat * SR) : int(beat * SR) + 2000] += burst[: len(y) - int(beat * SR)]
     return 0.3 * y
 
 
@@ -65,5 +65,5 @@ def test_windows_of_a_song_have_the_features_of_clips(noise):
     song = np.concatenate([clicks(90) + noise(-40, 20), clicks(120) + noise(-20, 20, seed=1)])
     starts = [0.0, 5.0, 23.0]
     for start, row in zip(starts, window_features(song.astype(np.float32), SR, starts, 12.0)):
-        clip = song[round(start * SR): round((start + 12) * SR)].astype(np.float32)
+        clip = song[round(start * SR) : round((start + 12) * SR)].astype(np.float32)
         np.testing.assert_allclose(row, clip_features(clip, SR), rtol=0.05, atol=0.3)

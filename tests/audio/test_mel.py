@@ -17,15 +17,16 @@ RINGING = 2048  # samples over which the end of a clip can be heard through the 
 def plain_way(path, grid):
     """Return the spectrogram of a file as librosa makes it, dB."""
     y, _ = librosa.load(path, sr=grid.sr, mono=True, duration=grid.seconds)
-    power = librosa.feature.melspectrogram(y=y, sr=grid.sr, n_fft=grid.n_fft, n_mels=grid.n_mels,
-                                           hop_length=grid.hop_length)
+    power = librosa.feature.melspectrogram(
+        y=y, sr=grid.sr, n_fft=grid.n_fft, n_mels=grid.n_mels, hop_length=grid.hop_length
+    )
     return librosa.power_to_db(power, ref=1.0, amin=10 ** (FLOOR_DB / 10), top_db=None)
 
 
 def assert_equivalent(S_db, plain):
     """Hold a spectrogram against the plain one: what it has more is silence."""
-    assert (S_db[:, plain.shape[1]:] == FLOOR_DB).all()
-    difference = np.abs(S_db[:, :plain.shape[1]] - plain)
+    assert (S_db[:, plain.shape[1] :] == FLOOR_DB).all()
+    difference = np.abs(S_db[:, : plain.shape[1]] - plain)
     assert difference.mean() <= 0.01
     audible = difference[plain > plain.max() - 60]
     assert audible.mean() <= 0.01
@@ -37,8 +38,10 @@ def music(seconds, sr, channels):
     """Return a bass line, chords and a beat, float32 [shape=(samples,) or (samples, 2)]."""
     t, rng = np.arange(int(seconds * sr)) / sr, np.random.default_rng(0)
     beat = np.exp(-12 * (t % 0.6))[:, None]
-    chord = sum(np.sin(2 * np.pi * hz * t) / number for number, hz in
-                enumerate(55 * np.array([1, 2, 3, 4, 5, 6, 12, 24, 48, 96]), start=1))[:, None]
+    chord = sum(
+        np.sin(2 * np.pi * hz * t) / number
+        for number, hz in enumerate(55 * np.array([1, 2, 3, 4, 5, 6, 12, 24, 48, 96]), start=1)
+    )[:, None]
     hat = np.exp(-40 * ((t + 0.3) % 0.6))[:, None] * rng.normal(0, 1, (len(t), channels))
     left_to_right = np.linspace(0.2, 0.1, channels)
     return (left_to_right * chord * beat + 0.2 * hat).astype(np.float32).squeeze()
@@ -112,7 +115,7 @@ def test_a_clip_that_ends_with_the_grid_has_its_last_frame(noise, missing):
 @both_ways
 def test_a_clip_cut_short_keeps_its_frames_and_ends_in_silence(noise, grid, sr):
     whole = noise(-20, 30, sr)
-    long, short = (mel_spectrogram(y, sr, grid) for y in (whole, whole[:int(12.3 * sr)]))
+    long, short = (mel_spectrogram(y, sr, grid) for y in (whole, whole[: int(12.3 * sr)]))
     end = int(12.3 * grid.sr)
     first_silent = 1 + end // grid.hop_length
     heard = end - grid.n_fft // 2 - (RINGING if sr != grid.sr else 0)
@@ -127,8 +130,9 @@ def test_a_clip_cut_short_keeps_its_frames_and_ends_in_silence(noise, grid, sr):
 @both_ways
 def test_what_comes_after_the_grid_ends_does_not_matter(noise, grid, sr):
     y = noise(-20, 33, sr)
-    np.testing.assert_array_equal(mel_spectrogram(y, sr, grid),
-                                  mel_spectrogram(y[:30 * sr], sr, grid))
+    np.testing.assert_array_equal(
+        mel_spectrogram(y, sr, grid), mel_spectrogram(y[: 30 * sr], sr, grid)
+    )
 
 
 @both_ways
@@ -172,8 +176,19 @@ def test_a_clip_is_the_mean_of_its_channels(tmp_path, channels):
     np.testing.assert_allclose(y, samples.mean(axis=1), atol=1e-7)
 
 
-@pytest.mark.parametrize("left, right", [(np.nan, 0), (0, np.nan), (np.inf, 0), (-np.inf, 0),
-                                         (np.inf, -np.inf), (3e38, 3e38), (1e20, 0), (9, -9)])
+@pytest.mark.parametrize(
+    "left, right",
+    [
+        (np.nan, 0),
+        (0, np.nan),
+        (np.inf, 0),
+        (-np.inf, 0),
+        (np.inf, -np.inf),
+        (3e38, 3e38),
+        (1e20, 0),
+        (9, -9),
+    ],
+)
 def test_one_sample_that_is_no_number_or_far_out_of_range_is_enough(tmp_path, left, right):
     samples = np.random.default_rng(0).normal(0, 0.1, (4 * 8000, 2)).astype(np.float32)
     samples[12_345] = left, right

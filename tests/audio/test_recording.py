@@ -29,8 +29,11 @@ def music(seconds, sr=SR, channels=2, seed=0):
 @pytest.fixture(scope="module")
 def parts():
     """20 and 40 s of every format, by suffix."""
-    return {suffix: [encoded(music(seconds, sr, seed=seconds), sr, suffix) for seconds in (20, 40)]
-            for suffix in FORMATS for sr in [RATE.get(suffix, SR)]}
+    return {
+        suffix: [encoded(music(seconds, sr, seed=seconds), sr, suffix) for seconds in (20, 40)]
+        for suffix in FORMATS
+        for sr in [RATE.get(suffix, SR)]
+    }
 
 
 def heard(content):
@@ -63,8 +66,9 @@ def test_what_cannot_be_joined_is_said_to_be_lost(parts):
     assert seconds == pytest.approx(60, abs=0.2) and not note or "% of it could not" in note
 
 
-@pytest.mark.parametrize("suffix", [".mp3", ".wav", ".aif", ".flac", ".mka", ".wv", ".tta",
-                                    ".wavex", ".rf64", ".caf"])
+@pytest.mark.parametrize(
+    "suffix", [".mp3", ".wav", ".aif", ".flac", ".mka", ".wv", ".tta", ".wavex", ".rf64", ".caf"]
+)
 def test_of_a_file_that_was_cut_it_is_said_what_is_missing(parts, suffix):
     if suffix in parts:
         whole = parts[suffix][1]
@@ -85,14 +89,22 @@ def test_lengths_that_were_never_filled_in_do_not_count(parts):
     for size in (bytes(4), b"\xff" * 4, b"\xff\xff\xff\x7f", b"\0\0\0\x80"):
         wav = bytearray(parts[".wav"][1])
         at = wav.find(b"data") + 4
-        wav[4:8] = wav[at: at + 4] = size
+        wav[4:8] = wav[at : at + 4] = size
         assert heard(bytes(wav)) == (pytest.approx(40), "")
 
 
-@pytest.mark.parametrize("suffix, name, at", [(".wav", b"data", 4), (".aif", b"SSND", 4),
-                                              (".aif", b"COMM", 10), (".aif", b"FORM", 4),
-                                              (".rf64", b"ds64", 16), (".caf", b"data", 8),
-                                              (".au", b".snd", 8)])
+@pytest.mark.parametrize(
+    "suffix, name, at",
+    [
+        (".wav", b"data", 4),
+        (".aif", b"SSND", 4),
+        (".aif", b"COMM", 10),
+        (".aif", b"FORM", 4),
+        (".rf64", b"ds64", 16),
+        (".caf", b"data", 8),
+        (".au", b".snd", 8),
+    ],
+)
 def test_samples_behind_the_length_that_is_stated_are_heard(suffix, name, at):
     """As recorders leave them that crashed, and editors that forgot."""
     y = music(40)
@@ -102,9 +114,9 @@ def test_samples_behind_the_length_that_is_stated_are_heard(suffix, name, at):
     whole = file.getvalue()
     at += whole.find(name)
     for wrong in (bytes(4), b"\0\x10\x10\0", b"\x7f" + 3 * b"\xff", b"\xff" * 4):
-        content = whole[:at] + wrong + whole[at + 4:]
+        content = whole[:at] + wrong + whole[at + 4 :]
         if name == b"ds64":  # the first four of eight bytes
-            content = whole[:at] + wrong[::-1] + whole[at + 4:]
+            content = whole[:at] + wrong[::-1] + whole[at + 4 :]
         assert heard(content) == (pytest.approx(40, abs=0.01), ""), wrong
 
 
@@ -121,13 +133,14 @@ def test_an_edit_list_hides_nothing(parts, tmp_path):
     for at, wrong in ((12, bytes(4)), (12, b"\0\0\x10\0"), (16, b"\xff" * 4), (16, b"\0\6\0\0")):
         m4a = bytearray(parts[".m4a"][1])
         assert (place := m4a.find(b"elst")) > 0
-        m4a[place + at: place + at + 4] = wrong
+        m4a[place + at : place + at + 4] = wrong
         assert heard(bytes(m4a)) == (pytest.approx(40, abs=0.1), "")
 
 
 def test_a_tag_that_promises_more_than_the_file_hides_no_sound():
     assert heard(b"ID3\x03\0\0" + b"\x7f" * 4 + encode(music(20).T, SR))[0] == pytest.approx(
-        20, abs=0.1)
+        20, abs=0.1
+    )
 
 
 @pytest.mark.parametrize("suffix, channels", [(".wv", 8), (".wv", 16), (".m4a", 8), (".wav", 16)])
@@ -154,9 +167,14 @@ def test_a_corpus_takes_what_scoring_takes(parts, tmp_path):
         assert reason is None and np.abs(S_db.astype(float) - song.S_db[0]).max() < 0.5, suffix
 
 
-@pytest.mark.parametrize("content", [
-    b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n", b"ffconcat version 1.0\nfile 'a.wav'\n",
-    b"<?xml version='1.0'?><MPD></MPD>"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n",
+        b"ffconcat version 1.0\nfile 'a.wav'\n",
+        b"<?xml version='1.0'?><MPD></MPD>",
+    ],
+)
 def test_a_list_of_other_files_is_no_audio(content):
     with pytest.raises(BadInput, match="not audio"):
         Recording(content)
@@ -186,9 +204,9 @@ def test_a_constant_is_taken_out(tmp_path):
 
 def test_a_constant_that_begins_later_is_taken_out_too(tmp_path):
     y = music(20, channels=1)
-    y[8 * SR:] += 0.3
+    y[8 * SR :] += 0.3
     with Recording(written(y, SR, ".wav", subtype="FLOAT")) as recording:
-        heard_later = np.concatenate(list(recording.blocks()))[12 * SR:]
+        heard_later = np.concatenate(list(recording.blocks()))[12 * SR :]
     assert abs(heard_later.mean()) < 0.01
 
 
@@ -196,7 +214,7 @@ def test_24_bits_in_32_are_no_floats():
     file = BytesIO()
     sf.write(file, music(20), SR, format="WAVEX", subtype="PCM_32")
     wav = bytearray(file.getvalue())
-    wav[(at := wav.find(b"fmt ") + 26): at + 2] = (24).to_bytes(2, "little")
+    wav[(at := wav.find(b"fmt ") + 26) : at + 2] = (24).to_bytes(2, "little")
     with Recording(bytes(wav)) as recording:
         y = np.concatenate(list(recording.channels()), axis=1)
     assert np.abs(y - music(20).T).max() < 1e-6
@@ -219,8 +237,9 @@ def test_samples_out_of_range_are_refused_everywhere(tmp_path):
 
 def test_a_beginning_in_silence_is_told_from_silence(tmp_path):
     path = tmp_path / "clip.wav"
-    path.write_bytes(written(np.concatenate([np.zeros(31 * 8000), music(9, 8000, 1)]), 8000,
-                             ".wav"))
+    path.write_bytes(
+        written(np.concatenate([np.zeros(31 * 8000), music(9, 8000, 1)]), 8000, ".wav")
+    )
     with pytest.raises(BadInput, match="its first 30 s are silent; cut them off"):
         read_clip(path)
     assert windows_or_reason((path, QUICK, 5.0)).starts.tolist() == [5, 10]
@@ -236,9 +255,11 @@ def both(path):
 def test_each_file_has_its_own_reason(parts, tmp_path):
     m4a = parts[".m4a"][0]
     for name, content, said in [
-            ("a.mp3", b"", "the file is empty"), ("b.mp3", bytes(9000), "has not fetched yet"),
-            ("c.m4a", m4a[: len(m4a) // 2], "it begins as such a file, but is cut off"),
-            ("d.mp3", b"<html></html>", "export it again as wav")]:
+        ("a.mp3", b"", "the file is empty"),
+        ("b.mp3", bytes(9000), "has not fetched yet"),
+        ("c.m4a", m4a[: len(m4a) // 2], "it begins as such a file, but is cut off"),
+        ("d.mp3", b"<html></html>", "export it again as wav"),
+    ]:
         (tmp_path / name).write_bytes(content)
         assert said in both(tmp_path / name), name
     assert "there is no such file" in both(tmp_path / "gone.mp3")
@@ -258,13 +279,16 @@ def test_links_pipes_and_files_without_permission_have_theirs(tmp_path):
     locked.write_bytes(encode(music(20).T, SR))
     locked.chmod(0)
     if os.access(locked, os.R_OK):  # root may read whatever there is
-        script = ("import os, sys; os.setuid(65534)\n"
-                  "from hiphoplib.io import opened\n"
-                  "try: opened(sys.argv[1])\nexcept ValueError as error: print(error)")
+        script = (
+            "import os, sys; os.setuid(65534)\n"
+            "from hiphoplib.io import opened\n"
+            "try: opened(sys.argv[1])\nexcept ValueError as error: print(error)"
+        )
         for folder in (tmp_path, *tmp_path.parents[:3]):
             folder.chmod(0o755)
-        said = subprocess.run([sys.executable, "-c", script, locked], capture_output=True,
-                              text=True).stdout
+        said = subprocess.run(
+            [sys.executable, "-c", script, locked], capture_output=True, text=True
+        ).stdout
         if not said:
             pytest.skip("root here, and nobody may not look into this folder")
     else:
@@ -291,8 +315,9 @@ def test_whatever_is_named_like_a_song_is_listed_once(tmp_path):
 
 def test_threads_decode_side_by_side(parts):
     with ThreadPoolExecutor(4) as pool:
-        lengths = list(pool.map(lambda content: heard(content)[0],
-                                [parts[".flac"][0], parts[".mp3"][0]] * 4))
+        lengths = list(
+            pool.map(lambda content: heard(content)[0], [parts[".flac"][0], parts[".mp3"][0]] * 4)
+        )
     assert lengths == pytest.approx([20] * 8, abs=0.1)
 
 

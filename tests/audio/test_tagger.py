@@ -43,7 +43,8 @@ def test_a_summary_is_mean_and_deviation_over_the_windows():
     assert summary["tags33_mean"] == pytest.approx(tags[:, 33].mean(), abs=1e-6)
     assert summary["tags33_std"] == pytest.approx(tags[:, 33].std(), abs=1e-6)
     assert summary["penultimate199_std"] == pytest.approx(
-        outputs["penultimate"].numpy()[:, 199].std(), abs=1e-5)
+        outputs["penultimate"].numpy()[:, 199].std(), abs=1e-5
+    )
 
 
 @needs_weights
@@ -56,8 +57,11 @@ def test_the_smaller_networks_have_the_outputs_of_the_original_graph(network):
 
     def normalised(x, number):
         name = f"batch_normalization_{number}".removesuffix("_0")
-        return tf.nn.batch_normalization(x, *(stored(f"{name}/{of}") for of in (
-            "moving_mean", "moving_variance", "beta", "gamma")), 1e-3)
+        return tf.nn.batch_normalization(
+            x,
+            *(stored(f"{name}/{of}") for of in ("moving_mean", "moving_variance", "beta", "gamma")),
+            1e-3,
+        )
 
     x = normalised(golden_windows()[..., None], 0)
     for number, size, stride in ((1, (4, 1), 2), (2, 2, 2), (3, 2, 2), (4, 2, 2), (5, 4, 4)):

@@ -27,9 +27,15 @@ def sound(content, suffix, folder, name="song"):
 
 def every_format(y, sr, mp3):
     """The same sound as bytes, by suffix."""
-    return {".mp3": mp3(y, sr), ".wav": written(y, sr, ".wav"), ".flac": written(y, sr, ".flac"),
-            ".ogg": written(y, sr, ".ogg"), ".aif": written(y, sr, ".aif"),
-            ".m4a": by_ffmpeg(y, sr, "ipod"), ".aac": by_ffmpeg(y, sr, "adts")}
+    return {
+        ".mp3": mp3(y, sr),
+        ".wav": written(y, sr, ".wav"),
+        ".flac": written(y, sr, ".flac"),
+        ".ogg": written(y, sr, ".ogg"),
+        ".aif": written(y, sr, ".aif"),
+        ".m4a": by_ffmpeg(y, sr, "ipod"),
+        ".aac": by_ffmpeg(y, sr, "adts"),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +46,10 @@ def tune(noise):
 
 
 def test_every_format_is_read_alike(tune, mp3, tmp_path):
-    song = {suffix: _read_windows(sound(content, suffix, tmp_path), QUICK)
-             for suffix, content in every_format(tune, SR, mp3).items()}
+    song = {
+        suffix: _read_windows(sound(content, suffix, tmp_path), QUICK)
+        for suffix, content in every_format(tune, SR, mp3).items()
+    }
     exact = song[".wav"]
     assert exact.starts.tolist() == [0, 5, 10, 15, 20]
     for suffix, one in song.items():
@@ -57,20 +65,22 @@ def test_every_format_is_read_alike(tune, mp3, tmp_path):
 @pytest.mark.parametrize("grid", [QUICK, FULL])
 def test_a_window_is_what_the_pipeline_makes_of_that_clip(tune, tmp_path, grid):
     path = sound(written(tune, SR, ".wav", subtype="FLOAT"), ".wav", tmp_path)
-    clip = sound(written(tune[10 * SR: 40 * SR], SR, ".wav", subtype="FLOAT"), ".wav", tmp_path,
-                 "clip")
+    clip = sound(
+        written(tune[10 * SR : 40 * SR], SR, ".wav", subtype="FLOAT"), ".wav", tmp_path, "clip"
+    )
     window = _read_windows(path, grid).S_db[2]
     expected = mel_spectrogram(*read_clip(clip), grid).astype(np.float16)
     assert np.abs(window.astype(float) - expected.astype(float)).max() < 0.1
 
 
-@pytest.mark.parametrize("size, step, n", [(7, 3, 50), (7, 7, 50), (4, 9, 50), (60, 5, 50),
-                                           (50, 5, 50)])
+@pytest.mark.parametrize(
+    "size, step, n", [(7, 3, 50), (7, 7, 50), (4, 9, 50), (60, 5, 50), (50, 5, 50)]
+)
 @pytest.mark.parametrize("block", [1, 8, 64])
 def test_stretches_are_slices_however_the_song_comes_in_blocks(size, step, n, block):
     y = np.arange(n, dtype=np.float32)
-    found = list(songs._stretches((y[i: i + block] for i in range(0, n, block)), step, size))
-    expected = [(s, y[s: s + size]) for s in range(0, n - size + 1, step)] or [(0, y)]
+    found = list(songs._stretches((y[i : i + block] for i in range(0, n, block)), step, size))
+    expected = [(s, y[s : s + size]) for s in range(0, n - size + 1, step)] or [(0, y)]
     assert [s for s, _ in found] == [s for s, _ in expected]
     assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(found, expected))
 
@@ -78,11 +88,13 @@ def test_stretches_are_slices_however_the_song_comes_in_blocks(size, step, n, bl
 def test_a_part_is_cut_where_it_lies(tune, tmp_path):
     path = sound(written(tune, SR, ".wav", subtype="FLOAT"), ".wav", tmp_path)
     y, sr = stretch(path, 12.5, 30)
-    assert sr == SR and np.allclose(y, tune[int(12.5 * SR): int(42.5 * SR)].mean(axis=1))
+    assert sr == SR and np.allclose(y, tune[int(12.5 * SR) : int(42.5 * SR)].mean(axis=1))
 
 
-@pytest.mark.parametrize("sr, channels, subtype", [(8000, 1, "PCM_16"), (96_000, 2, "PCM_24"),
-                                                   (192_000, 2, "FLOAT"), (44_100, 6, "PCM_16")])
+@pytest.mark.parametrize(
+    "sr, channels, subtype",
+    [(8000, 1, "PCM_16"), (96_000, 2, "PCM_24"), (192_000, 2, "FLOAT"), (44_100, 6, "PCM_16")],
+)
 def test_what_a_studio_exports_is_read(noise, tmp_path, sr, channels, subtype):
     y = noise(-20, seconds=32, sr=sr, channels=channels)
     song = _read_windows(sound(written(y, sr, ".wav", subtype=subtype), ".wav", tmp_path), QUICK)
@@ -91,7 +103,7 @@ def test_what_a_studio_exports_is_read(noise, tmp_path, sr, channels, subtype):
 
 def test_silent_windows_are_left_out(noise, tmp_path):
     y = noise(-20, seconds=120, sr=8000)
-    y[20 * 8000: 80 * 8000] = 0
+    y[20 * 8000 : 80 * 8000] = 0
     song = _read_windows(sound(written(y, 8000, ".wav"), ".wav", tmp_path), QUICK)
     assert not {20, 25, 30, 35, 40, 45, 50} & set(song.starts)
     assert {15, 55, 90} <= set(song.starts)
@@ -119,11 +131,15 @@ def test_an_hour_is_heard_at_larger_steps_in_little_memory(noise, tmp_path):
     assert most < 60e6
 
 
-@pytest.mark.parametrize("suffix, content, reason", [
-    (".mp3", b"", "the file is empty"),
-    (".mp3", b"<!DOCTYPE html><html></html>" * 50, "not audio"),
-    (".m4a", b"\0\0\0\x20ftypM4A " + bytes(400), "not audio"),
-    (".wav", np.random.default_rng(0).bytes(5000), "not audio")])
+@pytest.mark.parametrize(
+    "suffix, content, reason",
+    [
+        (".mp3", b"", "the file is empty"),
+        (".mp3", b"<!DOCTYPE html><html></html>" * 50, "not audio"),
+        (".m4a", b"\0\0\0\x20ftypM4A " + bytes(400), "not audio"),
+        (".wav", np.random.default_rng(0).bytes(5000), "not audio"),
+    ],
+)
 def test_what_is_no_audio_is_told(suffix, content, reason, tmp_path):
     assert reason in windows_or_reason((sound(content, suffix, tmp_path), QUICK, 5.0))
 
@@ -131,8 +147,11 @@ def test_what_is_no_audio_is_told(suffix, content, reason, tmp_path):
 def test_silence_four_seconds_and_no_numbers_are_told(noise, tmp_path):
     y = noise(-20, 40)
     y[30 * SR] = np.nan
-    made = {"only silence": np.zeros(40 * SR, np.float32), "4.0 s of audio": noise(-20, 4),
-            "no numbers": y}
+    made = {
+        "only silence": np.zeros(40 * SR, np.float32),
+        "4.0 s of audio": noise(-20, 4),
+        "no numbers": y,
+    }
     for reason, samples in made.items():
         path = sound(written(samples, SR, ".wav", subtype="FLOAT"), ".wav", tmp_path)
         told = windows_or_reason((path, QUICK, 5.0))
@@ -159,7 +178,7 @@ def test_a_film_without_sound_and_a_file_that_is_gone_are_told(tmp_path):
 @pytest.mark.parametrize("suffix", [".mp3", ".m4a", ".ogg", ".flac"])
 def test_a_damaged_end_costs_the_song_or_nothing_else(tune, mp3, tmp_path, suffix):
     content = bytearray(every_format(tune, SR, mp3)[suffix])
-    content[len(content) // 2:] = np.random.default_rng(0).bytes(len(content) // 8)
+    content[len(content) // 2 :] = np.random.default_rng(0).bytes(len(content) // 8)
     song = windows_or_reason((sound(bytes(content), suffix, tmp_path), QUICK, 5.0))
     if isinstance(song, str):
         # an m4a has its table of contents at the end

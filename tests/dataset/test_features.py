@@ -114,7 +114,8 @@ def test_a_corpus_without_a_clip_that_can_be_read_is_told(made, tmp_path):
 
 
 def test_without_the_taggers_weights_the_rest_is_made_and_the_next_step_told(
-        made, own, monkeypatch):
+    made, own, monkeypatch
+):
     def missing(name):
         raise PackageNotFoundError(name)
 

@@ -24,8 +24,13 @@ def table(n=400, artists=120, seed=0):
     rng = np.random.default_rng(seed)
     main = np.minimum(rng.geometric(2.5 / artists, n), artists)
     names = [[f"A{a}"] + [f"A{rng.integers(artists)}"] * (rng.random() < 0.05) for a in main]
-    return pd.DataFrame({"id": [f"{i:05d}" for i in range(n)], "artists": names,
-                         "popularity": rng.uniform(0, 100, n).round()})
+    return pd.DataFrame(
+        {
+            "id": [f"{i:05d}" for i in range(n)],
+            "artists": names,
+            "popularity": rng.uniform(0, 100, n).round(),
+        }
+    )
 
 
 def sides_of(tracks, side):
@@ -35,8 +40,9 @@ def sides_of(tracks, side):
 
 
 def test_a_chain_of_guests_is_one_group():
-    tracks = pd.DataFrame({"id": list("abcde"), "artists": [
-        ["A", "B"], ["B ", "C"], ["c"], ["D"], ["E"]]})
+    tracks = pd.DataFrame(
+        {"id": list("abcde"), "artists": [["A", "B"], ["B ", "C"], ["c"], ["D"], ["E"]]}
+    )
     groups = artist_groups(tracks)
     assert groups["a"] == groups["b"] == groups["c"]
     assert groups.nunique() == 3
@@ -108,20 +114,35 @@ def test_seeds_differ_and_repeat(by, folds):
 @pytest.mark.parametrize("n, artists", [(30, 25), (40, 40), (60, 20)])
 @pytest.mark.parametrize("folds", [0, 3, 5])
 def test_small_corpora_with_shared_artists_can_be_split(n, artists, folds):
-    tracks = pd.DataFrame({"id": [f"{i}" for i in range(n)],
-                           "artists": [[f"A{i % artists}"] for i in range(n)],
-                           "popularity": np.random.default_rng(0).uniform(0, 100, n)})
+    tracks = pd.DataFrame(
+        {
+            "id": [f"{i}" for i in range(n)],
+            "artists": [[f"A{i % artists}"] for i in range(n)],
+            "popularity": np.random.default_rng(0).uniform(0, 100, n),
+        }
+    )
     for _, side in split_tracks(tracks, "artist", folds).items():
         assert (sides_of(tracks, side) == 1).all()
         assert set(side) == set(SETS)
 
 
-@pytest.mark.parametrize("options, said", [
-    ({"by": "moon"}, "none of that name; there are artist, time, random"),
-    ({"folds": 1}, "at least 2"), ({"folds": -3}, "at least 2"), ({"folds": 11}, "at least 11")])
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"by": "moon"}, "none of that name; there are artist, time, random"),
+        ({"folds": 1}, "at least 2"),
+        ({"folds": -3}, "at least 2"),
+        ({"folds": 11}, "at least 11"),
+    ],
+)
 def test_a_split_that_cannot_be_is_told(options, said):
-    tracks = pd.DataFrame({"id": [f"{i}" for i in range(40)], "popularity": np.arange(40.0),
-                           "artists": [[f"A{i % 10}"] for i in range(40)]})
+    tracks = pd.DataFrame(
+        {
+            "id": [f"{i}" for i in range(40)],
+            "popularity": np.arange(40.0),
+            "artists": [[f"A{i % 10}"] for i in range(40)],
+        }
+    )
     with pytest.raises(BadInput, match=said) as error:
         split_tracks(tracks, **options)
     assert "\n" not in str(error.value)
@@ -130,8 +151,13 @@ def test_a_split_that_cannot_be_is_told(options, said):
 @pytest.mark.parametrize("names", [["A"] * 40, ["A"] * 20 + ["B"] * 20, ["A"] * 38 + ["B", "C"]])
 @pytest.mark.parametrize("folds", [0, 2])
 def test_too_few_artists_are_told(names, folds):
-    tracks = pd.DataFrame({"id": [f"{i}" for i in range(40)], "popularity": np.arange(40.0),
-                           "artists": [[name] for name in names]})
+    tracks = pd.DataFrame(
+        {
+            "id": [f"{i}" for i in range(40)],
+            "popularity": np.arange(40.0),
+            "artists": [[name] for name in names],
+        }
+    )
     with pytest.raises(BadInput, match="gather more, or split at random"):
         split_tracks(tracks, "artist", folds)
     split_tracks(tracks, "random", folds)
@@ -140,8 +166,13 @@ def test_too_few_artists_are_told(names, folds):
 @pytest.mark.parametrize("n", [4, 8, 10])
 @pytest.mark.parametrize("folds", [3, 8])
 def test_a_handful_of_tracks_is_split_or_refused_in_words(n, folds):
-    tracks = pd.DataFrame({"id": [f"{i}" for i in range(n)], "popularity": np.arange(float(n)),
-                           "artists": [[f"A{max(i, 1)}"] for i in range(n)]})
+    tracks = pd.DataFrame(
+        {
+            "id": [f"{i}" for i in range(n)],
+            "popularity": np.arange(float(n)),
+            "artists": [[f"A{max(i, 1)}"] for i in range(n)],
+        }
+    )
     try:
         sides = split_tracks(tracks, "artist", folds)
     except BadInput:
@@ -211,14 +242,18 @@ def test_by_time_nothing_is_learnt_from_the_future(folds):
     sides = split_tracks(tracks, "time", folds)
     for side in map(sides.get, sides):
         days = {name: dates[side.index[side == name]] for name in (*SETS, "later")}
-        assert days["train"].max() < days["validation"].min() <= days["validation"].max() < (
-            days["test"].min())
+        assert (
+            days["train"].max()
+            < days["validation"].min()
+            <= days["validation"].max()
+            < (days["test"].min())
+        )
         assert days["later"].empty or days["later"].min() > days["test"].max()
         assert len(days["test"]) == 20
         assert len(days["validation"]) / len(days["train"]) == pytest.approx(0.2, abs=0.02)
     held = (sides == "test").sum(axis=1)
     assert held.max() == 1
-    newest = dates.sort_values(na_position="first").index[-20 * max(folds, 1):]
+    newest = dates.sort_values(na_position="first").index[-20 * max(folds, 1) :]
     assert set(held.index[held == 1]) == set(newest)
 
 

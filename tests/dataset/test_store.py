@@ -31,23 +31,42 @@ def odd_clips(tmp_path_factory, noise, mp3):
     folder = tmp_path_factory.mktemp("odd")
     whole = mp3(noise(-20, 20))
     clips = {
-        "good": whole, "mono 48 kHz": mp3(noise(-20, 6, 48000), 48000),
+        "good": whole,
+        "mono 48 kHz": mp3(noise(-20, 6, 48000), 48000),
         "stereo 44 kHz": mp3(noise(-20, 6, 44100, channels=2), 44100),
-        "cut at 8 s": whole[:8 * 8000], "cut at 2 s": whole[:2 * 8000],
-        "1.5 s": mp3(noise(-20, 1.5)), "silent": mp3(np.zeros(6 * 22050, np.float32)),
-        "empty": b"", "text": b"<html><body>404 Not Found</body></html>" * 50}
+        "cut at 8 s": whole[: 8 * 8000],
+        "cut at 2 s": whole[: 2 * 8000],
+        "1.5 s": mp3(noise(-20, 1.5)),
+        "silent": mp3(np.zeros(6 * 22050, np.float32)),
+        "empty": b"",
+        "text": b"<html><body>404 Not Found</body></html>" * 50,
+    }
     for name, content in clips.items():
         (folder / f"{name}.mp3").write_bytes(content)
-    reasons = {"cut at 2 s": "at least 3 s are needed", "1.5 s": "s of audio, at least 3 s",
-               "silent": "only silence", "empty": "the file is empty",
-               "text": "audio that can be decoded", "missing": "no such file"}
+    reasons = {
+        "cut at 2 s": "at least 3 s are needed",
+        "1.5 s": "s of audio, at least 3 s",
+        "silent": "only silence",
+        "empty": "the file is empty",
+        "text": "audio that can be decoded",
+        "missing": "no such file",
+    }
     return folder, [*clips, "missing"], reasons
 
 
 def table_of(ids):
     """Return a tracks table whose clips lie beside it."""
-    return normalise(pd.DataFrame({"id": ids, "popularity": 50, "track": ids, "artists": ids,
-                                   "preview_url": [f"{i}.mp3" for i in ids]}))
+    return normalise(
+        pd.DataFrame(
+            {
+                "id": ids,
+                "popularity": 50,
+                "track": ids,
+                "artists": ids,
+                "preview_url": [f"{i}.mp3" for i in ids],
+            }
+        )
+    )
 
 
 def test_a_clip_that_cannot_be_used_is_skipped_and_listed_with_its_reason(odd_clips):
@@ -109,7 +128,7 @@ def test_what_was_read_does_not_stay_in_memory(own_corpus):
     store, process = MelStore(own_corpus), psutil.Process()
     before = process.memory_info().rss
     for first in range(0, 4000, 50):
-        store.batch(store.ids[first:first + 50])
+        store.batch(store.ids[first : first + 50])
     store.checksum(store.ids)
     assert process.memory_info().rss - before < 40e6  # of 165 MB
     assert "mels.float16" not in Path("/proc/self/maps").read_text(encoding="utf-8")
@@ -167,7 +186,8 @@ def test_a_replaced_clip_is_computed_again(own_corpus, noise, mp3, seconds):
     clip.write_bytes(mp3(noise(-12, seconds, seed=99)))
     store = make_mels(read_tracks(own_corpus), own_corpus, jobs=1)
     np.testing.assert_array_equal(
-        store["0003"], mel_spectrogram(*read_clip(clip)).astype(np.float16))
+        store["0003"], mel_spectrogram(*read_clip(clip)).astype(np.float16)
+    )
 
 
 def test_a_clip_that_is_gone_or_comes_back_is_noticed(own_corpus):
@@ -193,13 +213,20 @@ def refused_and_untouched(folder, use, reason):
     assert store_bytes(folder) == before
 
 
-@pytest.mark.parametrize("change, reason", [
-    ({"grid": {"n_mels": 32, "hop_length": 2048}}, r"made on another grid \(32 bands, hop 2048\)"),
-    ({"version": STORE_VERSION + 1}, f"version {STORE_VERSION + 1} .* this is"),
-    ({"clips": 3}, "store.json is damaged"), ({"rows": 41}, "float16 is damaged"),
-    (None, "made by an older version of this project")])
-def test_a_store_of_another_grid_version_or_layout_is_refused_and_stays(
-        own_corpus, change, reason):
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (
+            {"grid": {"n_mels": 32, "hop_length": 2048}},
+            r"made on another grid \(32 bands, hop 2048\)",
+        ),
+        ({"version": STORE_VERSION + 1}, f"version {STORE_VERSION + 1} .* this is"),
+        ({"clips": 3}, "store.json is damaged"),
+        ({"rows": 41}, "float16 is damaged"),
+        (None, "made by an older version of this project"),
+    ],
+)
+def test_a_store_of_another_grid_version_or_layout_is_refused_and_stays(own_corpus, change, reason):
     path = own_corpus / "mels-quick" / "store.json"
     if change:
         path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -217,12 +244,14 @@ def test_a_damaged_store_is_refused_and_stays(own_corpus, name, left):
     content = path.read_bytes()
     path.unlink()
     if left is not None:
-        path.write_bytes(content[:int(left * len(content))])
+        path.write_bytes(content[: int(left * len(content))])
     elif name == "store.json":  # as if the first run had just begun
         return
-    for use in (lambda: MelStore(own_corpus)["0030"],
-                lambda: make_mels(tracks[5:], own_corpus, jobs=1),
-                lambda: make_mels(tracks, own_corpus, jobs=1)):
+    for use in (
+        lambda: MelStore(own_corpus)["0030"],
+        lambda: make_mels(tracks[5:], own_corpus, jobs=1),
+        lambda: make_mels(tracks, own_corpus, jobs=1),
+    ):
         refused_and_untouched(own_corpus, use, f"{name} is damaged")
 
 
@@ -250,7 +279,15 @@ def test_a_store_that_is_not_there_is_an_error(corpus):
 
 def test_a_worker_starts_without_librosa_and_pandas():
     run = subprocess.run(
-        [sys.executable, "-c", "import sys, hiphoplib.parallel, hiphoplib.audio.mel; print("
-         "[name for name in ('librosa', 'numba', 'scipy.signal', 'pandas') if name in sys.modules"
-         "])"], cwd=ROOT, capture_output=True, text=True, check=True)
+        [
+            sys.executable,
+            "-c",
+            "import sys, hiphoplib.parallel, hiphoplib.audio.mel; print([name for name in "
+            "('librosa', 'numba', 'scipy.signal', 'pandas') if name in sys.modules])",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert run.stdout == "[]\n"

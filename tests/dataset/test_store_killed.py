@@ -74,10 +74,14 @@ def test_a_clip_that_crashes_the_decoder_costs_only_itself(bare, corpus, monkeyp
     monkeypatch.setattr(mel, "clip_to_mel", runs.crashing_work)
     store = make_mels(read_tracks(bare), bare, jobs=2)
     assert store.ids.tolist() == [i for i in MelStore(corpus).ids if i != runs.CRASHES]
-    assert read_rejected(bare).values.tolist() == [[
-        runs.CRASHES, "mels",
-        f"clip {runs.CRASHES}.mp3: decoding it ended the worker, or took over 120 s; replace the "
-        "file"]]
+    assert read_rejected(bare).values.tolist() == [
+        [
+            runs.CRASHES,
+            "mels",
+            f"clip {runs.CRASHES}.mp3: decoding it ended the worker, or took over 120 s; replace "
+            "the file",
+        ]
+    ]
     assert (runs.states(bare) == REJECTED).nonzero()[0].tolist() == [int(runs.CRASHES)]
     monkeypatch.undo()
     assert finished(bare) == runs.store_bytes(corpus)  # tried again, as every rejected clip is
@@ -96,8 +100,9 @@ def test_a_full_disk_is_one_line_and_what_was_done_counts(bare, corpus):
     process = runs.start(bare, "--jobs", 2, limit=size // 2)
     output, said = process.communicate(timeout=60)
     assert process.returncode == 1 and output == ""
-    assert said == (f"error: {path}: File too large; make room, the same command goes on from "
-                    "here\n")
+    assert said == (
+        f"error: {path}: File too large; make room, the same command goes on from here\n"
+    )
     done = np.flatnonzero(runs.states(bare) == DONE)
     assert 0 < len(done) < 21 and len(MelStore(bare)) == len(done)
     row = MelStore(corpus).ids[done[0]]
@@ -130,8 +135,10 @@ def test_the_first_store_is_made_again_where_a_kill_left_half_of_it(bare, corpus
 
 @pytest.mark.parametrize("writes", [0, 1])
 def test_a_table_that_grew_may_be_killed_before_its_store_knows(
-        own_corpus, corpus, monkeypatch, writes):
+    own_corpus, corpus, monkeypatch, writes
+):
     """Files that are longer than the rows in use are in nobody's way."""
+
     def killed(*_):
         raise KeyboardInterrupt
 

@@ -23,9 +23,11 @@ def answers(n, artists, strength=1.0, by_artist=0.0, rng=RNG):
     """Return labels, scores and groups of n tracks, with as much of both due to the artist."""
     groups = rng.integers(0, artists, n)
     cause = (1 - by_artist) ** 0.5 * rng.normal(size=n) + (
-        by_artist ** 0.5 * rng.normal(size=artists)[groups])
+        by_artist**0.5 * rng.normal(size=artists)[groups]
+    )
     noise = (1 - by_artist) ** 0.5 * rng.normal(size=n) + (
-        by_artist ** 0.5 * rng.normal(size=artists)[groups])
+        by_artist**0.5 * rng.normal(size=artists)[groups]
+    )
     return (cause > 0).astype(int), 1 / (1 + np.exp(-strength * cause - noise)), groups
 
 
@@ -58,13 +60,15 @@ def test_auc_turns_around_with_the_scores():
     y, score, groups = answers(200, 200)
     weights = Bootstrap(groups, 50).weights
     np.testing.assert_allclose(
-        weighted_auc(y, score, weights) + weighted_auc(y, -score, weights), 1, atol=1e-6)
+        weighted_auc(y, score, weights) + weighted_auc(y, -score, weights), 1, atol=1e-6
+    )
 
 
 def test_a_constant_has_an_auc_of_a_half_exactly():
     y, _, groups = answers(200, 90)
     assert Bootstrap(groups, 300).estimate(weighted_auc, y, np.full(200, 0.37)) == Estimate(
-        0.5, 0.5, 0.5)
+        0.5, 0.5, 0.5
+    )
 
 
 def test_resamples_draw_whole_artists_one_fewer_than_there_are():
@@ -113,7 +117,8 @@ def test_the_mean_over_seeds_lies_within_its_interval():
         found = boot.estimate(metric, y, scores)
         assert found.low < found.mean < found.high
         assert found.mean == pytest.approx(
-            np.mean([boot.estimate(metric, y, one).mean for one in scores.T]))
+            np.mean([boot.estimate(metric, y, one).mean for one in scores.T])
+        )
 
 
 def test_seeds_that_differ_widen_the_interval_and_equal_ones_do_not():
@@ -136,7 +141,8 @@ def test_the_spread_over_seeds_alone_is_that_of_their_mean():
     boot.weights = np.ones((4000, 1000), np.uint8)  # the tracks stay
     aucs = [roc_auc_score(y, score) for score in scores.T]
     assert boot.resample(weighted_auc, y, scores).draws.std() == pytest.approx(
-        np.std(aucs, ddof=1) / n ** 0.5, rel=0.05)
+        np.std(aucs, ddof=1) / n**0.5, rel=0.05
+    )
 
 
 def test_p_values_are_small_where_the_interval_is_far_from_0_and_holm_counts_them():
@@ -186,7 +192,8 @@ def test_where_every_track_has_its_own_artist_the_interval_is_as_wide_as_delongs
     assert ends_apart(draws) == pytest.approx(width(covariance[0, 0]), rel=0.1)
     assert ends_apart(others) == pytest.approx(width(covariance[1, 1]), rel=0.1)
     assert ends_apart(draws - others) == pytest.approx(
-        width(np.array([1, -1]) @ covariance @ [1, -1]), rel=0.1)
+        width(np.array([1, -1]) @ covariance @ [1, -1]), rel=0.1
+    )
 
 
 def test_delongs_interval_is_too_narrow_where_artists_have_many_tracks_alike():

@@ -24,7 +24,7 @@ def draw(artists, rng):
     groups = np.repeat(np.arange(artists), size)
 
     def half_the_artists():
-        return 0.5 ** 0.5 * (rng.normal(size=artists)[groups] + rng.normal(size=len(groups)))
+        return 0.5**0.5 * (rng.normal(size=artists)[groups] + rng.normal(size=len(groups)))
 
     return groups, half_the_artists
 
@@ -34,7 +34,7 @@ def pooled(auc, artists, rng, by_artist=True):
     groups, number = draw(artists, rng)
     y = (number() > 0).astype(int)
     boot = Bootstrap(groups if by_artist else np.arange(len(y)), RESAMPLES)
-    return auc, boot.estimate(weighted_auc, y, number() + 2 ** 0.5 * norm.ppf(auc) * y)
+    return auc, boot.estimate(weighted_auc, y, number() + 2**0.5 * norm.ppf(auc) * y)
 
 
 def of_tracks(auc, artists, rng):
@@ -47,7 +47,7 @@ def within(auc, artists, rng):
     groups, number = draw(artists, rng)
     cause = number()
     y = (cause > 0).astype(int)
-    d = 2 ** 0.5 * norm.ppf(auc)
+    d = 2**0.5 * norm.ppf(auc)
     found = within_artist(y, cause, (number() + d * y)[:, None], groups)
     return norm.cdf(d), found
 
@@ -56,19 +56,24 @@ def seeds(auc, artists, rng):
     """Return the mean AUC of trainings, of which there are five, each good or bad by chance."""
     groups, number = draw(artists, rng)
     y = (number() > 0).astype(int)
-    d, spread, common = 2 ** 0.5 * norm.ppf(auc), 0.15, number()
-    scores = np.column_stack([0.8 ** 0.5 * common + 0.2 ** 0.5 * number() + of_seed * y
-                              for of_seed in rng.normal(d, spread, 5)])
-    return norm.cdf(d / (2 + spread ** 2) ** 0.5), Bootstrap(groups, RESAMPLES).estimate(
-        weighted_auc, y, scores)
+    d, spread, common = 2**0.5 * norm.ppf(auc), 0.15, number()
+    scores = np.column_stack(
+        [
+            0.8**0.5 * common + 0.2**0.5 * number() + of_seed * y
+            for of_seed in rng.normal(d, spread, 5)
+        ]
+    )
+    return norm.cdf(d / (2 + spread**2) ** 0.5), Bootstrap(groups, RESAMPLES).estimate(
+        weighted_auc, y, scores
+    )
 
 
 def chosen(auc, artists, rng):
     """Return the AUC of the best of eight models that are equally good."""
     groups, number = draw(artists, rng)
     y = (number() > 0).astype(int)
-    common, d = number(), 2 ** 0.5 * norm.ppf(auc)
-    models = {str(k): 0.5 ** 0.5 * (common + number()) + d * y for k in range(8)}
+    common, d = number(), 2**0.5 * norm.ppf(auc)
+    models = {str(k): 0.5**0.5 * (common + number()) + d * y for k in range(8)}
     return auc, best_model(Bootstrap(groups, RESAMPLES), weighted_auc, y, models)[1]
 
 
@@ -78,19 +83,35 @@ def coverage(interval, auc, artists, times):
     while len(hits) < times:
         truth, found = interval(auc, artists, rng)
         if found is not None:
-            low, high = ((found["low"], found["high"]) if isinstance(found, dict)
-                         else (found.low, found.high))
+            low, high = (
+                (found["low"], found["high"])
+                if isinstance(found, dict)
+                else (found.low, found.high)
+            )
             hits.append(low <= truth <= high)
     return np.mean(hits)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("interval, auc, artists", [
-    (pooled, 0.55, 120), (pooled, 0.65, 120), (pooled, 0.75, 120), (pooled, 0.65, 40),
-    (pooled, 0.65, 400), (within, 0.65, 120), (within, 0.65, 400), (seeds, 0.65, 120),
-    (seeds, 0.65, 400), (chosen, 0.65, 120), (chosen, 0.65, 400)])
+@pytest.mark.parametrize(
+    "interval, auc, artists",
+    [
+        (pooled, 0.55, 120),
+        (pooled, 0.65, 120),
+        (pooled, 0.75, 120),
+        (pooled, 0.65, 40),
+        (pooled, 0.65, 400),
+        (within, 0.65, 120),
+        (within, 0.65, 400),
+        (seeds, 0.65, 120),
+        (seeds, 0.65, 400),
+        (chosen, 0.65, 120),
+        (chosen, 0.65, 400),
+    ],
+)
 def test_of_1000_intervals_92_to_97_percent_hold_the_truth_as_contributing_says(
-        interval, auc, artists, capsys):
+    interval, auc, artists, capsys
+):
     found = coverage(interval, auc, artists, 1000)
     row = f"| {interval.__name__} | {auc} | {artists} | {100 * found:.1f} % |"
     with capsys.disabled():

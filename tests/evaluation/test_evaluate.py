@@ -44,14 +44,21 @@ def test_every_track_is_scored_once_by_a_model_that_did_not_see_it(experiment):
     for track_id in labels.index:
         fold = list(experiment.sides).index((experiment.sides.loc[track_id] == "test").idxmax())
         assert labels[track_id] == (
-            experiment.tracks["popularity"][track_id] >= experiment.thresholds[fold])
+            experiment.tracks["popularity"][track_id] >= experiment.thresholds[fold]
+        )
 
 
 def test_the_results_have_the_keys_of_the_design(experiment, evaluated, tmp_path):
     results, scores = evaluated
     assert set(results["corpus"]) >= {"name", "tracks", "artists", "fingerprint", "popularity_kind"}
-    assert set(results["protocol"]) >= {"grid", "split", "folds", "seeds", "threshold",
-                                        "positive_share"}
+    assert set(results["protocol"]) >= {
+        "grid",
+        "split",
+        "folds",
+        "seeds",
+        "threshold",
+        "positive_share",
+    }
     assert set(results) >= {"models", "paired", "versions", "made", "command"}
     assert list(results["models"]) == ["dummy", "metadata", "mlp"]
     # all tracks have one date, and no artist is in two sets
@@ -120,7 +127,8 @@ def test_what_was_learnt_from_other_popularities_does_not_count(trained, tmp_pat
     folder = shutil.copytree(trained, tmp_path / "tiny")
     table = pd.read_parquet(folder / "tracks.parquet")
     table.assign(popularity=table["popularity"][::-1].to_numpy()).to_parquet(
-        folder / "tracks.parquet")
+        folder / "tracks.parquet"
+    )
     assert prepare(folder, folds=3).trained_seeds("mlp") == []
 
 

@@ -14,15 +14,23 @@ ARTISTS = np.repeat([f"A{n}" for n in range(40)], 6)
 
 
 def some_tracks(**columns):
-    tracks = pd.DataFrame({"id": [f"{n}" for n in range(240)], "artists": [[a] for a in ARTISTS],
-                           "popularity": RNG.integers(0, 100, 240), **columns})
+    tracks = pd.DataFrame(
+        {
+            "id": [f"{n}" for n in range(240)],
+            "artists": [[a] for a in ARTISTS],
+            "popularity": RNG.integers(0, 100, 240),
+            **columns,
+        }
+    )
     tracks.index = pd.Index(tracks["id"].to_list())
     return TestTracks(tracks, RNG.integers(0, 2, 240), np.arange(240) % 3, Bootstrap(ARTISTS, 200))
 
 
 def judged(test, scores):
-    measured = {metric: test.boot.resample(function, test.y_true, scores)
-                for metric, function in METRICS.items()}
+    measured = {
+        metric: test.boot.resample(function, test.y_true, scores)
+        for metric, function in METRICS.items()
+    }
     return _judge(test, scores, measured), measured
 
 
@@ -35,7 +43,11 @@ def test_all_that_is_told_can_be_written_and_lies_within_its_interval():
         assert told[key]["low"] < told[key]["mean"] < told[key]["high"], key
     assert told["within_artist"]["artists"] <= 40 and told["within_genre"]["groups"] == 2
     assert {(row["n"], row["k"], row["base"]) for row in told["precision_at_k"]} == {
-        (10, 1, None), (10, 3, None), (10, 1, 0.2), (10, 3, 0.2)}
+        (10, 1, None),
+        (10, 3, None),
+        (10, 1, 0.2),
+        (10, 3, 0.2),
+    }
     assert sum(row["tracks"] for row in told["reliability"]) == 240
 
 
@@ -48,9 +60,11 @@ def test_where_no_artist_has_five_tracks_and_no_genre_is_known_there_is_none_to_
 
 def test_the_oracle_recovers_all_of_its_lift_and_a_constant_none():
     held = some_tracks()
-    scores = {"upper_bound": held.y_true[:, None] * 0.5 + RNG.random((240, 1)) * 0.4,
-              "half": held.y_true[:, None] * 0.1 + RNG.random((240, 1)) * 0.9,
-              "dummy": np.full((240, 1), 0.5)}
+    scores = {
+        "upper_bound": held.y_true[:, None] * 0.5 + RNG.random((240, 1)) * 0.4,
+        "half": held.y_true[:, None] * 0.1 + RNG.random((240, 1)) * 0.9,
+        "dummy": np.full((240, 1), 0.5),
+    }
     models, measured = {}, {}
     for name, score in scores.items():
         models[name], measured[name] = judged(held, score)

@@ -25,8 +25,10 @@ from hiphoplib.tracks.table import normalise
 RNG = np.random.default_rng(0)
 N = 400
 POPULARITY = np.r_[np.zeros(60), RNG.uniform(1, 100, N - 60).round()]  # as on a service: many at 0
-SCORES = {"rnn": 1 / (1 + np.exp(-(POPULARITY[:, None] - 50) / 25 + RNG.normal(size=(N, 2)))),
-          "dummy": np.full((N, 1), 0.5)}
+SCORES = {
+    "rnn": 1 / (1 + np.exp(-(POPULARITY[:, None] - 50) / 25 + RNG.normal(size=(N, 2)))),
+    "dummy": np.full((N, 1), 0.5),
+}
 BOOT = Bootstrap(np.arange(N), 300)
 
 
@@ -39,19 +41,31 @@ def gathered():
 def table(popularity, artists=None, tracks=None, days=None):
     """Return a tracks table; songs of one name are one recording."""
     n = len(popularity)
-    return normalise(pd.DataFrame({
-        "id": [f"{i:05d}" for i in range(n)], "popularity": popularity, "preview_url": None,
-        "track": tracks if tracks is not None else [f"Song {i:05d}" for i in range(n)],
-        "artists": [[name] for name in (artists if artists is not None
-                                        else [f"Artist {i:05d}" for i in range(n)])],
-        "release_date": None if days is None else pd.Timestamp("2020-01-01") - pd.to_timedelta(
-            days, unit="D")}))
+    return normalise(
+        pd.DataFrame(
+            {
+                "id": [f"{i:05d}" for i in range(n)],
+                "popularity": popularity,
+                "preview_url": None,
+                "track": tracks if tracks is not None else [f"Song {i:05d}" for i in range(n)],
+                "artists": [
+                    [name]
+                    for name in (
+                        artists if artists is not None else [f"Artist {i:05d}" for i in range(n)]
+                    )
+                ],
+                "release_date": None
+                if days is None
+                else pd.Timestamp("2020-01-01") - pd.to_timedelta(days, unit="D"),
+            }
+        )
+    )
 
 
 def released_twice(correlation, recordings=600, seed=0):
     """Return a table of two versions each, of a known correlation, and what they have in common."""
     rng = np.random.default_rng(seed)
-    own = rng.normal(size=recordings) * correlation ** 0.5
+    own = rng.normal(size=recordings) * correlation**0.5
     heard = np.repeat(own, 2) + rng.normal(size=2 * recordings) * (1 - correlation) ** 0.5
     songs = np.repeat([f"Song {i}" for i in range(recordings)], 2)
     return table((50 + 10 * heard).clip(0, 100), songs, songs), own
@@ -64,7 +78,8 @@ def test_a_threshold_makes_the_label_and_leaves_the_scores():
         y = POPULARITY >= step["threshold"]
         assert step["positive_share"] == y.mean()
         assert step["models"]["rnn"]["mean"] == pytest.approx(
-            np.mean([roc_auc_score(y, seed) for seed in SCORES["rnn"].T]), abs=1e-6)
+            np.mean([roc_auc_score(y, seed) for seed in SCORES["rnn"].T]), abs=1e-6
+        )
         assert step["models"]["rnn"]["low"] < step["models"]["rnn"]["mean"]
         assert step["models"]["dummy"] == {"mean": 0.5, "low": 0.5, "high": 0.5}
 
@@ -87,7 +102,8 @@ def test_the_middle_that_is_left_out_is_nearest_to_the_median_in_rank():
         assert step["tracks"] == kept.sum() == N - gone
         y = popularity[kept] >= np.median(popularity)
         assert step["models"]["rnn"]["mean"] == pytest.approx(
-            roc_auc_score(y, scores["rnn"][kept, 0]), abs=1e-6)
+            roc_auc_score(y, scores["rnn"][kept, 0]), abs=1e-6
+        )
 
 
 def test_equals_at_the_edge_of_the_middle_are_judged_alike():
@@ -104,7 +120,7 @@ def test_without_the_middle_a_noisy_label_is_easier():
 
 @pytest.mark.parametrize("correlation", [0, 0.3, 0.7, 1])
 def test_the_highest_auc_is_that_of_simulated_listeners(correlation):
-    own = RNG.normal(size=200_000) * correlation ** 0.5
+    own = RNG.normal(size=200_000) * correlation**0.5
     label = own + RNG.normal(size=own.size) * (1 - correlation) ** 0.5 > 0
     assert _highest_auc(correlation) == pytest.approx(roc_auc_score(label, own), abs=0.005)
 
@@ -137,14 +153,22 @@ def test_versions_that_disagree_have_no_ceiling():
     assert found["correlation"]["mean"] < 0 and found["ceiling"] is None
 
 
-@pytest.mark.parametrize("tracks, correlation", [
-    (table([1, 2, 3]), "nothing"), (table([None, 2, 3], list("aab"), list("aab")), "nothing"),
-    (table([1, 5, 3], list("aab"), list("aab")), None),
-    (table([7, 7, 7, 7], list("aabb"), list("aabb")), None)])
+@pytest.mark.parametrize(
+    "tracks, correlation",
+    [
+        (table([1, 2, 3]), "nothing"),
+        (table([None, 2, 3], list("aab"), list("aab")), "nothing"),
+        (table([1, 5, 3], list("aab"), list("aab")), None),
+        (table([7, 7, 7, 7], list("aabb"), list("aabb")), None),
+    ],
+)
 def test_where_versions_tell_nothing_nothing_is_told(tracks, correlation):
     found = version_noise(tracks)
-    assert found is None if correlation == "nothing" else (
-        found["correlation"] is None and found["ceiling"] is None)
+    assert (
+        found is None
+        if correlation == "nothing"
+        else (found["correlation"] is None and found["ceiling"] is None)
+    )
 
 
 def test_recordings_of_one_artist_are_drawn_together_by_all_spellings_of_him():
@@ -160,8 +184,11 @@ def test_the_intraclass_correlation_is_that_of_repeated_groups():
     values = RNG.normal(size=len(member)) + RNG.normal(size=12)[member]
     weights = RNG.integers(0, 3, (20, 12)).astype(float)
     for found, times in zip(intraclass(values, member, weights), weights.astype(int)):
-        copies = [(values[member == group], f"{group} {copy}")
-                  for group in range(12) for copy in range(times[group])]
+        copies = [
+            (values[member == group], f"{group} {copy}")
+            for group in range(12)
+            for copy in range(times[group])
+        ]
         groups = np.concatenate([[name] * len(part) for part, name in copies])
         repeated = pd.Series(np.concatenate([part for part, _ in copies]))
         assert found == pytest.approx(_artist_share(repeated, pd.Series(groups)))
@@ -170,8 +197,9 @@ def test_the_intraclass_correlation_is_that_of_repeated_groups():
 @pytest.mark.parametrize("slope", [-1, 1])
 def test_popularity_that_goes_with_age_is_seen_in_correlation_and_bins(slope):
     days = RNG.integers(0, 3000, 300)
-    tracks = table((50 + slope * (days - 1500) / 100 + RNG.normal(0, 10, 300)).clip(0, 100),
-                   days=days)
+    tracks = table(
+        (50 + slope * (days - 1500) / 100 + RNG.normal(0, 10, 300)).clip(0, 100), days=days
+    )
     found = popularity_by_age(tracks, resamples=300)
     low, high = sorted(slope * found["spearman"][end] for end in ("low", "high"))
     assert 0.4 < low < slope * found["spearman"]["mean"] < high < 1
@@ -192,14 +220,19 @@ def test_bins_hold_every_dated_track_and_part_no_day():
 
 def test_tracks_of_one_artist_are_no_independent_evidence_of_age():
     days, popularity = np.repeat(RNG.integers(0, 3000, (2, 30)), 10, axis=1)
-    widths = [np.diff([found["low"], found["high"]])[0] for found in (
-        popularity_by_age(table(popularity / 30, artists, days=days), resamples=300)["spearman"]
-        for artists in (None, np.repeat(np.arange(30), 10).astype(str)))]
+    widths = [
+        np.diff([found["low"], found["high"]])[0]
+        for found in (
+            popularity_by_age(table(popularity / 30, artists, days=days), resamples=300)["spearman"]
+            for artists in (None, np.repeat(np.arange(30), 10).astype(str))
+        )
+    ]
     assert widths[1] > 2 * widths[0]
 
 
-@pytest.mark.parametrize("popularity, days", [
-    ([1, 2, 3], None), ([1, 2, 3], [5, 5, 7]), ([4, 4, 4, 4], [1, 2, 3, 4])])
+@pytest.mark.parametrize(
+    "popularity, days", [([1, 2, 3], None), ([1, 2, 3], [5, 5, 7]), ([4, 4, 4, 4], [1, 2, 3, 4])]
+)
 def test_without_dates_or_with_one_number_there_is_no_age(popularity, days):
     assert popularity_by_age(table(popularity, days=days)) is None
 
@@ -216,8 +249,9 @@ def test_a_gathered_table_is_described_in_json_whatever_its_order(gathered):
     for step in label["by_threshold"] + label["without_middle"]:
         assert step["models"]["upper_bound"]["mean"] == 1  # in the order of the ids that were given
     assert label["versions"]["correlation"]["low"] > 0.4  # popularity of a release is the song's
-    again = describe_label(gathered.sample(frac=1, random_state=1), clean.iloc[::-1], ids, scores,
-                           boot)
+    again = describe_label(
+        gathered.sample(frac=1, random_state=1), clean.iloc[::-1], ids, scores, boot
+    )
     assert again["by_threshold"] == label["by_threshold"]
     for part, key in (("versions", "correlation"), ("age", "spearman")):
         assert again[part][key]["mean"] == pytest.approx(label[part][key]["mean"])

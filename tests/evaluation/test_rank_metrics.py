@@ -36,4 +36,5 @@ def test_a_resample_counts_its_tracks_as_often_as_it_has_them():
     for found, times in zip(top_tenth_recall(popularity, score, weights), weights):
         rows = np.repeat(np.arange(60), times)
         assert found == pytest.approx(
-            top_tenth_recall(popularity[rows], score[rows], np.ones((1, len(rows))))[0])
+            top_tenth_recall(popularity[rows], score[rows], np.ones((1, len(rows))))[0]
+        )

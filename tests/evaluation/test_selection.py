@@ -5,12 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from hiphoplib.evaluation.bootstrap import Bootstrap, weighted_auc
-from hiphoplib.evaluation.selection import (
-    best_model,
-    hit_shares,
-    precision_at_k,
-    within_groups_auc,
-)
+from hiphoplib.evaluation.selection import best_model, hit_shares, precision_at_k, within_groups_auc
 
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 2, 300)
@@ -21,8 +16,9 @@ ONCE = np.ones((1, 300))
 def picked(score, n, k, base, draws=40_000):
     """Share of popular songs among the first k of n, by drawing them."""
     popular = RNG.random((draws, n)) < base
-    scores = np.where(popular, RNG.choice(score[Y == 1], (draws, n)),
-                      RNG.choice(score[Y == 0], (draws, n)))
+    scores = np.where(
+        popular, RNG.choice(score[Y == 1], (draws, n)), RNG.choice(score[Y == 0], (draws, n))
+    )
     first = np.argsort(-scores - 1e-9 * RNG.random((draws, n)), axis=1)[:, :k]
     return np.take_along_axis(popular, first, 1).mean()
 
@@ -49,18 +45,21 @@ def test_a_resample_counts_its_tracks_as_often_as_it_has_them():
     for times, share in zip(weights, shares, strict=True):
         rows = np.repeat(np.arange(300), times)
         assert share == pytest.approx(
-            precision_at_k(Y[rows], SCORE[rows], np.ones((1, len(rows))))[0])
+            precision_at_k(Y[rows], SCORE[rows], np.ones((1, len(rows))))[0]
+        )
 
 
 def test_every_pick_has_its_interval_and_its_lift_over_a_blind_one():
-    rows = hit_shares(Bootstrap(np.arange(300), 200), Y, np.stack([SCORE, -SCORE], axis=1),
-                      [(10, 1), (10, 3)])
+    rows = hit_shares(
+        Bootstrap(np.arange(300), 200), Y, np.stack([SCORE, -SCORE], axis=1), [(10, 1), (10, 3)]
+    )
     assert [(row["k"], row["base"]) for row in rows] == [(1, None), (1, 0.2), (3, None), (3, 0.2)]
     for row in rows:
         for name in ("hit_share", "lift"):
             assert row[name]["low"] < row[name]["mean"] < row[name]["high"]
         assert row["lift"]["mean"] == pytest.approx(
-            row["hit_share"]["mean"] / (row["base"] or Y.mean()))
+            row["hit_share"]["mean"] / (row["base"] or Y.mean())
+        )
 
 
 def test_the_best_of_equals_is_not_better_than_they_are_and_a_clear_best_is_itself():
@@ -73,13 +72,14 @@ def test_the_best_of_equals_is_not_better_than_they_are_and_a_clear_best_is_itse
         naive = boot.estimate(weighted_auc, y, equals[name])
         assert best.high - best.low == pytest.approx(naive.high - naive.low)
         found.append((best.mean, naive.mean))
-    truth = norm.cdf(0.5 / 2 ** 0.5)
+    truth = norm.cdf(0.5 / 2**0.5)
     corrected, naive = np.mean(found, axis=0)
     assert abs(corrected - truth) < 0.015 < 0.03 < naive - truth
     name, best = best_model(boot, weighted_auc, y, equals | {"clear": 3 * y + equals["0"]})
     assert name == "clear"
-    assert best.mean == pytest.approx(weighted_auc(y, 3 * y + equals["0"], ONCE[:, :200])[0],
-                                      abs=0.005)
+    assert best.mean == pytest.approx(
+        weighted_auc(y, 3 * y + equals["0"], ONCE[:, :200])[0], abs=0.005
+    )
 
 
 def test_within_genre_only_pairs_of_one_genre_count():

@@ -14,8 +14,13 @@ from hiphoplib.evaluation.selection import (
 
 ARTISTS = np.array(["A"] * 6 + ["B"] * 5 + ["C"] * 5 + ["few"] * 4 + ["hits"] * 7)
 POPULAR = np.array([1, 1, 0, 0, 0, 0] + [1, 0, 0, 0, 0] * 2 + [1, 0, 0, 0] + [1] * 7)
-SCORE = np.array([6, 3, 5, 4, 2, 1] + [19, 18, 17, 16, 20] + [9, 1, 2, 3, 4] + [0, 1, 1, 1]
-                 + [50, 51, 52, 53, 54, 55, 56])
+SCORE = np.array(
+    [6, 3, 5, 4, 2, 1]
+    + [19, 18, 17, 16, 20]
+    + [9, 1, 2, 3, 4]
+    + [0, 1, 1, 1]
+    + [50, 51, 52, 53, 54, 55, 56]
+)
 
 
 def test_only_pairs_of_one_artist_with_enough_tracks_count():
@@ -38,8 +43,9 @@ def test_no_artist_weighs_more_than_the_cap_and_equal_ones_give_students_interva
 def test_seeds_that_differ_widen_the_interval():
     values = np.array([0.4, 0.6, 0.7, 0.5])[:, None]
     pairs = np.full(4, 10)
-    one, more = (mean_over_artists(pairs, values + np.array(seeds))
-                 for seeds in ([0.0], [-0.1, 0.1, 0.0]))
+    one, more = (
+        mean_over_artists(pairs, values + np.array(seeds)) for seeds in ([0.0], [-0.1, 0.1, 0.0])
+    )
     assert one.mean == pytest.approx(more.mean) and more.high > one.high
 
 

@@ -49,8 +49,9 @@ def stand_in(monkeypatch):
         return np.stack([np.maximum(hats - 1.5, 0), windows.mean(axis=(1, 2))], axis=1)
 
     names = sorted(STEADY, key=lambda name: name.endswith("std"))
-    monkeypatch.setitem(FEATURES, "musicnn", dataclasses.replace(
-        FEATURES["musicnn"], names=names, outputs=outputs))
+    monkeypatch.setitem(
+        FEATURES, "musicnn", dataclasses.replace(FEATURES["musicnn"], names=names, outputs=outputs)
+    )
     return asked
 
 
@@ -67,8 +68,9 @@ def anew(kind, inside, outside, mask):
         rows, bands = own.T, module.Bands(GRID.edges)
         times = np.arange(rows.shape[1]) * module.HOP / module.SR
         chosen = mask[:, GRID.stretch_of(times)]
-        return module.mixed_features(module.frame_values(
-            module.mixed(other.T, rows, chosen, bands), bands))
+        return module.mixed_features(
+            module.frame_values(module.mixed(other.T, rows, chosen, bands), bands)
+        )
     windows, others = (each.reshape(-1, 187, 96).copy() for each in (own, other))
     for number in range(len(windows)):
         windows[number][:, mask[ROWS, number]] = others[number][:, mask[ROWS, number]]
@@ -79,17 +81,27 @@ def anew(kind, inside, outside, mask):
 def test_a_swap_of_everything_is_the_donor_and_of_nothing_the_clip(stand_in, kind):
     exchange = Exchange(GRID, hear(sound(9, burst=20), SR, (kind,), GRID), clips(3, (kind,)))
     before = exchange.before([2, 0]).to_numpy()
-    for masks, taken_out, put_in in ((ALL, before[1:], before[[0, 0]]),
-                                     (NONE, before[[0, 0]], before[1:])):
-        for found, expected in ((exchange.after([2, 0], masks, False), taken_out),
-                                (exchange.after([2, 0], masks, True), put_in)):
+    for masks, taken_out, put_in in (
+        (ALL, before[1:], before[[0, 0]]),
+        (NONE, before[[0, 0]], before[1:]),
+    ):
+        for found, expected in (
+            (exchange.after([2, 0], masks, False), taken_out),
+            (exchange.after([2, 0], masks, True), put_in),
+        ):
             assert np.allclose(found, expected, rtol=1e-4, atol=1e-4)
     assert not np.allclose(before[0], before[1], rtol=1e-2)
 
 
-@pytest.mark.parametrize("kind", ["handcrafted", "musicnn",
-                                  pytest.param("tagger", marks=needs_weights),
-                                  pytest.param("vgg", marks=needs_weights)])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "handcrafted",
+        "musicnn",
+        pytest.param("tagger", marks=needs_weights),
+        pytest.param("vgg", marks=needs_weights),
+    ],
+)
 def test_only_what_is_touched_is_computed_and_the_rest_is_as_it_was(request, kind):
     asked = request.getfixturevalue("stand_in") if kind == "musicnn" else []
     kind = "musicnn" if kind == "tagger" else kind
@@ -117,16 +129,25 @@ def head(names, feature, weight):
     return Head(table, 0.0, np.inf)
 
 
-@pytest.mark.parametrize("kind, feature, weight", [
-    ("musicnn", "loud_mean", 20.0), ("musicnn", "loud_mean", -20.0),
-    ("handcrafted", "centroid_std", 0.005)])
+@pytest.mark.parametrize(
+    "kind, feature, weight",
+    [
+        ("musicnn", "loud_mean", 20.0),
+        ("musicnn", "loud_mean", -20.0),
+        ("handcrafted", "centroid_std", 0.005),
+    ],
+)
 def test_what_a_head_reads_is_said(stand_in, kind, feature, weight):
     stack = Stack({kind: head(FEATURES[kind].names, feature, weight)}, {kind: 1.0}, 0.0)
     y, kinds = sound(9, burst=20), (kind,)
     S_db = np.stack([mel_spectrogram(sound(seed), SR, QUICK) for seed in range(20)])
     donors = Donors(GRID, S_db, 0.5, True, clips(20, kinds))
-    part, = swap_test(lambda S_db, X: stack.predict({kind: X}), mel_spectrogram(y, SR, QUICK),
-                      donors, heard=hear(y, SR, kinds, GRID))
+    (part,) = swap_test(
+        lambda S_db, X: stack.predict({kind: X}),
+        mel_spectrogram(y, SR, QUICK),
+        donors,
+        heard=hear(y, SR, kinds, GRID),
+    )
     assert np.argwhere(part.mask).tolist() == [[HATS, 4]]
     assert np.sign(part.effect) == np.sign(weight)
 

@@ -98,8 +98,10 @@ def of_runs(runs, other_methods=None):
 
 
 def test_a_disagreeing_run_is_enough_for_nothing_stable():
-    runs = np.full((2, 3, *GRID.shape), 0.2) + np.random.default_rng(0).normal(0, 1e-3, 3)[
-        None, :, None, None]
+    runs = (
+        np.full((2, 3, *GRID.shape), 0.2)
+        + np.random.default_rng(0).normal(0, 1e-3, 3)[None, :, None, None]
+    )
     runs[1, 2, HATS, 4] = -0.01
     assert np.array_equal(of_runs(runs).stable, ~segments((HATS, 4)))
 
@@ -148,8 +150,9 @@ def test_any_network_of_the_registry_is_explained(name, monkeypatch):
     mel_grid = MelGrid(64, 4096, seconds=12.0, name="window")
     run = untrained(name, mel_grid)
     S_db = np.random.default_rng(0).normal(-30, 8, mel_grid.shape).astype(np.float32)
-    found = explain(run, S_db, SegmentGrid(mel_grid, segment_seconds=6.0), fills(run.scaler.mean),
-                    seeds=(0,))
+    found = explain(
+        run, S_db, SegmentGrid(mel_grid, segment_seconds=6.0), fills(run.scaler.mean), seeds=(0,)
+    )
     assert found.runs.shape == (2, 1, 4, 2) and found.stable.shape == (4, 2)
     assert set(found.other_methods) == {"occlusion", "gradients"}
     assert all(np.isfinite(by_fill).all() for by_fill in found.other_methods.values())

@@ -30,8 +30,9 @@ def test_segments_cover_every_bin_once(mel_grid, segment_seconds):
         assert start <= times.min() and times.max() <= end
 
 
-@pytest.mark.parametrize("bands", [{"low": (0, 100), "high": (200, 11025)},
-                                   {"none": (0, 1), "rest": (1, 11025)}])
+@pytest.mark.parametrize(
+    "bands", [{"low": (0, 100), "high": (200, 11025)}, {"none": (0, 1), "rest": (1, 11025)}]
+)
 def test_bands_with_gaps_or_without_bins_are_refused(bands):
     with pytest.raises(ValueError, match="bands"):
         SegmentGrid(QUICK, bands).labels()
@@ -40,8 +41,9 @@ def test_bands_with_gaps_or_without_bins_are_refused(bands):
 DONOR = np.random.default_rng(1).normal(-20, 5, QUICK.shape)
 
 
-@pytest.mark.parametrize("fill", [*fills(BAND_MEAN), Fill("donor clip", DONOR)],
-                         ids=lambda fill: fill.name)
+@pytest.mark.parametrize(
+    "fill", [*fills(BAND_MEAN), Fill("donor clip", DONOR)], ids=lambda fill: fill.name
+)
 def test_compose_fills_what_is_off_and_nothing_else(S_db, fill):
     planted = segments((HATS, 4), (HATS, 5))
     before = S_db.copy()
@@ -66,14 +68,16 @@ def test_means_are_of_each_segment(S_db):
         assert GRID.means(S_db).ravel()[number] == pytest.approx(inside.mean(), rel=1e-6)
 
 
-@pytest.mark.parametrize("hz, band", [(0, 0), (249, 0), (250, 1), (999, 1), (1000, 2), (5000, 3),
-                                      (11025, 3), (20000, 3)])
+@pytest.mark.parametrize(
+    "hz, band", [(0, 0), (249, 0), (250, 1), (999, 1), (1000, 2), (5000, 3), (11025, 3), (20000, 3)]
+)
 def test_a_frequency_lies_in_the_band_that_begins_below_it(hz, band):
     assert GRID.band_of(hz) == band
 
 
-@pytest.mark.parametrize("seconds, number",
-                         [(0, 0), (2.99, 0), (3, 1), (29.9, 9), (30, 9), (31, 9)])
+@pytest.mark.parametrize(
+    "seconds, number", [(0, 0), (2.99, 0), (3, 1), (29.9, 9), (30, 9), (31, 9)]
+)
 def test_a_time_lies_in_its_stretch_and_the_end_in_the_last(seconds, number):
     assert GRID.stretch_of(seconds) == number
 
@@ -96,11 +100,14 @@ def y():
 
 def level(y, begin, end):
     """Level in dB between two times in s."""
-    return 10 * np.log10(np.mean(np.square(y[int(begin * SR): int(end * SR)], dtype=float)) + 1e-20)
+    return 10 * np.log10(
+        np.mean(np.square(y[int(begin * SR) : int(end * SR)], dtype=float)) + 1e-20
+    )
 
 
-@pytest.mark.parametrize("sr, seconds", [(8000, 30), (SR, 30), (44_100, 30), (SR, 3), (SR, 17.3),
-                                         (SR, 29.9), (SR, 31)])
+@pytest.mark.parametrize(
+    "sr, seconds", [(8000, 30), (SR, 30), (44_100, 30), (SR, 3), (SR, 17.3), (SR, 29.9), (SR, 31)]
+)
 def test_both_parts_together_are_the_clip_and_of_no_segment_it_is_silent(y, sr, seconds):
     clip = np.resize(y, int(seconds * sr))
     for kept in (segments(), KEPT):
@@ -128,8 +135,9 @@ def test_the_phase_is_kept(y):
 
 def test_edges_do_not_click():
     """A bass tone that is switched on and off has nothing in the hats, as a hard cut would."""
+
     def in_hats(y):
-        spectrum = np.fft.rfft(y[int(5.5 * SR): int(6.5 * SR)] * np.hanning(SR))
+        spectrum = np.fft.rfft(y[int(5.5 * SR) : int(6.5 * SR)] * np.hanning(SR))
         return 20 * np.log10(np.abs(spectrum[5000:]).max())
 
     bass = tone(80, 0.3)

@@ -44,8 +44,9 @@ def hears(mask, sign=1):
     inside, row = (each.ravel()[LABELS] for each in (mask, band))
 
     def predict(S_db):
-        above = S_db[:, inside].mean(axis=1) - (0 if (mask == band).all()
-                                                else S_db[:, row].mean(axis=1))
+        above = S_db[:, inside].mean(axis=1) - (
+            0 if (mask == band).all() else S_db[:, row].mean(axis=1)
+        )
         return 1 / (1 + np.exp(-sign * (above + 30 * (mask == band).all()) / 3))
 
     return predict
@@ -64,7 +65,7 @@ def louder(mask, by):
 def test_the_segment_that_decides_is_said_with_its_sign(sign):
     mask = places((HATS, 4))
     predict = hears(mask, sign)
-    part, = swap_test(predict, louder(mask, 8), donors(predict))
+    (part,) = swap_test(predict, louder(mask, 8), donors(predict))
     assert np.array_equal(part.mask, mask)
     assert np.sign(part.effect) == sign and part.agreeing == (CONFIRMED, CONFIRMED)
 
@@ -72,7 +73,7 @@ def test_the_segment_that_decides_is_said_with_its_sign(sign):
 def test_neighbours_of_a_band_are_one_part():
     mask = places((VOCALS, 4), (VOCALS, 5))
     predict = hears(mask)
-    part, = swap_test(predict, louder(mask, 8), donors(predict))
+    (part,) = swap_test(predict, louder(mask, 8), donors(predict))
     assert np.array_equal(part.mask, mask)
 
 
@@ -82,7 +83,7 @@ def test_a_whole_band_is_said_louder_and_quieter_alike(by):
     predict = hears(mask)
     clip = clips(40, 7)
     clip = clip[np.argmin(np.abs(band_levels(clip, GRID)[:, BASS] + 30))]
-    part, = swap_test(predict, clip + np.float32(by) * mask.ravel()[LABELS], donors(predict))
+    (part,) = swap_test(predict, clip + np.float32(by) * mask.ravel()[LABELS], donors(predict))
     assert np.array_equal(part.mask, mask) and np.sign(part.effect) == np.sign(by)
 
 
@@ -135,13 +136,21 @@ def test_of_a_small_corpus_there_are_fewer_donors():
     mask = places((HATS, 4))
     predict = hears(mask)
     few = Donors(GRID, clips(20), donors(predict).spread)
-    part, = swap_test(predict, louder(mask, 8), few)
+    (part,) = swap_test(predict, louder(mask, 8), few)
     assert np.array_equal(part.mask, mask) and len(part.put_in) == 14
 
 
-@pytest.mark.parametrize("out, into, spread, holds", [
-    (25, 25, 1.0, True), (20, 20, 1.0, True), (19, 25, 1.0, False), (25, 19, 1.0, False),
-    (25, 25, 10.0, False), (25, 25, 0.0, False)])
+@pytest.mark.parametrize(
+    "out, into, spread, holds",
+    [
+        (25, 25, 1.0, True),
+        (20, 20, 1.0, True),
+        (19, 25, 1.0, False),
+        (25, 19, 1.0, False),
+        (25, 25, 10.0, False),
+        (25, 25, 0.0, False),
+    ],
+)
 def test_a_part_holds_if_both_directions_agree_and_it_is_strong(out, into, spread, holds):
     def rises(agreeing):
         return np.where(np.arange(CONFIRMED) < agreeing, 1.0, -0.1)
@@ -152,6 +161,7 @@ def test_a_part_holds_if_both_directions_agree_and_it_is_strong(out, into, sprea
 
 def test_donors_that_hardly_move_do_not_disagree():
     """They have such a part already; but more than half have to agree."""
+
     def rises(agreeing):
         return np.where(np.arange(CONFIRMED) < agreeing, 1.0, -0.01)
 

@@ -41,8 +41,13 @@ def kept(experiment):
 
 
 def same(one, other):
-    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in (
-        "runs", "r2", "weights", "stable", "confirmed")) and one.probability == other.probability
+    return (
+        all(
+            np.array_equal(getattr(one, name), getattr(other, name))
+            for name in ("runs", "r2", "weights", "stable", "confirmed")
+        )
+        and one.probability == other.probability
+    )
 
 
 def predicted(experiment, track_id):
@@ -54,19 +59,20 @@ def test_the_second_time_it_is_read(experiment, monkeypatch):
     found, S_db = explain_track(experiment, "mlp", "0001", **OPTIONS)
     assert np.array_equal(S_db, experiment.store["0001"])
     assert found.probability == predicted(experiment, "0001")
-    path, = kept(experiment)
+    (path,) = kept(experiment)
     assert path.is_relative_to(experiment.run_of("mlp", "0001"))
     monkeypatch.setattr(tracks, "explain", None)  # is not asked again
     again, _ = explain_track(experiment, "mlp", "0001", **OPTIONS)
     assert same(found, again) and set(again.other_methods) == {"occlusion", "gradients"}
 
 
-@pytest.mark.parametrize("change", ["network", "spectrogram", "seeds", "version", "{}", "[]",
-                                    "cut"])
+@pytest.mark.parametrize(
+    "change", ["network", "spectrogram", "seeds", "version", "{}", "[]", "cut"]
+)
 def test_what_depends_on_something_else_is_computed_again(experiment, change, monkeypatch):
     options = dict(OPTIONS)
     explain_track(experiment, "mlp", "0001", **options)
-    path, = kept(experiment)
+    (path,) = kept(experiment)
     text = path.read_text()
     if change == "network":
         run = load_run(experiment.run_of("mlp", "0001"))
@@ -108,9 +114,9 @@ def test_the_swap_test_of_a_track_is_kept_with_all_that_its_sentences_need(exper
 
     monkeypatch.setattr(tracks, "swap_test", one_part)
     for _ in range(2):
-        found, = swap_track(experiment, "mlp", "0001")
+        (found,) = swap_track(experiment, "mlp", "0001")
         assert all(np.array_equal(getattr(found, name), getattr(part, name)) for name in vars(part))
-    donors, = asked
+    (donors,) = asked
     side = experiment.sides.loc["0001"]
     train = experiment.ids(side.index[side == "test"][0], "train")
     assert len(donors.S_db) == len(train) and donors.spread > 0
@@ -135,7 +141,7 @@ def test_a_model_with_heads_is_asked_about_what_they_read(with_features, monkeyp
     monkeypatch.setattr(tracks, "swap_test", one_part)
     one, again = (swap_track(experiment, "handcrafted", "0001") for _ in range(2))
     assert np.array_equal(one[0].mask, again[0].mask)
-    (predict, donors, heard), = asked  # the second time it is read
+    ((predict, donors, heard),) = asked  # the second time it is read
     fold = (experiment.sides.loc["0001"] == "test").idxmax()
     assert len(donors.S_db) == len(experiment.ids(fold, "train")) and donors.spread > 0
     before = Exchange(donors.grid, heard, donors.heard).before([0])
@@ -160,15 +166,30 @@ def test_the_stack_is_its_heads_and_networks(with_features, monkeypatch):
     experiment, asked = with_features, []
     monkeypatch.setattr("hiphoplib.models.stack.CRNN", "mlp")
     monkeypatch.setattr(tracks, "CRNN", "mlp")
-    monkeypatch.setattr(tracks, "swap_test", lambda predict, S_db, donors, heard: asked.append(
-        predict(S_db[None], Exchange(donors.grid, heard, donors.heard).before([]))[0]) or [])
+    monkeypatch.setattr(
+        tracks,
+        "swap_test",
+        lambda predict, S_db, donors, heard: (
+            asked.append(
+                predict(S_db[None], Exchange(donors.grid, heard, donors.heard).before([]))[0]
+            )
+            or []
+        ),
+    )
 
     def fitted(experiment, fold):
-        return stack_of_fold(experiment, fold, {"handcrafted": read_features(
-            experiment.folder, "handcrafted")}, MODELS["mlp"].fit)
+        return stack_of_fold(
+            experiment,
+            fold,
+            {"handcrafted": read_features(experiment.folder, "handcrafted")},
+            MODELS["mlp"].fit,
+        )
 
-    monkeypatch.setitem(MODELS, "stack", Entry(lambda *asked: fitted(*asked[:2])[1],
-                                               stack=lambda *asked: fitted(*asked)[0]))
+    monkeypatch.setitem(
+        MODELS,
+        "stack",
+        Entry(lambda *asked: fitted(*asked[:2])[1], stack=lambda *asked: fitted(*asked)[0]),
+    )
     swap_track(experiment, "stack", "0001")
     fold = (experiment.sides.loc["0001"] == "test").idxmax()
     assert asked[0] == pytest.approx(fitted(experiment, fold)[1]["0001"], abs=0.02)
@@ -179,8 +200,9 @@ def test_a_clip_that_lends_its_sound_and_cannot_be_read_is_left_out(with_feature
     first = experiment.tracks.index[:3]
     for track_id in first[:2]:
         (experiment.folder / "audio" / f"{track_id}.mp3").unlink()
-    ids, heard = hear_clips(experiment, first.append(experiment.tracks.index[5:20]),
-                            ["handcrafted"], 12)
+    ids, heard = hear_clips(
+        experiment, first.append(experiment.tracks.index[5:20]), ["handcrafted"], 12
+    )
     assert len(ids) == len(heard.spectrograms["handcrafted"]) == 12
     assert ids[0] == first[2]
     with pytest.raises(BadInput, match="1 clips of it can be decoded, 10 are needed"):
@@ -194,8 +216,10 @@ def test_ids_that_are_no_file_names_are_kept_all_the_same(experiment):
     assert len(list((folder / "explanations").iterdir())) == 5
 
 
-@pytest.mark.parametrize("model, track_id, message", [
-    ("mlp", "nope", "'nope': no usable clip"), ("rnn", "0001", "no trained model there")])
+@pytest.mark.parametrize(
+    "model, track_id, message",
+    [("mlp", "nope", "'nope': no usable clip"), ("rnn", "0001", "no trained model there")],
+)
 def test_what_cannot_be_explained_says_why(experiment, model, track_id, message):
     for explained in (explain_track, swap_track):
         with pytest.raises(BadInput, match=message):

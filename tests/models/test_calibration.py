@@ -38,10 +38,12 @@ def corpus(n=550, folds=5, times=1.0, shift=0.0, rng=RNG):
     popularity = pd.Series(odds + rng.logistic(size=n), index)
     part, rest = rng.permutation(n) % folds, rng.random((n, folds)) < 0.15 / 0.85
     unseen = np.where(rest, "validation", "train")
-    sides = pd.DataFrame({fold: np.where(part == fold, "test", unseen[:, fold])
-                          for fold in range(folds)}, index)
-    labels = pd.DataFrame({fold: label_popular(popularity, side == "train")[0]
-                           for fold, side in sides.items()})
+    sides = pd.DataFrame(
+        {fold: np.where(part == fold, "test", unseen[:, fold]) for fold in range(folds)}, index
+    )
+    labels = pd.DataFrame(
+        {fold: label_popular(popularity, side == "train")[0] for fold, side in sides.items()}
+    )
     experiment = Experiment(Path("nowhere"), None, None, None, sides, labels, [])
     shifts = rng.normal(0, shift, folds)
 
@@ -54,7 +56,8 @@ def corpus(n=550, folds=5, times=1.0, shift=0.0, rng=RNG):
 
 @pytest.mark.parametrize("times, shift", [(1.0, 0.0), (3.0, 0.0), (1.0, 0.5), (0.2, 0.3)])
 def test_folds_that_are_calibrated_together_keep_their_order_and_get_slope_1(
-        times, shift, monkeypatch):
+    times, shift, monkeypatch
+):
     rng, lost, slopes, intercepts = np.random.default_rng(0), [], [], []
     for _ in range(30):
         experiment, model, odds = corpus(times=times, shift=shift, rng=rng)
@@ -74,8 +77,9 @@ def test_slope_and_intercept_are_those_of_a_logistic_regression_on_repeated_rows
     y, score = overconfident(200)
     weights = RNG.integers(0, 4, (5, 200))
     odds = np.log(score / (1 - score))
-    for slope, intercept, times in zip(calibration_slope(y, score, weights),
-                                       calibration_intercept(y, score, weights), weights):
+    for slope, intercept, times in zip(
+        calibration_slope(y, score, weights), calibration_intercept(y, score, weights), weights
+    ):
         rows = np.repeat(np.arange(200), times)
         plain = LogisticRegression(C=1e9, tol=1e-8).fit(odds[rows, None], y[rows])
         assert slope == pytest.approx(plain.coef_[0, 0], rel=1e-3)
@@ -108,6 +112,7 @@ def test_skill_is_the_share_of_the_base_rates_error_that_goes():
     for times, skill in zip(weights, brier_skill(y, score, weights), strict=True):
         rows = np.repeat(np.arange(200), times)
         base = np.full(len(rows), y[rows].mean())
-        assert skill == pytest.approx(1 - brier_score_loss(y[rows], score[rows])
-                                      / brier_score_loss(y[rows], base))
+        assert skill == pytest.approx(
+            1 - brier_score_loss(y[rows], score[rows]) / brier_score_loss(y[rows], base)
+        )
     assert brier_skill(y, y, weights).tolist() == [1] * 5

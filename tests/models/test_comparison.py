@@ -20,7 +20,6 @@ FEATURES, ARTISTS = 8, 30
 MIX = RNG.normal(size=(FEATURES, FEATURES))  # tracks of an artist differ along some lines more
 
 
-
 @pytest.fixture(scope="module")
 def folder(trained, tmp_path_factory):
     """A trained corpus with statistics and what is known without sound."""
@@ -68,8 +67,9 @@ def test_what_hears_the_level_finds_the_louder_tracks_popular_and_what_does_not_
 
 def test_where_artists_are_not_held_out_their_other_tracks_tell(folder):
     experiment = prepare(folder, split="random", folds=3)
-    experiment.tracks["artists"] = [["Star"] if p > 50 else ["Nobody"]
-                                    for p in experiment.tracks["popularity"]]
+    experiment.tracks["artists"] = [
+        ["Star"] if p > 50 else ["Nobody"] for p in experiment.tracks["popularity"]
+    ]
     scores = MODELS["artist_mean"].fit(experiment, 0, 0)
     assert roc_auc_score(experiment.labels.loc[scores.index, 0], scores) > 0.95
 
@@ -91,11 +91,16 @@ def test_folds_are_calibrated_each_and_no_ranking_within_one_changes(experiment)
 
 
 def test_context_is_what_is_known_before_a_release():
-    tracks = pd.DataFrame({
-        "artists": [["A"], ["A", "B"], ["A"], ["B"]], "album_type": ["single", "album", None, "EP"],
-        "release_date": pd.to_datetime(["2020-01-03", "2021-07-02", None, "2021-07-02"]),
-        "duration_ms": [180_000, np.nan, 200_000, 210_000], "explicit": [True, False, None, True],
-    }, index=list("abcd"))
+    tracks = pd.DataFrame(
+        {
+            "artists": [["A"], ["A", "B"], ["A"], ["B"]],
+            "album_type": ["single", "album", None, "EP"],
+            "release_date": pd.to_datetime(["2020-01-03", "2021-07-02", None, "2021-07-02"]),
+            "duration_ms": [180_000, np.nan, 200_000, 210_000],
+            "explicit": [True, False, None, True],
+        },
+        index=list("abcd"),
+    )
     known = metadata_features(tracks)
     assert known["days"].tolist()[:2] == [546, 0] and np.isnan(known["days"]["c"])
     assert known["out"].round(2).tolist()[:2] == [0, 1] and known["out"]["d"] == 0
@@ -151,8 +156,9 @@ def test_an_answer_is_the_artists_fame_drawn_in_by_its_few_tracks(heard):
     answers = model.predict(scaled(places))
     mean = fame.mean()  # each artist has as many tracks
     assert np.corrcoef(answers, fame)[0, 1] > 0.9
-    np.testing.assert_allclose(model.fame[:-1], (4 * fame[np.asarray(model.artists, int)]
-                                                 + FAME * mean) / (4 + FAME))
+    np.testing.assert_allclose(
+        model.fame[:-1], (4 * fame[np.asarray(model.artists, int)] + FAME * mean) / (4 + FAME)
+    )
     assert model.fame[-1] == pytest.approx(mean)
 
 

@@ -30,8 +30,17 @@ SHORT = MelGrid(64, 2048, seconds=3.0, name="short")  # clips of 30 s would take
 RESAMPLES = 300
 NETWORK = "mlp"  # the others go the same way, and are tested where there is more time
 EPOCHS = {NETWORK: 8}  # the crnn hears artists but barely in 8: the others have 20
-HEARING = ("handcrafted", "boosting", "neighbours", "musicnn", "mlp", "crnn", "stack",
-           "artist_mean")  # in 8 epochs, cnn2 and rnn did not hear them surely
+# in 8 epochs, cnn2 and rnn did not hear them surely
+HEARING = (
+    "handcrafted",
+    "boosting",
+    "neighbours",
+    "musicnn",
+    "mlp",
+    "crnn",
+    "stack",
+    "artist_mean",
+)
 
 
 def installed():
@@ -96,12 +105,19 @@ def heard(tmp_path_factory, noise, mp3, write_corpus):
             y *= 10 ** (rng.normal(-20, 2) / 20) / y.std()
             audio[f"audio/{track_id}.mp3"] = mp3(y)
             guest = [f"Artist {artist + 1}"] if (artist, number) in ((3, 0), (10, 2)) else []
-            rows.append({
-                "id": track_id, "popularity": 50, "track": f"Song {track_id}",
-                "artists": [f"Artist {artist}", *guest], "preview_url": f"audio/{track_id}.mp3",
-                "release_date": f"{begun + number}-{rng.integers(1, 13):02d}-10",
-                "duration_ms": int(rng.uniform(12e4, 3e5)), "explicit": bool(rng.random() < 0.4),
-                "album_type": str(rng.choice(["album", "single"]))})
+            rows.append(
+                {
+                    "id": track_id,
+                    "popularity": 50,
+                    "track": f"Song {track_id}",
+                    "artists": [f"Artist {artist}", *guest],
+                    "preview_url": f"audio/{track_id}.mp3",
+                    "release_date": f"{begun + number}-{rng.integers(1, 13):02d}-10",
+                    "duration_ms": int(rng.uniform(12e4, 3e5)),
+                    "explicit": bool(rng.random() < 0.4),
+                    "album_type": str(rng.choice(["album", "single"])),
+                }
+            )
     source = write_corpus(tmp_path_factory.mktemp("source") / "leaks", pd.DataFrame(rows), audio)
     folder = tmp_path_factory.mktemp("data") / "leaks"
     tracks = gather("folder", folder, path=source, jobs=2)
@@ -118,6 +134,7 @@ def labelled(heard, tmp_path_factory):
     threshold is each fold's own; where it is low many are popular in all sets of
     the fold, and the calibration passes that on: an AUC of 0.52 at 150 tracks without any leak.
     """
+
     def make(labels, which="at once"):
         if which in ("tagger", "networks") and installed():  # the first time it is half a minute
             for kind in ("musicnn", "vgg"):
@@ -152,8 +169,9 @@ def judge(labelled):
     @cache
     def judged(labels, split, which):
         networks = {NETWORK: [NETWORK], "networks": NETWORKS}.get(which, [])
-        there = [name for name in MODELS
-                 if way(name) == which and (installed() or not tagged(name))]
+        there = [
+            name for name in MODELS if way(name) == which and (installed() or not tagged(name))
+        ]
         return aucs(folder(labels, which), split, networks, there)
 
     def of(name, labels, split):
@@ -169,21 +187,27 @@ def judge(labelled):
 
 def every(labels, names, splits):
     """Entries on splits; what is taught in no moment, in the first of the splits only."""
-    return [pytest.param(labels, name, split, marks=[pytest.mark.slow] * (way(name) != "at once"))
-            for split in splits for name in names
-            if way(name) in ("at once", "tagger") or split == splits[0]]
+    return [
+        pytest.param(labels, name, split, marks=[pytest.mark.slow] * (way(name) != "at once"))
+        for split in splits
+        for name in names
+        if way(name) in ("at once", "tagger") or split == splits[0]
+    ]
 
 
-@pytest.mark.parametrize("labels, name, split", [
-    *every("shuffled", MODELS, splits.SPLITS), *every("once an artist", MODELS, ["artist"])])
+@pytest.mark.parametrize(
+    "labels, name, split",
+    [*every("shuffled", MODELS, splits.SPLITS), *every("once an artist", MODELS, ["artist"])],
+)
 def test_of_labels_at_random_nothing_is_known(judge, labels, name, split):
     auc = judge(name, labels, split)
     assert not surely_above(auc) and not surely_below(auc)
 
 
 @pytest.mark.parametrize("labels, name, split", every("once an artist", HEARING, ["random"]))
-def test_much_is_known_where_the_artists_that_they_are_of_are_on_both_sides(judge, labels, name,
-                                                                            split):
+def test_much_is_known_where_the_artists_that_they_are_of_are_on_both_sides(
+    judge, labels, name, split
+):
     assert judge(name, labels, split)["low"] > 0.5
 
 
@@ -192,8 +216,11 @@ def test_much_is_known_where_the_artists_that_they_are_of_are_on_both_sides(judg
 
 def no_groups(folder, monkeypatch):
     """Tracks of one artist on both sides of the split that promises to keep them apart."""
-    monkeypatch.setattr(splits, "artist_groups", lambda tracks: pd.Series(
-        np.arange(len(tracks)), index=tracks["id"]))
+    monkeypatch.setattr(
+        splits,
+        "artist_groups",
+        lambda tracks: pd.Series(np.arange(len(tracks)), index=tracks["id"]),
+    )
 
 
 def label_among_features(folder, monkeypatch):
@@ -202,13 +229,15 @@ def label_among_features(folder, monkeypatch):
     with np.load(path, allow_pickle=False) as table:
         parts = dict(table)
     column = make_features(read_tracks(folder), folder, "handcrafted", jobs=1).columns.get_loc(
-        LOUDNESS[0])
+        LOUDNESS[0]
+    )
     parts["values"][:, column] = popularity.loc[parts["id"], "popularity"]
     np.savez(path, **parts)
 
 
 def fitted_on_all(folder, monkeypatch):
     """What is fitted in a moment is fitted on the tracks that it is judged on as well."""
+
     def fitted(estimator, X, experiment, fold):
         ids, asked = experiment.sides.index, experiment.ids(fold, "validation", "test")
         estimator.fit(X.loc[ids].to_numpy(), experiment.labels.loc[ids, fold])
@@ -225,12 +254,15 @@ def label_in_the_spectrograms(folder, monkeypatch):
         mels[row, 20:30] += np.float16(0.3 * tracks.loc[track_id, "popularity"])
 
 
-@pytest.mark.parametrize("leak, labels, networks, found", [
-    (no_groups, "once an artist", [], {"boosting", "neighbours", "artist_mean"}),
-    (label_among_features, "shuffled", [], {"loudness", "handcrafted", "boosting"}),
-    (fitted_on_all, "shuffled", [], {"boosting", "neighbours"}),
-    (label_in_the_spectrograms, "shuffled", [NETWORK], {NETWORK}),
-])
+@pytest.mark.parametrize(
+    "leak, labels, networks, found",
+    [
+        (no_groups, "once an artist", [], {"boosting", "neighbours", "artist_mean"}),
+        (label_among_features, "shuffled", [], {"loudness", "handcrafted", "boosting"}),
+        (fitted_on_all, "shuffled", [], {"boosting", "neighbours"}),
+        (label_in_the_spectrograms, "shuffled", [NETWORK], {NETWORK}),
+    ],
+)
 def test_a_leak_is_found(labelled, monkeypatch, leak, labels, networks, found):
     folder = labelled(labels)
     leak(folder, monkeypatch)

@@ -13,8 +13,13 @@ ODD = (40, 100)
 
 
 # as the study of 2021 prints them; the CRNN's is counted by hand
-PARAMETERS = {"mlp": 21_176_577, "cnn1": 2_727_041, "cnn2": 2_839_329, "rnn": 391_585,
-              "crnn": 134_593}
+PARAMETERS = {
+    "mlp": 21_176_577,
+    "cnn1": 2_727_041,
+    "cnn2": 2_839_329,
+    "rnn": 391_585,
+    "crnn": 134_593,
+}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -41,8 +46,10 @@ def test_of_percentiles_the_upper_half_is_popular_to_the_metrics():
         assert float(metric.result()) == pytest.approx(0.75, abs=0.01)
 
 
-@pytest.mark.parametrize("n_mels, frames, steps", [
-    (40, 323, 10), (64, 323, 10), (96, 323, 20), (128, 323, 20), (128, 1292, 80)])
+@pytest.mark.parametrize(
+    "n_mels, frames, steps",
+    [(40, 323, 10), (64, 323, 10), (96, 323, 20), (128, 323, 20), (128, 1292, 80)],
+)
 def test_the_frequency_axis_of_the_rnn_ends_at_one_and_time_goes_on(n_mels, frames, steps):
     model = build_model("rnn", (n_mels, frames))  # on the quick grid two frames are one
     pools = [layer for layer in model.layers if isinstance(layer, keras.layers.MaxPooling2D)]
@@ -77,8 +84,11 @@ def test_the_crnn_reads_40_steps():
 
 
 def test_the_rnn_learns_the_full_grid_in_halves_of_a_batch_and_all_else_in_whole_ones():
-    at_once = {(name, grid.name): models.clips_a_step(build_model(name, grid.shape))
-               for name in PARAMETERS for grid in (QUICK, FULL)}
+    at_once = {
+        (name, grid.name): models.clips_a_step(build_model(name, grid.shape))
+        for name in PARAMETERS
+        for grid in (QUICK, FULL)
+    }
     assert at_once.pop(("rnn", "full")) == models.BATCH // 4
     assert set(at_once.values()) == {models.BATCH}
 
@@ -94,7 +104,7 @@ def test_parts_of_a_batch_teach_what_the_whole_batch_does(monkeypatch):
         before = model.get_weights()
         step = models.clips_a_step(model)
         for start in range(0, len(S), step):
-            model.train_on_batch(S[start: start + step], popular[start: start + step])
+            model.train_on_batch(S[start : start + step], popular[start : start + step])
         return step, before, model.get_weights()
 
     monkeypatch.setitem(models.LEARNING_RATE, "mlp", 1e-3)

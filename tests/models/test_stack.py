@@ -41,8 +41,9 @@ def test_of_labels_0_and_1_a_head_is_a_logistic_regression(heard):
     X, _, popular, _ = heard[0]["telling"], *heard[1:]
     Z = (X - X.mean()) / X.std(ddof=0)
     usual = LogisticRegression(C=0.5 / X.shape[1]).fit(Z.to_numpy(), popular)
-    np.testing.assert_allclose(fit_head(X, popular).predict(X),
-                               usual.decision_function(Z.to_numpy()), atol=1e-3)
+    np.testing.assert_allclose(
+        fit_head(X, popular).predict(X), usual.decision_function(Z.to_numpy()), atol=1e-3
+    )
 
 
 def test_what_a_head_does_not_know_counts_as_the_mean_and_nothing_counts_without_limit(heard):
@@ -80,8 +81,12 @@ def test_of_few_tracks_the_weights_stay_closer_to_equal_ones(rng):
 def test_a_stack_orders_tracks_that_it_did_not_see_as_its_own_out_of_fold(heard):
     features, popularity, popular, groups = heard
     learnt, rest = np.arange(N) < 300, np.arange(N) >= 300
-    stack, own = fit_stack({kind: X[learnt] for kind, X in features.items()}, popularity[learnt],
-                           popular[learnt], groups[learnt])
+    stack, own = fit_stack(
+        {kind: X[learnt] for kind, X in features.items()},
+        popularity[learnt],
+        popular[learnt],
+        groups[learnt],
+    )
     auc = roc_auc_score(popular[learnt], own)
     new = roc_auc_score(popular[rest], stack.predict({k: X[rest] for k, X in features.items()}))
     assert auc > 0.75 and abs(new - auc) < 0.1
@@ -108,13 +113,26 @@ def test_a_network_is_a_member_like_the_heads(heard, rng):
 def test_a_stack_is_plain_numbers(heard):
     features, popularity, popular, groups = heard
     stack, _ = fit_stack(features, popularity, popular, groups)
-    written = json.dumps({"weights": stack.weights, "offset": stack.offset, "heads": {
-        kind: {"offset": head.offset, **head.table.to_dict("list")}
-        for kind, head in stack.heads.items()}})
+    written = json.dumps(
+        {
+            "weights": stack.weights,
+            "offset": stack.offset,
+            "heads": {
+                kind: {"offset": head.offset, **head.table.to_dict("list")}
+                for kind, head in stack.heads.items()
+            },
+        }
+    )
     read = json.loads(written)
-    heads = {kind: Head(pd.DataFrame({of: head[of] for of in ("mean", "scale", "weight")},
-                                     index=features[kind].columns), head["offset"])
-             for kind, head in read["heads"].items()}
+    heads = {
+        kind: Head(
+            pd.DataFrame(
+                {of: head[of] for of in ("mean", "scale", "weight")}, index=features[kind].columns
+            ),
+            head["offset"],
+        )
+        for kind, head in read["heads"].items()
+    }
     again = Stack(heads, read["weights"], read["offset"])
     np.testing.assert_array_equal(again.predict(features), stack.predict(features))
 

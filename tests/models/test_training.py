@@ -102,8 +102,9 @@ def test_the_holdout_is_not_read(experiment, corpus):
 
 def test_the_scaler_knows_the_training_clips_only(experiment, run, own_corpus):
     stored(own_corpus)[(experiment.sides[0] != "train").to_numpy()] = 0
-    scaler = fit("mlp", MelStore(own_corpus), experiment.labels[0], experiment.sides[0],
-                 epochs=1).scaler
+    scaler = fit(
+        "mlp", MelStore(own_corpus), experiment.labels[0], experiment.sides[0], epochs=1
+    ).scaler
     np.testing.assert_array_equal(scaler.mean, run.scaler.mean)
     np.testing.assert_array_equal(scaler.std, run.scaler.std)
 
@@ -117,8 +118,10 @@ def test_batches_hold_every_clip_once_an_epoch_in_an_order_of_its_own(experiment
         clips._begin(epoch)
         batches = [clips[i] for i in range(len(clips))]
         x, y = (np.concatenate(part) for part in zip(*batches, strict=True))
-        order = [int(np.flatnonzero((x == S_db).all(axis=(1, 2)))[0])
-                 for S_db in experiment.store.batch(labels.index)]
+        order = [
+            int(np.flatnonzero((x == S_db).all(axis=(1, 2)))[0])
+            for S_db in experiment.store.batch(labels.index)
+        ]
         assert sorted(order) == list(range(21))
         np.testing.assert_array_equal(y[order, 0], labels)
         orders.append(order)
@@ -127,8 +130,14 @@ def test_batches_hold_every_clip_once_an_epoch_in_an_order_of_its_own(experiment
 
 
 def test_augmented_batches_are_those_of_their_epoch_whatever_was_read_before(experiment):
-    clips = ClipBatches(experiment.store, experiment.percentiles[0].iloc[:10],
-                        Scaler(np.zeros(64), np.ones(64)), 4, 0, Augment(mixup=1.0, masks=1))
+    clips = ClipBatches(
+        experiment.store,
+        experiment.percentiles[0].iloc[:10],
+        Scaler(np.zeros(64), np.ones(64)),
+        4,
+        0,
+        Augment(mixup=1.0, masks=1),
+    )
     epochs = []
     for epoch, numbers in ((0, (0, 1, 2)), (1, (0, 1, 2)), (0, (2, 1, 0))):
         clips._begin(epoch)
@@ -178,19 +187,31 @@ def test_no_model_names_the_command_that_makes_one(tmp_path):
 
 
 def cut(content):
-    return content[:len(content) // 2]
+    return content[: len(content) // 2]
 
 
 def bend(content):
     middle = len(content) // 2
-    return content[:middle] + bytes(255 - b for b in content[middle:middle + 50]) + (
-        content[middle + 50:])
+    return (
+        content[:middle]
+        + bytes(255 - b for b in content[middle : middle + 50])
+        + (content[middle + 50 :])
+    )
 
 
-@pytest.mark.parametrize("name, damage", [
-    ("model.keras", cut), ("model.keras", bend), ("model.keras", lambda _: b""),
-    ("model.keras", None), ("card.json", cut), ("card.json", lambda _: b""),
-    ("card.json", lambda _: b"{}"), ("history.csv", None)])
+@pytest.mark.parametrize(
+    "name, damage",
+    [
+        ("model.keras", cut),
+        ("model.keras", bend),
+        ("model.keras", lambda _: b""),
+        ("model.keras", None),
+        ("card.json", cut),
+        ("card.json", lambda _: b""),
+        ("card.json", lambda _: b"{}"),
+        ("history.csv", None),
+    ],
+)
 def test_a_damaged_model_is_told(trained, tmp_path, name, damage):
     folder = shutil.copytree(next(trained.glob("runs/*/mlp/seed0-fold0")), tmp_path / "run")
     content = (folder / name).read_bytes()
@@ -227,8 +248,9 @@ def test_train_skips_what_stands_and_repeats_what_does_not(trained, tmp_path):
     changed = [path for path, when in times(folders).items() if when != before[path]]
     assert changed == folders[1:2]
     again, S_db = changed[0], experiment.store.batch(experiment.store.ids)
-    np.testing.assert_array_equal(load_run(again).predict(S_db), load_run(
-        trained / again.relative_to(folder)).predict(S_db))
+    np.testing.assert_array_equal(
+        load_run(again).predict(S_db), load_run(trained / again.relative_to(folder)).predict(S_db)
+    )
 
 
 def test_a_track_is_explained_by_the_network_that_did_not_see_it(trained):

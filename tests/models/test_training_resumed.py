@@ -48,8 +48,15 @@ def weights_of(run):
 
 def fitted(experiment, name, epochs, folder=None, progress=None):
     """A run of the first fold."""
-    return fit(name, experiment.store, experiment.labels[0], experiment.sides[0], epochs=epochs,
-               folder=folder, progress=progress)
+    return fit(
+        name,
+        experiment.store,
+        experiment.labels[0],
+        experiment.sides[0],
+        epochs=epochs,
+        folder=folder,
+        progress=progress,
+    )
 
 
 @pytest.fixture
@@ -66,6 +73,7 @@ def interrupt_after(epochs):
     def progress(done):
         if done == epochs:
             raise Interrupted
+
     return progress
 
 
@@ -76,20 +84,23 @@ def undisturbed(experiment):
 
 
 @pytest.mark.parametrize("name, after", [("cnn1", 1), ("cnn1", 3), ("crnn", 2)])
-def test_an_interrupted_training_ends_as_an_undisturbed_one(experiment, undisturbed, tmp_path, name,
-                                                            after):
+def test_an_interrupted_training_ends_as_an_undisturbed_one(
+    experiment, undisturbed, tmp_path, name, after
+):
     with pytest.raises(Interrupted):
         fitted(experiment, name, 4, tmp_path, interrupt_after(after))
     seen = []
     resumed = fitted(experiment, name, 4, tmp_path, seen.append)
     assert seen == list(range(after + 1, 5))
     np.testing.assert_array_equal(weights_of(resumed), weights_of(undisturbed[name]))
-    pd.testing.assert_frame_equal(resumed.history.drop(columns="seconds"),
-                                  undisturbed[name].history.drop(columns="seconds"))
+    pd.testing.assert_frame_equal(
+        resumed.history.drop(columns="seconds"), undisturbed[name].history.drop(columns="seconds")
+    )
 
 
-def test_an_interrupted_training_in_parts_goes_on_with_the_gradients_that_wait(experiment, tmp_path,
-                                                                               in_parts):
+def test_an_interrupted_training_in_parts_goes_on_with_the_gradients_that_wait(
+    experiment, tmp_path, in_parts
+):
     clips = (experiment.sides[0] == "train").sum()
     assert -(-clips // 2) % 4  # the first epoch ends between two changes of the weights
     with pytest.raises(Interrupted):
@@ -106,14 +117,31 @@ def whole(corpus, tmp_path_factory):
     return {run.card["fold"]: weights_of(run) for run in runs}
 
 
-@pytest.mark.parametrize("how, status, said", [
-    (signal.SIGKILL, -signal.SIGKILL, ""),
-    (signal.SIGINT, 130, "stopped; the same command goes on from here\n")], ids=["kill", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "how, status, said",
+    [
+        (signal.SIGKILL, -signal.SIGKILL, ""),
+        (signal.SIGINT, 130, "stopped; the same command goes on from here\n"),
+    ],
+    ids=["kill", "Ctrl-C"],
+)
 def test_a_stopped_training_ends_as_an_undisturbed_one(whole, own_corpus, how, status, said):
-    command = [sys.executable, "-m", "hiphoplib", "train", str(own_corpus), "--folds", "3",
-               "--model", "cnn1", "--epochs", "8"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, text=True,
-                               stderr=subprocess.PIPE)
+    command = [
+        sys.executable,
+        "-m",
+        "hiphoplib",
+        "train",
+        str(own_corpus),
+        "--folds",
+        "3",
+        "--model",
+        "cnn1",
+        "--epochs",
+        "8",
+    ]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, text=True, stderr=subprocess.PIPE
+    )
     workers = []
     checkpoint = prepare(own_corpus, folds=3).run_folder("cnn1", 0, 0) / CHECKPOINT
     until = time.monotonic() + 90
@@ -141,8 +169,9 @@ def test_a_killed_worker_costs_its_epoch_and_no_training(whole, own_corpus):
         until = time.monotonic() + 60
         while not first.is_file() and time.monotonic() < until:
             time.sleep(0.01)
-        busiest = max(psutil.Process().children(recursive=True),
-                      key=lambda process: process.memory_info().rss)
+        busiest = max(
+            psutil.Process().children(recursive=True), key=lambda process: process.memory_info().rss
+        )
         killed.append(busiest)
         busiest.kill()
 
@@ -189,8 +218,15 @@ def test_a_training_begun_on_anything_else_is_another_one(experiment):
 
     same = begun()
     assert same == begun()
-    for other in ({"labels": 1 - experiment.labels[0]}, {"labels": experiment.labels[0][:-1]},
-                  {"seed": 1}, {"name": "rnn"}, {"epochs": 5}, {"patience": 1}, {"level": 1e-9}):
+    for other in (
+        {"labels": 1 - experiment.labels[0]},
+        {"labels": experiment.labels[0][:-1]},
+        {"seed": 1},
+        {"name": "rnn"},
+        {"epochs": 5},
+        {"patience": 1},
+        {"level": 1e-9},
+    ):
         assert begun(**other) != same
 
 
@@ -211,8 +247,14 @@ SETTINGS = {"model": "tiny", "seed": 0}
 def tiny(units=60):
     """Return a compiled network with a dropout, whose random numbers are part of its state."""
     layers = keras.layers
-    model = keras.Sequential([keras.Input((50,)), layers.Dense(units), layers.Dropout(0.5),
-                              layers.Dense(1, activation="sigmoid")])
+    model = keras.Sequential(
+        [
+            keras.Input((50,)),
+            layers.Dense(units),
+            layers.Dropout(0.5),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
     model.compile("adam", "binary_crossentropy")
     return model
 
@@ -276,7 +318,7 @@ def test_one_of_a_network_of_another_size_is_not_taken_up(begun, tmp_path):
     model = tiny(units=61)
     before = state(model)
     assert Checkpoint(tmp_path, model, SETTINGS).history == []
-    assert_same(before, state(model)[:len(before)])
+    assert_same(before, state(model)[: len(before)])
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_epoch_before(begun, tmp_path):

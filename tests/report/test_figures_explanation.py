@@ -28,13 +28,26 @@ def explained(strength=0.2, other_methods=()):
 
 
 RESULTS = explanations()
-ONE_SIDE = {**RESULTS, "bands": {name: {**of, "unpopular": None}
-                                 for name, of in RESULTS["bands"].items()}}
-PLANTED = {way: {kind: {network: {
-    measure: {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
-    for measure, mean in (("precision", 0.85 - number / 4), ("recall", 0.8 - number / 5))}
-    for network in ("crnn", "rnn")} for kind in ("level", "texture")}
-    for number, way in enumerate(("swap_test", "old_rule", "lime_default"))}
+ONE_SIDE = {
+    **RESULTS,
+    "bands": {name: {**of, "unpopular": None} for name, of in RESULTS["bands"].items()},
+}
+PLANTED = {
+    way: {
+        kind: {
+            network: {
+                measure: {"mean": mean, "low": mean - 0.1, "high": mean + 0.1}
+                for measure, mean in (
+                    ("precision", 0.85 - number / 4),
+                    ("recall", 0.8 - number / 5),
+                )
+            }
+            for network in ("crnn", "rnn")
+        }
+        for kind in ("level", "texture")
+    }
+    for number, way in enumerate(("swap_test", "old_rule", "lime_default"))
+}
 WEIGHTS = RNG.normal(0, 0.1, GRID.shape)
 FIGURES = {
     "segment_map": (report.segment_map, WEIGHTS, GRID),
@@ -62,14 +75,15 @@ def test_only_stable_segments_are_outlined(strength, outlines):
     assert sum(not patch.get_fill() for patch in ax.patches) == outlines == expl.stable.sum()
     assert sum(patch.get_fill() for patch in ax.patches) == expl.grid.size
     assert {patch.get_alpha() for patch in ax.patches if patch.get_fill()} == (
-        {0.25, 0.75} if outlines else {0.25})
+        {0.25, 0.75} if outlines else {0.25}
+    )
 
 
 @pytest.mark.parametrize("weight, line", [(0.2, "-"), (-0.2, "--")])
 def test_what_another_method_denies_is_outlined_with_a_broken_line(weight, line):
     other_methods = {"other": np.full((2, *GRID.shape), weight)}
     ax = report.explanation(S_DB, explained(other_methods=other_methods))
-    outline, = (patch for patch in ax.patches if not patch.get_fill())
+    (outline,) = (patch for patch in ax.patches if not patch.get_fill())
     assert (outline.get_linestyle() == "-") == (line == "-")
 
 
@@ -78,8 +92,11 @@ def test_explanation_is_red_for_and_blue_against_at_its_seconds_and_hz():
     expl.runs[..., 0, 0] = -0.2
     ax = report.explanation(S_DB, expl)
     (red, _, blue), (red_against, _, blue_against) = (
-        next(patch for patch in ax.patches if patch.get_fill()
-             and patch.get_xy() == corner).get_facecolor()[:3] for corner in ((12, 5000), (0, 0)))
+        next(
+            patch for patch in ax.patches if patch.get_fill() and patch.get_xy() == corner
+        ).get_facecolor()[:3]
+        for corner in ((12, 5000), (0, 0))
+    )
     assert red > blue and blue_against > red_against
 
 
@@ -95,7 +112,8 @@ def test_the_panels_beside_a_map_are_its_sums():
 def test_marked_segments_are_those_asked_for():
     ax = report.segment_map(WEIGHTS, GRID, outlined=WEIGHTS > 0.15, dotted=WEIGHTS < -0.15)
     assert {patch.get_xy() for patch in ax.patches} == {
-        (cell * 3.0, band - 0.5) for band, cell in np.argwhere(WEIGHTS > 0.15)}
+        (cell * 3.0, band - 0.5) for band, cell in np.argwhere(WEIGHTS > 0.15)
+    }
     assert len(ax.lines[0].get_xdata()) == (WEIGHTS < -0.15).sum()
 
 
@@ -104,22 +122,31 @@ def test_where_a_network_listens():
     low, high = (np.array(RESULTS["map"][end]) for end in ("low", "high"))
     x, y = by_segment.lines[0].get_data()
     assert {(band, cell) for band, cell in zip(y.astype(int), (x // 3).astype(int))} == {
-        tuple(pair) for pair in np.argwhere((low > 0) | (high < 0))}
+        tuple(pair) for pair in np.argwhere((low > 0) | (high < 0))
+    }
     assert title_of(by_segment).startswith(f"{len(x)} of 40 segments")
     assert title_of(by_time) == (
-        "More than an equal share of the weight lies in 27 to 30 s of the clip")
+        "More than an equal share of the weight lies in 27 to 30 s of the clip"
+    )
     dots = {(x, round(y)) for x, y, _ in marks(by_band)}
-    assert dots == {(of[side]["mean"], row_of(by_band, band))
-                    for band, of in RESULTS["bands"].items() for side in of}
+    assert dots == {
+        (of[side]["mean"], row_of(by_band, band))
+        for band, of in RESULTS["bands"].items()
+        for side in of
+    }
 
 
 def test_planted_causes_have_a_row_a_network_and_a_mark_a_method():
     figure = report.planted(PLANTED)
     for ax, measure in zip(figure.axes, ("precision", "recall")):
         dots = sorted((round(y), x) for x, y, _ in marks(ax))
-        assert dots == sorted((row, PLANTED[way][kind][network][measure]["mean"])
-                              for way in PLANTED for row, (kind, network) in enumerate(
-                                  itertools.product(("level", "texture"), ("crnn", "rnn"))))
+        assert dots == sorted(
+            (row, PLANTED[way][kind][network][measure]["mean"])
+            for way in PLANTED
+            for row, (kind, network) in enumerate(
+                itertools.product(("level", "texture"), ("crnn", "rnn"))
+            )
+        )
     texts = [text for text, _ in texts_of(figure)]
     assert {"swap test", "LIME with default settings", "level, CRNN"} <= set(texts)
 
@@ -133,7 +160,8 @@ def test_parts_are_red_or_blue_where_they_are_and_nothing_is_said_so():
     colors = [to_hex(patch.get_facecolor()).upper() for patch in ax.patches]
     assert colors == [report.POPULAR] * 2 + [report.UNPOPULAR] * 2
     assert [text.get_text() for text in report.swapped(S_DB, [], GRID).texts] == [
-        "no single passage decides"]
+        "no single passage decides"
+    ]
 
 
 def test_faithfulness_shows_the_curves_of_every_order():

@@ -7,11 +7,7 @@ import pytest
 
 from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.swap_test import Part
-from hiphoplib.report.sentences import (
-    explanation_summary,
-    results_table,
-    swap_sentences,
-)
+from hiphoplib.report.sentences import explanation_summary, results_table, swap_sentences
 from tests.known_models import GRID, segments
 
 BASS, LOW_MIDS, VOCALS, HATS = range(4)
@@ -22,8 +18,13 @@ def made(weights, **other_methods):
     """An Attribution of three seeds and two fill values that all but agree on the weights."""
     jitter = np.array([0.999, 1, 1.001])[None, :, None, None]
     maps = {"occlusion": weights, "gradients": weights, **other_methods}
-    return Attribution(GRID, weights * jitter * np.ones((2, 1, 1, 1)), np.ones((2, 3)), 0.62,
-                       {name: np.stack([map_, map_]) for name, map_ in maps.items()})
+    return Attribution(
+        GRID,
+        weights * jitter * np.ones((2, 1, 1, 1)),
+        np.ones((2, 3)),
+        0.62,
+        {name: np.stack([map_, map_]) for name, map_ in maps.items()},
+    )
 
 
 def test_every_model_has_a_row_in_the_table_and_empty_columns_are_left_out():
@@ -32,13 +33,20 @@ def test_every_model_has_a_row_in_the_table_and_empty_columns_are_left_out():
     models["rnn"] |= {"spearman": auc, "within_genre": None}
     table = results_table({"models": models})
     assert table.to_dict("index") == {
-        label: {"AUC [95 % interval]": "0.600 [0.500, 0.700]", "accuracy": "0.600 [0.500, 0.700]",
-                "Spearman": spearman, "Brier": "0.600", "AUC by seed": "0.600"}
-        for label, spearman in (("Dummy", "–"), ("RNN", "0.60 [0.50, 0.70]"))}
+        label: {
+            "AUC [95 % interval]": "0.600 [0.500, 0.700]",
+            "accuracy": "0.600 [0.500, 0.700]",
+            "Spearman": spearman,
+            "Brier": "0.600",
+            "AUC by seed": "0.600",
+        }
+        for label, spearman in (("Dummy", "–"), ("RNN", "0.60 [0.50, 0.70]"))
+    }
 
 
 def part(mask, taken_out, put_in, sign=1):
     """A Part that moves the score its way with so many of 25 donors, in each direction."""
+
     def rises(agreeing):
         return sign * np.where(np.arange(25) < agreeing, 1.0, -0.01)
 
@@ -47,13 +55,26 @@ def part(mask, taken_out, put_in, sign=1):
 
 # every form of sentence that an explanation can have
 FORMS = [
-    (segments((HATS, 4), (HATS, 5)), 1, "0:12 to 0:18, hats and air: taken out, the score fell "
-     "with 24 of 25 other tracks' sound in its place; put into 25 other tracks, it rose in 23."),
-    (segments((VOCALS, 9)), -1, "0:27 to 0:30, vocals and snare: taken out, the score rose with "
-     "24 of 25 other tracks' sound in its place; put into 25 other tracks, it fell in 23."),
-    (segments(*((BASS, stretch) for stretch in range(10))), -1, "0:00 to 0:30, sub and bass: taken "
-     "out, the score rose with 24 of 25 other tracks' sound in its place; put into 25 other "
-     "tracks, it fell in 23.")]
+    (
+        segments((HATS, 4), (HATS, 5)),
+        1,
+        "0:12 to 0:18, hats and air: taken out, the score fell "
+        "with 24 of 25 other tracks' sound in its place; put into 25 other tracks, it rose in 23.",
+    ),
+    (
+        segments((VOCALS, 9)),
+        -1,
+        "0:27 to 0:30, vocals and snare: taken out, the score rose with "
+        "24 of 25 other tracks' sound in its place; put into 25 other tracks, it fell in 23.",
+    ),
+    (
+        segments(*((BASS, stretch) for stretch in range(10))),
+        -1,
+        "0:00 to 0:30, sub and bass: taken "
+        "out, the score rose with 24 of 25 other tracks' sound in its place; put into 25 other "
+        "tracks, it fell in 23.",
+    ),
+]
 
 
 @pytest.mark.parametrize("mask, sign, sentence", FORMS)
@@ -70,8 +91,10 @@ def test_sentences_keep_the_order_of_parts_and_have_the_times_of_a_song():
     parts = [part(mask, 25, 25) for mask, _, _ in FORMS]
     said = swap_sentences(parts, GRID, 60)
     assert [each.split(": ")[0] for each in said] == [
-        "1:12 to 1:18, hats and air", "1:27 to 1:30, vocals and snare",
-        "1:00 to 1:30, sub and bass"]
+        "1:12 to 1:18, hats and air",
+        "1:27 to 1:30, vocals and snare",
+        "1:00 to 1:30, sub and bass",
+    ]
 
 
 def test_a_summary_tells_what_the_swap_test_says_whatever_lime_draws():

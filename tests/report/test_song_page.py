@@ -55,6 +55,7 @@ def report(trained):
 @pytest.fixture
 def ranked(model):
     """Function: what the report says of songs with these scores, one by one of none of them."""
+
     def make(levels, own_model=model, **options):
         return text(_page(invented(own_model, levels, **options), details=0))
 
@@ -69,8 +70,9 @@ def text(html):
 
 def section(html, heading):
     """Text of the part with this heading."""
-    parts = map(text, re.findall("<(?:section|details).*?</(?:section|details)>", html,
-                                 flags=re.DOTALL))
+    parts = map(
+        text, re.findall("<(?:section|details).*?</(?:section|details)>", html, flags=re.DOTALL)
+    )
     return next(part for part in parts if part.startswith(heading))
 
 
@@ -94,45 +96,69 @@ def test_a_demonstration_gives_no_advice(scored, report):
 
 def test_the_limits_are_told_in_the_models_own_numbers(model):
     lifts = [(1, None, (9.1, 9.0, 9.2)), (3, 0.2, (8.1, 8.0, 8.2)), (3, None, (1.21, 1.07, 1.36))]
-    results = {"auc": estimate(0.613, 0.562, 0.668),
-               "within_artist": estimate(0.571, 0.512, 0.633, artists=37),
-               "precision_at_k": [{"n": 10, "k": k, "base": base, "lift": estimate(*lift)}
-                                  for k, base, lift in lifts]}
-    card = {"results": model.card["results"] | results,
-            "corpus": {"name": "my corpus", "tracks": 4321, "artists": 1234,
-                       "popularity_kind": "plays in a week", "fingerprint": ""},
-            "protocol": model.card["protocol"] | {"test_tracks": 987}}
+    results = {
+        "auc": estimate(0.613, 0.562, 0.668),
+        "within_artist": estimate(0.571, 0.512, 0.633, artists=37),
+        "precision_at_k": [
+            {"n": 10, "k": k, "base": base, "lift": estimate(*lift)} for k, base, lift in lifts
+        ],
+    }
+    card = {
+        "results": model.card["results"] | results,
+        "corpus": {
+            "name": "my corpus",
+            "tracks": 4321,
+            "artists": 1234,
+            "popularity_kind": "plays in a week",
+            "fingerprint": "",
+        },
+        "protocol": model.card["protocol"] | {"test_tracks": 987},
+    }
     said = section(_page(invented(with_card(model, **card), [0.5]), details=0), "What this model")
-    for number in ("AUC 0.613 [0.562, 0.668]", "987 tracks", "split by artist",
-                   "AUC 0.571 [0.512, 0.633], 37 artists", "best 3 of 10",
-                   "1.21 [1.07, 1.36] times the hits", "4,321 tracks by 1,234 artists",
-                   "“my corpus”", "plays in a week"):
+    for number in (
+        "AUC 0.613 [0.562, 0.668]",
+        "987 tracks",
+        "split by artist",
+        "AUC 0.571 [0.512, 0.633], 37 artists",
+        "best 3 of 10",
+        "1.21 [1.07, 1.36] times the hits",
+        "4,321 tracks by 1,234 artists",
+        "“my corpus”",
+        "plays in a week",
+    ):
         assert number in said
     assert "9.1" not in said and "8.1" not in said
 
 
-@pytest.mark.parametrize("within, number", [(estimate(0.571, 0.512, 0.633, artists=37), "57"),
-                                            (None, "61")])
+@pytest.mark.parametrize(
+    "within, number", [(estimate(0.571, 0.512, 0.633, artists=37), "57"), (None, "61")]
+)
 def test_one_plain_number_says_how_good_it_is(model, within, number):
     results = model.card["results"] | {"auc": estimate(0.613, 0.56, 0.67), "within_artist": within}
-    said = section(_page(invented(with_card(model, results=results), [0.5]), details=0),
-                   "How good")
+    said = section(_page(invented(with_card(model, results=results), [0.5]), details=0), "How good")
     assert re.findall(r"\d+", said) == [number, "100", "50"]
     assert ("one artist" in said) == bool(within) and "luck" not in said
     results["within_artist"] = estimate(0.53, 0.45, 0.61, artists=9)
     assert "can be luck" in section(
-        _page(invented(with_card(model, results=results), [0.5]), details=0), "How good")
+        _page(invented(with_card(model, results=results), [0.5]), details=0), "How good"
+    )
 
 
-@pytest.mark.parametrize("interval, of_order, of_hits", [
-    ((0.51, 0.59), "better than guessing", "more hits"),
-    ((0.41, 0.49), "worse than guessing", "fewer hits"),
-    ((0.49, 0.53), "not shown to be better than guessing", "no gain is shown")])
+@pytest.mark.parametrize(
+    "interval, of_order, of_hits",
+    [
+        ((0.51, 0.59), "better than guessing", "more hits"),
+        ((0.41, 0.49), "worse than guessing", "fewer hits"),
+        ((0.49, 0.53), "not shown to be better than guessing", "no gain is shown"),
+    ],
+)
 def test_a_verdict_follows_from_its_interval(model, interval, of_order, of_hits):
     by = np.subtract(interval, 0.5)
-    results = {"auc": estimate(0.5, *interval),
-               "within_artist": estimate(0.5, *interval, artists=9),
-               "precision_at_k": [{"n": 10, "k": 3, "base": None, "lift": estimate(1, *(1 + by))}]}
+    results = {
+        "auc": estimate(0.5, *interval),
+        "within_artist": estimate(0.5, *interval, artists=9),
+        "precision_at_k": [{"n": 10, "k": 3, "base": None, "lift": estimate(1, *(1 + by))}],
+    }
     changed = with_card(model, results=model.card["results"] | results)
     said = section(_page(invented(changed, [0.5]), details=0), "What this")
     verdicts = re.findall(r"(?:all artists: |your case: |random choice, )([^(.]*?)(?: \(|\.)", said)
@@ -141,23 +167,30 @@ def test_a_verdict_follows_from_its_interval(model, interval, of_order, of_hits)
 
 def test_where_no_artist_has_enough_songs_nothing_is_known_of_that_case(model):
     results = model.card["results"] | {"within_artist": None}
-    said = section(_page(invented(with_card(model, results=results), [0.5]), details=0),
-                   "What this")
+    said = section(
+        _page(invented(with_card(model, results=results), [0.5]), details=0), "What this"
+    )
     assert "nothing is known" in said
 
 
 # the songs
 
 
-@pytest.mark.parametrize("levels, answer, headings", [
-    ((0.8, 0.5, 0.5, 0.2), "“song 1” stands out.", ["stands out", "in the middle", "behind"]),
-    ((0.8, 0.8, 0.5, 0.5, 0.5), "“song 1” and “song 2” stand out.",
-     ["stands out", "behind"]),
-    ((0.8,) * 5 + (0.5,) * 6, "5 songs stand out.", ["stands out", "behind"]),
-    ((0.5, 0.5, 0.5, 0.3), "No song stands out, but “song 4” is behind.",
-     ["in the middle", "behind"]),
-    ((0.61, 0.605, 0.6), "None of these 3 songs stands out", ["no reliable difference"]),
-    ((0.6,), "There is only one song", ["no reliable difference"])])
+@pytest.mark.parametrize(
+    "levels, answer, headings",
+    [
+        ((0.8, 0.5, 0.5, 0.2), "“song 1” stands out.", ["stands out", "in the middle", "behind"]),
+        ((0.8, 0.8, 0.5, 0.5, 0.5), "“song 1” and “song 2” stand out.", ["stands out", "behind"]),
+        ((0.8,) * 5 + (0.5,) * 6, "5 songs stand out.", ["stands out", "behind"]),
+        (
+            (0.5, 0.5, 0.5, 0.3),
+            "No song stands out, but “song 4” is behind.",
+            ["in the middle", "behind"],
+        ),
+        ((0.61, 0.605, 0.6), "None of these 3 songs stands out", ["no reliable difference"]),
+        ((0.6,), "There is only one song", ["no reliable difference"]),
+    ],
+)
 def test_the_answer_is_one_sentence_and_songs_stand_in_tiers(model, levels, answer, headings):
     html = _page(invented(model, levels), details=0)
     assert answer in re.search("<h1>(.*?)</h1>", html)[1]
@@ -252,7 +285,8 @@ def test_passages_are_marked_on_the_curve_of_their_song_with_a_sentence_each(sco
 
 @pytest.mark.parametrize("most, expected", [(3, 2), (1, 1), (0, 0)])
 def test_passages_are_looked_for_in_what_is_played_of_songs_that_stand_out(
-        scored, monkeypatch, most, expected):
+    scored, monkeypatch, most, expected
+):
     asked, names = [], list(SegmentGrid(scored.model.grid).bands)
 
     def hats_from_12_to_18(model, *sound):
@@ -262,8 +296,12 @@ def test_passages_are_looked_for_in_what_is_played_of_songs_that_stand_out(
         return [Part(mask, np.full(25, -0.5), np.full(25, -0.5))]
 
     monkeypatch.setattr(song_page, "song_parts", hats_from_12_to_18)
-    leading = replace(scored, model=with_card(scored.model, results=scored.model.card["results"] | {
-        "order": ORDER | {"margin": 1e-9}}))
+    leading = replace(
+        scored,
+        model=with_card(
+            scored.model, results=scored.model.card["results"] | {"order": ORDER | {"margin": 1e-9}}
+        ),
+    )
     vars(leading)["tiers"] = [STANDS_OUT, STANDS_OUT, *["in the middle"] * 3]  # as if computed
     found = find_passages(leading, most)
     assert list(found) == [song.path for song in scored.songs[:expected]]
@@ -271,21 +309,22 @@ def test_passages_are_looked_for_in_what_is_played_of_songs_that_stand_out(
         start = song.excerpt(leading.model.margin)
         y, sr = stretch(song.path, start, 30)
         assert np.array_equal(heard[0], y) and heard[1] == sr
-        passage, = found[song.path]
+        (passage,) = found[song.path]
         assert (passage.start, passage.end, passage.sign) == (start + 12, start + 18, -1)
         assert passage.sentence.startswith(
-            f"{clock(start + 12)} to {clock(start + 18)}, hats and air: taken out, the score rose")
+            f"{clock(start + 12)} to {clock(start + 18)}, hats and air: taken out, the score rose"
+        )
 
 
 def test_a_song_in_which_no_passage_decides_says_so(scored):
     cards = _page(scored, audio=False, passages={scored.songs[0].path: []}).split('class="card"')
-    assert ["no single passage decides." in card for card in cards] == [
-        False, True, *[False] * 4]
+    assert ["no single passage decides." in card for card in cards] == [False, True, *[False] * 4]
 
 
 @pytest.mark.parametrize("parts, told", [(None, False), ([], True)])
 def test_songs_that_were_asked_about_are_told_from_those_that_cannot_be(
-        scored, monkeypatch, parts, told):
+    scored, monkeypatch, parts, told
+):
     monkeypatch.setattr(song_page, "song_parts", lambda model, y, sr: parts)
     leading = replace(scored)
     vars(leading)["tiers"] = [STANDS_OUT, *["in the middle"] * 4]  # as if computed
@@ -294,8 +333,10 @@ def test_songs_that_were_asked_about_are_told_from_those_that_cannot_be(
 
 def players(html):
     """Bytes of the mp3 of each player."""
-    return [base64.b64decode(data) for data in
-            re.findall(r'<audio [^>]*src="data:audio/mpeg;base64,([^"]*)"', html)]
+    return [
+        base64.b64decode(data)
+        for data in re.findall(r'<audio [^>]*src="data:audio/mpeg;base64,([^"]*)"', html)
+    ]
 
 
 def test_a_player_has_30_seconds_compressed_and_says_where_they_begin(scored, report):
@@ -310,8 +351,9 @@ def test_a_player_has_30_seconds_compressed_and_says_where_they_begin(scored, re
         wanted, own_sr = stretch(song.path, start, 30)
         # the same seconds in the same order, by their level: the highest notes are gone
         found = [np.std(part) for part in np.array_split(y[: 30 * sr], 10)]
-        assert found == pytest.approx([np.std(part) for part in np.array_split(wanted, 10)],
-                                      rel=0.15)
+        assert found == pytest.approx(
+            [np.std(part) for part in np.array_split(wanted, 10)], rel=0.15
+        )
 
 
 def test_without_audio_there_is_no_player_and_no_sound(scored):
@@ -323,8 +365,13 @@ def test_a_song_shorter_than_a_window_has_no_best_part(model):
     everything = model.card["results"]["order"] | {"margin": 0.0}
     model = with_card(model, results=model.card["results"] | {"order": everything})
     scored = invented(model, [0.6])
-    short = replace(scored.songs[0], seconds=20.0, starts=np.zeros(1),
-                    scores=scored.songs[0].scores[:, :1], note="Only 20 s long.")
+    short = replace(
+        scored.songs[0],
+        seconds=20.0,
+        starts=np.zeros(1),
+        scores=scored.songs[0].scores[:, :1],
+        note="Only 20 s long.",
+    )
     said = text(_page(Scored(scored.folder, model, [short], {}, []), audio=False))
     assert "It was scored as a whole. Only 20 s long." in said
     assert "Best 30 seconds" not in said and "part stands out" not in said
@@ -336,11 +383,15 @@ def test_a_song_shorter_than_a_window_has_no_best_part(model):
 def back_test(model, n=6, kind="streams a day"):
     """A back-test of songs, all but two of them in the right order."""
     scored = invented(model, np.linspace(0.7, 0.3, n))
-    songs = pd.DataFrame({"title": [f"Song <{number}>" for number in range(n)],
-                          "file": [song.name for song in scored.songs],
-                          "popularity": np.geomspace(90_000, 0.5, n),
-                          "score": [song.score for song in scored.songs],
-                          "loudness": np.arange(n) - 20.0})
+    songs = pd.DataFrame(
+        {
+            "title": [f"Song <{number}>" for number in range(n)],
+            "file": [song.name for song in scored.songs],
+            "popularity": np.geomspace(90_000, 0.5, n),
+            "score": [song.score for song in scored.songs],
+            "loudness": np.arange(n) - 20.0,
+        }
+    )
     return BackTest(scored, songs, kind, ["“Lost”: no file of that title"])
 
 
@@ -348,10 +399,12 @@ def test_a_back_test_is_a_section_with_its_chart_its_matches_and_its_verdict(mod
     test = back_test(model)
     html = _page(test.scored, audio=False, backtest=test)
     said = section(html, "Does it work for your released songs?")
-    for part in ("15 of 15 pairs of songs in the right order: 100%",
-                 "the louder song first gets 0%",
-                 "Song <0> : 90,000 streams a day, score 70% (song 1.mp3)",
-                 "“Lost”: no file of that title"):
+    for part in (
+        "15 of 15 pairs of songs in the right order: 100%",
+        "the louder song first gets 0%",
+        "Song <0> : 90,000 streams a day, score 70% (song 1.mp3)",
+        "“Lost”: no file of that title",
+    ):
         assert part in said
     assert "enough to tell" in said or "too few to tell" in said
     at = np.array(re.findall(r'<span style="left:([\d.]+)%;bottom:([\d.]+)%', html), float)
@@ -364,16 +417,46 @@ def test_a_back_test_is_a_section_with_its_chart_its_matches_and_its_verdict(mod
 
 
 def test_nothing_in_a_name_or_a_model_reaches_the_page_unescaped(model):
-    card = {"corpus": model.card["corpus"] | {"name": "<b>c</b>", "popularity_kind": "<i>&amp;"},
-            "made": "<u>today</u>"}
+    card = {
+        "corpus": model.card["corpus"] | {"name": "<b>c</b>", "popularity_kind": "<i>&amp;"},
+        "made": "<u>today</u>",
+    }
     names = [displayable(name) for name in HOSTILE]  # as `score_tracks` hands them on
-    scored = invented(with_card(model, **card), np.linspace(0.7, 0.3, len(names)), names=HOSTILE,
-                      rejected={name: f"as {name}" for name in names}, others=names)
+    scored = invented(
+        with_card(model, **card),
+        np.linspace(0.7, 0.3, len(names)),
+        names=HOSTILE,
+        rejected={name: f"as {name}" for name in names},
+        others=names,
+    )
     scored = replace(scored, folder=scored.folder / "<script>alert(2)<script>")
     html = _page(scored, details=0)
-    allowed = {"html", "head", "meta", "title", "style", "body", "header", "h1", "h2", "h3", "p",
-               "span", "strong", "main", "section", "ol", "ul", "li", "div", "footer", "details",
-               "summary", "script", "!doctype"}
+    allowed = {
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "header",
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "span",
+        "strong",
+        "main",
+        "section",
+        "ol",
+        "ul",
+        "li",
+        "div",
+        "footer",
+        "details",
+        "summary",
+        "script",
+        "!doctype",
+    }
     assert {name.lower() for name in re.findall(r"</?([!\w]+)", html)} <= allowed
     assert not set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b") & set(html)
     assert not re.search(r"<[^>]*\son\w+\s*=", html)
@@ -388,8 +471,13 @@ def test_the_page_asks_nobody_and_runs_one_script_by_its_own_policy(report):
     (script,) = re.findall("<script>(.*?)</script>", report, flags=re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     rules = dict(rule.split(maxsplit=1) for rule in policy.split("; "))
-    assert rules == {"default-src": "'none'", "img-src": "data:", "media-src": "data:",
-                     "style-src": "'unsafe-inline'", "script-src": f"'sha256-{digest}'"}
+    assert rules == {
+        "default-src": "'none'",
+        "img-src": "data:",
+        "media-src": "data:",
+        "style-src": "'unsafe-inline'",
+        "script-src": f"'sha256-{digest}'",
+    }
     assert report.index("Content-Security-Policy") < report.index("<style")
     assert "http:" not in report and "https:" not in report
     assert not re.findall(r'(?:src|href)="(?!#|data:)', report)

@@ -32,8 +32,10 @@ from tests.scored_songs import (
 )
 
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=(
-    "no browser: install chromium (apt-get install chromium) to test the report in one"))
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None,
+    reason=("no browser: install chromium (apt-get install chromium) to test the report in one"),
+)
 PHONE, DESK = (390, 844), (1100, 900)
 SAME = 1.5  # px: what rounding moves
 
@@ -41,8 +43,10 @@ SAME = 1.5  # px: what rounding moves
 @pytest.fixture(scope="module")
 def browser():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[
-            "--no-sandbox", "--autoplay-policy=no-user-gesture-required"])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"],
+        )
         yield browser
         browser.close()
 
@@ -72,6 +76,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def opened(browser):
     """Function: opens a file as a context manager."""
+
     @contextmanager
     def open_(path, size=PHONE, offline=True, **options):
         context = browser.new_context(viewport=dict(zip(("width", "height"), size)), **options)
@@ -102,9 +107,14 @@ def hostile(folder, trained):
     """Songs and other files whose names are traps, one of each kind shown, with its player."""
     model = with_card(trained_model(trained), synthetic=True)
     names = [displayable(name) for name in HOSTILE]
-    scored = invented(model, np.linspace(0.7, 0.3, len(names)), names=HOSTILE,
-                      rejected={name: f"of no use: {name}" for name in names}, others=names)
-    songs = folder / "<script>alert(2)<script> & \"My\" songs"
+    scored = invented(
+        model,
+        np.linspace(0.7, 0.3, len(names)),
+        names=HOSTILE,
+        rejected={name: f"of no use: {name}" for name in names},
+        others=names,
+    )
+    songs = folder / '<script>alert(2)<script> & "My" songs'
     songs.mkdir()
     write_song(songs / "song.wav", song_of_noise(90, 0, -26))
     for number, song in enumerate(scored.songs):
@@ -112,8 +122,7 @@ def hostile(folder, trained):
         path.symlink_to(songs / "song.wav")
         scored.songs[number] = replace(song, path=path)
     scored = replace(scored, folder=songs)
-    (folder / "hostile.html").write_text(
-        _page(scored, details=len(names)), encoding="utf-8")
+    (folder / "hostile.html").write_text(_page(scored, details=len(names)), encoding="utf-8")
     return folder / "hostile.html"
 
 
@@ -122,9 +131,18 @@ def many(folder, trained):
     """Ten songs of a demonstration in three tiers, with curves, and a back-test of them."""
     model = with_card(trained_model(trained), synthetic=True)
     scored = invented(model, np.linspace(0.6, 0.5, 10))
-    songs = pd.DataFrame([{"title": song.title, "file": song.name, "popularity": 9000.0 / n,
-                           "score": song.score, "loudness": -20.0 + n}
-                          for n, song in enumerate(scored.songs, 1)])
+    songs = pd.DataFrame(
+        [
+            {
+                "title": song.title,
+                "file": song.name,
+                "popularity": 9000.0 / n,
+                "score": song.score,
+                "loudness": -20.0 + n,
+            }
+            for n, song in enumerate(scored.songs, 1)
+        ]
+    )
     test = BackTest(scored, songs, "streams a day", [])
     (folder / "many.html").write_text(_page(scored, audio=False, backtest=test), encoding="utf-8")
     return folder / "many.html"
@@ -192,12 +210,14 @@ def test_the_playhead_runs_along_the_curve_of_the_song_that_plays(report, opened
             player.evaluate("player => { player.pause(); player.currentTime = 12; }")
             wait_for(seen.page, player, "player => !player.seeking")
             seen.page.wait_for_timeout(100)
-            start, length = (float(player.get_attribute(f"data-{of}")) for of in
-                             ("start", "length"))
+            start, length = (
+                float(player.get_attribute(f"data-{of}")) for of in ("start", "length")
+            )
             curve = seen.page.locator(".curve").nth(number).bounding_box()
             middle = head.bounding_box()["x"] + head.bounding_box()["width"] / 2
             assert middle == pytest.approx(
-                curve["x"] + (start + 12) / length * curve["width"], abs=SAME)
+                curve["x"] + (start + 12) / length * curve["width"], abs=SAME
+            )
         players.nth(0).evaluate("player => player.play()")
         wait_for(seen.page, players.nth(0), "player => !player.paused")
         players.nth(1).evaluate("player => player.play()")
@@ -246,8 +266,10 @@ LAYOUT = """() => {
 def test_a_phone_shows_all_without_scrolling_sideways(request, opened, which, width):
     with opened(request.getfixturevalue(which), (width, 844)) as seen:
         found = seen.page.evaluate(LAYOUT)
-        score, name = ([box.bounding_box() for box in seen.page.locator(which_).all()]
-                       for which_ in (".name .score", ".name h3"))
+        score, name = (
+            [box.bounding_box() for box in seen.page.locator(which_).all()]
+            for which_ in (".name .score", ".name h3")
+        )
         own = seen.page.locator(".name").all()
     assert found.pop("width") <= width
     assert found == {"wide": [], "small": [], "out": [], "cut": []}
@@ -260,10 +282,13 @@ def test_a_phone_shows_all_without_scrolling_sideways(request, opened, which, wi
 def test_bars_and_dots_lie_where_the_numbers_say(trained, report, opened, size):
     songs = scored_folder(trained).songs
     with opened(report, size) as seen:
-        bars, spreads, dots = ([box.bounding_box() for box in seen.page.locator(which).all()]
-                               for which in (".bar", ".bar .spread", ".bar .dot"))
+        bars, spreads, dots = (
+            [box.bounding_box() for box in seen.page.locator(which).all()]
+            for which in (".bar", ".bar .spread", ".bar .dot")
+        )
     assert len(dots) == len(songs) == 5
     for song, bar, spread, dot in zip(songs, bars, spreads, dots):
+
         def place(share, bar=bar):
             return bar["x"] + share * bar["width"]
 
@@ -283,8 +308,10 @@ def test_in_the_dark_the_page_is_dark_and_can_be_read(request, opened, which):
     path = request.getfixturevalue(which)
     with opened(path) as light, opened(path, color_scheme="dark", bypass_csp=True) as dark:
         looks = [seen.page.evaluate(LOOKS) for seen in (light, dark)]
-        page = [seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
-                for seen in (light, dark)]
+        page = [
+            seen.page.evaluate("getComputedStyle(document.body).backgroundColor")
+            for seen in (light, dark)
+        ]
         found = Axe().run(dark.page, options={"runOnly": ["wcag2a", "wcag2aa"]})
     assert all(one != other for one, other in zip(*looks))
     bright, low = (np.mean([int(part) for part in re.findall(r"\d+", each)]) for each in page)
@@ -322,10 +349,15 @@ def wait_for(page, part, condition):
 @pytest.mark.parametrize("which", ["report", "hostile", "many"])
 def test_axe_finds_nothing(request, opened, which, size):
     with opened(request.getfixturevalue(which), size, bypass_csp=True) as seen:  # it is a script
-        found = Axe().run(seen.page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a",
-                                                          "wcag21aa", "best-practice"]})
-    assert [(rule["id"], node["html"][:80]) for rule in found.response["violations"]
-            for node in rule["nodes"]] == []
+        found = Axe().run(
+            seen.page,
+            options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]},
+        )
+    assert [
+        (rule["id"], node["html"][:80])
+        for rule in found.response["violations"]
+        for node in rule["nodes"]
+    ] == []
     assert len(found.response["passes"]) > 20
 
 
@@ -342,17 +374,22 @@ def test_no_name_becomes_a_part_of_the_page(trained, hostile, opened):
         assert seen.page.locator("script").count() == 1
         assert seen.page.locator("svg").count() == seen.page.locator("audio").count() == len(names)
         attributes = seen.page.evaluate(
-            "[...new Set([...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames()))]")
-        texts = {which: seen.page.locator(which).evaluate_all("all => all.map(e => e.textContent)")
-                 for which in ("h3", "#rejected + ul strong")}
+            "[...new Set([...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames()))]"
+        )
+        texts = {
+            which: seen.page.locator(which).evaluate_all("all => all.map(e => e.textContent)")
+            for which in ("h3", "#rejected + ul strong")
+        }
     assert not seen.dialogs and not seen.said
     assert all(url.startswith("data:") for url in seen.requests[1:])
     assert not [name for name in attributes if name.startswith("on")] and "autofocus" not in (
-        attributes)
+        attributes
+    )
     assert texts["#rejected + ul strong"] == names
-    assert texts["h3"] == [song.title for song in
-                           invented(trained_model(trained), np.zeros(len(names)),
-                                    names=HOSTILE).songs]
+    assert texts["h3"] == [
+        song.title
+        for song in invented(trained_model(trained), np.zeros(len(names)), names=HOSTILE).songs
+    ]
 
 
 # on paper
@@ -372,15 +409,23 @@ def test_ten_songs_print_on_two_pages_without_players(report, many, opened, fold
 
 def test_pictures_are_those_of_a_phone_and_differ(report, tmp_path):
     # in a process of its own: one of ours has a browser already
-    subprocess.run([sys.executable, "-c", "import sys; from hiphoplib.studies.documents import "
-                    "_browser, _take_pictures; _take_pictures(*sys.argv[1:], _browser())",
-                    report, tmp_path], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from hiphoplib.studies.documents import "
+            "_browser, _take_pictures; _take_pictures(*sys.argv[1:], _browser())",
+            report,
+            tmp_path,
+        ],
+        check=True,
+    )
     pictures = {path.stem: plt.imread(path)[..., :3] for path in tmp_path.iterdir()}
     report, song, page = (pictures[f"score_{name}"] for name in ("report", "song", "page"))
     assert report.shape[:2] == song.shape[:2] == (SCALE * HEIGHT, SCALE * WIDTH)
     assert np.abs(report - song).mean() > 0.01
-    assert page.shape[1] > 3 * report.shape[1] and np.array_equal(page[:, :SCALE * WIDTH], report)
-    assert report.mean() > 0.7 > 0.3 > page[:, -SCALE * WIDTH:].mean()  # light, and dark
+    assert page.shape[1] > 3 * report.shape[1] and np.array_equal(page[:, : SCALE * WIDTH], report)
+    assert report.mean() > 0.7 > 0.3 > page[:, -SCALE * WIDTH :].mean()  # light, and dark
 
 
 def test_without_a_browser_no_pictures_and_one_line(monkeypatch, capsys):

@@ -22,63 +22,103 @@ TODAY = pd.Timestamp("2026-11-27")
 @pytest.fixture
 def read(tmp_path):
     """Function: rows by title, kind and lines of a table with this content."""
+
     def make(content):
         path = tmp_path / "export.csv"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         rows, kind, left_out = read_popularity(path, TODAY)
         return rows.set_index("title")["popularity"].to_dict(), kind, left_out
+
     return make
 
 
 TABLE = "Song;Listeners;Streams;Release_Date\nOne;3;1.234.567;2026-11-17\nTwo;1;900;17.11.2026\n"
 
 
-@pytest.mark.parametrize("content", [
-    TABLE, "\ufeff" + TABLE, TABLE.encode("utf-16"), TABLE.replace("\n", "\r\n"),
-    TABLE.replace(";", ",").replace("1.234.567", '"1,234,567"'),
-    TABLE.replace(";", "\t").replace("1.234.567", "1\u202f234\u00a0567"),
-    TABLE.replace("1.234.567", "1'234'567").replace("Release_Date", "release date")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        TABLE,
+        "\ufeff" + TABLE,
+        TABLE.encode("utf-16"),
+        TABLE.replace("\n", "\r\n"),
+        TABLE.replace(";", ",").replace("1.234.567", '"1,234,567"'),
+        TABLE.replace(";", "\t").replace("1.234.567", "1\u202f234\u00a0567"),
+        TABLE.replace("1.234.567", "1'234'567").replace("Release_Date", "release date"),
+    ],
+)
 def test_one_table_is_read_however_it_was_exported(read, content):
     assert read(content) == ({"One": 123_456.7, "Two": 90.0}, "streams a day", [])
 
 
-@pytest.mark.parametrize("text, value", [
-    ("1,234", 1234), ("1.234", 1234), ("12,5", 12.5), ("1,234.5", 1234.5), ("1.234,5", 1234.5),
-    ("0", 0)])
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("1,234", 1234),
+        ("1.234", 1234),
+        ("12,5", 12.5),
+        ("1,234.5", 1234.5),
+        ("1.234,5", 1234.5),
+        ("0", 0),
+    ],
+)
 def test_a_number_is_one_however_it_is_written(read, text, value):
     assert read(f"title;streams\nOne;{text}\n")[0] == {"One": value}
 
 
 def test_popularity_has_decimals_and_no_days(read):
     assert read("track,popularity,release date\nOne,61.234,2020-01-01\n") == (
-        {"One": 61.234}, "popularity", [])
+        {"One": 61.234},
+        "popularity",
+        [],
+    )
 
 
 def test_a_row_that_cannot_be_used_is_left_out_with_its_reason(read):
     values, _, left_out = read(
         "title;streams;release date\nOne;many;2024-01-01\nTwo;5;2024-01-01\ntwo;6;2024-01-01\n"
-        "Three;-7;2024-01-01\nFour;8;soon\nFive;9;2027-01-01\n;10;2024-01-01\nSix;11;2026-11-26\n")
+        "Three;-7;2024-01-01\nFour;8;soon\nFive;9;2027-01-01\n;10;2024-01-01\nSix;11;2026-11-26\n"
+    )
     assert values == {"Six": 11}
     reasons = "\n".join(left_out)
-    for part in ("“One”: “many” is no number", "“Two”: 2 rows for this song",
-                 "“Three”: “-7” is no number", "“Four”: “soon” is no date", "“Five”: “2027-01-01”",
-                 "“”: no title"):
+    for part in (
+        "“One”: “many” is no number",
+        "“Two”: 2 rows for this song",
+        "“Three”: “-7” is no number",
+        "“Four”: “soon” is no date",
+        "“Five”: “2027-01-01”",
+        "“”: no title",
+    ):
         assert part in reasons
 
 
-@pytest.mark.parametrize("content, reason", [
-    ("", "not a table"), ("title,plot\na,b\n", "needs a column with titles"),
-    ("title,streams\n", "no row with"), ("title,streams\nOne,few\n", "“few” is no number")])
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        ("", "not a table"),
+        ("title,plot\na,b\n", "needs a column with titles"),
+        ("title,streams\n", "no row with"),
+        ("title,streams\nOne,few\n", "“few” is no number"),
+    ],
+)
 def test_a_table_of_no_use_is_told_in_one_line(read, content, reason):
     with pytest.raises(BadInput, match=reason) as error:
         read(content)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("title, name", [
-    ("Cold Nights", "Cold Nights.mp3"), ("cold nights", "07 - Cold_Nights.wav"),
-    ("Café (feat. Ada)", "cafe.flac"), ("7 Rings", "7 rings.mp3"), ("Nights", "Ada - Nights.mp3"),
-    ("a b.mp3", "a b.mp3"), ("Ночь", "03 ночь.ogg")])
+@pytest.mark.parametrize(
+    "title, name",
+    [
+        ("Cold Nights", "Cold Nights.mp3"),
+        ("cold nights", "07 - Cold_Nights.wav"),
+        ("Café (feat. Ada)", "cafe.flac"),
+        ("7 Rings", "7 rings.mp3"),
+        ("Nights", "Ada - Nights.mp3"),
+        ("a b.mp3", "a b.mp3"),
+        ("Ночь", "03 ночь.ogg"),
+    ],
+)
 def test_a_title_finds_its_file(title, name):
     assert match_titles([title], ["other.mp3", name]) == {title: name}
 
@@ -94,7 +134,9 @@ def test_the_share_is_that_of_pairs_and_its_interval_holds_the_truth():
     assert pairs_in_order(popularity, popularity)[0].mean == 1
     assert pairs_in_order(popularity, -popularity)[0].mean == 0
     assert pairs_in_order(popularity // 2, np.zeros(8)) == (
-        pairs_in_order(popularity // 2, np.zeros(8))[0], 24)
+        pairs_in_order(popularity // 2, np.zeros(8))[0],
+        24,
+    )
     rng, held = np.random.default_rng(0), []
     for _ in range(300):  # normal, correlation 0.5: two of three pairs are in order
         x = rng.normal(size=12)
@@ -108,8 +150,9 @@ def test_so_many_songs_as_are_needed_suffice_and_fewer_do_not():
         n = songs_needed(share)
         for songs, above in ((n, True), (n - 1, False)):
             z2, pairs = 1.959964**2, songs / 2
-            low = ((share + z2 / (2 * pairs)) / (1 + z2 / pairs) - 1.959964 / (1 + z2 / pairs)
-                   * np.sqrt(share * (1 - share) / pairs + z2 / (4 * pairs**2)))
+            low = (share + z2 / (2 * pairs)) / (1 + z2 / pairs) - 1.959964 / (
+                1 + z2 / pairs
+            ) * np.sqrt(share * (1 - share) / pairs + z2 / (4 * pairs**2))
             assert (low > 0.5) == above
 
 
@@ -144,8 +187,14 @@ def test_a_model_to_which_loud_is_popular_is_right_where_it_is(released, trained
 def test_the_command_writes_the_page_with_the_back_test(released, trained, tmp_path, capsys):
     trained_model(trained)
     table, page = table_of(tmp_path, [(f"Song {n}", 10 + n) for n in range(5)]), tmp_path / "t.html"
-    command = ["backtest", str(released), "--popularity", str(table),
-               "--model", str(trained.with_name("songs_model"))]
+    command = [
+        "backtest",
+        str(released),
+        "--popularity",
+        str(table),
+        "--model",
+        str(trained.with_name("songs_model")),
+    ]
     assert main([*command, "--out", str(page)]) == 0
     assert "of 10 pairs" in capsys.readouterr().out
     assert "Does it work for your released songs?" in page.read_text()
@@ -153,12 +202,27 @@ def test_the_command_writes_the_page_with_the_back_test(released, trained, tmp_p
     assert "can be .html" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("rows, reason", [
-    ([("Nothing", 1), ("Nowhere", 2)], "none of its 2 titles is one of the 5 files"),
-    ([("Song 1", 1), ("Nowhere", 2)], "1 of its songs can be compared")])
+@pytest.mark.parametrize(
+    "rows, reason",
+    [
+        ([("Nothing", 1), ("Nowhere", 2)], "none of its 2 titles is one of the 5 files"),
+        ([("Song 1", 1), ("Nowhere", 2)], "1 of its songs can be compared"),
+    ],
+)
 def test_too_few_songs_are_one_line(released, trained, tmp_path, capsys, rows, reason):
     trained_model(trained)
-    assert main(["backtest", str(released), "--popularity", str(table_of(tmp_path, rows)),
-                 "--model", str(trained.with_name("songs_model"))]) == 1
+    assert (
+        main(
+            [
+                "backtest",
+                str(released),
+                "--popularity",
+                str(table_of(tmp_path, rows)),
+                "--model",
+                str(trained.with_name("songs_model")),
+            ]
+        )
+        == 1
+    )
     error = capsys.readouterr().err
     assert error.splitlines()[-1].startswith("error: ") and reason in error.splitlines()[-1]

@@ -55,8 +55,9 @@ def saved(experiment, results, tmp_path_factory):
 @pytest.fixture(scope="module")
 def saved_head(experiment, results, tmp_path_factory):
     """Heads on hand-crafted features; to be read only."""
-    return save_model(experiment, results, "handcrafted",
-                      tmp_path_factory.mktemp("models") / "heads")
+    return save_model(
+        experiment, results, "handcrafted", tmp_path_factory.mktemp("models") / "heads"
+    )
 
 
 @pytest.fixture
@@ -94,13 +95,13 @@ def test_heads_predict_as_the_model_that_was_evaluated(experiment, saved_head):
     assert model.kinds == ["handcrafted"]
     for fold, training in enumerate(model.trainings):
         test = experiment.ids(fold, "test")
-        expected = calibrated(scores.of("handcrafted", fold)[test],
-                              *scores.calibration("handcrafted", fold))
+        expected = calibrated(
+            scores.of("handcrafted", fold)[test], *scores.calibration("handcrafted", fold)
+        )
         assert np.allclose(training.predict(None, X.loc[test]), expected, atol=1e-6)
 
 
-def test_the_stack_is_its_heads_and_all_trainings_of_its_network(experiment, monkeypatch,
-                                                                 tmp_path):
+def test_the_stack_is_its_heads_and_all_trainings_of_its_network(experiment, monkeypatch, tmp_path):
     """Weighed as it was fitted; here the perceptron is its network."""
     monkeypatch.setattr("hiphoplib.models.stack.CRNN", "mlp")
     monkeypatch.setattr("hiphoplib.scoring.model_folder.CRNN", "mlp")
@@ -109,8 +110,10 @@ def test_the_stack_is_its_heads_and_all_trainings_of_its_network(experiment, mon
     def fitted(experiment, fold):
         return stack_of_fold(experiment, fold, heads, MODELS["mlp"].fit)
 
-    entry = Entry(lambda experiment, fold, seed: fitted(experiment, fold)[1],
-                  stack=lambda experiment, fold: fitted(experiment, fold)[0])
+    entry = Entry(
+        lambda experiment, fold, seed: fitted(experiment, fold)[1],
+        stack=lambda experiment, fold: fitted(experiment, fold)[0],
+    )
     monkeypatch.setitem(MODELS, "stack", entry)
     results, scores = evaluate(experiment, ["stack"])
     model = load_model(save_model(experiment, results, "stack", tmp_path / "stack"))
@@ -138,9 +141,16 @@ def test_it_knows_its_own_tracks_and_no_others(experiment, saved):
 def test_an_older_folder_has_no_domain_and_scores_as_before(experiment, own):
     """Until November 2026 a folder held networks, their calibration beside them."""
     model, manifest = load_model(own), json.loads((own / MANIFEST).read_text())
-    networks = [{"seed": each["seed"], "fold": each["fold"], "reference": each["reference"],
-                 "calibration": [each["members"][0].pop("weight"), each["offset"]],
-                 **each["members"][0]} for each in manifest.pop("trainings")]
+    networks = [
+        {
+            "seed": each["seed"],
+            "fold": each["fold"],
+            "reference": each["reference"],
+            "calibration": [each["members"][0].pop("weight"), each["offset"]],
+            **each["members"][0],
+        }
+        for each in manifest.pop("trainings")
+    ]
     del manifest["domain"], manifest["features"], manifest["results"]["order"]
     (own / MANIFEST).write_text(json.dumps(manifest))
     edit(own, format=2, networks=networks)
@@ -155,8 +165,10 @@ def sound(experiment, track_id="0001"):
 
 def test_parts_of_a_song_are_swapped_with_its_own_clips(experiment, saved, monkeypatch):
     model, (y, sr) = load_model(saved), sound(experiment)
-    assert np.array_equal(np.sort(model.donors.S_db[:, 0, 0]),
-                          np.sort(experiment.store.batch(experiment.store.ids)[:, 0, 0]))
+    assert np.array_equal(
+        np.sort(model.donors.S_db[:, 0, 0]),
+        np.sort(experiment.store.batch(experiment.store.ids)[:, 0, 0]),
+    )
     assert model.donors.spread > 0
     assert model.donors.able == (model.card["results"]["auc"]["low"] > 0.5)
     monkeypatch.setattr(model_folder, "swap_test", lambda *asked, heard: (*asked, heard))
@@ -197,23 +209,33 @@ def change_donors(folder, change):
     edit(folder, donors=model_folder._file(path))
 
 
-@pytest.mark.parametrize("change", [
-    lambda arrays: {"handcrafted_low": np.full_like(arrays["handcrafted_low"], np.nan)},
-    lambda arrays: {"handcrafted_step": arrays["handcrafted_step"] * np.inf},
-    lambda arrays: {"handcrafted_steps": arrays["handcrafted_steps"][:-1]},
-    lambda arrays: {"handcrafted_steps": arrays["handcrafted_steps"][:, 1:]},
-    lambda arrays: {"handcrafted_steps": arrays["handcrafted_steps"].astype(float)},
-    lambda arrays: {name: arrays[name][..., :-1] for name in (
-        "handcrafted_steps", "handcrafted_low", "handcrafted_step")},
-    lambda arrays: {"handcrafted_lengths": arrays["handcrafted_lengths"] * -1},
-    lambda arrays: {"S_db": arrays["S_db"][:-1]},
-    lambda arrays: {"S_db": arrays["S_db"] * np.nan},
-    lambda arrays: {"handcrafted_low": np.array([{"any": "object"}])},
-    lambda arrays: {"handcrafted_low": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: {"handcrafted_low": np.full_like(arrays["handcrafted_low"], np.nan)},
+        lambda arrays: {"handcrafted_step": arrays["handcrafted_step"] * np.inf},
+        lambda arrays: {"handcrafted_steps": arrays["handcrafted_steps"][:-1]},
+        lambda arrays: {"handcrafted_steps": arrays["handcrafted_steps"][:, 1:]},
+        lambda arrays: {"handcrafted_steps": arrays["handcrafted_steps"].astype(float)},
+        lambda arrays: {
+            name: arrays[name][..., :-1]
+            for name in ("handcrafted_steps", "handcrafted_low", "handcrafted_step")
+        },
+        lambda arrays: {"handcrafted_lengths": arrays["handcrafted_lengths"] * -1},
+        lambda arrays: {"S_db": arrays["S_db"][:-1]},
+        lambda arrays: {"S_db": arrays["S_db"] * np.nan},
+        lambda arrays: {"handcrafted_low": np.array([{"any": "object"}])},
+        lambda arrays: {"handcrafted_low": None},
+    ],
+)
 def test_clips_to_swap_with_are_numbers_of_the_right_shape(saved_head, tmp_path, change):
     own = Path(shutil.copytree(saved_head, tmp_path / "copy"))
-    change_donors(own, lambda arrays: {name: array for name, array in (
-        arrays | change(arrays)).items() if array is not None})
+    change_donors(
+        own,
+        lambda arrays: {
+            name: array for name, array in (arrays | change(arrays)).items() if array is not None
+        },
+    )
     with pytest.raises(BadInput, match="damaged"):
         load_model(own)
 
@@ -235,9 +257,19 @@ def test_it_says_what_it_is_and_how_good(experiment, saved):
 def test_it_loads_in_another_place_without_the_corpus(saved, tmp_path):
     shutil.copytree(saved, tmp_path / "mailed")
     run = subprocess.run(
-        [sys.executable, "-c", "import sys; from hiphoplib.scoring.model_folder import load_model; "
-         "print(len(load_model(sys.argv[1]).trainings))", "mailed"], cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=100)
+        [
+            sys.executable,
+            "-c",
+            "import sys; from hiphoplib.scoring.model_folder import load_model; "
+            "print(len(load_model(sys.argv[1]).trainings))",
+            "mailed",
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
     assert run.stdout.strip() == "3", run.stderr
 
 
@@ -260,8 +292,9 @@ def test_results_of_something_else_are_refused(experiment, results, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("name", [MANIFEST, "network0.keras", "network1.keras", "domain.csv",
-                                  "donors.npz"])
+@pytest.mark.parametrize(
+    "name", [MANIFEST, "network0.keras", "network1.keras", "domain.csv", "donors.npz"]
+)
 @pytest.mark.parametrize("damage", ["gone", "cut", "bit"])
 def test_every_damage_is_found(own, name, damage):
     path, content = own / name, bytearray((own / name).read_bytes())
@@ -276,16 +309,22 @@ def test_every_damage_is_found(own, name, damage):
         load_model(own)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"trainings": []}, "holds no network"), ({"trainings": [{}]}, "lacks 'members'"),
-    ({"trainings": [{"members": [], "offset": 0, "reference": []}]}, "holds no network"),
-    ({"trainings": None}, "damaged"), ({"results": None, "trainings": [3]}, "damaged"),
-    ({"features": {"handcrafted": 0}}, "another version of this project"),
-    ({"grid": {}}, "damaged"),
-    ({"format": 1}, r"another version of this project \(format 1, .* train it again"),
-    ({"store_version": 1}, "another version of this project"),
-    ({"model": "vgg"}, "'vgg', which this version does not know"),
-    ({"format": 2}, "damaged")])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"trainings": []}, "holds no network"),
+        ({"trainings": [{}]}, "lacks 'members'"),
+        ({"trainings": [{"members": [], "offset": 0, "reference": []}]}, "holds no network"),
+        ({"trainings": None}, "damaged"),
+        ({"results": None, "trainings": [3]}, "damaged"),
+        ({"features": {"handcrafted": 0}}, "another version of this project"),
+        ({"grid": {}}, "damaged"),
+        ({"format": 1}, r"another version of this project \(format 1, .* train it again"),
+        ({"store_version": 1}, "another version of this project"),
+        ({"model": "vgg"}, "'vgg', which this version does not know"),
+        ({"format": 2}, "damaged"),
+    ],
+)
 def test_a_manifest_that_cannot_be_used_says_why(own, change, message):
     edit(own, **change)
     with pytest.raises(BadInput, match=message):
@@ -307,9 +346,16 @@ def test_weights_of_another_network_are_refused(own):
         load_model(own)
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", ",mean,scale,weight\nnope,0,1,2\n",
-                                  ",mean,scale,weight\ntempo,0,1,one\n",
-                                  ",mean,scale,weight\ntempo,0,1,nan\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a,b\n1,2\n",
+        ",mean,scale,weight\nnope,0,1,2\n",
+        ",mean,scale,weight\ntempo,0,1,one\n",
+        ",mean,scale,weight\ntempo,0,1,nan\n",
+    ],
+)
 def test_a_head_is_numbers_of_known_features(saved_head, tmp_path, text):
     own = Path(shutil.copytree(saved_head, tmp_path / "copy"))
     trainings = json.loads((own / MANIFEST).read_text())["trainings"]
@@ -345,9 +391,16 @@ def test_code_in_the_file_does_not_run(own, tmp_path):
     with zipfile.ZipFile(path) as file:
         parts = {name: file.read(name) for name in file.namelist()}
     config = json.loads(parts["config.json"])
-    config["config"]["layers"].append({
-        "module": "os", "class_name": "mkdir", "registered_name": "mkdir",
-        "config": {"path": str(marker)}, "build_config": {}, "inbound_nodes": []})
+    config["config"]["layers"].append(
+        {
+            "module": "os",
+            "class_name": "mkdir",
+            "registered_name": "mkdir",
+            "config": {"path": str(marker)},
+            "build_config": {},
+            "inbound_nodes": [],
+        }
+    )
     parts["config.json"] = json.dumps(config).encode()
     with zipfile.ZipFile(path, "w") as file:
         for name, content in parts.items():

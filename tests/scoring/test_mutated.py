@@ -37,8 +37,12 @@ def whole(noise):
 def accidents(whole, n, seed):
     """Mutated files of all formats in turn, by name."""
     rng, suffixes = random.Random(seed), list(whole)
-    return {f"{i:04d}{(suffix := suffixes[i % len(suffixes)])}":
-            mutated(whole[suffix], list(whole.values()), rng) for i in range(n)}
+    return {
+        f"{i:04d}{(suffix := suffixes[i % len(suffixes)])}": mutated(
+            whole[suffix], list(whole.values()), rng
+        )
+        for i in range(n)
+    }
 
 
 @linux
@@ -49,8 +53,17 @@ def test_each_mutated_clip_is_in_the_store_or_listed(whole, n, tmp_path, monkeyp
     clips = accidents(whole, n, seed=n)
     for name, content in clips.items():
         (tmp_path / name).write_bytes(content)
-    table = normalise(pd.DataFrame({"id": list(clips), "popularity": 50, "track": "t",
-                                    "artists": "a", "preview_url": list(clips)}))
+    table = normalise(
+        pd.DataFrame(
+            {
+                "id": list(clips),
+                "popularity": 50,
+                "track": "t",
+                "artists": "a",
+                "preview_url": list(clips),
+            }
+        )
+    )
     store = make_mels(table, tmp_path, jobs=1)
     rejected = read_rejected(tmp_path)
     assert sorted([*store.ids, *rejected["id"]]) == sorted(clips)

@@ -7,15 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hiphoplib.scoring.score import (
-    BEHIND,
-    MIDDLE,
-    NO_ORDER,
-    STANDS_OUT,
-    TIERS,
-    Scored,
-    Song,
-)
+from hiphoplib.scoring.score import BEHIND, MIDDLE, NO_ORDER, STANDS_OUT, TIERS, Scored, Song
 
 RNG = np.random.default_rng
 
@@ -24,9 +16,17 @@ def songs_of(seed, n=10, trainings=3, spread=0.05):
     """Scores of songs that differ in level, spread and length, by trainings that differ a bit."""
     rng = RNG(seed)
     lean = rng.normal(0, 0.02, (trainings, 1))
-    return [np.clip(rng.normal(0.5, 0.06) + lean + rng.normal(0, 0.03, (trainings, 1))
-                    + rng.normal(0, rng.uniform(0.2, 2) * spread, (trainings, windows)), 0, 1)
-            for windows in rng.integers(1, 40, n)]
+    return [
+        np.clip(
+            rng.normal(0.5, 0.06)
+            + lean
+            + rng.normal(0, 0.03, (trainings, 1))
+            + rng.normal(0, rng.uniform(0.2, 2) * spread, (trainings, windows)),
+            0,
+            1,
+        )
+        for windows in rng.integers(1, 40, n)
+    ]
 
 
 def ranked(scores, margin=0.02):
@@ -60,10 +60,18 @@ def test_a_difference_below_the_margin_is_none():
     assert not ranked(levels, np.inf).reliably_above.any()
 
 
-@pytest.mark.parametrize("levels, tiers", [
-    ((0.7, 0.5, 0.3), (STANDS_OUT, MIDDLE, BEHIND)), ((0.7, 0.3), (STANDS_OUT, BEHIND)),
-    ((0.5, 0.5, 0.5, 0.3), (MIDDLE, MIDDLE, MIDDLE, BEHIND)), ((0.5, 0.5), (NO_ORDER, NO_ORDER)),
-    ((0.52, 0.51, 0.51, 0.51, 0.5), (NO_ORDER,) * 5), ((0.5,), (NO_ORDER,)), ((), ())])
+@pytest.mark.parametrize(
+    "levels, tiers",
+    [
+        ((0.7, 0.5, 0.3), (STANDS_OUT, MIDDLE, BEHIND)),
+        ((0.7, 0.3), (STANDS_OUT, BEHIND)),
+        ((0.5, 0.5, 0.5, 0.3), (MIDDLE, MIDDLE, MIDDLE, BEHIND)),
+        ((0.5, 0.5), (NO_ORDER, NO_ORDER)),
+        ((0.52, 0.51, 0.51, 0.51, 0.5), (NO_ORDER,) * 5),
+        ((0.5,), (NO_ORDER,)),
+        ((), ()),
+    ],
+)
 def test_songs_far_apart_have_tiers(levels, tiers):
     scored = ranked([np.full((3, 5), level) for level in levels], margin=0.02 - 1e-9)
     assert tuple(scored.tiers) == tiers

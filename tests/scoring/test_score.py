@@ -32,8 +32,13 @@ def model_path(trained, model):
 def folder(tmp_path_factory, noise):
     """Songs of three levels in five formats, and whatever else lies in such a folder."""
     folder = tmp_path_factory.mktemp("songs")
-    levels = {"loud.mp3": -8, "middle.wav": -24, "quiet.flac": -44, "loud too.ogg": -8,
-              "“quiet” & <b>.m4a": -44}
+    levels = {
+        "loud.mp3": -8,
+        "middle.wav": -24,
+        "quiet.flac": -44,
+        "loud too.ogg": -8,
+        "“quiet” & <b>.m4a": -44,
+    }
     for seed, (name, level) in enumerate(levels.items()):
         write_song(folder / name, noise(level, 47, seed=seed))
     rising = noise(-8, 75, seed=9) * np.linspace(0.01, 1, 75 * SR, dtype=np.float32) ** 2
@@ -54,7 +59,13 @@ def scored(folder, model):
 
 def test_every_song_is_scored_and_every_other_file_has_its_reason(scored):
     assert {song.name for song in scored.songs} == {
-        "loud.mp3", "middle.wav", "quiet.flac", "loud too.ogg", "“quiet” & <b>.m4a", "rising.wav"}
+        "loud.mp3",
+        "middle.wav",
+        "quiet.flac",
+        "loud too.ogg",
+        "“quiet” & <b>.m4a",
+        "rising.wav",
+    }
     assert set(scored.rejected) == {"silence.wav", "four seconds.wav", "page.mp3", "empty.ogg"}
     assert "only silence" in scored.rejected["silence.wav"]
     assert "4.0 s of audio" in scored.rejected["four seconds.wav"]
@@ -69,8 +80,11 @@ def test_a_score_is_the_mean_of_the_trainings_over_the_windows(scored, model, fo
     assert song.score == pytest.approx(expit(logit(expected).mean(axis=0)).mean())
     low, high = song.spread
     assert 0.7 <= ((song.by_window >= low) & (song.by_window <= high)).mean() <= 0.9
-    below = [(each.reference < score).mean() for each, scores in zip(model.trainings, expected)
-             for score in scores]
+    below = [
+        (each.reference < score).mean()
+        for each, scores in zip(model.trainings, expected)
+        for score in scores
+    ]
     assert song.percentile == pytest.approx(100 * np.mean(below))
     at = list(song.starts).index(song.best)  # the best part has the highest score
     assert song.by_window[at] == song.by_window.max() > song.by_window[0]
@@ -147,8 +161,13 @@ def test_three_minutes_take_less_than_a_second(model_path, model, noise, mp3, tm
 
 def test_the_command_writes_a_report_and_a_line_for_every_file(folder, model_path, tmp_path):
     command = ["score", folder, "--model", model_path, "--out", tmp_path / "r.html"]
-    run = subprocess.run([sys.executable, "-m", "hiphoplib", *command], cwd=ROOT,
-                         capture_output=True, text=True, timeout=200)
+    run = subprocess.run(
+        [sys.executable, "-m", "hiphoplib", *command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
     assert run.returncode == 0 and run.stderr == ""
     for name in ("loud.mp3", "rising.wav", "“quiet” & <b>.m4a", "not scored: silence.wav: only "):
         assert name in run.stdout
@@ -157,18 +176,23 @@ def test_the_command_writes_a_report_and_a_line_for_every_file(folder, model_pat
     assert "four seconds.wav" in page and "cover.jpg" in page
 
 
-@pytest.mark.parametrize("wrong, reason", [
-    (["nowhere", "--model", "M", "--out", "r.html"], "no such folder"),
-    (["F", "--model", "nowhere", "--out", "r.html"], "no model there"),
-    (["F", "--model", "M", "--out", "r.pdf"], "can be .html, .htm; name it so"),
-    (["F", "--model", "M", "--out", "."], "can be .html, .htm; name it so"),
-    (["E", "--model", "M", "--out", "r.html"], "no audio files in it"),
-    (["B", "--model", "M", "--out", "r.html"], "none of 1 files could be scored")])
+@pytest.mark.parametrize(
+    "wrong, reason",
+    [
+        (["nowhere", "--model", "M", "--out", "r.html"], "no such folder"),
+        (["F", "--model", "nowhere", "--out", "r.html"], "no model there"),
+        (["F", "--model", "M", "--out", "r.pdf"], "can be .html, .htm; name it so"),
+        (["F", "--model", "M", "--out", "."], "can be .html, .htm; name it so"),
+        (["E", "--model", "M", "--out", "r.html"], "no audio files in it"),
+        (["B", "--model", "M", "--out", "r.html"], "none of 1 files could be scored"),
+    ],
+)
 def test_what_cannot_be_done_is_one_line(wrong, reason, folder, model_path, tmp_path, capsys):
     from hiphoplib.cli import main
 
     there = {"F": folder, "M": model_path} | {
-        name: tmp_path / name for name in ("E", "B", "r.html", "r.pdf")}
+        name: tmp_path / name for name in ("E", "B", "r.html", "r.pdf")
+    }
     there["E"].mkdir()
     there["B"].mkdir()
     (there["B"] / "a.mp3").write_bytes(b"none")

@@ -29,8 +29,14 @@ HOLD = "kept = b'x' * {}_000_000; import time; time.sleep(0.4)"
 @pytest.fixture
 def small(tmp_path, source_folder):
     """Return what a bench of three real clips shares."""
-    return _Bench(tmp_path, sorted(source_folder.rglob("*.mp3"))[:3], repeats=1, rows=12,
-                  models=("rnn", "crnn"), sizes=(48, 60))
+    return _Bench(
+        tmp_path,
+        sorted(source_folder.rglob("*.mp3"))[:3],
+        repeats=1,
+        rows=12,
+        models=("rnn", "crnn"),
+        sizes=(48, 60),
+    )
 
 
 # memory and time of a command
@@ -38,17 +44,25 @@ def small(tmp_path, source_folder):
 
 def test_memory_of_a_command_and_of_its_worker_is_seen_apart():
     worker = HOLD.format(300) + "; del kept; time.sleep(0.4)"
-    costs = _python("-I", "-c", "import subprocess, sys, time; kept = b'x' * 200_000_000; "
-                    f"subprocess.run([sys.executable, '-I', '-c', {worker!r}]); time.sleep(0.5)")
+    costs = _python(
+        "-I",
+        "-c",
+        "import subprocess, sys, time; kept = b'x' * 200_000_000; "
+        f"subprocess.run([sys.executable, '-I', '-c', {worker!r}]); time.sleep(0.5)",
+    )
     assert 200 < costs["parent_mb"] < 240
     assert 300 < costs["worker_mb"] < 340, "the peak counts, not what is left at the end"
     assert 0.8 < costs["seconds"] < 10
 
 
 def test_a_process_that_is_just_being_started_does_not_count_as_its_parent():
-    costs = _python("-I", "-c", "import os, sys, time\nkept = b'x' * 300_000_000\n"
-                    "if not os.fork():\n    time.sleep(0.5)\n    os.execv(sys.executable, "
-                    "[sys.executable, '-I', '-c', 'import time; time.sleep(0.5)'])\nos.wait()")
+    costs = _python(
+        "-I",
+        "-c",
+        "import os, sys, time\nkept = b'x' * 300_000_000\n"
+        "if not os.fork():\n    time.sleep(0.5)\n    os.execv(sys.executable, "
+        "[sys.executable, '-I', '-c', 'import time; time.sleep(0.5)'])\nos.wait()",
+    )
     assert costs["parent_mb"] > 300 and costs["worker_mb"] < 60
 
 
@@ -97,7 +111,7 @@ def test_the_mel_part_compares_the_same_clips_in_turn(small, monkeypatch):
     assert figures["kind"] == "MP3, 22050 Hz, channels: 1"
     assert figures["pairs"]["mel_vs_decode"]["high"] < 1 < figures["pairs"]["mel_vs_librosa"]["low"]
     assert figures["ms_per_clip"]["librosa"] >= 120
-    turns = [asked[begin: begin + 4] for begin in range(4, len(asked), 4)]  # after a first of each
+    turns = [asked[begin : begin + 4] for begin in range(4, len(asked), 4)]  # after a first of each
     assert all({name for name, _ in turn} == set(known) for turn in turns)
     assert [{path for _, path in turn} for turn in turns] == [{path} for path in small.clips] * 3
     assert len({turn[0][0] for turn in turns}) == 4  # each is the first at times
@@ -132,12 +146,18 @@ def test_training_for_memory_does_what_training_does_and_stops(small, capsys):
 def test_every_part_measures_all_that_the_tables_show(small, monkeypatch):
     monkeypatch.setattr(module, "_EPOCH", 0.1)
     monkeypatch.setattr(module, "_TRAINING", 1.0)
-    results = {"machine": machine(), "corpus": {"name": "tiny", "clips": 3}, "made": "2021-05-04",
-               "minutes": 1.0, "ratios": {}}
+    results = {
+        "machine": machine(),
+        "corpus": {"name": "tiny", "clips": 3},
+        "made": "2021-05-04",
+        "minutes": 1.0,
+        "ratios": {},
+    }
     for name in list(PARTS)[1:]:  # without the report
         results[name] = PARTS[name](replace(small, rows=48))
-        results["ratios"] |= {ratio: pairs["median"] for ratio, pairs
-                              in results[name].get("pairs", {}).items()}
+        results["ratios"] |= {
+            ratio: pairs["median"] for ratio, pairs in results[name].get("pairs", {}).items()
+        }
         results["ratios"] |= results[name].get("ratios", {})
     assert set(results["ratios"]) == set(RATIOS)
     assert bench_markdown(results).count("| --- |") == 8
@@ -177,7 +197,8 @@ def test_a_part_that_fails_costs_the_others_nothing(elsewhere, tmp_path, monkeyp
 
 
 def test_a_bench_that_is_stopped_leaves_the_results_of_an_earlier_one(
-        elsewhere, tmp_path, monkeypatch):
+    elsewhere, tmp_path, monkeypatch
+):
     (tmp_path / "kept.json").write_text("earlier")
     monkeypatch.setitem(PARTS, "mel", lambda this: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
@@ -198,8 +219,14 @@ def test_a_disk_that_is_too_small_is_told_before(elsewhere, monkeypatch):
     assert 1.1 * store < DISK_GB * 1e9, "audio, other stores, checkpoints lie beside it"
 
 
-@pytest.mark.parametrize("content", [None, {"machine": {"processor": "other"}}, {
-    "machine": machine(), "stages": [{"name": "one"}]}])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        {"machine": {"processor": "other"}},
+        {"machine": machine(), "stages": [{"name": "one"}]},
+    ],
+)
 def test_the_stages_of_the_report_are_those_measured_here(elsewhere, content):
     if content:
         module.TIMES.parent.mkdir()
@@ -223,7 +250,8 @@ def results():
 def test_the_page_shows_the_committed_bench(results):
     page = (ROOT / "docs" / "performance.md").read_text()
     assert f"{BEGIN}\n\n{bench_markdown(results)}\n\n{END}" in page, (
-        "run `python -m hiphoplib bench-table docs/performance.md …`")
+        "run `python -m hiphoplib bench-table docs/performance.md …`"
+    )
     assert f" {DISK_GB} GB of free disk" in page
     assert not results["failed"]
     assert set(PARTS) - {"report"} <= set(results)  # which `make report` measures
@@ -233,8 +261,11 @@ def test_every_bar_stands_beside_its_ratio(results):
     rows = [row.strip("| ").split(" | ") for row in bench_markdown(results).splitlines()]
     assert set(results["ratios"]) == set(RATIOS)
     for name, (what, bar) in RATIOS.items():
-        assert [row[-1] for row in rows if row[0] == what
-                and row[1].startswith(f"{results['ratios'][name]:.2f}")] == [bar]
+        assert [
+            row[-1]
+            for row in rows
+            if row[0] == what and row[1].startswith(f"{results['ratios'][name]:.2f}")
+        ] == [bar]
     assert sum("at most 2,500 MB" in row for row in rows) == len(_Bench.models)
 
 
@@ -252,7 +283,8 @@ def test_the_tables_are_put_between_their_markers(results, tmp_path):
     for _ in range(2):
         insert_bench(page, ROOT / RESULTS)
         assert page.read_text() == (
-            f"before\n\n{BEGIN}\n\n{bench_markdown(results)}\n\n{END}\n\nafter\n")
+            f"before\n\n{BEGIN}\n\n{bench_markdown(results)}\n\n{END}\n\nafter\n"
+        )
     page.write_text("no markers")
     with pytest.raises(BadInput, match="put them where"):
         insert_bench(page, ROOT / RESULTS)
@@ -260,8 +292,9 @@ def test_the_tables_are_put_between_their_markers(results, tmp_path):
 
 @pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
 def test_make_bench_puts_the_tables_into_the_page_when_all_is_measured():
-    lines = subprocess.run(["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True,
-                           check=True).stdout.splitlines()
+    lines = subprocess.run(
+        ["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     measure, tables = (step for step in lines if "-m hiphoplib" in step)
     assert measure.endswith("-m hiphoplib bench")
     assert tables.endswith("bench-table docs/performance.md notebooks/results/bench.json")

@@ -27,16 +27,24 @@ COMMITTED = [ROOT / "HipHopPopularity.ipynb", *sorted((ROOT / "notebooks").glob(
 
 
 def write(path, *cells):
-    notebook = new_notebook(cells=cells, metadata={
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    notebook = new_notebook(
+        cells=cells,
+        metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+        },
+    )
     nbformat.write(notebook, path)
     return path
 
 
 def test_a_notebook_is_executed_where_it_lies_and_stamped(tmp_path):
-    path = write(tmp_path / "one.ipynb", new_markdown_cell("# Title"),
-                 new_code_cell("import os\nx = 2"), new_markdown_cell("## Doubled\n\nText."),
-                 new_code_cell("print(2 * x, os.getcwd())"))
+    path = write(
+        tmp_path / "one.ipynb",
+        new_markdown_cell("# Title"),
+        new_code_cell("import os\nx = 2"),
+        new_markdown_cell("## Doubled\n\nText."),
+        new_code_cell("print(2 * x, os.getcwd())"),
+    )
     with StageTimes() as times:
         done = _execute(path, times)
     assert done.cells[3].outputs[0].text == f"4 {tmp_path}\n"
@@ -77,17 +85,22 @@ def test_committed_outputs_are_of_the_committed_code(path):
     notebook = nbformat.read(path, 4)
     assert notebook.metadata.get("code_fingerprint") == _code_fingerprint(notebook), (
         f"{path.name}: its code was changed after it was executed; run `make report COMMIT=1` or "
-        "`make stages`")
+        "`make stages`"
+    )
 
 
-@pytest.mark.parametrize("content, seconds", [("75\n0m0.00s 0m0.00s\n1m2.50s 0m10.50s\n", 73.0),
-                                              ("", None), ("75\nodd\n", None)])
-def test_what_installing_took_is_read_where_make_has_written_it(tmp_path, monkeypatch, content,
-                                                                seconds):
+@pytest.mark.parametrize(
+    "content, seconds",
+    [("75\n0m0.00s 0m0.00s\n1m2.50s 0m10.50s\n", 73.0), ("", None), ("75\nodd\n", None)],
+)
+def test_what_installing_took_is_read_where_make_has_written_it(
+    tmp_path, monkeypatch, content, seconds
+):
     (tmp_path / "installed").write_text(content)
     monkeypatch.setattr(documents.sys, "prefix", str(tmp_path))
     assert [stage.user + stage.kernel for stage in documents._environment()] == (
-        [seconds] if seconds else [])
+        [seconds] if seconds else []
+    )
 
 
 # what stages took, with all processes that they started
@@ -111,8 +124,11 @@ def test_a_stage_has_the_time_of_what_it_starts_and_the_next_has_not():
 def test_a_process_that_still_runs_counts():
     with StageTimes() as times:
         times.begin("beside")
-        child = subprocess.Popen([sys.executable, "-c", f"{BUSY}\nprint(1, flush=True)\ninput()"],
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        child = subprocess.Popen(
+            [sys.executable, "-c", f"{BUSY}\nprint(1, flush=True)\ninput()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         child.stdout.readline()
         times.begin("after")
         child.communicate(b"\n")
@@ -127,15 +143,26 @@ def test_a_stage_that_fails_counts():
 
 
 def test_short_stages_are_summed_and_all_are_written_with_the_machine(tmp_path, capsys):
-    documents._tell([Stage("long", 60.0, 50.0, 2.0, 900.0), Stage("short", 0.5, 0.4, 0.1, 1200.0),
-                     Stage("shorter", 0.25, 0.1, 0.1, 100.0)], tmp_path / "build" / "times.json")
+    documents._tell(
+        [
+            Stage("long", 60.0, 50.0, 2.0, 900.0),
+            Stage("short", 0.5, 0.4, 0.1, 1200.0),
+            Stage("shorter", 0.25, 0.1, 0.1, 100.0),
+        ],
+        tmp_path / "build" / "times.json",
+    )
     lines = capsys.readouterr().out.splitlines()[:-1]
     assert [line.split("  ")[0] for line in lines[1:]] == ["long", "all others", "together"]
     assert lines[-1].split()[1:] == ["60.8", "50.5", "2.2", "1,200"]
     assert len({len(line) for line in lines}) == 1
     content = json.loads((tmp_path / "build" / "times.json").read_text())
-    assert content["stages"][0] == {"name": "long", "wall": 60.0, "user": 50.0, "kernel": 2.0,
-                                    "memory_mb": 900.0}
+    assert content["stages"][0] == {
+        "name": "long",
+        "wall": 60.0,
+        "user": 50.0,
+        "kernel": 2.0,
+        "memory_mb": 900.0,
+    }
     assert content["machine"] == machine()
 
 
@@ -152,21 +179,28 @@ OTHER = "https://github.com/someone/a-copy"
 @pytest.fixture
 def elsewhere(tmp_path):
     """A copy of what has the address, with another one in pyproject.toml."""
-    for path in [ROOT / "pyproject.toml", ROOT / "README.md", *(ROOT / "docs").glob("*.md"),
-                 *COMMITTED]:
+    for path in [
+        ROOT / "pyproject.toml",
+        ROOT / "README.md",
+        *(ROOT / "docs").glob("*.md"),
+        *COMMITTED,
+    ]:
         there = tmp_path / path.relative_to(ROOT)
         there.parent.mkdir(parents=True, exist_ok=True)
         there.write_text(path.read_text())
     project = tmp_path / "pyproject.toml"
-    project.write_text(re.sub(r'^Repository = ".*?"', f'Repository = "{OTHER}"',
-                              project.read_text(), flags=re.M))
+    project.write_text(
+        re.sub(r'^Repository = ".*?"', f'Repository = "{OTHER}"', project.read_text(), flags=re.M)
+    )
     return tmp_path
 
 
 def test_the_address_is_written_from_one_place(elsewhere):
     stamps = [nbformat.read(path, 4).metadata.get("code_fingerprint") for path in COMMITTED]
     assert {path.name for path in write_address(elsewhere)} == {
-        "README.md", *(path.name for path in COMMITTED)}
+        "README.md",
+        *(path.name for path in COMMITTED),
+    }
     readme = (elsewhere / "README.md").read_text()
     assert f"git clone {OTHER} " in readme
     assert "github/someone/a-copy/blob/main/notebooks/5_ScoreMyTracks.ipynb" in readme
@@ -177,14 +211,20 @@ def test_the_address_is_written_from_one_place(elsewhere):
         first = next(cell.source for cell in notebook.cells if cell.cell_type == "code")
         assert SETUP.format(address=OTHER) in first
         assert (notebook.metadata.get("code_fingerprint") == _code_fingerprint(notebook)) == (
-            stamp == _code_fingerprint(nbformat.read(path, 4)))
+            stamp == _code_fingerprint(nbformat.read(path, 4))
+        )
     assert write_address(elsewhere) == []
 
 
 def run_setup(folder):
     """The setup cell in a process of its own, with a project there or without."""
-    return subprocess.run([sys.executable, "-c", SETUP.format(address=OTHER)], cwd=folder,
-                          capture_output=True, text=True, env={"PYTHONPATH": ""})
+    return subprocess.run(
+        [sys.executable, "-c", SETUP.format(address=OTHER)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": ""},
+    )
 
 
 def test_a_clone_without_the_module_is_told_in_one_line(tmp_path):
@@ -198,6 +238,7 @@ def test_the_setup_cell_finds_the_project_from_notebooks(tmp_path):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "hiphoplib" / "__init__.py").touch()
     (tmp_path / "hiphoplib" / "colab.py").write_text(
-        "import os\nset_up = lambda drive: print(os.getcwd())\n")
+        "import os\nset_up = lambda drive: print(os.getcwd())\n"
+    )
     done = run_setup(tmp_path / "notebooks")
     assert (done.stdout, done.stderr) == (f"{tmp_path}\n", "")

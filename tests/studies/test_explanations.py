@@ -35,11 +35,20 @@ def measured(trained, tmp_path_factory):
     folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("explained") / "tiny"))
     experiment = prepare(folder, folds=3)
     cause = {"value": 1.5, "times_s": [[0, 30]]}
-    (folder / "truth.json").write_text(json.dumps({
-        "causes": {"level": {"band_hz": [0, 11025], "weight": 1.0},
-                   "low": {"band_hz": [30, 120], "weight": 2.0}},
-        "tracks": {name: {"causes": dict.fromkeys(("level", "low"), cause)}
-                   for name in experiment.tracks["id"]}}))
+    (folder / "truth.json").write_text(
+        json.dumps(
+            {
+                "causes": {
+                    "level": {"band_hz": [0, 11025], "weight": 1.0},
+                    "low": {"band_hz": [30, 120], "weight": 2.0},
+                },
+                "tracks": {
+                    name: {"causes": dict.fromkeys(("level", "low"), cause)}
+                    for name in experiment.tracks["id"]
+                },
+            }
+        )
+    )
     path = folder / "explanations.json"
     check_explanations(folder, "mlp", clips=2, folds=3, pictures=folder, out=path, command="again")
     return folder, read_results(path)
@@ -49,8 +58,12 @@ def test_results_hold_what_readers_need(measured):
     _, results = measured
     assert results["corpus"]["name"] == "tiny" and results["model"] == "mlp"
     assert results["clips"] == 2 == results["sanity"]["clips"]
-    for key in ("deletion_minus_random", "insertion_minus_random", "stability",
-                "deletion_minus_random_another_clip"):
+    for key in (
+        "deletion_minus_random",
+        "insertion_minus_random",
+        "stability",
+        "deletion_minus_random_another_clip",
+    ):
         assert results[key]["low"] <= results[key]["mean"] <= results[key]["high"]
     assert set(results["recovery"]["causes"]) == {"level", "low"}
     assert results["recovery"]["causes"]["level"] is None  # acts everywhere: nothing to find
@@ -83,15 +96,21 @@ def test_four_tracks_are_the_ends_of_both_classes():
     y_true = pd.Series([1, 1, 1, 0, 0, 0], index=list("abcdef"))
     answers = pd.Series([0.9, 0.2, 0.5, 0.8, 0.1, 0.4], index=list("abcdef"))
     assert example_tracks(y_true, answers[::-1]) == {
-        "popular": "a", "unpopular": "e", "missed": "b", "overrated": "d"}
+        "popular": "a",
+        "unpopular": "e",
+        "missed": "b",
+        "overrated": "d",
+    }
 
 
 def test_clips_are_drawn_from_those_held_out(measured):
     folder, _ = measured
     heldout = labels_on_test(prepare(folder, folds=3))["label"].sort_index()
     drawn = np.random.default_rng(0).permutation(heldout.index)[:2]
-    files = {json.loads(path.read_text())["id"]
-             for path in folder.glob("runs/*/mlp/*/explanations/*.json")}
+    files = {
+        json.loads(path.read_text())["id"]
+        for path in folder.glob("runs/*/mlp/*/explanations/*.json")
+    }
     assert set(drawn) <= files
 
 
@@ -106,9 +125,13 @@ def row(popular, find=1.0, fall=0.1):
     side = 1 if popular else -1
     runs = side * find * 0.2 * PLANTED + RNG.normal(0, 1e-3, (2, 3, *GRID.shape))
     flat = np.full(21, 0.6)
-    curves = dict.fromkeys(("both", "another clip"), {
-        "deletion": {"lime": flat - fall, "random": flat, "loudest": flat},
-        "insertion": {"lime": flat + fall, "random": flat, "loudest": flat}})
+    curves = dict.fromkeys(
+        ("both", "another clip"),
+        {
+            "deletion": {"lime": flat - fall, "random": flat, "loudest": flat},
+            "insertion": {"lime": flat + fall, "random": flat, "loudest": flat},
+        },
+    )
     causes = {"x": _Cause(PLANTED, 1.0, 1.2 * side), "y": _Cause(segments((3, 0)), 1.0, 0.2)}
     found = Attribution(GRID, runs, np.full((2, 3), 0.7), 0.6, {"other": runs.mean(axis=1)})
     return {"found": found, "curves": curves, "causes": causes}

@@ -20,10 +20,14 @@ def heard(trained, tmp_path_factory):
     """Ten artists of four tracks each, who are famous or not; nothing else matters."""
     folder = shutil.copytree(trained, tmp_path_factory.mktemp("heard") / "tiny")
     tracks, number = read_tracks(folder), np.arange(40)
-    write_tracks(tracks.assign(
-        artists=[[f"Artist {n // 4}"] for n in number], popularity=10.0 + 80 * (number // 4 % 2),
-        release_date=pd.Timestamp("2015-01-01") + pd.to_timedelta(number % 4 * 300, unit="D")),
-        folder)
+    write_tracks(
+        tracks.assign(
+            artists=[[f"Artist {n // 4}"] for n in number],
+            popularity=10.0 + 80 * (number // 4 % 2),
+            release_date=pd.Timestamp("2015-01-01") + pd.to_timedelta(number % 4 * 300, unit="D"),
+        ),
+        folder,
+    )
     return folder
 
 
@@ -81,11 +85,14 @@ def test_certainty_grows_with_the_corpus(trained, tmp_path):
     assert width[1] < width[0]
 
 
-@pytest.mark.parametrize("shares, enough", [
-    ((0.2, 0.8, 1), 250), ((0.9, 0.5, 1), 500), ((0, 0, 0.7), None), ((1, 1, 1), 125)])
+@pytest.mark.parametrize(
+    "shares, enough",
+    [((0.2, 0.8, 1), 250), ((0.9, 0.5, 1), 500), ((0, 0, 0.7), None), ((1, 1, 1), 125)],
+)
 def test_a_size_is_enough_if_every_larger_one_is(shares, enough):
-    rows = [{"tracks": size, "excludes": {"0.5": share}}
-            for size, share in zip((125, 250, 500), shares)]
+    rows = [
+        {"tracks": size, "excludes": {"0.5": share}} for size, share in zip((125, 250, 500), shares)
+    ]
     assert module._needed(rows, 0.5) == enough
 
 

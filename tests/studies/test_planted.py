@@ -80,8 +80,10 @@ def test_a_whole_band_is_louder_or_quieter():
 def test_a_late_cause_lies_in_two_segments_and_shuffled_labels_in_none():
     late = plant("level", clips={"test": 60}, late=0.5)
     assert set(late.segments.sum(axis=(1, 2))) == {1, 2}  # at the end there is but one
-    as_planted, shuffled = (plant("level", clips={"train": 200, "test": 60}, shuffled=each).labels
-                            for each in (False, True))
+    as_planted, shuffled = (
+        plant("level", clips={"train": 200, "test": 60}, shuffled=each).labels
+        for each in (False, True)
+    )
     assert 0.3 < (as_planted[:200] == shuffled[:200]).mean() < 0.7
     assert (as_planted[200:] == shuffled[200:]).all()
 
@@ -98,13 +100,22 @@ def test_right_is_what_lies_within_the_cause_and_has_its_sign():
 
 def test_rates_are_means_over_networks_by_kind():
     def counts(said, right):
-        return {"clips": 10, "said": said, "right": right, "found": right, "any": right,
-                "popular": 5, "found_popular": min(right, 5)}
+        return {
+            "clips": 10,
+            "said": said,
+            "right": right,
+            "found": right,
+            "any": right,
+            "popular": 5,
+            "found_popular": min(right, 5),
+        }
 
     case, found = module._Case, {}
     for seed, right in ((10, 8), (11, 6)):
-        found[case("level", "crnn", seed)] = {"auc": 1.0, **dict.fromkeys(
-            ("swap_test", "old_rule", "lime_default", "late"), counts(10, right))}
+        found[case("level", "crnn", seed)] = {
+            "auc": 1.0,
+            **dict.fromkeys(("swap_test", "old_rule", "lime_default", "late"), counts(10, right)),
+        }
     found[case("band", "crnn", 10)] = {"auc": 1.0, "swap_test": counts(8, 8)}
     found[case("level", "crnn", 10, True)] = {"null": {"clips": 20, "said": 1, "ungated": 9}}
     results = summarise(found)
@@ -151,16 +162,19 @@ def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
     for number, clip in enumerate(planted.sides.index[planted.sides == "test"][:4]):
         other = load_run(tmp_path)
         _randomise_weights(other.model, number)
-        both = [explain(each, planted.S_db[clip], GRID, fills(run.scaler.mean), seeds=(0, 1))
-                for each in (run, other)]
+        both = [
+            explain(each, planted.S_db[clip], GRID, fills(run.scaler.mean), seeds=(0, 1))
+            for each in (run, other)
+        ]
         maps.append(rank_correlation(both[0].weights, both[1].weights))
         claims += [found.stable.sum() for found in both]
         others.append(other)
     assert np.mean(maps) < 0.3
     assert claims[1] < claims[0]
     before, after = run.model.get_weights(), others[0].model.get_weights()
-    assert all(np.array_equal(np.sort(one, None), np.sort(two, None))
-               for one, two in zip(before, after))
+    assert all(
+        np.array_equal(np.sort(one, None), np.sort(two, None)) for one, two in zip(before, after)
+    )
     assert not np.array_equal(before[0], after[0])
 
 

@@ -64,8 +64,9 @@ def change(folder, file, **values):
 def slides(folder):
     """Text of every page."""
     found = typst.query(folder / SOURCE, "<slide>", font_paths=[FONTS])
-    return [" ".join(" ".join(texts(slide)).split()).replace(" :", ":")
-            for slide in json.loads(found)]
+    return [
+        " ".join(" ".join(texts(slide)).split()).replace(" :", ":") for slide in json.loads(found)
+    ]
 
 
 def texts(node):
@@ -91,8 +92,14 @@ def sizes(pdf):
 
 def spills(folder):
     """Pages of which something reaches into the outermost points, where they have a margin."""
-    pngs = typst.compile(folder / SOURCE, font_paths=[FONTS], ignore_system_fonts=True,
-                         format="png", ppi=36)  # half a pixel a point
+    pngs = typst.compile(
+        # half a pixel a point
+        folder / SOURCE,
+        font_paths=[FONTS],
+        ignore_system_fonts=True,
+        format="png",
+        ppi=36,
+    )
     found = []
     for number, png in enumerate(pngs, 1):
         page = plt.imread(io.BytesIO(png))[..., :3]
@@ -127,12 +134,22 @@ def test_the_client_and_the_question_are_on_the_cover(folder):
 
 
 def test_numbers_come_from_the_results_files(folder):
-    model = "stack" if "stack" in json.loads(
-        (folder / RESULTS / "liked_songs.json").read_text())["models"] else "rnn"
-    change(folder, "liked_songs", **{
-        f"models__{model}__within_genre": {"mean": 0.734, "low": 0.7, "high": 0.76}})
-    change(folder, "fma_hiphop", features={"auc": {"mean": 0.81, "low": 0.8, "high": 0.82}},
-           tracks=98_765)
+    model = (
+        "stack"
+        if "stack" in json.loads((folder / RESULTS / "liked_songs.json").read_text())["models"]
+        else "rnn"
+    )
+    change(
+        folder,
+        "liked_songs",
+        **{f"models__{model}__within_genre": {"mean": 0.734, "low": 0.7, "high": 0.76}},
+    )
+    change(
+        folder,
+        "fma_hiphop",
+        features={"auc": {"mean": 0.81, "low": 0.8, "high": 0.82}},
+        tracks=98_765,
+    )
     text = slides(folder)
     assert text[1].startswith("73 of 100. A coin gets 50.")
     assert "Real hip-hop: 81 of 100" in text[6] and "98,765" in text[6]
@@ -140,25 +157,32 @@ def test_numbers_come_from_the_results_files(folder):
 
 
 def test_numbers_of_synthetic_tracks_carry_a_badge(folder):
-    synthetic = [page for page in re.split(r"^#(?:message|dark|page)", MAIN, flags=re.M)
-                 if re.search(r"\blarge\.|picked|found", page.partition("#let")[0])]
-    assert synthetic and all(
-        re.search("badge: (made-up|sketch)", page) for page in synthetic)
+    synthetic = [
+        page
+        for page in re.split(r"^#(?:message|dark|page)", MAIN, flags=re.M)
+        if re.search(r"\blarge\.|picked|found", page.partition("#let")[0])
+    ]
+    assert synthetic and all(re.search("badge: (made-up|sketch)", page) for page in synthetic)
 
 
 def test_what_is_listened_to_more_is_as_the_archive_has_it():
     tracks = read_fma_hiphop()
     for what, up in re.findall(r"arrow\((true|false)\)\[(\w+)\]", MAIN):
-        column = {"acoustic": "acousticness", "words": "speechiness",
-                  "instrumental": "instrumentalness", "danceable": "danceability"}[up]
+        column = {
+            "acoustic": "acousticness",
+            "words": "speechiness",
+            "instrumental": "instrumentalness",
+            "danceable": "danceability",
+        }[up]
         ranks = tracks[column].corr(tracks["popularity"], method="spearman")
         assert (ranks > 0.1) if what == "true" else (ranks < -0.1)
 
 
 def test_artist_identification_gains_most_from_a_random_split():
     models = json.loads((ROOT / RESULTS / "synthetic-4000.json").read_text())["splits"]["models"]
-    gains = {name: of["random-artist"]["mean"] for name, of in models.items()
-             if name != "artist_mean"}
+    gains = {
+        name: of["random-artist"]["mean"] for name, of in models.items() if name != "artist_mean"
+    }
     assert max(gains, key=gains.get) == "artist_identification"
 
 
@@ -188,8 +212,10 @@ def test_the_picture_of_a_clip_is_drawn_where_it_is_missing(folder):
     assert picture.shape[:2] == (128, 1292) and picture[..., 0].std() > 0.1
 
 
-@pytest.mark.parametrize("file, key", [("synthetic-4000", "splits"), ("explanations", "swap_test"),
-                                       ("fma_hiphop", "features")])
+@pytest.mark.parametrize(
+    "file, key",
+    [("synthetic-4000", "splits"), ("explanations", "swap_test"), ("fma_hiphop", "features")],
+)
 def test_stale_results_are_told_in_one_line(folder, file, key):
     path = folder / RESULTS / f"{file}.json"
     made = json.loads(path.read_text())

@@ -21,9 +21,16 @@ STARTS = np.arange(0, 90, 5.0)
 
 def scored(curve):
     """Rendered songs, scored by what a function makes of their causes."""
-    songs = [Song(Path(file_name(0, number)), 120, STARTS,
-                  np.tile(expit(curve(_causes(0, number, STARTS))), (3, 1)), 50.0)
-             for number in (1, 2, 3)]
+    songs = [
+        Song(
+            Path(file_name(0, number)),
+            120,
+            STARTS,
+            np.tile(expit(curve(_causes(0, number, STARTS))), (3, 1)),
+            50.0,
+        )
+        for number in (1, 2, 3)
+    ]
     return SimpleNamespace(songs=songs, model=SimpleNamespace(grid=SimpleNamespace(seconds=30.0)))
 
 
@@ -32,8 +39,11 @@ def test_a_window_has_the_causes_of_the_parts_that_it_spans():
         start, stop = (sample / SR for sample in part.samples)
         inside = _causes(0, 1, np.array([start]), window=stop - start)[0]
         worth = part.recipe.effects()
-        acting = {"verse": ["low_end", "voice_presence", "hat_rolls"],
-                  "hook": ["low_end", "hat_rolls"], "lead": ["low_end", "riser", "drop"]}
+        acting = {
+            "verse": ["low_end", "voice_presence", "hat_rolls"],
+            "hook": ["low_end", "hat_rolls"],
+            "lead": ["low_end", "riser", "drop"],
+        }
         wanted = sum(WEIGHTS[name] * worth[name] for name in acting.get(part.role, ["low_end"]))
         assert inside == pytest.approx(wanted, abs=0.02)
 
@@ -52,8 +62,9 @@ def test_songs_are_as_popular_as_the_corpus_would_draw_them():
     assert np.array_equal(drawn[:10], popularities(0, 10)) and ((0 <= drawn) & (drawn <= 100)).all()
     assert np.array_equal(drawn[:3], popularities(0, 10)[:3])
     assert 35 < np.median(drawn) < 50 and drawn.std() > 10  # as the humps of 2021
-    heard = [_causes(seed, number, np.zeros(1), 1e6)[0] for seed in range(40)
-             for number in range(1, 11)]
+    heard = [
+        _causes(seed, number, np.zeros(1), 1e6)[0] for seed in range(40) for number in range(1, 11)
+    ]
     assert 0.05 < np.corrcoef(heard, drawn)[0, 1] < 0.7  # causes count, and so does luck
 
 
@@ -64,8 +75,10 @@ def test_orders_are_judged_by_the_popularity_that_is_drawn(monkeypatch, tmp_path
 
     def score(folder, model, hop):
         seed = int(folder.name.removeprefix("seed"))
-        songs = [Song(path, 180, np.zeros(1), np.full((1, 1), worth / 100), 50.0)
-                 for path, worth in zip(render(folder, 10, seed), popularities(seed, 10))]
+        songs = [
+            Song(path, 180, np.zeros(1), np.full((1, 1), worth / 100), 50.0)
+            for path, worth in zip(render(folder, 10, seed), popularities(seed, 10))
+        ]
         return Scored(folder, model, songs[::-1][:-1], {}, [], ["an outsider"])
 
     monkeypatch.setattr(study, "render_songs", render)

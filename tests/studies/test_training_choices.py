@@ -24,8 +24,9 @@ def test_choices_of_training_are_judged_by_what_no_training_saw_or_was_stopped_b
         assert sum(map(len, parts)) == len(set.union(*parts))
 
 
-def test_choices_of_training_are_compared_on_several_corpora_once(trained, own_corpus, tmp_path,
-                                                                  monkeypatch):
+def test_choices_of_training_are_compared_on_several_corpora_once(
+    trained, own_corpus, tmp_path, monkeypatch
+):
     fitted = []
 
     def two_epochs(*args, **options):
@@ -36,8 +37,9 @@ def test_choices_of_training_are_compared_on_several_corpora_once(trained, own_c
     monkeypatch.setattr(module, "STOPPING", 0.4)
     out = tmp_path / "choices.json"
     for _ in range(2):  # the second time all stands
-        module.training_choices([str(own_corpus), f"{own_corpus}:30"], ["mlp"], ["halved-label"],
-                                1, out, "make it")
+        module.training_choices(
+            [str(own_corpus), f"{own_corpus}:30"], ["mlp"], ["halved-label"], 1, out, "make it"
+        )
         assert len(fitted) == 2 * 2 * 5
     found = json.loads(out.read_text())
     assert len(found["corpora"]) == 2 and found["mean"]["halved-label"]["of"] == 2
@@ -53,8 +55,9 @@ def heard(trained, monkeypatch):
     tracks, rng = prepare(trained, folds=5).tracks, np.random.default_rng(0)
     telling = tracks[["popularity"]] + rng.normal(0, 10, (len(tracks), 1))
     noise = pd.DataFrame(rng.normal(size=(len(tracks), 3)), tracks.index)
-    monkeypatch.setattr(module, "read_members",
-                        lambda folder: {"handcrafted": telling, "musicnn": noise})
+    monkeypatch.setattr(
+        module, "read_members", lambda folder: {"handcrafted": telling, "musicnn": noise}
+    )
     return trained
 
 

@@ -31,20 +31,66 @@ from hiphoplib.tracks.table import (  # noqa: E402
     write_tracks,
 )
 
-often = settings(max_examples=int(os.environ.get("HIPHOP_EXAMPLES", 30)), deadline=None,
-                 derandomize="HIPHOP_EXAMPLES" not in os.environ,
-                 suppress_health_check=list(HealthCheck))
-CELLS = ["", "N/A", "nan", "50", "53,5", "1.234", "1,234.5", "-1", "1e999", "6/14/2019",
-         "6/7/2019", "14.6.2019", "2019", "2019.0", "0000", "9999-12-31", "['A' 'B']", '["A"]',
-         "[A, B]", "A, B", "A", "A;B", "audio\\1.mp3", "https://a.example/1", "TRUE", "maybe",
-         "\ud83d", "e\u0301", "\0", "a\nb", '"', "'", ",", ";", "\t", "\u202e"]
+often = settings(
+    max_examples=int(os.environ.get("HIPHOP_EXAMPLES", 30)),
+    deadline=None,
+    derandomize="HIPHOP_EXAMPLES" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+)
+CELLS = [
+    "",
+    "N/A",
+    "nan",
+    "50",
+    "53,5",
+    "1.234",
+    "1,234.5",
+    "-1",
+    "1e999",
+    "6/14/2019",
+    "6/7/2019",
+    "14.6.2019",
+    "2019",
+    "2019.0",
+    "0000",
+    "9999-12-31",
+    "['A' 'B']",
+    '["A"]',
+    "[A, B]",
+    "A, B",
+    "A",
+    "A;B",
+    "audio\\1.mp3",
+    "https://a.example/1",
+    "TRUE",
+    "maybe",
+    "\ud83d",
+    "e\u0301",
+    "\0",
+    "a\nb",
+    '"',
+    "'",
+    ",",
+    ";",
+    "\t",
+    "\u202e",
+]
 texts = st.one_of(st.sampled_from(CELLS), st.text(max_size=12))
-cells = st.one_of(texts, st.none(), st.floats(), st.integers(), st.booleans(), st.datetimes(),
-                  st.binary(max_size=4),
-                  st.lists(st.one_of(texts, st.none(), st.integers()), max_size=3))
-names = st.text(min_size=1, max_size=12).map(
-    lambda name: " ".join(unicodedata.normalize("NFC", name).split())).filter(
-    lambda name: name and name.encode(errors="replace").decode() == name)
+cells = st.one_of(
+    texts,
+    st.none(),
+    st.floats(),
+    st.integers(),
+    st.booleans(),
+    st.datetimes(),
+    st.binary(max_size=4),
+    st.lists(st.one_of(texts, st.none(), st.integers()), max_size=3),
+)
+names = (
+    st.text(min_size=1, max_size=12)
+    .map(lambda name: " ".join(unicodedata.normalize("NFC", name).split()))
+    .filter(lambda name: name and name.encode(errors="replace").decode() == name)
+)
 
 
 def one_line(error):
@@ -60,8 +106,9 @@ def same(one, other):
 def test_any_cells_are_read_once_and_for_all_or_refused_with_their_row(tmp_path_factory, rows):
     table = pd.DataFrame(rows, columns=COLUMNS, dtype=object)
     if len(rows) and all(isinstance(row[0], (int, str)) for row in rows):
-        table["id"] = pd.Series([f"{number} {row[0]}" for number, row in enumerate(rows)],
-                                dtype=object)
+        table["id"] = pd.Series(
+            [f"{number} {row[0]}" for number, row in enumerate(rows)], dtype=object
+        )
     before = table.copy(deep=True)
     try:
         tracks = normalise(table)
@@ -82,13 +129,30 @@ def test_any_cells_are_read_once_and_for_all_or_refused_with_their_row(tmp_path_
 
 
 @often
-@given(st.lists(names, min_size=1, max_size=4), st.sampled_from([
-    json.dumps, lambda each: json.dumps(each, ensure_ascii=False), repr,
-    lambda each: repr(tuple(each)), lambda each: str(np.array(each, object)),
-    lambda each: repr(np.array(each, object)), lambda each: str([np.str_(name) for name in each])]))
+@given(
+    st.lists(names, min_size=1, max_size=4),
+    st.sampled_from(
+        [
+            json.dumps,
+            lambda each: json.dumps(each, ensure_ascii=False),
+            repr,
+            lambda each: repr(tuple(each)),
+            lambda each: str(np.array(each, object)),
+            lambda each: repr(np.array(each, object)),
+            lambda each: str([np.str_(name) for name in each]),
+        ]
+    ),
+)
 def test_a_list_of_names_is_that_list_or_is_refused_however_it_is_written(artists, write):
-    table = pd.DataFrame({"id": ["1"], "popularity": 1, "track": "t", "artists": [write(artists)],
-                          "preview_url": "x"})
+    table = pd.DataFrame(
+        {
+            "id": ["1"],
+            "popularity": 1,
+            "track": "t",
+            "artists": [write(artists)],
+            "preview_url": "x",
+        }
+    )
     try:
         assert normalise(table)["artists"][0] == artists
     except BadInput as error:
@@ -124,10 +188,28 @@ def test_a_count_is_itself_however_its_thousands_are_parted(value, sign):
 
 
 @often
-@given(st.lists(st.dates(pd.Timestamp("1700-01-01").date(), pd.Timestamp("2200-12-31").date()),
-                min_size=1, max_size=6), st.sampled_from(
-    ["%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%Y/%m/%d", "%Y-%m-%d", "%Y%m%d", "%B %d, %Y",
-     "%d %b %Y", "%Y-%m-%d %H:%M:%S", "%m/%d/%Y %H:%M"]))
+@given(
+    st.lists(
+        st.dates(pd.Timestamp("1700-01-01").date(), pd.Timestamp("2200-12-31").date()),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from(
+        [
+            "%m/%d/%Y",
+            "%d/%m/%Y",
+            "%d-%m-%Y",
+            "%d.%m.%Y",
+            "%Y/%m/%d",
+            "%Y-%m-%d",
+            "%Y%m%d",
+            "%B %d, %Y",
+            "%d %b %Y",
+            "%Y-%m-%d %H:%M:%S",
+            "%m/%d/%Y %H:%M",
+        ]
+    ),
+)
 def test_dates_are_themselves_or_refused_however_they_are_written(days, form):
     written = pd.Series([day.strftime(form) for day in days], dtype=object, name="release_date")
     try:
@@ -145,10 +227,15 @@ def test_any_bytes_are_a_table_or_refused_in_one_line(tmp_path_factory, data):
     text = data.draw(st.lists(st.lists(texts, min_size=5, max_size=6), min_size=1, max_size=4))
     sep = data.draw(st.sampled_from(",;\t|"))
     file = io.StringIO()
-    pd.DataFrame(text, dtype=object).to_csv(file, sep=sep, index=False,
-                                            header=data.draw(st.booleans()))
-    content = file.getvalue().encode(data.draw(st.sampled_from(
-        ["utf-8", "utf-16", "cp1252", "utf-16-le", "cp1251", "utf-8-sig"])), "replace")
+    pd.DataFrame(text, dtype=object).to_csv(
+        file, sep=sep, index=False, header=data.draw(st.booleans())
+    )
+    content = file.getvalue().encode(
+        data.draw(
+            st.sampled_from(["utf-8", "utf-16", "cp1252", "utf-16-le", "cp1251", "utf-8-sig"])
+        ),
+        "replace",
+    )
     content = bytearray(content)
     for place in data.draw(st.lists(st.integers(0, max(0, len(content) - 1)), max_size=3)):
         if content:
@@ -164,17 +251,33 @@ def test_any_bytes_are_a_table_or_refused_in_one_line(tmp_path_factory, data):
 
 
 @often
-@given(st.lists(st.lists(st.integers(0, 25), min_size=1, max_size=3, unique=True), min_size=20,
-                max_size=60), st.integers(0, 3), st.sampled_from(["artist", "time", "random"]),
-       st.data())
+@given(
+    st.lists(
+        st.lists(st.integers(0, 25), min_size=1, max_size=3, unique=True), min_size=20, max_size=60
+    ),
+    st.integers(0, 3),
+    st.sampled_from(["artist", "time", "random"]),
+    st.data(),
+)
 def test_what_passes_is_split_and_labelled_with_all_invariants(artists, folds, by, data):
     n = len(artists)
     numbers = st.lists(st.integers(0, 100), min_size=n, max_size=n)
-    tracks = normalise(pd.DataFrame({
-        "id": [str(row) for row in range(n)], "popularity": data.draw(numbers),
-        "track": [f"Song {row}" for row in range(n)], "preview_url": "x",
-        "artists": [str(np.array([f"N'{each}" for each in row], object)) for row in artists],
-        "release_date": [f"{1 + day % 12}/{13 + day % 15}/2019" for day in data.draw(numbers)]}))
+    tracks = normalise(
+        pd.DataFrame(
+            {
+                "id": [str(row) for row in range(n)],
+                "popularity": data.draw(numbers),
+                "track": [f"Song {row}" for row in range(n)],
+                "preview_url": "x",
+                "artists": [
+                    str(np.array([f"N'{each}" for each in row], object)) for row in artists
+                ],
+                "release_date": [
+                    f"{1 + day % 12}/{13 + day % 15}/2019" for day in data.draw(numbers)
+                ],
+            }
+        )
+    )
     clean, _ = clean_tracks(tracks)
     assume(len(clean) == n)
     try:

@@ -25,22 +25,32 @@ def messy_table():
     durations[rng.random(200) < 0.1] = np.nan
     additions = rng.choice(["", " (feat. B)", " - Remix", " (Karaoke Version)"], 200)
     return table(
-        200, popularity=popularity, duration_ms=durations,
+        200,
+        popularity=popularity,
+        duration_ms=durations,
         track=[f"Song {i}{more}" for i, more in zip(recording, additions)],
         artists=[[f"Artist {i % 30}", *["B"] * int(rng.integers(2))] for i in recording],
         isrc=[f"USUM720{i:05d}" if rng.random() < 0.5 else None for i in recording],
-        withheld=rng.choice([None, "licence forbids derivatives", "artist asked"], 200,
-                            p=[0.8, 0.15, 0.05]),
-        preview_url=[f"{i}.mp3" if rng.random() < 0.7 else None for i in range(200)])
+        withheld=rng.choice(
+            [None, "licence forbids derivatives", "artist asked"], 200, p=[0.8, 0.15, 0.05]
+        ),
+        preview_url=[f"{i}.mp3" if rng.random() < 0.7 else None for i in range(200)],
+    )
 
 
 def test_the_label_is_that_of_the_most_popular_release_and_the_row_can_be_heard():
     one, other = "USUM72000001", "USUM72000002"
-    rows = table(4, isrc=[one, one, one, other], popularity=[30, 80, 40, 10],
-                 preview_url=["a.mp3", None, "c.mp3", "d.mp3"])
+    rows = table(
+        4,
+        isrc=[one, one, one, other],
+        popularity=[30, 80, 40, 10],
+        preview_url=["a.mp3", None, "c.mp3", "d.mp3"],
+    )
     clean, steps = clean_tracks(rows)
     assert clean[["id", "popularity", "releases"]].values.tolist() == [
-        ["0002", 80, 3], ["0003", 10, 1]]
+        ["0002", 80, 3],
+        ["0003", 10, 1],
+    ]
     assert steps["step"].tolist() == FOUR
     assert steps["left"].tolist() == [4, 2, 2, 2]
 
@@ -50,8 +60,10 @@ def test_a_permuted_table_gives_the_same_recordings():
     clean, steps = clean_tracks(rows)
     for seed in range(3):
         permuted, same = clean_tracks(rows.sample(frac=1, random_state=seed))
-        pd.testing.assert_frame_equal(permuted.sort_values("id", ignore_index=True),
-                                      clean.sort_values("id", ignore_index=True))
+        pd.testing.assert_frame_equal(
+            permuted.sort_values("id", ignore_index=True),
+            clean.sort_values("id", ignore_index=True),
+        )
         pd.testing.assert_frame_equal(same, steps)
 
 
@@ -95,8 +107,12 @@ def test_a_table_without_rows_can_be_cleaned():
 
 def test_rows_withheld_go_first_reason_by_reason_and_join_nothing():
     a, b = "USUM72000001", "USUM72000002"
-    rows = table(6, isrc=[a, a, a, b, b, None], popularity=[90, 20, 10, 30, 40, 50],
-                 withheld=["licence", None, None, "artist asked", "licence", None])
+    rows = table(
+        6,
+        isrc=[a, a, a, b, b, None],
+        popularity=[90, 20, 10, 30, 40, 50],
+        withheld=["licence", None, None, "artist asked", "licence", None],
+    )
     clean, steps = clean_tracks(rows)
     assert steps["step"].tolist() == [FOUR[0], "licence", "artist asked", *FOUR[1:]]
     assert steps["gone"].tolist() == [0, 2, 1, 1, 0, 0]
@@ -112,9 +128,12 @@ def test_no_step_for_what_nobody_withholds(withheld):
 
 def test_twenty_thousand_rows_take_seconds():
     rng = np.random.default_rng(0)
-    rows = table(20_000, track=rng.choice(["Intro", "Go", "Go (feat. B)"], 20_000),
-                 artists=[[f"Artist {i}"] for i in rng.integers(0, 5000, 20_000)],
-                 duration_ms=rng.integers(100_000, 300_000, 20_000))
+    rows = table(
+        20_000,
+        track=rng.choice(["Intro", "Go", "Go (feat. B)"], 20_000),
+        artists=[[f"Artist {i}"] for i in rng.integers(0, 5000, 20_000)],
+        duration_ms=rng.integers(100_000, 300_000, 20_000),
+    )
     start = time.perf_counter()
     clean_tracks(rows)
     assert time.perf_counter() - start < 10  # about 2 s
@@ -124,18 +143,30 @@ def test_twenty_thousand_rows_take_seconds():
 
 
 def flag_of(track="Go", album=None, artist="A"):
-    return clean_tracks(table(1, track=[track], album_name=[album],
-                              artists=[[artist, "B"]]))[0]["flag"][0]
+    return clean_tracks(table(1, track=[track], album_name=[album], artists=[[artist, "B"]]))[0][
+        "flag"
+    ][0]
 
 
-@pytest.mark.parametrize("words, flag", [
-    ("The A Podcast", "podcast"), ("PÓDCASTS 3", "podcast"), ("Go (Karaoke Version)", "karaoke"),
-    ("Karaoke - Karaoke Version", "karaoke"), ("Karaoke All-Stars", "karaoke"),
-    ("Go (Originally Performed By B)", "karaoke"), ("Go [In the Style of B]", "karaoke"),
-    ("Best Ringtones Vol. 2", "ringtone"), ("Go - Ring Tone", "ringtone"),
-    ("B Type Beat", "type beat"), ("B type-beats 2020", "type beat"),
-    ("Go (Audiobook)", "audiobook"), ("Go - Das Hörspiel", "audiobook"),
-    ("100 Sound Effects", "sound effects")])
+@pytest.mark.parametrize(
+    "words, flag",
+    [
+        ("The A Podcast", "podcast"),
+        ("PÓDCASTS 3", "podcast"),
+        ("Go (Karaoke Version)", "karaoke"),
+        ("Karaoke - Karaoke Version", "karaoke"),
+        ("Karaoke All-Stars", "karaoke"),
+        ("Go (Originally Performed By B)", "karaoke"),
+        ("Go [In the Style of B]", "karaoke"),
+        ("Best Ringtones Vol. 2", "ringtone"),
+        ("Go - Ring Tone", "ringtone"),
+        ("B Type Beat", "type beat"),
+        ("B type-beats 2020", "type beat"),
+        ("Go (Audiobook)", "audiobook"),
+        ("Go - Das Hörspiel", "audiobook"),
+        ("100 Sound Effects", "sound effects"),
+    ],
+)
 def test_a_flag_is_found_in_title_album_and_artists(words, flag):
     assert flag in FLAGS
     assert flag_of(track=words) == flag_of(album=words) == flag_of(artist=words) == flag
@@ -146,8 +177,10 @@ def test_other_words_are_no_flag():
     assert [word for word in words if flag_of(word, word, word)] == []
 
 
-@pytest.mark.parametrize("title", [
-    "Karaoke", "KARAOKE!", "Karaoke (feat. B)", "Ringtone (Remix)", "Podcast - Remastered"])
+@pytest.mark.parametrize(
+    "title",
+    ["Karaoke", "KARAOKE!", "Karaoke (feat. B)", "Ringtone (Remix)", "Podcast - Remastered"],
+)
 def test_a_song_or_album_may_be_called_so_but_no_artist(title):
     assert flag_of(track=title, album=title) is None
     assert flag_of(artist="Karaoke") == "karaoke"
@@ -192,6 +225,6 @@ def test_it_is_made_anew_where_it_is_not_of_this_table(gathered, damage, monkeyp
     pd.testing.assert_frame_equal(read_clean(folder), expected)
     assert damage != "other rules" or path.read_bytes() != whole
     assert sorted(path.name for path in folder.glob("*.parquet*")) == [
-        "clean.parquet", "tracks.parquet"]
-
-
+        "clean.parquet",
+        "tracks.parquet",
+    ]

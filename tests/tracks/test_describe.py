@@ -15,9 +15,18 @@ from tests.paths import ROOT
 
 def table(popularity, artists, dates=None):
     n = len(popularity)
-    return normalise(pd.DataFrame({
-        "id": [f"{i}" for i in range(n)], "popularity": popularity, "track": "Secret song",
-        "artists": artists, "preview_url": None, "release_date": dates}))
+    return normalise(
+        pd.DataFrame(
+            {
+                "id": [f"{i}" for i in range(n)],
+                "popularity": popularity,
+                "track": "Secret song",
+                "artists": artists,
+                "preview_url": None,
+                "release_date": dates,
+            }
+        )
+    )
 
 
 def test_every_track_with_a_popularity_is_counted_once():
@@ -48,7 +57,7 @@ def test_a_year_of_a_few_tracks_is_left_out():
     found = describe(table(list(range(2 * MIN_TRACKS)), artists, dates))
     years = years_table(found)
     assert years.index.tolist() == [2001]
-    quartiles = np.quantile(range(MIN_TRACKS), [.25, .5, .75]).round(1)
+    quartiles = np.quantile(range(MIN_TRACKS), [0.25, 0.5, 0.75]).round(1)
     assert years.loc[2001].tolist() == [MIN_TRACKS, *quartiles]
 
 
@@ -56,11 +65,13 @@ def test_a_year_of_a_few_tracks_is_left_out():
 def test_the_artists_share_is_found_again(share):
     rng = np.random.default_rng(0)
     artist = pd.Series(rng.integers(0, 1500, 6000))
-    popularity = pd.Series(share ** 0.5 * rng.normal(size=1500)[artist]
-                           + (1 - share) ** 0.5 * rng.normal(size=6000))
+    popularity = pd.Series(
+        share**0.5 * rng.normal(size=1500)[artist] + (1 - share) ** 0.5 * rng.normal(size=6000)
+    )
     assert _artist_share(popularity, artist) == pytest.approx(share, abs=0.03)
     assert _artist_share(50 + 7 * popularity, artist) == pytest.approx(
-        _artist_share(popularity, artist))
+        _artist_share(popularity, artist)
+    )
 
 
 def test_the_artists_share_where_all_or_nothing_is_the_artists():

@@ -22,8 +22,11 @@ from tests.mel_runs import posix
 
 def contents(folder):
     """Return the bytes of every file below a folder, by path."""
-    return {str(path.relative_to(folder)): path.read_bytes()
-            for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def test_gathering_twice_changes_nothing(tmp_path, source_folder):
@@ -53,8 +56,11 @@ def test_a_folder_holds_the_corpus_of_one_source_and_settings(tmp_path, source_f
     tracks = gather("synthetic", tmp_path, n=2, seed=1, jobs=1)
     assert set(json.loads((tmp_path / "truth.json").read_text())["tracks"]) == set(tracks["id"])
     before = contents(tmp_path)
-    for source, options in [("synthetic", {"n": 2, "seed": 2}), ("synthetic", {"n": 3, "seed": 1}),
-                            ("folder", {"path": source_folder})]:
+    for source, options in [
+        ("synthetic", {"n": 2, "seed": 2}),
+        ("synthetic", {"n": 3, "seed": 1}),
+        ("folder", {"path": source_folder}),
+    ]:
         with pytest.raises(BadInput, match="choose another folder or delete it") as error:
             gather(source, tmp_path, **options)
         assert "\n" not in str(error.value)
@@ -128,14 +134,31 @@ def test_the_default_corpus_is_tiny_where_the_environment_says_so(tmp_path, monk
 @posix
 def test_no_file_ends_a_stage_whatever_it_is_called_or_is(tmp_path):
     folder, sound = tmp_path / "from", encode(np.sin(np.arange(5 * 44_100) / 20), 44_100)
-    good = ["a" * 250 + ".mp3", "é" * 125 + ".mp3", unicodedata.normalize("NFD", "ü.mp3"),
-            "🎤 \u202e$x$.mp3", "-rf.mp3", 'a,"b"\nc.mp3', "a%20b#c?.mp3", "no ending",
-            "/".join("d" * 200 for _ in range(5)) + "/a.mp3"]
-    bad = {"c" * 300 + ".mp3": "File name too long", "loop.mp3": "in a circle", "folder.mp3":
-           "a folder", "pipe.mp3": "a pipe", "dead.mp3": "a link that leads to no file",
-           "empty.mp3": "is empty", "zeros.mp3": "are not audio", "gone.mp3": "no such file",
-           "../up.mp3": "lies outside", "/etc/passwd": "lies outside", "x://[": "no address",
-           "file:///etc/passwd": "where https is wanted"}
+    good = [
+        "a" * 250 + ".mp3",
+        "é" * 125 + ".mp3",
+        unicodedata.normalize("NFD", "ü.mp3"),
+        "🎤 \u202e$x$.mp3",
+        "-rf.mp3",
+        'a,"b"\nc.mp3',
+        "a%20b#c?.mp3",
+        "no ending",
+        "/".join("d" * 200 for _ in range(5)) + "/a.mp3",
+    ]
+    bad = {
+        "c" * 300 + ".mp3": "File name too long",
+        "loop.mp3": "in a circle",
+        "folder.mp3": "a folder",
+        "pipe.mp3": "a pipe",
+        "dead.mp3": "a link that leads to no file",
+        "empty.mp3": "is empty",
+        "zeros.mp3": "are not audio",
+        "gone.mp3": "no such file",
+        "../up.mp3": "lies outside",
+        "/etc/passwd": "lies outside",
+        "x://[": "no address",
+        "file:///etc/passwd": "where https is wanted",
+    }
     for name in good:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(sound)
@@ -147,10 +170,15 @@ def test_no_file_ends_a_stage_whatever_it_is_called_or_is(tmp_path):
     for path in (folder / "zeros.mp3", tmp_path / "up.mp3"):
         path.write_bytes(bytes(9000) if path.name == "zeros.mp3" else sound)
     names = [name for pair in zip_longest(bad, good) for name in pair if name]
-    pd.DataFrame({"id": [str(names.index(name)) for name in names], "popularity": 50,
-                  "track": [f"Song {n}" for n in range(len(names))],
-                  "artists": [f"Artist {n}" for n in range(len(names))],
-                  "preview_url": names}).to_csv(folder / "tracks.csv", index=False)
+    pd.DataFrame(
+        {
+            "id": [str(names.index(name)) for name in names],
+            "popularity": 50,
+            "track": [f"Song {n}" for n in range(len(names))],
+            "artists": [f"Artist {n}" for n in range(len(names))],
+            "preview_url": names,
+        }
+    ).to_csv(folder / "tracks.csv", index=False)
     gather("folder", tmp_path / "to", path=folder, jobs=1)
     store = make_mels(read_clean(tmp_path / "to"), tmp_path / "to", jobs=1)
     assert sorted(store.ids) == sorted(str(names.index(name)) for name in good)

@@ -36,8 +36,15 @@ class Counted(Folder):
 def source(tmp_path, write_corpus, noise, mp3):
     """Four rows on disk; the clip of the last one is missing."""
     ids = ["0001", "0002", "0003", "0004"]
-    rows = pd.DataFrame({"id": ids, "popularity": 50, "track": ids, "artists": [[i] for i in ids],
-                         "preview_url": [f"audio/{i}.mp3" for i in ids]})
+    rows = pd.DataFrame(
+        {
+            "id": ids,
+            "popularity": 50,
+            "track": ids,
+            "artists": [[i] for i in ids],
+            "preview_url": [f"audio/{i}.mp3" for i in ids],
+        }
+    )
     audio = {f"audio/{i}.mp3": mp3(noise(-20, 3.5, seed=int(i))) for i in ids[:3]}
     return Counted(write_corpus(tmp_path / "source", rows, audio))
 
@@ -58,8 +65,9 @@ def test_a_link_that_leads_outside_is_refused(tmp_path):
         clip_path(tmp_path / "corpus", Clip("1", "a.mp3"))
 
 
-@pytest.mark.parametrize("url, said", [
-    ("https://[", "no address"), ("../source/audio/0002.mp3", "outside")])
+@pytest.mark.parametrize(
+    "url, said", [("https://[", "no address"), ("../source/audio/0002.mp3", "outside")]
+)
 def test_a_row_without_a_place_costs_only_itself(tmp_path, source, url, said):
     tracks = read_tracks(source.path)
     tracks.loc[1, "preview_url"] = url
@@ -147,7 +155,8 @@ def test_rows_without_a_preview_are_left_out(tmp_path, source):
 def test_a_full_disk_stops_the_run_in_one_line_and_leaves_no_half_clip(tmp_path, source):
     """A file of this process may have 60 kB: there is no room for the second clip."""
     (source.path / "audio" / "0002.mp3").write_bytes(
-        (source.path / "audio" / "0002.mp3").read_bytes() * 4)
+        (source.path / "audio" / "0002.mp3").read_bytes() * 4
+    )
     program = textwrap.dedent("""
         import resource, signal, sys
         from hiphoplib.cli import main
@@ -155,8 +164,21 @@ def test_a_full_disk_stops_the_run_in_one_line_and_leaves_no_half_clip(tmp_path,
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
         sys.exit(main(sys.argv[1:]))""")
     ended = subprocess.run(
-        [sys.executable, "-c", program, "gather", "folder", source.path, "--out",
-         tmp_path / "corpus", "--jobs", "1"], capture_output=True, text=True)
+        [
+            sys.executable,
+            "-c",
+            program,
+            "gather",
+            "folder",
+            source.path,
+            "--out",
+            tmp_path / "corpus",
+            "--jobs",
+            "1",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: ") and ended.stderr.count("\n") == 1
     assert "0002.mp3" in ended.stderr and "make room" in ended.stderr
@@ -196,9 +218,17 @@ def service(tmp_path, noise, mp3, hasty):
 
     def start(n, faults=(), scheme="https"):
         answers.faults = dict(faults)
-        tracks = normalise(pd.DataFrame({
-            "id": [f"{i}" for i in range(n)], "popularity": 50, "track": "t", "artists": "a",
-            "preview_url": [f"{scheme}://{HOST}/{i}" for i in range(n)]}))
+        tracks = normalise(
+            pd.DataFrame(
+                {
+                    "id": [f"{i}" for i in range(n)],
+                    "popularity": 50,
+                    "track": "t",
+                    "artists": "a",
+                    "preview_url": [f"{scheme}://{HOST}/{i}" for i in range(n)],
+                }
+            )
+        )
         return tracks, source, answers, server
 
     with serving(answers, HOST) as (server, session):
@@ -209,19 +239,22 @@ def service(tmp_path, noise, mp3, hasty):
 
 
 FAULTS = {
-    "0": (Reply(403, b"no"), "403", 1), "1": (Reply(404, b"gone"), "404", 1),
+    "0": (Reply(403, b"no"), "403", 1),
+    "1": (Reply(404, b"gone"), "404", 1),
     "2": (Reply(200, bytes(9000), cut=8000), "cut", web.TRIES),
     "3": (Reply(200, b"<!DOCTYPE html>\n<html>"), "'<!DOCTYPE html>'", 1),
     "4": (Reply(200, bytes(4_000_000), length=2_000_000_000), "2000 MB, at most 20 MB", 1),
     "5": (Reply(302, b"", {"Location": f"https://{HOST}/5"}), "redirects", 6),
     "6": (Reply(302, b"", {"Location": f"http://{HOST}/7"}), "https is wanted", 1),
-    "7": (Reply(200), "0 bytes that are not audio", 1), "8": (Reply(503), "503", web.TRIES)
+    "7": (Reply(200), "0 bytes that are not audio", 1),
+    "8": (Reply(503), "503", web.TRIES),
 }
 
 
 def test_each_bad_preview_costs_its_row_and_says_why(tmp_path, service):
     tracks, source, answers, server = service(
-        12, {name: fault for name, (fault, _, _) in FAULTS.items()})
+        12, {name: fault for name, (fault, _, _) in FAULTS.items()}
+    )
     missing = download_previews(tracks, source, tmp_path / "corpus")
     assert sorted(missing) == sorted(FAULTS)
     for name, (_, said, times) in FAULTS.items():
@@ -253,8 +286,7 @@ def test_several_at_a_time_but_no_more_than_a_host_is_asked_for(tmp_path, servic
 
 
 def test_a_long_pause_stops_the_run_and_keeps_what_came(tmp_path, service):
-    tracks, source, answers, server = service(30, {
-        "9": Reply(429, b"", {"Retry-After": "46000"})})
+    tracks, source, answers, server = service(30, {"9": Reply(429, b"", {"Retry-After": "46000"})})
     with pytest.raises(TryLater, match="go on with the same command after 20"):
         download_previews(tracks, source, tmp_path / "corpus", jobs=1)
     time.sleep(0.1)  # a clip may have been on its way
@@ -264,7 +296,8 @@ def test_a_long_pause_stops_the_run_and_keeps_what_came(tmp_path, service):
     server.log.clear()
     assert download_previews(tracks, source, tmp_path / "corpus", jobs=1) == {}
     assert sorted(request.path.strip("/") for request in server.requests) == sorted(
-        {f"{i}" for i in range(30)} - here)
+        {f"{i}" for i in range(30)} - here
+    )
 
 
 def test_a_service_that_is_down_stops_the_run_and_costs_no_row(tmp_path, service, monkeypatch):

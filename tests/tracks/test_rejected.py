@@ -17,8 +17,11 @@ def test_rejected_keeps_the_stages_apart_and_the_latest_reasons(tmp_path):
     assert len(read_rejected(tmp_path)) == 0
     record_rejected(tmp_path, "previews", {"0001": "gone, really"})
     record_rejected(tmp_path, "mels", {"0003": "silent", "0002": 'a "short" one'})
-    assert listed(tmp_path) == [["0001", "previews", "gone, really"],
-                                ["0002", "mels", 'a "short" one'], ["0003", "mels", "silent"]]
+    assert listed(tmp_path) == [
+        ["0001", "previews", "gone, really"],
+        ["0002", "mels", 'a "short" one'],
+        ["0003", "mels", "silent"],
+    ]
     record_rejected(tmp_path, "mels", {"0003": "silent"})
     assert listed(tmp_path) == [["0001", "previews", "gone, really"], ["0003", "mels", "silent"]]
     record_rejected(tmp_path, "mels", {})
@@ -31,8 +34,11 @@ def test_a_reason_and_an_id_of_any_text_come_back(tmp_path, reason):
     for _ in range(2):  # also through a file that was there
         record_rejected(tmp_path, "previews", {"0001": reason, "nan": reason})
         record_rejected(tmp_path, "mels", {"2": reason})
-    assert listed(tmp_path) == [["0001", "previews", reason], ["nan", "previews", reason],
-                                ["2", "mels", reason]]
+    assert listed(tmp_path) == [
+        ["0001", "previews", reason],
+        ["nan", "previews", reason],
+        ["2", "mels", reason],
+    ]
 
 
 WRITE_ON = """

@@ -33,14 +33,24 @@ def test_the_columns_stand_in_the_order_of_the_schema_and_own_ones_behind():
     assert tracks["genre"].tolist() == ["trap", "drill"]
 
 
-@pytest.mark.parametrize("column, cells, said", [
-    ("id", ["a", "a"], "twice"), ("id", ["a", None], "is empty"),
-    ("popularity", [50, 101], "outside 0-100"), ("popularity", [50, -0.5], "outside 0-100"),
-    ("popularity", [50, np.inf], "outside 0-100"), ("popularity", ["50", "a lot"], "not a number"),
-    ("duration_ms", [1000, 0], "is no length"), ("duration_ms", ["1000", "3:20"], "not a number"),
-    ("artists", [["A"], []], "is empty"), ("artists", [["A"], None], "is empty"),
-    ("artists", ["A", "[]"], "is empty"), ("artists", ["A", " "], "is empty"),
-    ("popularity", ["50", "a\nlot"], "not a number")])
+@pytest.mark.parametrize(
+    "column, cells, said",
+    [
+        ("id", ["a", "a"], "twice"),
+        ("id", ["a", None], "is empty"),
+        ("popularity", [50, 101], "outside 0-100"),
+        ("popularity", [50, -0.5], "outside 0-100"),
+        ("popularity", [50, np.inf], "outside 0-100"),
+        ("popularity", ["50", "a lot"], "not a number"),
+        ("duration_ms", [1000, 0], "is no length"),
+        ("duration_ms", ["1000", "3:20"], "not a number"),
+        ("artists", [["A"], []], "is empty"),
+        ("artists", [["A"], None], "is empty"),
+        ("artists", ["A", "[]"], "is empty"),
+        ("artists", ["A", " "], "is empty"),
+        ("popularity", ["50", "a\nlot"], "not a number"),
+    ],
+)
 def test_a_bad_cell_is_told_in_one_line_with_its_row_and_the_next_step(column, cells, said):
     with pytest.raises(BadInput) as error:
         normalise(table(**{column: cells}), where="my.csv")
@@ -62,19 +72,37 @@ def test_popularity_and_a_preview_may_be_missing():
     assert tracks["preview_url"].isna().all()
 
 
-@pytest.mark.parametrize("cell, names", [
-    (["A", "B"], ["A", "B"]), (np.array(["A", "B"], dtype=object), ["A", "B"]),
-    ('["A", "B"]', ["A", "B"]), ("A, the First", ["A, the First"]), ("[A$AP] Mob", ["[A$AP] Mob"]),
-    ([" A ", ""], ["A"]), ("['A', 'B C']", ["A", "B C"])])  # the last as pandas writes it
+@pytest.mark.parametrize(
+    "cell, names",
+    [
+        (["A", "B"], ["A", "B"]),
+        (np.array(["A", "B"], dtype=object), ["A", "B"]),
+        ('["A", "B"]', ["A", "B"]),
+        ("A, the First", ["A, the First"]),
+        ("[A$AP] Mob", ["[A$AP] Mob"]),
+        ([" A ", ""], ["A"]),
+        # the last as pandas writes it
+        ("['A', 'B C']", ["A", "B C"]),
+    ],
+)
 def test_artists_may_be_a_list_json_or_plain_text(cell, names):
     artists = pd.Series([cell, ["B"]], dtype=object)
     assert normalise(table(artists=artists))["artists"][0] == names
 
 
-@pytest.mark.parametrize("text, day", [
-    ("2019", "2019-01-01"), ("2019-06", "2019-06-01"), ("2019-06-14", "2019-06-14"),
-    ("2019-06-14T23:30:00Z", "2019-06-14T23:30"), ("", None), ("0000", None), ("soon", None),
-    ("9999-12-31", None)])
+@pytest.mark.parametrize(
+    "text, day",
+    [
+        ("2019", "2019-01-01"),
+        ("2019-06", "2019-06-01"),
+        ("2019-06-14", "2019-06-14"),
+        ("2019-06-14T23:30:00Z", "2019-06-14T23:30"),
+        ("", None),
+        ("0000", None),
+        ("soon", None),
+        ("9999-12-31", None),
+    ],
+)
 def test_dates_of_every_precision(text, day):
     dates = normalise(table(release_date=[text, "2020-02-02"]))["release_date"]
     assert str(dates.dtype) == "datetime64[ns]"
@@ -97,8 +125,9 @@ def test_words_that_pandas_takes_for_nothing_are_names_as_well(tmp_path):
 
 
 def test_ids_of_digits_stay_text_through_csv_and_parquet(tmp_path):
-    read = from_csv(tmp_path, f"{HEAD}0001,5,0042,007,x,\n0002,6,t,[\"a\"],x,2019\n".replace(
-        '["a"]', '"[""a""]"'))
+    read = from_csv(
+        tmp_path, f'{HEAD}0001,5,0042,007,x,\n0002,6,t,["a"],x,2019\n'.replace('["a"]', '"[""a""]"')
+    )
     write_tracks(read, tmp_path)
     again = read_tracks(tmp_path)  # the parquet, which goes before the csv
     for tracks in (read, again):
@@ -120,9 +149,16 @@ def test_why_a_row_is_withheld_is_text_or_none_in_tables_that_say_it(tmp_path):
     assert read["withheld"].tolist() == ["3", None]
 
 
-@pytest.mark.parametrize("name, content", [
-    ("tracks.csv", b""), ("tracks.csv", b"\xff\xfe\x00\x01"), ("tracks.csv", b'a,b\n"1,2\n3'),
-    ("tracks.parquet", b""), ("tracks.parquet", b"no parquet at all")])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("tracks.csv", b""),
+        ("tracks.csv", b"\xff\xfe\x00\x01"),
+        ("tracks.csv", b'a,b\n"1,2\n3'),
+        ("tracks.parquet", b""),
+        ("tracks.parquet", b"no parquet at all"),
+    ],
+)
 def test_a_damaged_table_is_told_in_one_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BadInput) as error:

@@ -14,8 +14,16 @@ from hiphoplib.tracks.sources.base import Clip, Folder
 from hiphoplib.tracks.table import as_numbers, read_tracks, write_tracks
 from tests.paths import SHARED
 
-HEAD = ["id", "popularity", "track", "artists", "preview_url", "release_date", "explicit",
-        "duration_ms"]
+HEAD = [
+    "id",
+    "popularity",
+    "track",
+    "artists",
+    "preview_url",
+    "release_date",
+    "explicit",
+    "duration_ms",
+]
 RAP = SHARED / "spotify" / "rap_tracks_2020.csv"
 ROW = ["1", "50", "Song", "A", "audio/1.mp3", "2019-06-14", "True", "200000"]
 
@@ -23,6 +31,7 @@ ROW = ["1", "50", "Song", "A", "audio/1.mp3", "2019-06-14", "True", "200000"]
 @pytest.fixture
 def read(tmp_path):
     """Function of a file's content, that reads the corpus of which it is the table."""
+
     def make(content, name="tracks.csv"):
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         return read_tracks(tmp_path)
@@ -33,6 +42,7 @@ def read(tmp_path):
 @pytest.fixture
 def cells(read):
     """Function of a column's cells, as text in a CSV file, that reads them."""
+
     def make(column, *texts):
         table = pd.DataFrame([ROW] * len(texts), columns=HEAD).assign(**{column: texts})
         table["id"] = [str(number) for number in range(len(texts))]
@@ -43,25 +53,48 @@ def cells(read):
 
 def parquet(**columns):
     """Bytes of a parquet file of two rows, as others write it."""
-    table = pd.DataFrame({"id": ["1", "2"], "popularity": [1.0, 2.0], "track": ["a", "b"],
-                          "artists": ["A", "B"], "preview_url": ["x", "y"]} | columns)
+    table = pd.DataFrame(
+        {
+            "id": ["1", "2"],
+            "popularity": [1.0, 2.0],
+            "track": ["a", "b"],
+            "artists": ["A", "B"],
+            "preview_url": ["x", "y"],
+        }
+        | columns
+    )
     table.to_parquet(file := io.BytesIO())
     return file.getvalue()
 
 
 # ways to write a table
 
-TABLE = (",".join(HEAD) + "\n" + ",".join(ROW) + "\n2,60,Søng,Beyoncé,audio/2.mp3,2019-06-14,False,"
-         "200000\n")
+TABLE = (
+    ",".join(HEAD) + "\n" + ",".join(ROW) + "\n2,60,Søng,Beyoncé,audio/2.mp3,2019-06-14,False,"
+    "200000\n"
+)
 
 
-@pytest.mark.parametrize("content", [
-    TABLE.encode(), TABLE.encode("utf-8-sig"), TABLE.encode("utf-16"), TABLE.encode("cp1252"),
-    TABLE.replace("\n", "\r\n"), TABLE.replace(",", ";"), TABLE.replace(",", "\t"),
-    TABLE.replace(",", "|"), "sep=;\n" + TABLE.replace(",", ";"), "\n\n" + TABLE,
-    TABLE.replace("preview_url", " Preview URL "), TABLE + ",,,,,,,\n", TABLE.replace(",", ", "),
-    "\n".join(f"{number},{line}" for number, line in zip(["", 0, 1], TABLE.splitlines())),
-    TABLE.replace("\n", ",\n")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        TABLE.encode(),
+        TABLE.encode("utf-8-sig"),
+        TABLE.encode("utf-16"),
+        TABLE.encode("cp1252"),
+        TABLE.replace("\n", "\r\n"),
+        TABLE.replace(",", ";"),
+        TABLE.replace(",", "\t"),
+        TABLE.replace(",", "|"),
+        "sep=;\n" + TABLE.replace(",", ";"),
+        "\n\n" + TABLE,
+        TABLE.replace("preview_url", " Preview URL "),
+        TABLE + ",,,,,,,\n",
+        TABLE.replace(",", ", "),
+        "\n".join(f"{number},{line}" for number, line in zip(["", 0, 1], TABLE.splitlines())),
+        TABLE.replace("\n", ",\n"),
+    ],
+)
 def test_one_table_is_one_however_it_was_saved(read, content):
     tracks = read(content)
     assert tracks["artists"].tolist() == [["A"], ["Beyoncé"]]
@@ -77,20 +110,31 @@ def test_an_encoding_that_is_a_guess_is_told(read, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("content, said", [
-    (TABLE.replace("Beyoncé", "Скриптонит").encode("cp1251", "replace"), "line 3: in no encoding"),
-    (TABLE.encode("cp1252") + TABLE.splitlines()[2].replace("2,", "3,", 1).encode(),
-     "in no encoding"),
-    (TABLE.encode("utf-16-le"), "not text"), (b"PK\x03\x04" + bytes(range(256)), "not text"),
-    (TABLE.encode("utf-16")[:-1], "in no encoding"), ("", "it is empty"),
-    (TABLE + "3,50,Song\n", "line 4: 3 cells, in the first line 8"),
-    (TABLE + "3,50,Go, Now,A,x,2019,True,1\n", "line 4: 9 cells"),
-    (TABLE.replace("Song", '"Song'), "line 3"),
-    (TABLE + '3,50,"So,A,x,2019,,1\n4,50,"So",A,x,2019,,1\n', "line 5"),
-    (TABLE + '3,50,"So,A,x,2019,,1\n4,50,So",A,x,2019,,1\n', "holds whole rows"),
-    (TABLE.replace("track", "id", 1), "two columns are called id"),
-    (TABLE.replace("track", "ID", 1), "two columns are called id"),
-    ("popularity,track\n1,a\n", "no column id, artists, preview_url")])
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (
+            TABLE.replace("Beyoncé", "Скриптонит").encode("cp1251", "replace"),
+            "line 3: in no encoding",
+        ),
+        (
+            TABLE.encode("cp1252") + TABLE.splitlines()[2].replace("2,", "3,", 1).encode(),
+            "in no encoding",
+        ),
+        (TABLE.encode("utf-16-le"), "not text"),
+        (b"PK\x03\x04" + bytes(range(256)), "not text"),
+        (TABLE.encode("utf-16")[:-1], "in no encoding"),
+        ("", "it is empty"),
+        (TABLE + "3,50,Song\n", "line 4: 3 cells, in the first line 8"),
+        (TABLE + "3,50,Go, Now,A,x,2019,True,1\n", "line 4: 9 cells"),
+        (TABLE.replace("Song", '"Song'), "line 3"),
+        (TABLE + '3,50,"So,A,x,2019,,1\n4,50,"So",A,x,2019,,1\n', "line 5"),
+        (TABLE + '3,50,"So,A,x,2019,,1\n4,50,So",A,x,2019,,1\n', "holds whole rows"),
+        (TABLE.replace("track", "id", 1), "two columns are called id"),
+        (TABLE.replace("track", "ID", 1), "two columns are called id"),
+        ("popularity,track\n1,a\n", "no column id, artists, preview_url"),
+    ],
+)
 def test_a_file_that_can_be_read_in_several_ways_is_refused(read, content, said):
     with pytest.raises(BadInput, match=said) as error:
         read(content)
@@ -99,23 +143,50 @@ def test_a_file_that_can_be_read_in_several_ways_is_refused(read, content, said)
 
 # artists
 
-@pytest.mark.parametrize("text, names", [
-    ("['A' 'B']", ["A", "B"]), ("['It\\'s' \"B's\"\n 'C']", ["It's", "B's", "C"]),
-    ("('A', 'B')", ["A", "B"]), ("('A',)", ["A"]), ("{'A', 'B'}", ["A", "B"]),
-    ("array(['A', 'B'], dtype=object)", ["A", "B"]), ('["A", "B"]', ["A", "B"]),
-    ("[np.str_('A'), np.str_('B')]", ["A", "B"]), ("['Jay\\xa0Z']", ["Jay Z"]),
-    ("A;B", ["A", "B"]), ("A | B", ["A", "B"]), ("[A$AP] Mob", ["[A$AP] Mob"]),
-    ("[KRTM]", ["[KRTM]"]), ("(G)I-DLE", ["(G)I-DLE"]), ("Tyler, The Creator",
-                                                         ["Tyler, The Creator"]),
-    ("AC/DC", ["AC/DC"]), ("Jay  Z", ["Jay Z"]), ("nan", ["nan"]),
-    ("Beyonce\u0301", ["Beyonc\u00e9"])])
+
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("['A' 'B']", ["A", "B"]),
+        ("['It\\'s' \"B's\"\n 'C']", ["It's", "B's", "C"]),
+        ("('A', 'B')", ["A", "B"]),
+        ("('A',)", ["A"]),
+        ("{'A', 'B'}", ["A", "B"]),
+        ("array(['A', 'B'], dtype=object)", ["A", "B"]),
+        ('["A", "B"]', ["A", "B"]),
+        ("[np.str_('A'), np.str_('B')]", ["A", "B"]),
+        ("['Jay\\xa0Z']", ["Jay Z"]),
+        ("A;B", ["A", "B"]),
+        ("A | B", ["A", "B"]),
+        ("[A$AP] Mob", ["[A$AP] Mob"]),
+        ("[KRTM]", ["[KRTM]"]),
+        ("(G)I-DLE", ["(G)I-DLE"]),
+        ("Tyler, The Creator", ["Tyler, The Creator"]),
+        ("AC/DC", ["AC/DC"]),
+        ("Jay  Z", ["Jay Z"]),
+        ("nan", ["nan"]),
+        ("Beyonce\u0301", ["Beyonc\u00e9"]),
+    ],
+)
 def test_artists_are_read_however_a_list_is_written(cells, text, names):
     assert cells("artists", text, "Other") == [names, ["Other"]]
 
 
-@pytest.mark.parametrize("text", [
-    "[A, B]", "['D'Angelo']", "['A', nan]", "['A' 'B' ... 'Z']", '[{"name": "A"}]', "[1.5, 2.5]",
-    '{"name": "A"}', '["A"', "['A\\d']", '[\\A\\"]"'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[A, B]",
+        "['D'Angelo']",
+        "['A', nan]",
+        "['A' 'B' ... 'Z']",
+        '[{"name": "A"}]',
+        "[1.5, 2.5]",
+        '{"name": "A"}',
+        '["A"',
+        "['A\\d']",
+        '[\\A\\"]"',
+    ],
+)
 def test_a_list_that_is_not_clear_is_refused(cells, text):
     with pytest.raises(BadInput, match=r"row 2: artists is .*write it as JSON"):
         cells("artists", "Other", text)
@@ -134,12 +205,15 @@ def test_one_name_or_several_is_told_where_a_part_stands_alone(cells, capsys, te
 
 
 def test_as_many_ids_as_names_tell_that_they_are_several(read, capsys):
-    tracks = read(parquet(artists=["50 Cent, DJ Whoo Kid", "50 Cent"], artist_ids=["a, b", "a"]),
-                  "tracks.parquet")
+    tracks = read(
+        parquet(artists=["50 Cent, DJ Whoo Kid", "50 Cent"], artist_ids=["a, b", "a"]),
+        "tracks.parquet",
+    )
     assert tracks["artists"].tolist() == [["50 Cent", "DJ Whoo Kid"], ["50 Cent"]]
     assert tracks["artist_ids"].tolist() == [["a", "b"], ["a"]]
-    tracks = read(parquet(artists=["Tyler, The Creator", "Tyler"], artist_ids=["a", "b"]),
-                  "tracks.parquet")
+    tracks = read(
+        parquet(artists=["Tyler, The Creator", "Tyler"], artist_ids=["a", "b"]), "tracks.parquet"
+    )
     assert tracks["artists"].tolist() == [["Tyler, The Creator"], ["Tyler"]]
     assert capsys.readouterr().err == ""
 
@@ -147,20 +221,30 @@ def test_as_many_ids_as_names_tell_that_they_are_several(read, capsys):
 @pytest.mark.skipif(not RAP.is_file(), reason="the table is not part of the project")
 def test_the_table_of_2020_is_read_whole(read, capsys):
     table = pd.read_csv(RAP, keep_default_na=False)
-    names = {"track_name": "track", "track_artist": "artists", "track_popularity": "popularity",
-             "track_album_release_date": "release_date"}
+    names = {
+        "track_name": "track",
+        "track_artist": "artists",
+        "track_popularity": "popularity",
+        "track_album_release_date": "release_date",
+    }
     tracks = read(table.rename(columns=names).assign(id=table.index, preview_url="x").to_csv())
     assert len(tracks) == len(table) and tracks["release_date"].notna().all()
     several = tracks["artists"][tracks["artists"].str.len() > 1]
     assert several.tolist() == [["Khea", "Omar Varela"]]
-    assert ("one name in 2 rows that may name several ('50 Cent, DJ Whoo Kid'; rows 2837, 3504)"
-            in capsys.readouterr().err)
+    assert (
+        "one name in 2 rows that may name several ('50 Cent, DJ Whoo Kid'; rows 2837, 3504)"
+        in capsys.readouterr().err
+    )
 
 
 def test_what_pandas_writes_of_its_own_parquet_keeps_every_artist_in_one_set(read, tmp_path):
     guests = [[f"Artist {n}"] if n % 2 else [f"Artist {n}", f"Artist {n + 1}"] for n in range(100)]
-    columns = {"id": [str(n) for n in range(100)], "popularity": np.arange(100.0),
-               "track": [f"Song {n}" for n in range(100)], "preview_url": "x"}
+    columns = {
+        "id": [str(n) for n in range(100)],
+        "popularity": np.arange(100.0),
+        "track": [f"Song {n}" for n in range(100)],
+        "preview_url": "x",
+    }
     file = io.BytesIO()
     pd.DataFrame({**columns, "artists": guests}).to_parquet(file)
     again = pd.read_parquet(file).to_csv(index=False)
@@ -168,8 +252,9 @@ def test_what_pandas_writes_of_its_own_parquet_keeps_every_artist_in_one_set(rea
     tracks = read(again)
     assert tracks["artists"].tolist() == guests
     sides = split_tracks(tracks)[0].loc[tracks["id"]].to_numpy()
-    assert tracks.assign(side=sides).explode("artists").groupby("artists")["side"].nunique().max(
-        ) == 1
+    assert (
+        tracks.assign(side=sides).explode("artists").groupby("artists")["side"].nunique().max() == 1
+    )
 
 
 def test_names_that_look_alike_are_one_artist(cells, read):
@@ -186,28 +271,39 @@ def read_tracks_of(read, artists):
 
 # dates
 
-@pytest.mark.parametrize("texts, days", [
-    (["6/14/2019", "6/7/2019"], ["2019-06-14", "2019-06-07"]),
-    (["14/6/2019", "7/6/2019"], ["2019-06-14", "2019-06-07"]),
-    (["14-06-2019", "07-06-2019"], ["2019-06-14", "2019-06-07"]),
-    (["7.6.2019", "14. 6. 2019"], ["2019-06-07", "2019-06-14"]),
-    (["6/6/2019", "7/7/2019"], ["2019-06-06", "2019-07-07"]),
-    (["6/14/2019 0:00", "6/7/2019 12:30 PM"], ["2019-06-14", "2019-06-07"]),
-    (["June 14, 2019", "Jun 7 2019"], ["2019-06-14", "2019-06-07"]),
-    (["14 June 2019", "7-Jun-2019"], ["2019-06-14", "2019-06-07"]),
-    (["June 2019", "06/2019"], ["2019-06-01", "2019-06-01"]),
-    (["2019.0", "2019"], ["2019-01-01", "2019-01-01"]),
-    (["2019-00-00", "2019-06-00"], ["2019-01-01", "2019-06-01"]),
-    (["20190614", "2019/6/7"], ["2019-06-14", "2019-06-07"]),
-    (["14/6/2019", "2019-06-07"], ["2019-06-14", "2019-06-07"])])
+
+@pytest.mark.parametrize(
+    "texts, days",
+    [
+        (["6/14/2019", "6/7/2019"], ["2019-06-14", "2019-06-07"]),
+        (["14/6/2019", "7/6/2019"], ["2019-06-14", "2019-06-07"]),
+        (["14-06-2019", "07-06-2019"], ["2019-06-14", "2019-06-07"]),
+        (["7.6.2019", "14. 6. 2019"], ["2019-06-07", "2019-06-14"]),
+        (["6/6/2019", "7/7/2019"], ["2019-06-06", "2019-07-07"]),
+        (["6/14/2019 0:00", "6/7/2019 12:30 PM"], ["2019-06-14", "2019-06-07"]),
+        (["June 14, 2019", "Jun 7 2019"], ["2019-06-14", "2019-06-07"]),
+        (["14 June 2019", "7-Jun-2019"], ["2019-06-14", "2019-06-07"]),
+        (["June 2019", "06/2019"], ["2019-06-01", "2019-06-01"]),
+        (["2019.0", "2019"], ["2019-01-01", "2019-01-01"]),
+        (["2019-00-00", "2019-06-00"], ["2019-01-01", "2019-06-01"]),
+        (["20190614", "2019/6/7"], ["2019-06-14", "2019-06-07"]),
+        (["14/6/2019", "2019-06-07"], ["2019-06-14", "2019-06-07"]),
+    ],
+)
 def test_dates_are_read_as_the_whole_column_shows(cells, capsys, texts, days):
     assert cells("release_date", *texts) == [pd.Timestamp(day) for day in days]
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("texts, row", [
-    (["6/7/2019"], 1), (["2019-06-14", "6/7/2019", "7/6/2019"], 2),
-    (["6/14/2019", "14/6/2019", "6/7/2019"], 3), (["14.6.2019", "6/7/2019"], 2)])
+@pytest.mark.parametrize(
+    "texts, row",
+    [
+        (["6/7/2019"], 1),
+        (["2019-06-14", "6/7/2019", "7/6/2019"], 2),
+        (["6/14/2019", "14/6/2019", "6/7/2019"], 3),
+        (["14.6.2019", "6/7/2019"], 2),
+    ],
+)
 def test_a_date_of_which_day_and_month_are_not_clear_is_refused(cells, texts, row):
     with pytest.raises(BadInput, match=f"row {row}: release_date is '6/7/2019'.*like 2019-06-14"):
         cells("release_date", *texts)
@@ -218,8 +314,9 @@ def test_a_day_before_the_month_after_the_year_is_refused(cells):
         cells("release_date", "2019-07-06", "2019-14-06")
 
 
-@pytest.mark.parametrize("text", ["43630", "soon", "1560470400000", "31.02.2019", "14.06.19",
-                                  "9999-12-31", "12:30"])
+@pytest.mark.parametrize(
+    "text", ["43630", "soon", "1560470400000", "31.02.2019", "14.06.19", "9999-12-31", "12:30"]
+)
 def test_many_dates_that_cannot_be_read_are_told(cells, capsys, text):
     assert pd.isna(cells("release_date", "2019", text)[1])
     assert f"left out, such as '{text}' in row 2" in capsys.readouterr().err
@@ -235,18 +332,37 @@ def test_dates_that_are_not_known_are_no_news(cells, capsys, text):
 
 # numbers and the rest
 
-@pytest.mark.parametrize("column, text, value", [
-    ("popularity", "53,5", 53.5), ("popularity", "53,125", 53.125), ("popularity", " 53 ", 53),
-    ("popularity", "53.", 53), ("popularity", ",5", 0.5), ("popularity", "5.3e1", 53),
-    ("popularity", "53.125", 53.125), ("popularity", "+7", 7), ("popularity", "５３", 53),
-    ("duration_ms", "215.000", 215000), ("duration_ms", "215,000", 215000),
-    ("duration_ms", "1.234.567", 1234567), ("duration_ms", "215'000", 215000),
-    ("duration_ms", "215\u202f000", 215000), ("duration_ms", "215000.0", 215000),
-    ("duration_ms", "215,000.5", 215000.5), ("duration_ms", "2.15E+05", 215000),
-    ("explicit", "1.0", True), ("explicit", "Yes", True), ("explicit", "no", False),
-    ("explicit", "FALSE", False), ("explicit", "Y", True), ("explicit", "Clean", False),
-    ("preview_url", "audio\\1.mp3", "audio/1.mp3"),
-    ("preview_url", "https://a.example/b\\c", "https://a.example/b\\c")])
+
+@pytest.mark.parametrize(
+    "column, text, value",
+    [
+        ("popularity", "53,5", 53.5),
+        ("popularity", "53,125", 53.125),
+        ("popularity", " 53 ", 53),
+        ("popularity", "53.", 53),
+        ("popularity", ",5", 0.5),
+        ("popularity", "5.3e1", 53),
+        ("popularity", "53.125", 53.125),
+        ("popularity", "+7", 7),
+        ("popularity", "５３", 53),
+        ("duration_ms", "215.000", 215000),
+        ("duration_ms", "215,000", 215000),
+        ("duration_ms", "1.234.567", 1234567),
+        ("duration_ms", "215'000", 215000),
+        ("duration_ms", "215\u202f000", 215000),
+        ("duration_ms", "215000.0", 215000),
+        ("duration_ms", "215,000.5", 215000.5),
+        ("duration_ms", "2.15E+05", 215000),
+        ("explicit", "1.0", True),
+        ("explicit", "Yes", True),
+        ("explicit", "no", False),
+        ("explicit", "FALSE", False),
+        ("explicit", "Y", True),
+        ("explicit", "Clean", False),
+        ("preview_url", "audio\\1.mp3", "audio/1.mp3"),
+        ("preview_url", "https://a.example/b\\c", "https://a.example/b\\c"),
+    ],
+)
 def test_cells_are_read_however_they_are_written(cells, column, text, value):
     assert cells(column, text, text) == [value, value]
 
@@ -262,31 +378,54 @@ def test_words_for_nothing_cost_no_more_than_their_cell(cells, column):
     assert pd.isna(nothing).all() and pd.notna(known)
 
 
-@pytest.mark.parametrize("column, text", [
-    ("popularity", "53%"), ("popularity", "1,2,3"), ("popularity", "1,2.3,4"),
-    ("popularity", "1 2"),
-    ("popularity", "0x1A"), ("popularity", "1_0"), ("popularity", "inf"), ("popularity", "1.234,5"),
-    ("popularity", "popularity"), ("duration_ms", "3:20"), ("duration_ms", "1.23.456"),
-    ("duration_ms", "inf"), ("explicit", "maybe"), ("explicit", "2")])
+@pytest.mark.parametrize(
+    "column, text",
+    [
+        ("popularity", "53%"),
+        ("popularity", "1,2,3"),
+        ("popularity", "1,2.3,4"),
+        ("popularity", "1 2"),
+        ("popularity", "0x1A"),
+        ("popularity", "1_0"),
+        ("popularity", "inf"),
+        ("popularity", "1.234,5"),
+        ("popularity", "popularity"),
+        ("duration_ms", "3:20"),
+        ("duration_ms", "1.23.456"),
+        ("duration_ms", "inf"),
+        ("explicit", "maybe"),
+        ("explicit", "2"),
+    ],
+)
 def test_what_is_neither_known_nor_unknown_is_refused_with_its_row(cells, column, text):
     with pytest.raises(BadInput, match=rf"row 2( \(id '1'\))?: {column} .*(correct|give) it"):
         cells(column, ROW[HEAD.index(column)], text)
 
 
-@pytest.mark.parametrize("columns, name, read_as", [
-    ({"release_date": [2019, 2020]}, "release_date", ["2019-01-01", "2020-01-01"]),
-    ({"release_date": [2019, None]}, "release_date", ["2019-01-01", "NaT"]),
-    ({"release_date": np.array(["9999-12-31", "2019-01-01"], "datetime64[us]")}, "release_date",
-     ["NaT", "2019-01-01"]),
-    ({"release_date": pd.to_datetime(["2019-01-01", "2020-01-01"]).date}, "release_date",
-     ["2019-01-01", "2020-01-01"]),
-    ({"artists": [b"A", b"B"]}, "artists", [["A"], ["B"]]),
-    ({"artists": [["A", None], ["B"]]}, "artists", [["A"], ["B"]]),
-    ({"artists": [[1, 2], [3]]}, "artists", [["1", "2"], ["3"]]),
-    ({"artists": pd.Categorical(["A", "B"])}, "artists", [["A"], ["B"]]),
-    ({"popularity": pd.Categorical(["1", "2,5"])}, "popularity", [1, 2.5]),
-    ({"popularity": pd.array([1, None], "Int64")}, "popularity", [1, np.nan]),
-    ({"id": [1, 2]}, "id", ["1", "2"])])
+@pytest.mark.parametrize(
+    "columns, name, read_as",
+    [
+        ({"release_date": [2019, 2020]}, "release_date", ["2019-01-01", "2020-01-01"]),
+        ({"release_date": [2019, None]}, "release_date", ["2019-01-01", "NaT"]),
+        (
+            {"release_date": np.array(["9999-12-31", "2019-01-01"], "datetime64[us]")},
+            "release_date",
+            ["NaT", "2019-01-01"],
+        ),
+        (
+            {"release_date": pd.to_datetime(["2019-01-01", "2020-01-01"]).date},
+            "release_date",
+            ["2019-01-01", "2020-01-01"],
+        ),
+        ({"artists": [b"A", b"B"]}, "artists", [["A"], ["B"]]),
+        ({"artists": [["A", None], ["B"]]}, "artists", [["A"], ["B"]]),
+        ({"artists": [[1, 2], [3]]}, "artists", [["1", "2"], ["3"]]),
+        ({"artists": pd.Categorical(["A", "B"])}, "artists", [["A"], ["B"]]),
+        ({"popularity": pd.Categorical(["1", "2,5"])}, "popularity", [1, 2.5]),
+        ({"popularity": pd.array([1, None], "Int64")}, "popularity", [1, np.nan]),
+        ({"id": [1, 2]}, "id", ["1", "2"]),
+    ],
+)
 def test_a_parquet_of_other_types_is_read(read, columns, name, read_as):
     found = read(parquet(**columns), "tracks.parquet")[name]
     if name == "release_date":
@@ -312,12 +451,16 @@ def test_structures_in_a_parquet_are_refused(read):
         read(parquet(artists=[[{"name": "A"}], [{"name": "B"}]]), "tracks.parquet")
 
 
-@pytest.mark.parametrize("columns, said", [
-    ({"artist_ids": [["a"], None]}, "1 of 2 tracks have no artist id"),
-    ({"artists": ["Various Artists", "B"]}, "1 of 2 tracks name nobody as their artist"),
-    ({"artists": ["BeyoncÃ©", "B"]}, "1 of 2 tracks have garbled letters"),
-    ({"duration_ms": [200.0, 200000.0]}, "1 of 2 tracks are shorter than 10 s"),
-    ({"popularity": [0.5, 1.0]}, "1 of 2 tracks have a popularity below 1")])
+@pytest.mark.parametrize(
+    "columns, said",
+    [
+        ({"artist_ids": [["a"], None]}, "1 of 2 tracks have no artist id"),
+        ({"artists": ["Various Artists", "B"]}, "1 of 2 tracks name nobody as their artist"),
+        ({"artists": ["BeyoncÃ©", "B"]}, "1 of 2 tracks have garbled letters"),
+        ({"duration_ms": [200.0, 200000.0]}, "1 of 2 tracks are shorter than 10 s"),
+        ({"popularity": [0.5, 1.0]}, "1 of 2 tracks have a popularity below 1"),
+    ],
+)
 def test_what_is_read_but_looks_wrong_is_told(read, capsys, columns, said):
     read(parquet(**columns), "tracks.parquet")
     shown = capsys.readouterr()
@@ -334,15 +477,21 @@ def test_a_table_that_was_read_reads_the_same_again(read, tmp_path, capsys):
 
 # clips
 
-@pytest.mark.parametrize("named, lies", [
-    ("audio\\1.mp3", "audio/1.mp3"), ("Audio/1.MP3", "audio/1.mp3"),
-    ("audio/Beyoncé.mp3", unicodedata.normalize("NFD", "audio/Beyoncé.mp3")),
-    (unicodedata.normalize("NFD", "Ä/é.mp3"), unicodedata.normalize("NFC", "Ä/é.mp3")),
-    ("./audio//1.mp3", "audio/1.mp3")])
+
+@pytest.mark.parametrize(
+    "named, lies",
+    [
+        ("audio\\1.mp3", "audio/1.mp3"),
+        ("Audio/1.MP3", "audio/1.mp3"),
+        ("audio/Beyoncé.mp3", unicodedata.normalize("NFD", "audio/Beyoncé.mp3")),
+        (unicodedata.normalize("NFD", "Ä/é.mp3"), unicodedata.normalize("NFC", "Ä/é.mp3")),
+        ("./audio//1.mp3", "audio/1.mp3"),
+    ],
+)
 def test_a_clip_is_found_however_its_path_is_written(cells, tmp_path, named, lies):
     (tmp_path / lies).parent.mkdir(parents=True)
     (tmp_path / lies).write_bytes(b"sound")
-    place, = cells("preview_url", named)
+    (place,) = cells("preview_url", named)
     assert Folder(tmp_path).preview(Clip("1", place)) == b"sound"
 
 

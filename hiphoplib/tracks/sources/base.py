@@ -16,11 +16,13 @@ from hiphoplib.tracks.sources.web import Web
 from hiphoplib.tracks.table import normalise, read_tracks
 
 # a service's libraries are loaded only if that service is wanted
-SOURCES = {"synthetic": "hiphoplib.tracks.synthetic.corpus:Synthetic",
-           "folder": "hiphoplib.tracks.sources.base:Folder",
-           "fma": "hiphoplib.tracks.sources.fma:FMA",
-           "spotify": "hiphoplib.tracks.sources.spotify:Spotify",
-           "jamendo": "hiphoplib.tracks.sources.jamendo:Jamendo"}
+SOURCES = {
+    "synthetic": "hiphoplib.tracks.synthetic.corpus:Synthetic",
+    "folder": "hiphoplib.tracks.sources.base:Folder",
+    "fma": "hiphoplib.tracks.sources.fma:FMA",
+    "spotify": "hiphoplib.tracks.sources.spotify:Spotify",
+    "jamendo": "hiphoplib.tracks.sources.jamendo:Jamendo",
+}
 NO_LICENCE = "no licence given"
 NO_DERIVATIVES = "licence forbids derivatives"
 UNCLEAR = "licence unclear"
@@ -28,7 +30,8 @@ UNCLEAR = "licence unclear"
 # On text in lower case whose punctuation is blanks; addresses of licences read the same way.
 _FORBIDS = re.compile(r"\bnd\b|no ?deriv|\bmusic sharing\b")
 _REFUSES = re.compile(r"\ball rights reserved\b|\bdownload only\b")
-_ALLOWS = re.compile(r"""
+_ALLOWS = re.compile(
+    r"""
     (?: https? \s )? (?: www \s )? creativecommons \s org
         \s (?: licen[cs]es \s (?: by | sa | nc | sampling ) | publicdomain ) \b
     | (?: creative \s commons \s | cc \s )? attribution
@@ -36,7 +39,9 @@ _ALLOWS = re.compile(r"""
     | cc \s by \b | by (?: \s nc )? (?: \s sa )? (?: $ | \s \d )
     | cc0 \b | creative \s commons \s (?: zero | cc0 ) \b | public \s? domain \b
     | (?: creative \s commons \s | cc \s )? (?: (?: non \s? commercial | nc ) \s )? sampling \b
-    | free \s art \s licen[cs]e \b""", re.VERBOSE)
+    | free \s art \s licen[cs]e \b""",
+    re.VERBOSE,
+)
 
 
 class Clip(NamedTuple):
@@ -126,8 +131,9 @@ def source_class(name: str) -> type[Source]:
         If `name` is no key of `SOURCES`.
     """
     if name not in SOURCES:
-        raise BadInput(f"source {name!r}: there is none of that name; "
-                       f"there are {', '.join(SOURCES)}")
+        raise BadInput(
+            f"source {name!r}: there is none of that name; there are {', '.join(SOURCES)}"
+        )
     return resolve_name(SOURCES[name])
 
 
@@ -200,8 +206,9 @@ class Folder(Source):
 
     name = "folder"
 
-    def __init__(self, path: Path | str, allow_http: bool = False,
-                 session: requests.Session | None = None):
+    def __init__(
+        self, path: Path | str, allow_http: bool = False, session: requests.Session | None = None
+    ):
         self.path, self.web = Path(path), Web(session, allow_http=allow_http)
         if not self.path.is_dir():
             raise BadInput(f"{path}: no such folder; give the one that holds tracks.csv")
@@ -224,18 +231,23 @@ class Folder(Source):
             with opened(path) as file:
                 return file.read()
         except RuntimeError:  # of `resolve`
-            raise BadInput(f"clip {row.preview_url}: links that lead in a circle; put the file "
-                           "itself there") from None
+            raise BadInput(
+                f"clip {row.preview_url}: links that lead in a circle; put the file itself there"
+            ) from None
         except (BadInput, OSError) as error:
             raise BadInput(f"clip {row.preview_url}: {error}") from error
 
 
 def _written_alike(path):
     """The only file whose name differs in case, blanks around it, or é as one letter or as two."""
+
     def plain(name):
         return unicodedata.normalize("NFC", name).casefold().strip()
 
     folder = path.parent if path.parent.is_dir() else _written_alike(path.parent)
-    found = [each for each in (folder.iterdir() if folder.is_dir() else ())
-             if plain(each.name) == plain(path.name)]
+    found = [
+        each
+        for each in (folder.iterdir() if folder.is_dir() else ())
+        if plain(each.name) == plain(path.name)
+    ]
     return found[0] if len(found) == 1 else path

@@ -31,23 +31,47 @@ METADATA_SHA1 = "f0df49ffe5f2a6008d7dc83c6915b31835dfe733"
 METADATA_MAX_BYTES = 400_000_000  # it has 342 MiB
 CLIPS_URL = "https://os.unil.cloud.switch.ch/fma/fma_large.zip"
 HIPHOP = Path(__file__).parents[1] / "fma_hiphop.csv"
-FMA_FEATURES = ("acousticness", "danceability", "energy", "instrumentalness", "liveness",
-                "speechiness", "tempo", "valence")
+FMA_FEATURES = (
+    "acousticness",
+    "danceability",
+    "energy",
+    "instrumentalness",
+    "liveness",
+    "speechiness",
+    "tempo",
+    "valence",
+)
 
 _COLUMNS = {  # of tracks.csv, and what they are called here
-    ("track", "title"): "track", ("track", "listens"): "listens",
-    ("track", "genre_top"): "genre_top", ("track", "genres_all"): "genres_all",
-    ("track", "duration"): "duration_ms", ("track", "license"): "licence",
-    ("track", "date_created"): "uploaded_at", ("album", "title"): "album_name",
-    ("album", "type"): "album_type", ("album", "date_released"): "release_date",
-    ("artist", "id"): "artist_ids", ("artist", "name"): "artists"}
+    ("track", "title"): "track",
+    ("track", "listens"): "listens",
+    ("track", "genre_top"): "genre_top",
+    ("track", "genres_all"): "genres_all",
+    ("track", "duration"): "duration_ms",
+    ("track", "license"): "licence",
+    ("track", "date_created"): "uploaded_at",
+    ("album", "title"): "album_name",
+    ("album", "type"): "album_type",
+    ("album", "date_released"): "release_date",
+    ("artist", "id"): "artist_ids",
+    ("artist", "name"): "artists",
+}
 _STEP = 4_000_000  # bytes of a large file that are asked for, and kept, at a time
 _DIRECTORY_MAX_BYTES = 100_000_000  # of the zip; that of fma_large.zip has 8.7 MB
 _TAIL_BYTES = 1024  # holds the records that say where the directory begins
 _MEMBER = re.compile(r"fma_large/(\d{3})/\1\d{3}\.mp3", re.ASCII)
 # What zipfile raises for a damaged archive or member; bzip2 says `OSError`, deflate `zlib.error`.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError,
-            NotImplementedError, RuntimeError, LookupError)
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    NotImplementedError,
+    RuntimeError,
+    LookupError,
+)
 
 
 class FMA(Source):
@@ -76,13 +100,21 @@ class FMA(Source):
 
     name, remote, at_once = "fma", True, AT_ONCE
 
-    def __init__(self, genre: str = "Hip-Hop", n: int = 4000, seed: int = 0,
-                 zip: Path | str | None = None, metadata: Path | str | None = None,
-                 no_derivatives: bool = False, session: requests.Session | None = None):
+    def __init__(
+        self,
+        genre: str = "Hip-Hop",
+        n: int = 4000,
+        seed: int = 0,
+        zip: Path | str | None = None,
+        metadata: Path | str | None = None,
+        no_derivatives: bool = False,
+        session: requests.Session | None = None,
+    ):
         self.genre, self.n, self.seed = genre.strip(), int(n), int(seed)
         if self.n < 1 or self.seed < 0:
-            raise BadInput(f"FMA, {n} tracks, seed {seed}: at least 1 track and a seed of 0 or "
-                           "more are needed")
+            raise BadInput(
+                f"FMA, {n} tracks, seed {seed}: at least 1 track and a seed of 0 or more are needed"
+            )
         for path in (metadata, zip):
             if path and not Path(path).exists():
                 raise BadInput(f"{path}: no such file; leave it out to use the archive's server")
@@ -93,8 +125,11 @@ class FMA(Source):
 
     @property
     def settings(self):
-        return {"genre": self.genre.casefold(), "seed": self.seed,
-                "no_derivatives": self.no_derivatives}
+        return {
+            "genre": self.genre.casefold(),
+            "seed": self.seed,
+            "no_derivatives": self.no_derivatives,
+        }
 
     def ready(self) -> None:
         """Read the directory of the zip on its server, unless that is done.
@@ -112,10 +147,12 @@ class FMA(Source):
             except (Unreachable, TryLater):
                 raise
             except BadInput as error:
-                raise BadInput(f"{error}; download it by other means and give it with --zip "
-                               "FILE") from None
-            archive = _open_zip(file, CLIPS_URL, "try again later, or give a whole copy with --zip "
-                                "FILE")
+                raise BadInput(
+                    f"{error}; download it by other means and give it with --zip FILE"
+                ) from None
+            archive = _open_zip(
+                file, CLIPS_URL, "try again later, or give a whole copy with --zip FILE"
+            )
             self._ends = sorted([archive.start_dir, *(i.header_offset for i in archive.infolist())])
             self._archive = archive
 
@@ -128,8 +165,10 @@ class FMA(Source):
         if not info:
             raise BadInput(f"clip {track_id}: not in fma_large.zip; left out")
         if info.file_size > MAX_BYTES:  # what is fetched is limited already
-            raise BadInput(f"clip {track_id}: {info.file_size / 1e6:.0f} MB, at most "
-                           f"{MAX_BYTES / 1e6:.0f} MB are taken; left out")
+            raise BadInput(
+                f"clip {track_id}: {info.file_size / 1e6:.0f} MB, at most "
+                f"{MAX_BYTES / 1e6:.0f} MB are taken; left out"
+            )
         for _ in range(2):  # it may have been damaged on the way
             try:
                 return self._fetched(info) if self._remote else self._archive.read(info)
@@ -153,8 +192,9 @@ class FMA(Source):
         genre, mine = _of_genre(catalogue, genres, self.genre)
         mine = mine.sort_values("id", ignore_index=True)
         mine["popularity"] = percentile_within(mine["listens"], mine["uploaded_at"].dt.year)
-        mine["withheld"] = [withheld(text, no_derivatives=self.no_derivatives)
-                            for text in mine["licence"]]
+        mine["withheld"] = [
+            withheld(text, no_derivatives=self.no_derivatives) for text in mine["licence"]
+        ]
         mine = mine.iloc[np.random.default_rng(self.seed).permutation(len(mine))]
         usable = mine["withheld"].isna() & mine["popularity"].notna()
         chosen = mine[usable.cumsum() - usable < self.n].reset_index(drop=True)
@@ -162,7 +202,8 @@ class FMA(Source):
             preview_url="audio/" + chosen["id"] + ".mp3",
             popularity_kind=f"FMA listens, percentile among the {genre} uploads of the same year",
             # the archive was read as a whole: the figures are of the day of its last upload
-            collected_at=f"{catalogue['uploaded_at'].max():%Y-%m-%d}")
+            collected_at=f"{catalogue['uploaded_at'].max():%Y-%m-%d}",
+        )
 
     def _metadata(self, keep):
         """Return the path of ``fma_metadata.zip``, downloaded if need be, its checksum right."""
@@ -176,24 +217,33 @@ class FMA(Source):
             return path
         if not self.metadata:
             path.unlink()
-        raise BadInput(f"{path}: its SHA-1 is {sha1}, that of the published file is "
-                       f"{METADATA_SHA1}; " + (
-                           "give another copy, or leave it out to have it downloaded"
-                           if self.metadata else "deleted, the same command downloads it anew"))
+        raise BadInput(
+            f"{path}: its SHA-1 is {sha1}, that of the published file is "
+            f"{METADATA_SHA1}; "
+            + (
+                "give another copy, or leave it out to have it downloaded"
+                if self.metadata
+                else "deleted, the same command downloads it anew"
+            )
+        )
 
     def _download(self, path):
         """Download the metadata step by step, going on from ``path.part`` where that is there."""
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished, total = path.with_name(f"{path.name}.part"), METADATA_MAX_BYTES
-        with (unfinished.open("ab", buffering=0) as file,
-              progress(desc=path.name, unit="B", unit_scale=True) as bar):
+        with (
+            unfinished.open("ab", buffering=0) as file,
+            progress(desc=path.name, unit="B", unit_scale=True) as bar,
+        ):
             while (have := file.seek(0, 2)) < total:
                 first = max(have - 1, 0)  # nothing comes from behind the last byte
                 _, body, total = self.web.part(METADATA_URL, first, first + _STEP - 1)
                 if total > METADATA_MAX_BYTES:
-                    raise BadInput(f"{METADATA_URL}: {total / 1e6:.0f} MB, at most "
-                                   f"{METADATA_MAX_BYTES / 1e6:.0f} MB are taken; left out")
-                file.write(body[have - first:])
+                    raise BadInput(
+                        f"{METADATA_URL}: {total / 1e6:.0f} MB, at most "
+                        f"{METADATA_MAX_BYTES / 1e6:.0f} MB are taken; left out"
+                    )
+                file.write(body[have - first :])
                 bar.total, bar.n = total, file.tell()
                 bar.refresh()
         unfinished.replace(path)
@@ -209,8 +259,16 @@ def _read_catalogue(path):
         pairs = list(zip(*header.values))
         names = {0: "id"} | {pairs.index(pair): column for pair, column in _COLUMNS.items()}
         with archive.open("fma_metadata/tracks.csv") as file:
-            tracks = pd.read_csv(file, header=None, skiprows=3, usecols=list(names), dtype=str,
-                                 keep_default_na=False, na_values=[""])  # "NA" may be a name
+            tracks = pd.read_csv(
+                file,
+                header=None,
+                skiprows=3,
+                usecols=list(names),
+                dtype=str,
+                # "NA" may be a name
+                keep_default_na=False,
+                na_values=[""],
+            )
     tracks = tracks.rename(columns=names)
     tracks = tracks[tracks["id"].str.fullmatch("[0-9]{1,6}") & tracks["artists"].notna()].copy()
     tracks["id"] = tracks["id"].str.zfill(6)
@@ -230,8 +288,10 @@ def _of_genre(tracks, genres, wanted):
     spelled = {title.casefold(): title for title in genres}
     if wanted.casefold() not in spelled:
         close = difflib.get_close_matches(wanted.casefold(), spelled, 5, 0.5)
-        raise BadInput(f"genre {wanted!r}: FMA has none of that name; it has, for instance, "
-                       + ", ".join(spelled[title] for title in close or sorted(spelled)[:12]))
+        raise BadInput(
+            f"genre {wanted!r}: FMA has none of that name; it has, for instance, "
+            + ", ".join(spelled[title] for title in close or sorted(spelled)[:12])
+        )
     title = spelled[wanted.casefold()]
     ids = "|".join(str(number) for number in genres.index[genres == title])
     return title, tracks[tracks["genres_all"].str.contains(rf"\b(?:{ids})\b", na=False)]
@@ -255,7 +315,7 @@ class _RemoteFile:
         first, end = self._at, self._size if size < 0 else min(self._at + size, self._size)
         self._at = end
         if first >= self._first:
-            return self._tail[first - self._first:end - self._first]
+            return self._tail[first - self._first : end - self._first]
         if not 0 <= first < end <= first + _DIRECTORY_MAX_BYTES:
             raise zipfile.BadZipFile(f"a part from byte {first} to {end}")
         return self._web.part(CLIPS_URL, first, end - 1, max_bytes=_DIRECTORY_MAX_BYTES)[1]
@@ -269,11 +329,13 @@ def _open_zip(file, name, advice):
     except BadInput:
         raise
     except _DAMAGED as error:
-        raise BadInput(f"{name}: not a zip that can be read ({_in_short(error)}); "
-                       f"{advice}") from None
+        raise BadInput(
+            f"{name}: not a zip that can be read ({_in_short(error)}); {advice}"
+        ) from None
     if not any(map(_MEMBER.fullmatch, archive.namelist())):
-        raise BadInput(f"{name}: holds no fma_large/000/000002.mp3 and the like; it has to be "
-                       "fma_large.zip")
+        raise BadInput(
+            f"{name}: holds no fma_large/000/000002.mp3 and the like; it has to be fma_large.zip"
+        )
     return archive
 
 
@@ -305,4 +367,5 @@ def read_fma_hiphop() -> pd.DataFrame:
     tracks = tracks.rename(columns={"date_created": "uploaded"})
     return tracks.assign(
         popularity=percentile_within(tracks["listens"], tracks["uploaded"].dt.year),
-        upload_day=tracks["uploaded"].dt.date.astype(str))
+        upload_day=tracks["uploaded"].dt.date.astype(str),
+    )

@@ -50,9 +50,16 @@ class Jamendo(Search):
     name = "jamendo"
     advice = "get a free one at https://devportal.jamendo.com"
 
-    def __init__(self, n: int = 1000, seed: int = 0, tag: str = "hiphop",
-                 years: Sequence[int] = YEARS, offline: bool = False,
-                 no_derivatives: bool = False, session: requests.Session | None = None):
+    def __init__(
+        self,
+        n: int = 1000,
+        seed: int = 0,
+        tag: str = "hiphop",
+        years: Sequence[int] = YEARS,
+        offline: bool = False,
+        no_derivatives: bool = False,
+        session: requests.Session | None = None,
+    ):
         super().__init__(n, seed, years, offline, session)
         self.tag, self.no_derivatives = tag.strip(), bool(no_derivatives)
         self.topic = f"tag {self.tag!r}"
@@ -61,22 +68,31 @@ class Jamendo(Search):
 
     @property
     def settings(self):
-        return {"tag": self.tag, "years": self.years, "seed": self.seed,
-                "no_derivatives": self.no_derivatives}
+        return {
+            "tag": self.tag,
+            "years": self.years,
+            "seed": self.seed,
+            "no_derivatives": self.no_derivatives,
+        }
 
     def _tracks(self, keep):
         table = super()._tracks(keep).astype({"listens": float})
         return table.assign(
             popularity=percentile_within(table["listens"], table["release_date"].str[:4]),
             popularity_kind="Jamendo listens, percentile among the gathered tracks that went up in "
-                            "the same year")
+            "the same year",
+        )
 
     def _clip(self, row):
         return middle(self.web.get(row.preview_url), name=f"clip {row.id}")
 
     def _counts(self, row):
-        return bool(row["preview_url"] and row["listens"] is not None and row["release_date"]
-                    and not row["withheld"])
+        return bool(
+            row["preview_url"]
+            and row["listens"] is not None
+            and row["release_date"]
+            and not row["withheld"]
+        )
 
     def _rows(self, folder):
         years = list(range(self.years[0], self.years[1] + 1))
@@ -92,21 +108,30 @@ class Jamendo(Search):
     def _row(self, track):
         """Return a row from a track as the service describes it, None where it is none."""
         track_id, artist, artist_id, name, album, licence = (
-            self._text(self._at(track, field)) for field in (
-                "id", "artist_name", "artist_id", "name", "album_name", "license_ccurl"))
-        if (self._at(track, "audiodownload_allowed") not in (True, "true") or not artist
-                or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", track_id or "")):
+            self._text(self._at(track, field))
+            for field in ("id", "artist_name", "artist_id", "name", "album_name", "license_ccurl")
+        )
+        if (
+            self._at(track, "audiodownload_allowed") not in (True, "true")
+            or not artist
+            or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", track_id or "")
+        ):
             return None
         seconds = self._number(track.get("duration"))
         return {
-            "id": track_id, "track": name, "artists": [artist],
-            "artist_ids": artist_id and [artist_id], "album_name": album,
+            "id": track_id,
+            "track": name,
+            "artists": [artist],
+            "artist_ids": artist_id and [artist_id],
+            "album_name": album,
             "release_date": _day(track.get("releasedate")),
             "image": self._address(track.get("image")),
             "duration_ms": 1000 * seconds if seconds else None,
             "preview_url": self._address(track.get("audiodownload")),
-            "licence": licence, "withheld": withheld(licence, no_derivatives=self.no_derivatives),
-            "listens": self._number(self._at(track, "stats", "rate_listened_total"))}
+            "licence": licence,
+            "withheld": withheld(licence, no_derivatives=self.no_derivatives),
+            "listens": self._number(self._at(track, "stats", "rate_listened_total")),
+        }
 
     def _total(self, folder, year):
         page = self._page(folder, year, offset=0, limit=1)
@@ -115,15 +140,23 @@ class Jamendo(Search):
 
     def _page(self, folder, year, offset, limit):
         """Return a cached response, or ask for it; None where nothing may be asked for."""
-        query = {"datebetween": f"{year}-01-01_{year}-12-31",
-                 "offset": offset, "limit": limit, "tags": self.tag,
-                 "type": "single albumtrack",  # without it, no singles
-                 "order": "id",  # by default the most relevant first, and another order each time
-                 "include": "musicinfo stats licenses", "fullcount": "true", "format": "json",
-                 "audioformat": "mp31", "audiodlformat": "mp31"}  # 96 kbit/s, as previews have
+        query = {
+            "datebetween": f"{year}-01-01_{year}-12-31",
+            "offset": offset,
+            "limit": limit,
+            "tags": self.tag,
+            "type": "single albumtrack",  # without it, no singles
+            "order": "id",  # by default the most relevant first, and another order each time
+            "include": "musicinfo stats licenses",
+            "fullcount": "true",
+            "format": "json",
+            "audioformat": "mp31",
+            # 96 kbit/s, as previews have
+            "audiodlformat": "mp31",
+        }
 
         def ask():
-            client_id, = self._credentials("JAMENDO_CLIENT_ID")
+            (client_id,) = self._credentials("JAMENDO_CLIENT_ID")
             return self.web.get(API, params={"client_id": client_id, **query}, parse=_response)
 
         return cached(folder, query, None if self.offline else ask, _is_response)
@@ -145,19 +178,23 @@ def _response(body):
 
 def _failure(code, message):
     message = legible(" ".join(str(message or "").split())) or (
-        "the service reports an error and does not say which")
+        "the service reports an error and does not say which"
+    )
     code = Jamendo._number(code)
     if code == _RATE_LIMIT or "rate limit" in message.lower():
-        return TryLater(f"api.jamendo.com: {message}; what came is kept, go on with the same "
-                        "command in an hour, or next month if all 35,000 requests are used")
+        return TryLater(
+            f"api.jamendo.com: {message}; what came is kept, go on with the same "
+            "command in an hour, or next month if all 35,000 requests are used"
+        )
     if code in _CLIENT_ID:
         return BadInput(f"JAMENDO_CLIENT_ID: {message}; {Jamendo.advice}")
     return BadInput(f"api.jamendo.com: {message}; what came is kept, the same command asks again")
 
 
 def _is_response(content):
-    return (isinstance(Jamendo._at(content, "headers"), dict)
-            and isinstance(content.get("results"), list))
+    return isinstance(Jamendo._at(content, "headers"), dict) and isinstance(
+        content.get("results"), list
+    )
 
 
 def _day(text):
@@ -199,8 +236,11 @@ def middle(content: bytes, seconds: float = 30.0, name: str = "recording") -> by
             sr, parts = recording.sr, _after(recording.channels(), skip)
             y = beginning(_of_one_width(parts), int(seconds * sr))
     except BadInput as error:
-        reason = (f"{len(content):,} bytes that are not audio" if str(error).startswith(NO_AUDIO)
-                  else str(error))
+        reason = (
+            f"{len(content):,} bytes that are not audio"
+            if str(error).startswith(NO_AUDIO)
+            else str(error)
+        )
         raise BadInput(f"{name}: {reason}; left out") from error
     if sr not in MP3_RATES:
         y, sr = soxr.resample(y.T, sr, MP3_RATES[-2]).T, MP3_RATES[-2]

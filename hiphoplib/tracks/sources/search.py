@@ -40,15 +40,25 @@ class Search(Source):
     advice: str  # where to get credentials
     topic: str  # what is searched for, to be shown
 
-    def __init__(self, n: int, seed: int, years: Sequence[int], offline: bool,
-                 session: requests.Session | None):
+    def __init__(
+        self,
+        n: int,
+        seed: int,
+        years: Sequence[int],
+        offline: bool,
+        session: requests.Session | None,
+    ):
         self.n, self.seed, self.years = int(n), int(seed), [int(year) for year in years]
         if self.n < 1 or self.seed < 0:
-            raise BadInput(f"{self.name}: {n} tracks, seed {seed}; at least 1 track and a seed of "
-                           "0 or more are needed")
+            raise BadInput(
+                f"{self.name}: {n} tracks, seed {seed}; at least 1 track and a seed of "
+                "0 or more are needed"
+            )
         if len(self.years) != 2 or not 1900 <= self.years[0] <= self.years[1] <= 2100:
-            raise BadInput(f"{self.name}: years {', '.join(map(str, self.years))}; give the first "
-                           "and the last one, such as 1990 and 2025")
+            raise BadInput(
+                f"{self.name}: years {', '.join(map(str, self.years))}; give the first "
+                "and the last one, such as 1990 and 2025"
+            )
         self.offline, self.web = bool(offline), Web(session)
 
     def _tracks(self, keep):
@@ -65,11 +75,15 @@ class Search(Source):
                 if usable == self.n:
                     break
         if not rows and self.offline:
-            raise BadInput(f"{keep or self.name}: no responses with tracks are kept there; gather "
-                           "without --offline first")
+            raise BadInput(
+                f"{keep or self.name}: no responses with tracks are kept there; gather "
+                "without --offline first"
+            )
         if not rows:
-            raise BadInput(f"{self.name}: no track of {self.topic} from {self.years[0]} to "
-                           f"{self.years[1]} is handed out; try another one or other years")
+            raise BadInput(
+                f"{self.name}: no track of {self.topic} from {self.years[0]} to "
+                f"{self.years[1]} is handed out; try another one or other years"
+            )
         return pd.DataFrame(list(rows.values()))
 
     @abstractmethod
@@ -89,8 +103,10 @@ class Search(Source):
         conceal(*values)
         for name, value in zip(names, values):
             if re.search(r"[^!-~]", value):
-                raise BadInput(f"{name}: holds a blank or a sign that is not ASCII; copy it again, "
-                               f"{self.advice}")
+                raise BadInput(
+                    f"{name}: holds a blank or a sign that is not ASCII; copy it again, "
+                    f"{self.advice}"
+                )
         return values
 
     def _turns(self, cells: list, totals: dict, *, size: int, end: int) -> Iterator[tuple]:
@@ -152,8 +168,12 @@ class Search(Source):
         return None
 
 
-def cached(folder: Path | str | None, query: dict, ask: Callable[[], dict] | None = None,
-           usable: Callable[[Any], bool] = bool) -> dict | None:
+def cached(
+    folder: Path | str | None,
+    query: dict,
+    ask: Callable[[], dict] | None = None,
+    usable: Callable[[Any], bool] = bool,
+) -> dict | None:
     """Return the response to a query, so that a table can be made again without asking.
 
     Parameters
@@ -180,8 +200,11 @@ def cached(folder: Path | str | None, query: dict, ask: Callable[[], dict] | Non
                 return page
     if ask is None:
         return None
-    page = {"query": query, "asked_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "answer": ask()}
+    page = {
+        "query": query,
+        "asked_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "answer": ask(),
+    }
     if path:
         # half a surrogate pair is no UTF-8, but Python's escape of it is JSON's as well
         write_whole(path, json.dumps(page, ensure_ascii=False).encode(errors="backslashreplace"))

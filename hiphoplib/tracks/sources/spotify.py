@@ -17,9 +17,11 @@ from hiphoplib.tracks.sources.search import Search, cached
 from hiphoplib.tracks.sources.web import MAX_WAIT, Transient, legible
 
 YEARS = (1990, 2025)
-TERMS = ("Spotify's terms (Developer Policy III.14, Developer Terms v10 IV.2.a.i) forbid training "
-         "a model on what it serves unless Spotify has permitted it to you; "
-         "`python -m hiphoplib gather fma` gathers music that is licensed for it")
+TERMS = (
+    "Spotify's terms (Developer Policy III.14, Developer Terms v10 IV.2.a.i) forbid training "
+    "a model on what it serves unless Spotify has permitted it to you; "
+    "`python -m hiphoplib gather fma` gathers music that is licensed for it"
+)
 PERMISSION = "HIPHOP_SPOTIFY_PERMISSION"
 
 _SIZES = (50, 10)  # entries of a page: with extended quota, and in development mode since 2026
@@ -28,9 +30,9 @@ _ENOUGH = 50  # rows that tell whether a field is there at all
 _DAY = 86_400  # s
 _LOST = {
     "popularity": "a `popularity` (since February-March 2026 Spotify gives none to applications "
-                  "in development mode)",
+    "in development mode)",
     "preview_url": "a `preview_url` (since 27 November 2024 Spotify gives none to new "
-                   "applications)",
+    "applications)",
 }
 _SEARCH = "https://api.spotify.com/v1/search"
 _TOKEN = "https://accounts.spotify.com/api/token"
@@ -57,9 +59,17 @@ class Spotify(Search):
     name = "spotify"
     advice = f"see {_DASHBOARD}"
 
-    def __init__(self, n: int = 1000, *, seed: int = 0, genre: str = "hip-hop",
-                 years: Sequence[int] = YEARS, permission: bool = False,
-                 offline: bool = False, session: requests.Session | None = None):
+    def __init__(
+        self,
+        n: int = 1000,
+        *,
+        seed: int = 0,
+        genre: str = "hip-hop",
+        years: Sequence[int] = YEARS,
+        permission: bool = False,
+        offline: bool = False,
+        session: requests.Session | None = None,
+    ):
         super().__init__(n, seed, years, offline, session)
         self.genre, self.permission = genre.strip(), permission
         self.topic = f"genre {self.genre!r}"
@@ -80,11 +90,15 @@ class Spotify(Search):
             Without permission; if nothing may be asked for.
         """
         if self.offline:
-            raise TryLater("spotify: clips are missing, and offline none is asked for; the same "
-                           "command without --offline fetches them")
+            raise TryLater(
+                "spotify: clips are missing, and offline none is asked for; the same "
+                "command without --offline fetches them"
+            )
         if not (self.permission or os.environ.get(PERMISSION, "").strip().lower() == "yes"):
-            raise BadInput(f"{TERMS}; with Spotify's permission, say so by --i-have-permission "
-                           f"(permission=True) or {PERMISSION}=yes")
+            raise BadInput(
+                f"{TERMS}; with Spotify's permission, say so by --i-have-permission "
+                f"(permission=True) or {PERMISSION}=yes"
+            )
         if not self._warned:
             print(TERMS, file=sys.stderr)
         self._warned = True
@@ -96,7 +110,8 @@ class Spotify(Search):
         _check_fields(table.to_dict("records"))
         return table.assign(
             popularity_kind="Spotify popularity",
-            licence="Spotify content: no training of models without Spotify's permission")
+            licence="Spotify content: no training of models without Spotify's permission",
+        )
 
     def _clip(self, row):
         return self.web.get(row.preview_url)
@@ -122,8 +137,10 @@ class Spotify(Search):
         explicit, preview_url = track.get("explicit"), self._address(track.get("preview_url"))
         images = _list(at(track, "album", "images"))
         return {
-            "id": track_id, "popularity": self._number(track.get("popularity"), 100),
-            "track": text(track.get("name")), "artists": [text(a["name"]) for a in artists],
+            "id": track_id,
+            "popularity": self._number(track.get("popularity"), 100),
+            "track": text(track.get("name")),
+            "artists": [text(a["name"]) for a in artists],
             "album_name": text(at(track, "album", "name")),
             "album_type": text(at(track, "album", "album_type")),
             "release_date": text(at(track, "album", "release_date")),
@@ -133,18 +150,26 @@ class Spotify(Search):
             "preview_url": preview_url and re.sub(r"\?cid=[^&]*$", "", preview_url),
             "artist_ids": artist_ids if all(artist_ids) else None,
             "isrc": text(at(track, "external_ids", "isrc")),
-            "explicit": explicit if isinstance(explicit, bool) else None}
+            "explicit": explicit if isinstance(explicit, bool) else None,
+        }
 
     def _pages(self, folder):
         """Yield the pages, cached ones and new ones, in an order that no interruption changes."""
         totals, most, asked = {}, {}, [] if self.offline else list(_SIZES)
-        cells = [(year, letter) for year in range(self.years[0], self.years[1] + 1)
-                 for letter in string.ascii_lowercase]
+        cells = [
+            (year, letter)
+            for year in range(self.years[0], self.years[1] + 1)
+            for letter in string.ascii_lowercase
+        ]
         genre = f'"{self.genre}"' if " " in self.genre else self.genre
         for size in _SIZES:  # of the size that is not asked for, what is cached counts as well
             for cell, offset in self._turns(cells, totals, size=size, end=_END):
-                query = {"q": f"genre:{genre} year:{cell[0]} track:{cell[1]}", "type": "track",
-                         "limit": size, "offset": offset}
+                query = {
+                    "q": f"genre:{genre} year:{cell[0]} track:{cell[1]}",
+                    "type": "track",
+                    "limit": size,
+                    "offset": offset,
+                }
                 ask = partial(self._search, query) if asked[:1] == [size] else None
                 try:
                     page = cached(folder, query, ask, _is_page)
@@ -174,10 +199,14 @@ class Spotify(Search):
         for fresh in (False, True):  # a token may be withdrawn before its time
             token = self._bearer(fresh)
             try:
-                return self.web.get(_SEARCH, params=query, parse=_parsed_page,
-                                    headers={"Authorization": f"Bearer {token}"},
-                                    refusal=partial(_refusal, "a page of the search"),
-                                    allow_redirects=False)
+                return self.web.get(
+                    _SEARCH,
+                    params=query,
+                    parse=_parsed_page,
+                    headers={"Authorization": f"Bearer {token}"},
+                    refusal=partial(_refusal, "a page of the search"),
+                    allow_redirects=False,
+                )
             except _TokenRefused:
                 if fresh:
                     raise
@@ -187,9 +216,13 @@ class Spotify(Search):
         if fresh or time.monotonic() > self._token_ends - 60:
             client = ":".join(self._credentials("SPOTIPY_CLIENT_ID", "SPOTIPY_CLIENT_SECRET"))
             self._token, seconds = self.web.get(
-                _TOKEN, data={"grant_type": "client_credentials"}, parse=_parsed_token,
+                _TOKEN,
+                data={"grant_type": "client_credentials"},
+                parse=_parsed_token,
                 headers={"Authorization": f"Basic {b64encode(client.encode()).decode()}"},
-                refusal=partial(_refusal, _TOKEN_WANTED), allow_redirects=False)
+                refusal=partial(_refusal, _TOKEN_WANTED),
+                allow_redirects=False,
+            )
             self._token_ends = time.monotonic() + seconds
         return self._token
 
@@ -210,8 +243,10 @@ def _refusal(wanted, status, body, error):
     if problem and not isinstance(problem, dict):
         message = f"{problem}: {at(content, 'error_description')}"
     if status == 429 and reason == "QUOTA_EXCEEDED":
-        return Transient("the application's quota is used up (QUOTA_EXCEEDED)",
-                         error.wait if error.wait > MAX_WAIT else _DAY)
+        return Transient(
+            "the application's quota is used up (QUOTA_EXCEEDED)",
+            error.wait if error.wait > MAX_WAIT else _DAY,
+        )
     if status == 429:
         return error
     if status < 400:
@@ -219,15 +254,24 @@ def _refusal(wanted, status, body, error):
     message = legible(str(message or ""))
     text = f"spotify: HTTP {status}{message and f' {message!r}'}, when asked for {wanted}"
     if wanted == _TOKEN_WANTED or status == 401:
-        return _TokenRefused(f"{text}; check SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET against "
-                             f"{_DASHBOARD}")
+        return _TokenRefused(
+            f"{text}; check SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET against {_DASHBOARD}"
+        )
     if status == 400 and "limit" in message.lower():
         return _LimitRefused(f"{text}; Spotify has changed what it hands out, gather fma")
     if status == 403 and "premium" in message.lower():
-        return BadInput(f"{text}; since February-March 2026 the owner of an application in "
-                        "development mode needs Spotify Premium: subscribe, or gather fma")
-    return BadInput(f"{text}; " + ("check the genre and the years" if status == 400 else
-                                   f"see what {_DASHBOARD} says of the application, or gather fma"))
+        return BadInput(
+            f"{text}; since February-March 2026 the owner of an application in "
+            "development mode needs Spotify Premium: subscribe, or gather fma"
+        )
+    return BadInput(
+        f"{text}; "
+        + (
+            "check the genre and the years"
+            if status == 400
+            else f"see what {_DASHBOARD} says of the application, or gather fma"
+        )
+    )
 
 
 def _parsed_page(body):
@@ -267,6 +311,8 @@ def _check_fields(rows):
     """Say which of Spotify's changes it is that leaves every row without a field."""
     lost = [why for field, why in _LOST.items() if all(row[field] is None for row in rows)]
     if lost:
-        raise BadInput(f"spotify: none of {len(rows)} tracks has {' or '.join(lost)}; gather into "
-                       "another folder with an application of extended quota, or licensed music: "
-                       "`python -m hiphoplib gather fma` or `gather jamendo`")
+        raise BadInput(
+            f"spotify: none of {len(rows)} tracks has {' or '.join(lost)}; gather into "
+            "another folder with an application of extended quota, or licensed music: "
+            "`python -m hiphoplib gather fma` or `gather jamendo`"
+        )

@@ -57,9 +57,14 @@ class Web:
         os.environ["NETRC"] = os.devnull  # `requests` would send what ~/.netrc holds instead
         self._slots, self._not_before = threading.BoundedSemaphore(AT_ONCE), 0.0
 
-    def get(self, url: str, *, parse: Callable[[bytes], Any] = bytes,
-            refusal: Callable[[int, bytes, Exception], Exception] | None = None,
-            **request: Any) -> Any:
+    def get(
+        self,
+        url: str,
+        *,
+        parse: Callable[[bytes], Any] = bytes,
+        refusal: Callable[[int, bytes, Exception], Exception] | None = None,
+        **request: Any,
+    ) -> Any:
         """Return what `parse` makes of the body of a response, without credentials.
 
         Parameters
@@ -76,11 +81,13 @@ class Web:
         -------
         bytes, or the result of `parse`
         """
-        return self._patiently(url, lambda response: _redact(parse(_body(response, MAX_BYTES))),
-                               refusal, **request)
+        return self._patiently(
+            url, lambda response: _redact(parse(_body(response, MAX_BYTES))), refusal, **request
+        )
 
-    def part(self, url: str, first: int, last: int | None = None, *,
-             max_bytes: int = MAX_BYTES) -> tuple[int, bytes, int]:
+    def part(
+        self, url: str, first: int, last: int | None = None, *, max_bytes: int = MAX_BYTES
+    ) -> tuple[int, bytes, int]:
         """Return a part of a file; `BadInput` also if the server cannot send parts.
 
         Parameters
@@ -97,14 +104,19 @@ class Web:
         total : int
             Bytes of the whole file.
         """
+
         def read(response):
             if "html" in response.headers.get("Content-Type", ""):
                 raise Transient("a web page came instead of the file")
-            match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})",
-                                 response.headers.get("Content-Range", ""))
+            match = re.fullmatch(
+                r"bytes ([0-9]{1,18})-[0-9]+/([0-9]{1,18})",
+                response.headers.get("Content-Range", ""),
+            )
             if not match:
-                raise BadInput(f"{_host_path(url)}: the server cannot send parts of it, and the "
-                               f"whole file has {_announced(response) / 2 ** 30:.3g} GiB")
+                raise BadInput(
+                    f"{_host_path(url)}: the server cannot send parts of it, and the "
+                    f"whole file has {_announced(response) / 2**30:.3g} GiB"
+                )
             start, total = map(int, match.groups())
             body = _body(response, max_bytes)
             end = total if last is None else min(last + 1, total)
@@ -113,8 +125,9 @@ class Web:
             return start, body, total
 
         wanted = f"{first}" if last is None else f"{first}-{last}"
-        return self._patiently(url, read, headers={"Range": f"bytes={wanted}",
-                                                   "Accept-Encoding": "identity"})
+        return self._patiently(
+            url, read, headers={"Range": f"bytes={wanted}", "Accept-Encoding": "identity"}
+        )
 
     @contextlib.contextmanager
     def _open(self, url, refusal, *, headers=None, **request):
@@ -124,16 +137,25 @@ class Web:
         try:
             self._check(url)
             response = self._session.request(
-                "POST" if "data" in request else "GET", url, headers=headers, stream=True,
-                timeout=TIMEOUT, hooks={"response": self._check_redirect}, **request)
+                "POST" if "data" in request else "GET",
+                url,
+                headers=headers,
+                stream=True,
+                timeout=TIMEOUT,
+                hooks={"response": self._check_redirect},
+                **request,
+            )
         except requests.TooManyRedirects:
-            raise BadInput(f"{_host_path(url)}: more than {MAX_REDIRECTS} redirects; not "
-                           "followed") from None
+            raise BadInput(
+                f"{_host_path(url)}: more than {MAX_REDIRECTS} redirects; not followed"
+            ) from None
         except BadInput:
             raise
         except ValueError:  # of `requests` and `urllib`; its text may hold the query
-            raise BadInput(f"{_host_path(url)}: no address that can be asked for, or redirects to "
-                           "none; left out") from None
+            raise BadInput(
+                f"{_host_path(url)}: no address that can be asked for, or redirects to "
+                "none; left out"
+            ) from None
         with response:
             if not 200 <= response.status_code < 300:
                 error = _failure(response)
@@ -145,8 +167,9 @@ class Web:
     def _check(self, url):
         scheme = urlsplit(url).scheme
         if scheme != "https" and not (self.allow_http and scheme == "http"):
-            raise BadInput(f"{_host_path(url)}: {scheme or 'no'} address where https is wanted; "
-                           "not asked for")
+            raise BadInput(
+                f"{_host_path(url)}: {scheme or 'no'} address where https is wanted; not asked for"
+            )
 
     def _check_redirect(self, response, **_):
         if response.is_redirect:
@@ -155,8 +178,10 @@ class Web:
             requests.PreparedRequest().prepare_url(target, None)  # raises where it is no address
             self._check(target)
             if _is_private(target) and not _is_private(response.url):
-                raise BadInput(f"{_host_path(response.url)}: redirects into a private network, to "
-                               f"{_host_path(target)}; not followed")
+                raise BadInput(
+                    f"{_host_path(response.url)}: redirects into a private network, to "
+                    f"{_host_path(target)}; not followed"
+                )
 
     def _patiently(self, url, read, refusal=None, **request):
         for attempt in range(TRIES):
@@ -170,7 +195,7 @@ class Web:
                     problem, wait = str(error), error.wait
                 except _CUT as error:
                     problem, wait = _connection_problem(error), None
-            pause = PAUSE * 2 ** attempt
+            pause = PAUSE * 2**attempt
             if wait is None:
                 time.sleep(pause if attempt + 1 < TRIES else 0)
             elif wait > MAX_WAIT:
@@ -196,8 +221,10 @@ def _body(response, max_bytes):
         size = max(size, body.tell())
         if time.monotonic() > end:
             raise Transient(f"not whole after {MAX_SECONDS} s")
-    raise BadInput(f"{_host_path(response.url)}: {size / 1e6:.0f} MB, at most "
-                   f"{max_bytes / 1e6:.0f} MB are taken; left out")
+    raise BadInput(
+        f"{_host_path(response.url)}: {size / 1e6:.0f} MB, at most "
+        f"{max_bytes / 1e6:.0f} MB are taken; left out"
+    )
 
 
 def _is_private(url):
@@ -226,8 +253,9 @@ def _failure(response):
 
 def _retry_after(headers, default=None):
     """Return the seconds that a Retry-After header asks for, at most a year."""
-    with contextlib.suppress(urllib3.exceptions.InvalidHeader, LookupError, ValueError,
-                             OverflowError):
+    with contextlib.suppress(
+        urllib3.exceptions.InvalidHeader, LookupError, ValueError, OverflowError
+    ):
         return _retry.parse_retry_after(headers["Retry-After"])
     return default
 

@@ -17,25 +17,41 @@ SECONDS, N = 30, 30 * SR
 # lies between two sections; a level lies in one number. An optimum has too little and too much.
 CAUSES: dict[str, dict[str, Any]] = {
     "hook_returns": {
-        "kind": "structure", "band_hz": [500, 11000],
-        "what": "Whether the hook comes back after a bridge, or is played twice before it."},
+        "kind": "structure",
+        "band_hz": [500, 11000],
+        "what": "Whether the hook comes back after a bridge, or is played twice before it.",
+    },
     "riser": {
-        "kind": "structure", "band_hz": [2000, 7000],
-        "what": "Whether noise swells into the hook or dies away before it."},
+        "kind": "structure",
+        "band_hz": [2000, 7000],
+        "what": "Whether noise swells into the hook or dies away before it.",
+    },
     "drop": {
-        "kind": "structure", "band_hz": [30, 11000],
-        "what": "Whether drums, bass and voice stop right before the hook, or somewhere else."},
+        "kind": "structure",
+        "band_hz": [30, 11000],
+        "what": "Whether drums, bass and voice stop right before the hook, or somewhere else.",
+    },
     "hat_rolls": {
-        "kind": "change", "band_hz": [6000, 11000],
+        "kind": "change",
+        "band_hz": [6000, 11000],
         "what": "How much denser the hi-hats roll in the hook than in the verse; helps trap and "
-                "harms boom-bap."},
+        "harms boom-bap.",
+    },
     "arrangement": {
-        "kind": "optimum", "band_hz": [500, 2500],
-        "what": "How many notes the plucked figure has: neither the fewest nor the most are best."},
-    "low_end": {"kind": "level", "band_hz": [30, 120],
-                "what": "How loud the 808 and the kick are, through the whole clip."},
-    "voice_presence": {"kind": "level", "band_hz": [1000, 4000],
-                       "what": "How forward and bright the voice is in the verse."},
+        "kind": "optimum",
+        "band_hz": [500, 2500],
+        "what": "How many notes the plucked figure has: neither the fewest nor the most are best.",
+    },
+    "low_end": {
+        "kind": "level",
+        "band_hz": [30, 120],
+        "what": "How loud the 808 and the kick are, through the whole clip.",
+    },
+    "voice_presence": {
+        "kind": "level",
+        "band_hz": [1000, 4000],
+        "what": "How forward and bright the voice is in the verse.",
+    },
 }
 # What a deviation of denser rolls is worth; with 60 % of trap its variance is 1.
 ROLLS = {"trap": 1.2, "boom-bap": -0.5}
@@ -132,10 +148,20 @@ class Recipe:
         stop = int(rng.integers(intro, hook - 2 * gap + 1))
         stop = bridge[0] if rng.random() < 0.5 else stop
         stop = hook - gap if self.causes["drop"] > 0 else stop
-        return Timeline(bar, offset, {
-            "intro": (0, intro), "verse": (intro, hook - gap), "lead": (hook - gap, hook),
-            "hook": (hook, second), "again": again, "bridge": bridge,
-            "end": (end, max(end, int(np.ceil(bars)))), "stop": (stop, stop + gap)})
+        return Timeline(
+            bar,
+            offset,
+            {
+                "intro": (0, intro),
+                "verse": (intro, hook - gap),
+                "lead": (hook - gap, hook),
+                "hook": (hook, second),
+                "again": again,
+                "bridge": bridge,
+                "end": (end, max(end, int(np.ceil(bars)))),
+                "stop": (stop, stop + gap),
+            },
+        )
 
     @property
     def harmony(self) -> tuple[int, ...]:
@@ -162,16 +188,23 @@ class Recipe:
         """Return where each cause can be heard: by its name, a list of [start, end] in s."""
         line = self.timeline
         third = line.spans["again" if self.causes["hook_returns"] > 0 else "bridge"]
-        bars = {"hook_returns": range(*third), "riser": range(*line.spans["lead"]),
-                "drop": range(*line.spans["stop"]), "hat_rolls": self.bars_of("verse", "hook"),
-                "arrangement": self.bars_of("verse", "hook", "bridge"),
-                "low_end": self.bars_of("intro", "verse", "hook", "bridge", "outro"),
-                "voice_presence": self.bars_of("verse")}
+        bars = {
+            "hook_returns": range(*third),
+            "riser": range(*line.spans["lead"]),
+            "drop": range(*line.spans["stop"]),
+            "hat_rolls": self.bars_of("verse", "hook"),
+            "arrangement": self.bars_of("verse", "hook", "bridge"),
+            "low_end": self.bars_of("intro", "verse", "hook", "bridge", "outro"),
+            "voice_presence": self.bars_of("verse"),
+        }
         return {name: line._seconds(bars[name]) for name in CAUSES}
 
     def effects(self) -> dict[str, float]:
         """Return what each cause is worth in this beat, in deviations: above 0 it helps."""
         worth: dict[str, Callable] = {
-            "structure": np.sign, "change": lambda z: ROLLS[self.style] * z,
-            "optimum": lambda z: (1 - z * z) / 2 ** 0.5, "level": float}
+            "structure": np.sign,
+            "change": lambda z: ROLLS[self.style] * z,
+            "optimum": lambda z: (1 - z * z) / 2**0.5,
+            "level": float,
+        }
         return {name: float(worth[CAUSES[name]["kind"]](z)) for name, z in self.causes.items()}

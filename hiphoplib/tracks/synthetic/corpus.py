@@ -28,13 +28,22 @@ BLOCK = 200  # rows
 # How often each flaw is in a block.
 CLIP_FLAWS = {"8 s": 1, "1.5 s": 1, "silent": 1, "mono": 2, "48 kHz": 2, "html": 1, "text": 1}
 TABLE_FLAWS = {"preview_url": 4, "release_date": 2, "day": 2, "month": 2, "isrc": 5}
-NO_AUDIO = {"html": b"<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></head>"
-                    b"<body><h1>Service Unavailable</h1></body></html>\n",
-            "text": b"error: this preview is not available\n"}
+NO_AUDIO = {
+    "html": b"<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></head>"
+    b"<body><h1>Service Unavailable</h1></body></html>\n",
+    "text": b"error: this preview is not available\n",
+}
 # How much each cause weighs, relative to the others, and what shares of the variance of the
 # latent popularity they, the fame, the release date and other metadata have; the rest is noise.
-WEIGHTS = {"hook_returns": 1.0, "riser": 1.0, "drop": 1.0, "hat_rolls": 0.6, "arrangement": 0.3,
-           "low_end": 0.3, "voice_presence": 0.3}
+WEIGHTS = {
+    "hook_returns": 1.0,
+    "riser": 1.0,
+    "drop": 1.0,
+    "hat_rolls": 0.6,
+    "arrangement": 0.3,
+    "low_end": 0.3,
+    "voice_presence": 0.3,
+}
 AUDIBLE, FAME, RECENCY, METADATA = 0.31, 0.24, 0.10, 0.02
 HABIT = 0.25  # share of a cause's variance that is the artist's habit
 
@@ -43,12 +52,30 @@ HUMPS = ((0.20, 0, 1.2), (0.15, 28, 3.0), (0.53, 45, 8.0), (0.12, 58, 12.0))
 
 # From rap_tracks_2020, 4,877 rap tracks on Spotify, January 2020: share of the artists with 1, 2,
 # ... 30 tracks; quantiles of the duration in minutes; share of the tracks by span of years.
-TRACKS_PER_ARTIST = np.array([0.61, 0.17, 0.08, 0.045, 0.02, *(
-    0.075 * np.arange(6, 31) ** -2.0 / np.sum(np.arange(6, 31) ** -2.0))])
+TRACKS_PER_ARTIST = np.array(
+    [
+        0.61,
+        0.17,
+        0.08,
+        0.045,
+        0.02,
+        *(0.075 * np.arange(6, 31) ** -2.0 / np.sum(np.arange(6, 31) ** -2.0)),
+    ]
+)
 MINUTES = ((0, 0.05, 0.25, 0.5, 0.75, 0.95, 1), (1.2, 2.0, 2.9, 3.5, 4.2, 5.3, 7.5))
-YEARS = ((1984, 1989, 0.010), (1990, 1999, 0.105), (2000, 2009, 0.130), (2010, 2013, 0.065),
-         (2014, 2014, 0.03), (2015, 2015, 0.04), (2016, 2016, 0.05), (2017, 2017, 0.085),
-         (2018, 2018, 0.13), (2019, 2019, 0.327), (2020, 2020, 0.028))
+YEARS = (
+    (1984, 1989, 0.010),
+    (1990, 1999, 0.105),
+    (2000, 2009, 0.130),
+    (2010, 2013, 0.065),
+    (2014, 2014, 0.03),
+    (2015, 2015, 0.04),
+    (2016, 2016, 0.05),
+    (2017, 2017, 0.085),
+    (2018, 2018, 0.13),
+    (2019, 2019, 0.327),
+    (2020, 2020, 0.028),
+)
 # From 300 track objects of Spotify's search, 2021; guests rounded down towards rap_tracks_2020,
 # where 12 % of the titles name one.
 EXPLICIT = 0.31
@@ -66,10 +93,26 @@ LAST = """Anchor Avenue Badger Beacon Bricks Cadence Captain Cipher Compass Corn
 Dynamo Falcon Ferry Foreman Gambit Garden Harbor Heron Lantern Ledger Lynx Mason Meridian Method
 Monk Moth Orchard Osprey Pilot Poet Prophet Raven Relay River Sable Saint Scholar Signal Sparrow
 Static Tailor Tempo Tiger Union Valley Vector Walker Wolf""".split()
-ARTIST_FORMS = ("{a} {b}", "{b} {a}", "{a}{b}", "MC {a} {b}", "DJ {b} {a}", "Young {a} {b}",
-                "The {a} {b}s", "{a} {b} Crew")
-TITLE_FORMS = ("{a} {b}", "{b} in {a}", "No {a} {b}", "{a} {b} Freestyle", "Back to the {b}, {a}",
-               "{b} Talk {a}", "My {a} {b}", "{a} Nights, {b} Days")
+ARTIST_FORMS = (
+    "{a} {b}",
+    "{b} {a}",
+    "{a}{b}",
+    "MC {a} {b}",
+    "DJ {b} {a}",
+    "Young {a} {b}",
+    "The {a} {b}s",
+    "{a} {b} Crew",
+)
+TITLE_FORMS = (
+    "{a} {b}",
+    "{b} in {a}",
+    "No {a} {b}",
+    "{a} {b} Freestyle",
+    "Back to the {b}, {a}",
+    "{b} Talk {a}",
+    "My {a} {b}",
+    "{a} Nights, {b} Days",
+)
 
 
 def _flawed(block, seed, number):
@@ -84,8 +127,11 @@ def _flawed(block, seed, number):
     chosen = rng.choice(len(block), len(fields), replace=False)
     for name, i in zip(fields, chosen, strict=True):
         row, date = block[i][0], block[i][0]["release_date"]
-        row.update({"day": {"release_date": date[:7]}, "month": {"release_date": date[:4]}}.get(
-            name, {name: None}))
+        row.update(
+            {"day": {"release_date": date[:7]}, "month": {"release_date": date[:4]}}.get(
+                name, {name: None}
+            )
+        )
     return block
 
 
@@ -120,8 +166,10 @@ class Synthetic(Source):
     def __init__(self, n=1200, seed=0):
         self.n, self.seed = int(n), int(seed)
         if self.n < 1 or self.seed < 0:
-            raise BadInput(f"synthetic corpus of {n} tracks, seed {seed}: at least 1 track and a "
-                           "seed of 0 or more are needed")
+            raise BadInput(
+                f"synthetic corpus of {n} tracks, seed {seed}: at least 1 track and a "
+                "seed of 0 or more are needed"
+            )
 
     @property
     def settings(self):
@@ -137,8 +185,10 @@ class Synthetic(Source):
         """The clip of a row, bytes of an mp3 (a few are none, as in real data)."""
         rows = _corpus(self.n, self.seed)
         if row.id not in rows:
-            raise BadInput(f"clip {row.id}: the synthetic corpus of {self.n} rows has none of that "
-                           "id; gather again")
+            raise BadInput(
+                f"clip {row.id}: the synthetic corpus of {self.n} rows has none of that "
+                "id; gather again"
+            )
         _, behind = rows[row.id]
         clip, sr = behind["clip"], SR
         if clip in NO_AUDIO:
@@ -149,8 +199,8 @@ class Synthetic(Source):
         elif clip == "48 kHz":
             y, sr = np.clip(resample_poly(y, 160, 147, axis=1), -1, 1), 48_000
         elif clip.endswith(" s"):
-            y = y[:, :int(float(clip[:-2]) * SR)]
-        return encode(y[:, :30 * sr], sr)
+            y = y[:, : int(float(clip[:-2]) * SR)]
+        return encode(y[:, : 30 * sr], sr)
 
     def truth(self) -> dict:
         """Return what the popularity is made of, which no column of the table says.
@@ -167,17 +217,22 @@ class Synthetic(Source):
         rows = _corpus(self.n, self.seed)
         # A recording counts once; a handful of rows may hold no main release at all.
         mains = [pair for pair in rows.values() if pair[1]["main"]] or list(rows.values())
-        latent, popularity = np.array([(behind["latent"], row["popularity"])
-                                       for row, behind in mains]).T
+        latent, popularity = np.array(
+            [(behind["latent"], row["popularity"]) for row, behind in mains]
+        ).T
         threshold = latent[popularity >= np.median(popularity)].min()
         tracks = {}
         for name, (_, behind) in rows.items():
             effects, times = behind["recipe"].effects(), behind["recipe"].cause_times()
             margin = (behind["audible"] - threshold) / (1 - AUDIBLE) ** 0.5
             tracks[name] = {
-                "upper_bound": round(float(norm.cdf(margin)), 4), "clip": behind["clip"],
-                "causes": {cause: {"value": round(value, 4), "times_s": times[cause]}
-                           for cause, value in effects.items()}}
+                "upper_bound": round(float(norm.cdf(margin)), 4),
+                "clip": behind["clip"],
+                "causes": {
+                    cause: {"value": round(value, 4), "times_s": times[cause]}
+                    for cause, value in effects.items()
+                },
+            }
         causes = {name: {"weight": WEIGHTS[name], **cause} for name, cause in CAUSES.items()}
         fame = {row["artists"][0]: round(behind["fame"], 4) for row, behind in rows.values()}
         return {"causes": causes, "tracks": tracks, "fame": fame}
@@ -207,8 +262,10 @@ def invented(number: int, seed: int, forms: Sequence[str]) -> str:
 def _popularity_scale():
     """Quantiles of the popularity: cumulated probability, popularity 0-100."""
     x = np.linspace(0, 100, 4001)
-    cdf = sum(share * (norm.cdf(x, centre, spread) if centre else 2 * norm.cdf(x, 0, spread) - 1)
-              for share, centre, spread in HUMPS)
+    cdf = sum(
+        share * (norm.cdf(x, centre, spread) if centre else 2 * norm.cdf(x, 0, spread) - 1)
+        for share, centre, spread in HUMPS
+    )
     return cdf / cdf[-1], x
 
 
@@ -240,13 +297,22 @@ class Artist:
         self.swears = rng.beta(EXPLICIT, 1 - EXPLICIT)
         trap = rng.random() < TRAP
         self.signature = Recipe(
-            seed=0, kit=int(rng.integers(2 ** 31)), style="trap" if trap else "boom-bap",
+            seed=0,
+            kit=int(rng.integers(2**31)),
+            style="trap" if trap else "boom-bap",
             bpm=rng.uniform(118, 156) if trap else rng.uniform(80, 104),
-            root=int(rng.integers(12)), voice_hz=85 * 2 ** rng.uniform(0, 1.2),
-            tract=rng.uniform(0.86, 1.16), cut_hz=1500 * 2 ** rng.uniform(0, 2),
-            dust_db=rng.uniform(-48, -33), tilt=float(np.clip(rng.normal(0, 0.15), -0.35, 0.4)),
-            level_db=rng.normal(-16, 1.8), low_db=rng.normal(0, 0.8), hat_db=rng.normal(0, 1.0),
-            voice_db=rng.normal(0, 1.0), width=rng.uniform(0.1, 0.6))
+            root=int(rng.integers(12)),
+            voice_hz=85 * 2 ** rng.uniform(0, 1.2),
+            tract=rng.uniform(0.86, 1.16),
+            cut_hz=1500 * 2 ** rng.uniform(0, 2),
+            dust_db=rng.uniform(-48, -33),
+            tilt=float(np.clip(rng.normal(0, 0.15), -0.35, 0.4)),
+            level_db=rng.normal(-16, 1.8),
+            low_db=rng.normal(0, 0.8),
+            hat_db=rng.normal(0, 1.0),
+            voice_db=rng.normal(0, 1.0),
+            width=rng.uniform(0.1, 0.6),
+        )
 
     def _guests(self):
         """Credited guests of one track: mostly from outside the corpus, some from a small crew."""
@@ -262,15 +328,21 @@ class Artist:
         """Return the recipe of the next recording: the signature, a little changed, and causes."""
         rng = self.rng
         own = rng.standard_normal(len(CAUSES))
-        causes = {name: float(HABIT ** 0.5 * self.habit[name] + (1 - HABIT) ** 0.5 * z)
-                  for name, z in zip(CAUSES, own, strict=True)}
+        causes = {
+            name: float(HABIT**0.5 * self.habit[name] + (1 - HABIT) ** 0.5 * z)
+            for name, z in zip(CAUSES, own, strict=True)
+        }
         base = self.signature
         return replace(
-            base, seed=int(rng.integers(2 ** 31)), causes=causes,
+            base,
+            seed=int(rng.integers(2**31)),
+            causes=causes,
             bpm=float(np.clip(base.bpm + rng.normal(0, 4), 76, 160)),
             root=base.root if rng.random() < 0.6 else int(rng.integers(12)),
-            level_db=base.level_db + rng.normal(0, 1.2), low_db=base.low_db + rng.normal(0, 0.4),
-            cut_hz=base.cut_hz * 2 ** rng.normal(0, 0.3))
+            level_db=base.level_db + rng.normal(0, 1.2),
+            low_db=base.low_db + rng.normal(0, 0.4),
+            cut_hz=base.cut_hz * 2 ** rng.normal(0, 0.3),
+        )
 
     def _releases(self, number):
         """Releases of recording `number`, the main one first: rows, and dicts of what none says."""
@@ -278,8 +350,14 @@ class Artist:
         count = 2 + int(rng.choice(5, p=RERELEASED[1])) if rng.random() < RERELEASED[0] else 1
         rows = [{**song, **self._release(song, again=i > 0)} for i in range(count)]
         audible, latent = self._latent(recipe, rows[0])
-        behind = {"recipe": recipe, "fame": self.fame, "latent": latent, "audible": audible,
-                  "releases": count, "clip": "whole"}
+        behind = {
+            "recipe": recipe,
+            "fame": self.fame,
+            "latent": latent,
+            "audible": audible,
+            "releases": count,
+            "clip": "whole",
+        }
         for i, row in enumerate(rows):
             row["popularity"] = _popularity(latent - (rng.exponential(0.6) + 0.1 if i else 0.0))
         return [(row, {**behind, "main": i == 0}) for i, row in enumerate(rows)]
@@ -290,8 +368,12 @@ class Artist:
         audible = weight * sum(WEIGHTS[name] * value for name, value in recipe.effects().items())
         rest = 1 - AUDIBLE - FAME - RECENCY - METADATA
         return audible, (
-            audible + FAME ** 0.5 * self.fame + RECENCY ** 0.5 * _recency(row)
-            + METADATA ** 0.5 * _format(row) + rest ** 0.5 * self.rng.standard_normal())
+            audible
+            + FAME**0.5 * self.fame
+            + RECENCY**0.5 * _recency(row)
+            + METADATA**0.5 * _format(row)
+            + rest**0.5 * self.rng.standard_normal()
+        )
 
     def popularities(self, recipes: Sequence[Recipe]) -> np.ndarray:
         """Draw the popularity of recordings, as that of a corpus' main releases is drawn.
@@ -315,18 +397,28 @@ class Artist:
         if guests and rng.random() < 0.33:
             title += f" (feat. {' & '.join(guests)})"
         year = self.year if rng.random() < 0.5 else _draw_year(rng)
-        return {"popularity": None, "track": title, "artists": [self.name, *guests],
-                "album_name": None, "album_type": None, "release_date": _draw_date(rng, year),
-                "image": None, "duration_ms": int(60_000 * np.interp(rng.random(), *MINUTES)),
-                "preview_url": "", "artist_ids": [self.id, *guests.values()],
-                "isrc": f"ZZSY{chr(65 + number // 100_000)}{year % 100:02d}{number % 100_000:05d}",
-                "explicit": bool(rng.random() < self.swears)}
+        return {
+            "popularity": None,
+            "track": title,
+            "artists": [self.name, *guests],
+            "album_name": None,
+            "album_type": None,
+            "release_date": _draw_date(rng, year),
+            "image": None,
+            "duration_ms": int(60_000 * np.interp(rng.random(), *MINUTES)),
+            "preview_url": "",
+            "artist_ids": [self.id, *guests.values()],
+            "isrc": f"ZZSY{chr(65 + number // 100_000)}{year % 100:02d}{number % 100_000:05d}",
+            "explicit": bool(rng.random() < self.swears),
+        }
 
     def _release(self, song, again):
         """Columns of one release alone; `again` for all but the main one."""
         rng = self.rng
-        own = {"album_name": invented(rng.integers(20_000), self.seed, TITLE_FORMS),
-               "album_type": str(rng.choice(ALBUM_TYPES[0], p=ALBUM_TYPES[1]))}
+        own = {
+            "album_name": invented(rng.integers(20_000), self.seed, TITLE_FORMS),
+            "album_type": str(rng.choice(ALBUM_TYPES[0], p=ALBUM_TYPES[1])),
+        }
         if again:
             year = min(int(song["release_date"][:4]) + rng.integers(0, 3), 2020)
             own["track"] = song["track"] + str(rng.choice(AGAIN))
@@ -341,8 +433,11 @@ def _recency(row):
     year, month, _ = map(int, row["release_date"].split("-"))
     starts = [low for low, *_ in YEARS]
     # of 2020 there is one month
-    share = np.interp(year + (month - 0.5) / 12, [*starts, 2020 + 1 / 12],
-                      np.cumsum([0, *(share for *_, share in YEARS)]))
+    share = np.interp(
+        year + (month - 0.5) / 12,
+        [*starts, 2020 + 1 / 12],
+        np.cumsum([0, *(share for *_, share in YEARS)]),
+    )
     return norm.ppf(share)
 
 

@@ -12,16 +12,25 @@ from scipy import fft
 from hiphoplib.tracks.synthetic.beats import SR, N, Recipe
 
 # Formants F1-F3 of six vowels in Hz, rounded from Peterson & Barney (JASA 1952), adult speakers.
-VOWELS = np.array([
-    (730, 1090, 2440), (530, 1840, 2480), (390, 1990, 2550),
-    (570, 840, 2410), (440, 1020, 2240), (640, 1190, 2390)], dtype=np.float32)
+VOWELS = np.array(
+    [
+        (730, 1090, 2440),
+        (530, 1840, 2480),
+        (390, 1990, 2550),
+        (570, 840, 2410),
+        (440, 1020, 2240),
+        (640, 1190, 2390),
+    ],
+    dtype=np.float32,
+)
 LOW_DB = 4.0  # what one standard deviation of the cause does to 808 and kick
 RMS = 0.25  # that the master drives every mix to: all have about the same crest
 
 # Steps of a bar in sixteenths. Boom-bap: snare on 2 and 4; trap: half time, snare on 3.
 KICKS = {
     "boom-bap": [(0, 7, 10), (0, 2, 10), (0, 3, 8, 10), (0, 5, 10), (0, 10, 11), (0, 8, 9, 14)],
-    "trap": [(0, 6), (0, 3, 10), (0, 7, 11), (0, 6, 10, 14), (0, 5, 13), (0, 3, 6, 12)]}
+    "trap": [(0, 6), (0, 3, 10), (0, 7, 11), (0, 6, 10, 14), (0, 5, 13), (0, 3, 6, 12)],
+}
 SNARES = {"boom-bap": (4, 12), "trap": (8,)}
 MINOR = (0, 2, 3, 5, 7, 8, 10)
 PENTATONIC = (0, 3, 5, 7, 10, 12)
@@ -36,7 +45,7 @@ def _place(mix, sound, at, gain=1.0):
     """Add a sound [shape=(2 or 1, samples)] to the mix at a sample, cut to the mix."""
     a, b = max(at, 0), min(at + sound.shape[1], mix.shape[1])
     if a < b:
-        mix[:, a:b] += np.float32(gain) * sound[:, a - at:b - at]
+        mix[:, a:b] += np.float32(gain) * sound[:, a - at : b - at]
 
 
 def _seconds(duration):
@@ -81,8 +90,10 @@ def _snare(rng):
         tone = np.sin(2 * np.pi * rng.uniform(165, 230) * t * (1 + 0.2 * np.exp(-t / 0.02)))
         dry = 0.7 * mono * np.exp(-t / rng.uniform(0.05, 0.1)) + 0.7 * tone * np.exp(-t / 0.06)
     else:
-        strokes = [np.where(t >= at, np.exp(-(t - at) / decay), 0) for at, decay
-                   in ((0, 0.008), (0.011, 0.008), (0.022, 0.008), (0.03, 0.07))]
+        strokes = [
+            np.where(t >= at, np.exp(-(t - at) / decay), 0)
+            for at, decay in ((0, 0.008), (0.011, 0.008), (0.022, 0.008), (0.03, 0.07))
+        ]
         dry = mono * sum(strokes)
     room = rng.uniform(0.05, 0.16) * rattle * np.exp(-t / rng.uniform(0.09, 0.15))
     return ((dry + room) * np.minimum(1, (t[-1] - t) / 0.05)).astype(np.float32)
@@ -116,7 +127,7 @@ def _bass(notes, step, n):
     phase = np.remainder(phase, 2 * np.pi).astype(np.float32)
     amplitude = np.interp(t, env_times, env).astype(np.float32)
     sub = amplitude * (np.sin(phase) + 0.2 * np.sin(2 * phase))
-    grit = amplitude * sum(np.sin(k * phase) / k ** 1.6 for k in (3, 4, 5, 7, 9))
+    grit = amplitude * sum(np.sin(k * phase) / k**1.6 for k in (3, 4, 5, 7, 9))
     return sub, grit
 
 
@@ -135,8 +146,9 @@ def _chord(rng, pitches, n, cut_hz, brightness, width):
             centre, spread = k * f0 * n_fft / SR, max(1.5, 0.004 * k * f0 * n_fft / SR)
             a, b = int(centre - 3 * spread), int(centre + 3 * spread) + 1
             bins = np.arange(a, b, dtype=np.float32)
-            magnitude[a:b] += np.exp(-((bins - centre) / spread) ** 2) / (
-                k ** brightness * spread ** 0.5)
+            magnitude[a:b] += np.exp(-(((bins - centre) / spread) ** 2)) / (
+                k**brightness * spread**0.5
+            )
     magnitude *= _band(f, 90, cut_hz, 1)
     left = rng.uniform(0, 2 * np.pi, len(f)).astype(np.float32)
     right = left + width * np.pi * rng.uniform(-1, 1, len(f)).astype(np.float32)
@@ -152,8 +164,9 @@ def _bell(rng, pitch, decay):
     ratio, index = rng.choice([1.0, 2.0, 3.5]), rng.uniform(0.6, 2.2)
     bend = index * np.exp(-t / (0.4 * decay)) * np.sin(2 * np.pi * ratio * f * t)
     left, right = (np.sin(2 * np.pi * f * d * t + bend) for d in (0.9985, 1.0015))
-    return (np.stack([left, right]) * np.exp(-t / decay)
-            * np.minimum(1, (t[-1] - t) / 0.02)).astype(np.float32)
+    return (
+        np.stack([left, right]) * np.exp(-t / decay) * np.minimum(1, (t[-1] - t) / 0.02)
+    ).astype(np.float32)
 
 
 def _formants(f, vowel, tract):
@@ -178,19 +191,22 @@ def _syllables(rng, f0, tract, presence, count, long=False):
     steps = rng.choice([-2, 0, 0, 0, 3, 5], (count, 1))
     pitch = f0 * 2 ** (steps / 12) * (1 + bend * t / lengths + vibrato)
     phase = np.remainder(np.cumsum(pitch, axis=1) / SR, 1).astype(np.float32)
-    spectrum = fft.rfft(np.exp(-9 * phase) - 0.11 + 0.02 * rng.standard_normal(
-        phase.shape, dtype=np.float32))
+    spectrum = fft.rfft(
+        np.exp(-9 * phase) - 0.11 + 0.02 * rng.standard_normal(phase.shape, dtype=np.float32)
+    )
     f = fft.rfftfreq(n_fft, 1 / SR).astype(np.float32)
     tone = 1 + (presence - 1) * _band(f, 1150, 3600, 3)
-    first, last = (spectrum * _formants(f, VOWELS[rng.integers(6, size=count)], tract)
-                   for _ in range(2))
+    first, last = (
+        spectrum * _formants(f, VOWELS[rng.integers(6, size=count)], tract) for _ in range(2)
+    )
     # Parseval: the level before `tone`, so that presence adds and is not normalised away.
     level = np.sqrt(2 * np.mean(np.abs(first) ** 2) / n_fft / 2)
     a, b = fft.irfft(first * tone), fft.irfft(last * tone)
     move = np.clip(t / lengths, 0, 1)
-    voiced = (a * (1 - move) + b * move) * np.clip(t / 0.02, 0, 1) * np.clip(
-        (lengths - t) / 0.05, 0, 1)
-    hiss = _noise(rng, n_fft / SR, 3500, 9000, 2)[0] * np.exp(-((t - 0.012) / 0.014) ** 2)
+    voiced = (
+        (a * (1 - move) + b * move) * np.clip(t / 0.02, 0, 1) * np.clip((lengths - t) / 0.05, 0, 1)
+    )
+    hiss = _noise(rng, n_fft / SR, 3500, 9000, 2)[0] * np.exp(-(((t - 0.012) / 0.014) ** 2))
     hiss = hiss * rng.choice([0.0, 0.06, 0.12, 0.2], (count, 1))
     return (voiced / (4 * level) + hiss).astype(np.float32)
 
@@ -201,7 +217,7 @@ def _dust(rng, duration):
     at = rng.integers(0, y.shape[1] - 40, 40)
     tick = _noise(rng, 0.0008, 1500, 9000, 1)
     for i in at:
-        y[:, i:i + tick.shape[1]] += rng.exponential(1.5) * tick
+        y[:, i : i + tick.shape[1]] += rng.exponential(1.5) * tick
     return y
 
 
@@ -274,7 +290,7 @@ def _add_bass(mix, recipe, line):
     loop = (0.2 * sub + rng.uniform(0.025, 0.06) * grit)[None]
     for bar in recipe.bars_of("intro", "verse", "hook", "bridge", "outro"):
         a = bar % len(roots) * line.bar
-        _place(mix, loop[:, a:a + line.bar], line.at(bar))
+        _place(mix, loop[:, a : a + line.bar], line.at(bar))
 
 
 def _add_loop(mix, recipe, line):
@@ -293,7 +309,7 @@ def _add_loop(mix, recipe, line):
     chords = []
     for degree in roots:
         scale = [MINOR[(degree + k) % 7] + 12 * ((degree + k) // 7) for k in (0, 2, 4, 6)]
-        pitches = [48 + recipe.root + note for note in scale[:rng.integers(3, 5)]]
+        pitches = [48 + recipe.root + note for note in scale[: rng.integers(3, 5)]]
         tone = _chord(rng, pitches, line.bar, recipe.cut_hz, brightness, recipe.width)
         chords.append(0.27 * tone * shape)
     for bar in range(0, line.spans["end"][1]):
@@ -371,7 +387,7 @@ def _add_riser(mix, recipe, line):
     """Noise that swells into the hook; the other way round it dies away before it."""
     a, b = (line.at(bar) for bar in line.spans["lead"])
     noise = _noise(recipe.rng("riser"), (b - a) / SR, 2000, 7000, 3)
-    noise *= (_seconds((b - a) / SR)[:noise.shape[1]] * SR / (b - a)) ** 2
+    noise *= (_seconds((b - a) / SR)[: noise.shape[1]] * SR / (b - a)) ** 2
     _place(mix, noise if recipe.causes["riser"] > 0 else noise[:, ::-1], a, 0.4)
 
 

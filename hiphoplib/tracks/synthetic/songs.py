@@ -32,8 +32,10 @@ SUBTYPES = {"wav": "PCM_16", "flac": "PCM_16", "ogg": "VORBIS"}
 AAC = {"aac_coder": "fast", "aac_tns": "0", "aac_pns": "0", "aac_is": "0"}
 
 # By whether the hook returns after the bridge, which is a cause; and how long parts are.
-FORMS = {True: "intro verse verse hook verse verse hook bridge hook end".split(),
-         False: "intro verse verse hook verse verse hook bridge end".split()}
+FORMS = {
+    True: "intro verse verse hook verse verse hook bridge hook end".split(),
+    False: "intro verse verse hook verse verse hook bridge end".split(),
+}
 LENGTHS = {"intro": 2, "verse": 4, "hook": 4, "bridge": 3, "end": 2}
 # Which bars of a beat play a part. The first bar of its own intro is cut, the bridge sounds alike.
 ROLES = {"intro": ("intro", "bridge"), "bridge": ("intro", "bridge"), "end": ("outro",)}
@@ -80,8 +82,8 @@ def parts(seed: int, number: int) -> list[Part]:
     form = []
     for i, role in enumerate(roles):
         take = _take(recipe, role, lifts[i], i if role == "verse" else 0)
-        start, stop = map(int, lines[i:i + 2])
-        leads = lead if roles[i + 1:i + 2] == ["hook"] else 0
+        start, stop = map(int, lines[i : i + 2])
+        leads = lead if roles[i + 1 : i + 2] == ["hook"] else 0
         form.append(Part(role, range(start, stop - leads), take))
         if leads:
             causes = take.causes | {"drop": recipe.causes["drop"]}
@@ -109,8 +111,12 @@ def _take(recipe, role, lift, take):
     within = MAX_CAUSE - LIFT
     helps = {"level": 1.0, "change": np.sign(ROLLS[recipe.style])}  # being turned up
     kinds = {name: CAUSES[name]["kind"] for name in recipe.causes}
-    causes = {name: float(np.clip(z, -within, within) + lift * helps[kinds[name]])
-              if kinds[name] in helps else z for name, z in recipe.causes.items()}
+    causes = {
+        name: float(np.clip(z, -within, within) + lift * helps[kinds[name]])
+        if kinds[name] in helps
+        else z
+        for name, z in recipe.causes.items()
+    }
     # so that the hook of a beat is long, and its verse and bridge have no stop
     return replace(recipe, take=take, causes=causes | {"hook_returns": -1.0, "drop": 1.0})
 
@@ -126,8 +132,8 @@ def _song(seed, number):
         bars = _bars(part.role, recipe)
         for i, at in enumerate(range(*part.samples, line.bar)):
             last = bars[i] if part.role == "lead" else _follower(bars, last, loop)
-            _join(y, beat[:, line.at(last) - FADE:line.at(last + 1)], at)
-    y[:, -line.bar:] *= np.linspace(1, 0, line.bar, dtype=np.float32)
+            _join(y, beat[:, line.at(last) - FADE : line.at(last + 1)], at)
+    y[:, -line.bar :] *= np.linspace(1, 0, line.bar, dtype=np.float32)
     rms, peak = np.sqrt(np.mean(np.square(y))), np.abs(y).max()
     y *= min(np.float32(10 ** (recipe.level_db / 20)) / rms, np.float32(PEAK) / peak)
     return y
@@ -138,8 +144,11 @@ def _bars(role, recipe):
     line = recipe.timeline
     if role == "lead":
         return list(range(*line.spans["lead"]))
-    bars = [bar for bar in recipe.bars_of(*ROLES.get(role, (role,)))
-            if line.at(bar) >= FADE and line.at(bar + 1) <= N]
+    bars = [
+        bar
+        for bar in recipe.bars_of(*ROLES.get(role, (role,)))
+        if line.at(bar) >= FADE and line.at(bar + 1) <= N
+    ]
     # the last bars of a slow beat may all be cut
     return bars or _bars("bridge", recipe)
 
@@ -154,8 +163,8 @@ def _follower(bars, last, loop):
 def _join(y, sound, at):
     """Put a bar into the song, in place; it is faded in over 20 ms before its bar line."""
     rise = np.linspace(0, 1, FADE, dtype=np.float32)
-    y[:, at - FADE:at] += rise * (sound[:, :FADE] - y[:, at - FADE:at])
-    y[:, at:at + sound.shape[1] - FADE] = sound[:, FADE:]
+    y[:, at - FADE : at] += rise * (sound[:, :FADE] - y[:, at - FADE : at])
+    y[:, at : at + sound.shape[1] - FADE] = sound[:, FADE:]
 
 
 def file_name(seed: int, number: int) -> str:
@@ -190,7 +199,7 @@ def _encode_as(kind, y):
     else:
         with sf.SoundFile(content, "w", SR, 2, SUBTYPES[kind], format=kind.upper()) as file:
             for at in range(0, y.shape[1], SR):  # libsndfile crashes at minutes of Vorbis at once
-                file.write(y[:, at:at + SR].T)
+                file.write(y[:, at : at + SR].T)
     return content.getvalue()
 
 

@@ -16,35 +16,74 @@ from hiphoplib.tracks.sources.base import (
 
 VERSIONS = "", " 3.0 United States", " 3.0 International", " 2.0 UK: England & Wales", " 4.0"
 ALLOWED = [
-    *(f"{cc}Attribution{nc}{sa}{version}" for cc, nc, sa, version in product(
-        ("", "Creative Commons "), ("", "-Noncommercial", "-NonCommercial"),
-        ("", "-ShareAlike", "-Share Alike"), VERSIONS)),
-    *(f"{start}{nc}{sa}{end}" for (start, end), nc, sa in product(
-        [("CC BY", " 4.0"), ("CC-BY", ""), ("by", "/3.0"),
-         ("https://creativecommons.org/licenses/by", "/3.0/"),
-         ("http://creativecommons.org/licenses/by", "/2.0/fr/")], ("", "-nc"), ("", "-sa"))),
-    "CC0", "CC0 1.0 Universal", "cc0-1.0", "Creative Commons Zero", "Public Domain",
-    "Public Domain Mark 1.0", "https://creativecommons.org/publicdomain/zero/1.0/",
-    "Free Art License", "Sampling+ 1.0", "NonCommercial Sampling Plus 1.0"]
+    *(
+        f"{cc}Attribution{nc}{sa}{version}"
+        for cc, nc, sa, version in product(
+            ("", "Creative Commons "),
+            ("", "-Noncommercial", "-NonCommercial"),
+            ("", "-ShareAlike", "-Share Alike"),
+            VERSIONS,
+        )
+    ),
+    *(
+        f"{start}{nc}{sa}{end}"
+        for (start, end), nc, sa in product(
+            [
+                ("CC BY", " 4.0"),
+                ("CC-BY", ""),
+                ("by", "/3.0"),
+                ("https://creativecommons.org/licenses/by", "/3.0/"),
+                ("http://creativecommons.org/licenses/by", "/2.0/fr/"),
+            ],
+            ("", "-nc"),
+            ("", "-sa"),
+        )
+    ),
+    "CC0",
+    "CC0 1.0 Universal",
+    "cc0-1.0",
+    "Creative Commons Zero",
+    "Public Domain",
+    "Public Domain Mark 1.0",
+    "https://creativecommons.org/publicdomain/zero/1.0/",
+    "Free Art License",
+    "Sampling+ 1.0",
+    "NonCommercial Sampling Plus 1.0",
+]
 FORBIDDEN = [
     "Attribution-Noncommercial-No Derivative Works 3.0 United States",
     "Attribution-NonCommercial-NoDerivatives (aka Music Sharing) 3.0 International",
-    "Creative Commons Attribution-NonCommercial-NoDerivatives 4.0", "Attribution-NoDerivs 2.5",
-    "Attribution-NoDerivatives 4.0 International", "CC BY-ND 4.0", "CC-BY-NC-ND 3.0", "by-nc-nd",
+    "Creative Commons Attribution-NonCommercial-NoDerivatives 4.0",
+    "Attribution-NoDerivs 2.5",
+    "Attribution-NoDerivatives 4.0 International",
+    "CC BY-ND 4.0",
+    "CC-BY-NC-ND 3.0",
+    "by-nc-nd",
     "http://creativecommons.org/licenses/by-nc-nd/3.0/",
-    "https://creativecommons.org/licenses/by-nd/4.0/deed.fr", "CC Music Sharing"]
+    "https://creativecommons.org/licenses/by-nd/4.0/deed.fr",
+    "CC Music Sharing",
+]
 NOT_UNDERSTOOD = [
-    "FMA-Limited: Download Only", "All Rights Reserved", "Orphan work",
+    "FMA-Limited: Download Only",
+    "All Rights Reserved",
+    "Orphan work",
     "Free Music Philosophy (FMP)",
-    "FMA Sound Recording Common Law", "by permission of the label", "attribution is required",
-    "Attribution 4.0, all rights reserved", "https://example.org/licenses/by/4.0/", "3", "© 2009"]
+    "FMA Sound Recording Common Law",
+    "by permission of the label",
+    "attribution is required",
+    "Attribution 4.0, all rights reserved",
+    "https://example.org/licenses/by/4.0/",
+    "3",
+    "© 2009",
+]
 MISSING = [None, "", "  ", "---", float("nan")]
 CASES = str, str.lower, str.upper, lambda text: f"  {text}\n"
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("licences, reason", [
-    (ALLOWED, None), (FORBIDDEN, NO_DERIVATIVES), (NOT_UNDERSTOOD, UNCLEAR)])
+@pytest.mark.parametrize(
+    "licences, reason", [(ALLOWED, None), (FORBIDDEN, NO_DERIVATIVES), (NOT_UNDERSTOOD, UNCLEAR)]
+)
 def test_a_licence_is_read_in_every_spelling(licences, reason, case):
     assert [text for text in licences if withheld(case(text)) != reason] == []
 
@@ -69,8 +108,12 @@ def test_no_derivatives_is_seen_whatever_stands_before_it():
 def table():
     """Counts of three groups of 1, 4 and 100, shuffled, with ties and an index of their own."""
     rng = np.random.default_rng(0)
-    table = pd.DataFrame({"year": [2004.0] + [2010.0] * 4 + [2020.0] * 100,
-                          "listens": [7.0, 3, 1, 2, 9, *rng.integers(0, 30, 100)]})
+    table = pd.DataFrame(
+        {
+            "year": [2004.0] + [2010.0] * 4 + [2020.0] * 100,
+            "listens": [7.0, 3, 1, 2, 9, *rng.integers(0, 30, 100)],
+        }
+    )
     return table.sample(frac=1, random_state=1).set_index(np.arange(200, 305))
 
 

@@ -16,12 +16,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.tracks.cleaning import clean_tracks
 from hiphoplib.tracks.gather import gather, get_tracks
 from hiphoplib.tracks.sources import fma, web
-from hiphoplib.tracks.sources.base import (
-    NO_DERIVATIVES,
-    NO_LICENCE,
-    UNCLEAR,
-    percentile_within,
-)
+from hiphoplib.tracks.sources.base import NO_DERIVATIVES, NO_LICENCE, UNCLEAR, percentile_within
 from tests.fma_server import HOST, METADATA, Archive, catalogue, clips_zip, metadata_zip, zips
 from tests.loopback import Reply, ranged, serving
 from tests.paths import SHARED
@@ -32,6 +27,7 @@ DATES = ("track", "date_created"), ("album", "date_released")
 @pytest.fixture
 def tracks_of(tmp_path, monkeypatch):
     """The table that the source makes of a catalogue, without a server."""
+
     def make(tracks, **options):
         path = tmp_path / "given.zip"
         path.write_bytes(metadata_zip(tracks))
@@ -56,8 +52,11 @@ def spreadsheet(text):
 
 
 def test_rows_say_what_the_catalogue_says(tracks_of):
-    mine = {f"{track['id']:06d}": track for track in catalogue()
-            if 21 in json.loads(track["track", "genres_all"])}
+    mine = {
+        f"{track['id']:06d}": track
+        for track in catalogue()
+        if 21 in json.loads(track["track", "genres_all"])
+    }
     table = tracks_of(catalogue()).set_index("id")
     assert set(table.index) == set(mine) and {"NA", "Artist 7"} < set(table["artists"].str[0])
     for name, row in table.iterrows():
@@ -74,7 +73,8 @@ def test_rows_say_what_the_catalogue_says(tracks_of):
         assert row["preview_url"] == f"audio/{name}.mp3" and row["genre_top"] == "Hip-Hop"
     assert set(table["collected_at"]) == {max(t["track", "date_created"] for t in catalogue())[:10]}
     assert set(table["popularity_kind"]) == {
-        "FMA listens, percentile among the Hip-Hop uploads of the same year"}
+        "FMA listens, percentile among the Hip-Hop uploads of the same year"
+    }
 
 
 def test_popularity_is_a_percentile_within_the_year(tracks_of):
@@ -90,8 +90,9 @@ def test_dates_are_read_as_published_and_as_a_spreadsheet_writes_them(tracks_of)
     for column in DATES:
         tracks = [{**track, column: spreadsheet(track[column])} for track in tracks]
     same = tracks_of(tracks)
-    pd.testing.assert_frame_equal(same.drop(columns="uploaded_at"),
-                                  table.drop(columns="uploaded_at"))
+    pd.testing.assert_frame_equal(
+        same.drop(columns="uploaded_at"), table.drop(columns="uploaded_at")
+    )
     assert (table["uploaded_at"] - same["uploaded_at"]).eq(pd.Timedelta("45s")).all()
 
 
@@ -133,18 +134,34 @@ def test_a_genre_has_its_subgenres_and_is_found_in_any_case(tracks_of):
 
 def test_a_bad_cell_costs_its_row_at_most(tracks_of):
     whole = tracks_of(catalogue()).set_index("id")
-    bad = iter([("id", "x"), (("artist", "name"), ""), (("track", "listens"), "many"),
-                (("track", "date_created"), "soon"), (("track", "duration"), "0"),
-                (("album", "date_released"), "0000-00-00"), (("track", "title"), ""),
-                (("album", "type"), ""), (("artist", "id"), "")])
-    tracks = [dict([*track.items(), next(bad, ("id", track["id"]))])
-              if 21 in json.loads(track["track", "genres_all"]) else track
-              for track in catalogue()]
+    bad = iter(
+        [
+            ("id", "x"),
+            (("artist", "name"), ""),
+            (("track", "listens"), "many"),
+            (("track", "date_created"), "soon"),
+            (("track", "duration"), "0"),
+            (("album", "date_released"), "0000-00-00"),
+            (("track", "title"), ""),
+            (("album", "type"), ""),
+            (("artist", "id"), ""),
+        ]
+    )
+    tracks = [
+        dict([*track.items(), next(bad, ("id", track["id"]))])
+        if 21 in json.loads(track["track", "genres_all"])
+        else track
+        for track in catalogue()
+    ]
     table = tracks_of(tracks).set_index("id")
     assert len(table) == len(whole) - 2
     assert table["popularity"].isna().sum() == 2 and table["duration_ms"].isna().sum() == 1
     assert table[["release_date", "track", "album_type", "artist_ids"]].isna().sum().tolist() == [
-        1, 1, 1, 1]
+        1,
+        1,
+        1,
+        1,
+    ]
 
 
 @pytest.mark.parametrize("options", [{"n": 0}, {"seed": -1}, {"metadata": "nowhere.zip"}])
@@ -158,8 +175,11 @@ STEP = 30_000  # bytes; the metadata are several of them
 
 def ranges(archive):
     """First bytes of the parts of the metadata that were asked for."""
-    return [int(request.headers["range"][6:].partition("-")[0]) for request in archive.requests
-            if request.path == METADATA]
+    return [
+        int(request.headers["range"][6:].partition("-")[0])
+        for request in archive.requests
+        if request.path == METADATA
+    ]
 
 
 def test_metadata_are_downloaded_once_whatever_goes_wrong(archive, tmp_path, monkeypatch):
@@ -169,7 +189,8 @@ def test_metadata_are_downloaded_once_whatever_goes_wrong(archive, tmp_path, mon
         lambda request, content: Reply(503),
         lambda request, content: Reply(200, b"<!DOCTYPE html>", {"Content-Type": "text/html"}),
         lambda request, content: Reply(429, headers={"Retry-After": "0"}),
-        lambda request, content: ranged(request, content, cut=0)]
+        lambda request, content: ranged(request, content, cut=0),
+    ]
     archive.faults[METADATA] = list(faults)
     with serving(archive, HOST) as (_, session):
         for _ in range(2):
@@ -188,8 +209,9 @@ def test_a_download_that_was_killed_goes_on_where_it_was(archive, tmp_path, have
     assert [path.name for path in tmp_path.iterdir()] == ["fma_metadata.zip"]
 
 
-def test_a_refusal_keeps_what_came_and_what_is_too_large_gets_no_name(archive, tmp_path,
-                                                                      monkeypatch):
+def test_a_refusal_keeps_what_came_and_what_is_too_large_gets_no_name(
+    archive, tmp_path, monkeypatch
+):
     monkeypatch.setattr(fma, "_STEP", STEP)
     archive.faults[METADATA] = [ranged, lambda request, content: Reply(403)]
     with serving(archive, HOST) as (_, session):

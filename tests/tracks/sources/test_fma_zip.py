@@ -44,10 +44,13 @@ PASSING = {  # each meets one clip
     "cut before the first byte": lambda request, content: ranged(request, content, cut=0),
     "short": lambda request, content: ranged(request, content, cut=9000, length=9000),
     "another part": lambda request, content: ranged(
-        replace(request, headers={"range": "bytes=0-20000"}), content),
+        replace(request, headers={"range": "bytes=0-20000"}), content
+    ),
     "garbled": lambda request, content: garbled(ranged(request, content)),
-    "slow, but whole": lambda request, content: ranged(request, content, delay=0.2, piece=4096,
-                                                       pause=0.01)}
+    "slow, but whole": lambda request, content: ranged(
+        request, content, delay=0.2, piece=4096, pause=0.01
+    ),
+}
 
 
 def garbled(reply):
@@ -117,8 +120,12 @@ def test_passing_faults_leave_no_trace(calm, tmp_path, ids):
     for name, fault in zip(ids, PASSING):
         archive.faults[name] = [PASSING[fault]] * (1 if fault in ONCE else 3)
     archive.faults[METADATA] = [PASSING["502"], PASSING["page"], PASSING["cut"]]
-    archive.faults[CLIPS] = [PASSING["503"], PASSING["page"], PASSING["short"],
-                             lambda request, content: ranged(request, content, cut=100)]
+    archive.faults[CLIPS] = [
+        PASSING["503"],
+        PASSING["page"],
+        PASSING["short"],
+        lambda request, content: ranged(request, content, cut=100),
+    ]
     with serving(archive, HOST) as (_, session):
         gather("fma", tmp_path, n=N, session=session)
     assert same_corpus(tmp_path, calm[0]) and not any(archive.faults.values())
@@ -133,17 +140,22 @@ def test_clips_that_are_not_to_be_had_cost_their_rows_and_say_why(calm, tmp_path
     at = Archive(zips()[0], content).spans
     content = flipped(content, sum(at[damaged]) // 2)
     content = flipped(content, at[headless][0])
-    content = patched(content, huge, packed=2 ** 31, size=2 ** 31)
-    content = patched(content, bomb, size=2 ** 31)
+    content = patched(content, huge, packed=2**31, size=2**31)
+    content = patched(content, bomb, size=2**31)
     archive = Archive(zips()[0], content)
     with serving(archive, HOST) as (_, session):
         gather("fma", tmp_path, n=N, session=session)
         reasons = read_rejected(tmp_path).set_index("id")["reason"]
-        assert audio(tmp_path) == {name: clip for name, clip in audio(calm[0]).items()
-                                   if name not in ids[:5]}
-        for name, said in [(missing, "not in fma_large.zip"), (damaged, "damaged in fma_large.zip"),
-                           (headless, "damaged in fma_large.zip"),
-                           (huge, "2147 MB, at most 20 MB"), (bomb, "2147 MB, at most 20 MB")]:
+        assert audio(tmp_path) == {
+            name: clip for name, clip in audio(calm[0]).items() if name not in ids[:5]
+        }
+        for name, said in [
+            (missing, "not in fma_large.zip"),
+            (damaged, "damaged in fma_large.zip"),
+            (headless, "damaged in fma_large.zip"),
+            (huge, "2147 MB, at most 20 MB"),
+            (bomb, "2147 MB, at most 20 MB"),
+        ]:
             assert reasons[name].startswith(f"clip {name}: {said}") and "\n" not in reasons[name]
         asked = archive.asked()
         assert not {missing, huge, bomb} & set(asked) and asked.count(damaged) == 2
@@ -169,7 +181,7 @@ def test_only_names_of_the_layout_are_looked_for(name, tmp_path):
         source.preview(Clip(name, None))
 
 
-@pytest.mark.parametrize("length, said", [(93 * 2 ** 30, "93 GiB"), (2 ** 30 // 2, "0.5 GiB")])
+@pytest.mark.parametrize("length, said", [(93 * 2**30, "93 GiB"), (2**30 // 2, "0.5 GiB")])
 def test_a_server_without_ranges_stops_the_run_at_once(tmp_path, length, said):
     archive = Archive(*zips())
     archive.faults[CLIPS] = [lambda request, content: Reply(200, content, length=length)] * 9
@@ -180,15 +192,27 @@ def test_a_server_without_ranges_stops_the_run_at_once(tmp_path, length, said):
     assert read_rejected(tmp_path).empty
 
 
-@pytest.mark.parametrize("fault, error, said", [
-    (lambda request, content: Reply(503), Unreachable, "HTTP 503"),
-    (lambda request, content: PAGE, Unreachable, "a web page came"),
-    (lambda request, content: Reply(429, headers={"Retry-After": "46000"}), TryLater, "after 20"),
-    (lambda request, content: Reply(404), BadInput, "HTTP 404"),
-    (lambda request, content: Reply(302, headers={"Location": f"http://{HOST}{CLIPS}"}), BadInput,
-     "http address where https is wanted")])
-def test_a_server_that_is_down_stops_the_run_and_another_run_finishes(calm, tmp_path, fault, error,
-                                                                      said):
+@pytest.mark.parametrize(
+    "fault, error, said",
+    [
+        (lambda request, content: Reply(503), Unreachable, "HTTP 503"),
+        (lambda request, content: PAGE, Unreachable, "a web page came"),
+        (
+            lambda request, content: Reply(429, headers={"Retry-After": "46000"}),
+            TryLater,
+            "after 20",
+        ),
+        (lambda request, content: Reply(404), BadInput, "HTTP 404"),
+        (
+            lambda request, content: Reply(302, headers={"Location": f"http://{HOST}{CLIPS}"}),
+            BadInput,
+            "http address where https is wanted",
+        ),
+    ],
+)
+def test_a_server_that_is_down_stops_the_run_and_another_run_finishes(
+    calm, tmp_path, fault, error, said
+):
     archive = Archive(*zips())
     archive.faults[CLIPS] = [fault] * 9
     with serving(archive, HOST) as (_, session):
@@ -204,10 +228,10 @@ DAMAGE = {
     "its end is missing": lambda content: content[:-3000],
     "its end is zero": lambda content: content[:-3000] + bytes(3000),
     "an entry is garbage": lambda content: flipped(content, content.rindex(b"PK\1\2"), 4),
-    "a larger directory": lambda content: end_record(content, size=2 ** 32 - 2),
+    "a larger directory": lambda content: end_record(content, size=2**32 - 2),
     "a smaller directory": lambda content: end_record(content, size=9),
-    "an offset outside": lambda content: end_record(content, offset=2 ** 31),
-    "a size and an offset outside": lambda content: end_record(content, size=2 ** 31, offset=1),
+    "an offset outside": lambda content: end_record(content, offset=2**31),
+    "a size and an offset outside": lambda content: end_record(content, size=2**31, offset=1),
     "the wrong layout": lambda content: zipped({"fma_small/000/000002.mp3": "0"}),
     "no zip": lambda content: bytes(70_000),
     "nothing": lambda content: b"",
@@ -245,8 +269,15 @@ def test_a_zip_at_hand_is_read_and_the_server_only_asked_for_metadata(calm, tmp_
 
 KILLS = 20
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["pytest", "pyarrow.parquet", "hiphoplib.tracks.gather",
-                                  "hiphoplib.tracks.sources.fma", "tests.fma_server"])
+PROCESSES.set_forkserver_preload(
+    [
+        "pytest",
+        "pyarrow.parquet",
+        "hiphoplib.tracks.gather",
+        "hiphoplib.tracks.sources.fma",
+        "tests.fma_server",
+    ]
+)
 
 
 def attempt(url, name, folder, sha1):
@@ -260,7 +291,8 @@ def attempt(url, name, folder, sha1):
 def run(url, name, moment, folder):
     """Exit code of an attempt that is killed at a moment in s, negative if it was."""
     process = PROCESSES.Process(
-        target=attempt, args=(url, name, folder, hashlib.sha1(zips()[0]).hexdigest()))
+        target=attempt, args=(url, name, folder, hashlib.sha1(zips()[0]).hexdigest())
+    )
     process.start()
     process.join(moment)
     process.kill()
@@ -275,8 +307,9 @@ def phase(folder):
     return "clips" if audio(folder) else "table"
 
 
-def test_killed_at_random_moments_it_ends_as_a_run_that_nobody_disturbed(calm, tmp_path,
-                                                                         monkeypatch):
+def test_killed_at_random_moments_it_ends_as_a_run_that_nobody_disturbed(
+    calm, tmp_path, monkeypatch
+):
     monkeypatch.setenv("TQDM_DISABLE", "1")
     archive = Archive(*zips(), piece=8192, pause=0.01)
     there, left, finished = {}, Counter(), []
@@ -288,8 +321,9 @@ def test_killed_at_random_moments_it_ends_as_a_run_that_nobody_disturbed(calm, t
         assert code == 0
         rng, enough = np.random.default_rng(0), False
         # early ones first, while the metadata are on their way
-        moments = chain(sorted(rng.uniform(0, seconds / 2, KILLS)),
-                        iter(lambda: rng.uniform(0, seconds), None))
+        moments = chain(
+            sorted(rng.uniform(0, seconds / 2, KILLS)), iter(lambda: rng.uniform(0, seconds), None)
+        )
         while code or not enough:
             folder, name = tmp_path / f"corpus_{len(finished)}", str(len(there))
             there[name] = set(audio(folder))

@@ -30,6 +30,7 @@ from tests.jamendo_server import (
 
 # the table
 
+
 def test_rows_are_what_the_service_says(jamendo):
     tracks = get_tracks(jamendo(Service()))
     known = {track["id"]: track for track in catalogue()}
@@ -37,7 +38,10 @@ def test_rows_are_what_the_service_says(jamendo):
         track = known[row.id]
         assert track["audiodownload_allowed"] and row.preview_url == track["audiodownload"]
         assert (row.track, row.artists, row.artist_ids) == (
-            track["name"], [track["artist_name"]], [track["artist_id"]])
+            track["name"],
+            [track["artist_name"]],
+            [track["artist_id"]],
+        )
         assert row.duration_ms == track["duration"] * 1000 and row.image == track["image"]
         assert f"{row.release_date:%Y-%m-%d}" == track["releasedate"] and row.album_name is None
         assert row.listens == track["stats"]["rate_listened_total"]
@@ -67,11 +71,19 @@ def test_every_page_is_asked_for_once_and_no_more_than_are_needed(jamendo):
     assert len(set(asked)) == len(asked)
     pages = [query for query in service.asked if query["limit"] == str(SIZE)]
     assert len(asked) - len(pages) == COUNTS
-    one_less = get_tracks(jamendo(Service(instead=lambda number: failed(6, "")
-                          if number == len(asked) - 1 else None), n=150 - SIZE))
+    one_less = get_tracks(
+        jamendo(
+            Service(instead=lambda number: failed(6, "") if number == len(asked) - 1 else None),
+            n=150 - SIZE,
+        )
+    )
     assert usable(one_less).sum() == 150 - SIZE
-    assert all({**query, "client_id": CLIENT_ID} == query and query["tags"] == "hiphop"
-               and query["type"] == "single albumtrack" for query in service.asked)
+    assert all(
+        {**query, "client_id": CLIENT_ID} == query
+        and query["tags"] == "hiphop"
+        and query["type"] == "single albumtrack"
+        for query in service.asked
+    )
 
 
 def test_the_seed_says_which_tracks_and_another_seed_says_others(jamendo):
@@ -86,10 +98,12 @@ def test_all_there_is_comes_where_that_is_less(jamendo):
     assert sorted(tracks["id"]) == sorted(allowed)
     assert len(service.asked) - COUNTS == sum(
         -(-sum(track["releasedate"][:4] == str(year) for track in catalogue()) // SIZE)
-        for year in range(YEARS[0], YEARS[1] + 1))
+        for year in range(YEARS[0], YEARS[1] + 1)
+    )
 
 
 # going on
+
 
 def test_a_table_is_made_again_without_asking(jamendo, tmp_path, monkeypatch):
     first = jamendo(Service()).tracks(tmp_path)
@@ -117,8 +131,11 @@ def test_wherever_it_is_stopped_it_goes_on_to_the_same_table(jamendo, tmp_path):
     assert count > COUNTS + 3
     for stop in range(count):
         keep = tmp_path / str(stop)
-        stopped = Service(instead=lambda number, stop=stop: failed(6, "Rate limit exceeded.")
-                          if number == stop else None)
+        stopped = Service(
+            instead=lambda number, stop=stop: (
+                failed(6, "Rate limit exceeded.") if number == stop else None
+            )
+        )
         with pytest.raises(TryLater):
             jamendo(stopped, n=120).tracks(keep)
         assert len(stopped.asked) == stop + 1
@@ -142,7 +159,7 @@ def test_more_tracks_begin_with_the_fewer(jamendo, tmp_path):
     few = jamendo(Service(), n=100).tracks(tmp_path)
     service = Service()
     many = jamendo(service, n=200).tracks(tmp_path)
-    assert many["id"].tolist()[:len(few)] == few["id"].tolist() and usable(many).sum() == 200
+    assert many["id"].tolist()[: len(few)] == few["id"].tolist() and usable(many).sum() == 200
     assert same(many, jamendo(Service(), n=200).tracks())
     assert service.asked and not any(query["limit"] == "1" for query in service.asked)
 
@@ -154,7 +171,7 @@ def test_offline_takes_what_is_there(jamendo, tmp_path):
     service = Service()
     some = jamendo(service, n=200, offline=True).tracks(tmp_path)
     whole = jamendo(Service(), n=200).tracks()
-    assert some["id"].tolist() == whole["id"].tolist()[:len(some)] and 0 < len(some) < len(whole)
+    assert some["id"].tolist() == whole["id"].tolist()[: len(some)] and 0 < len(some) < len(whole)
     assert service.asked == []
 
 
@@ -180,15 +197,16 @@ def test_offline_without_answers_is_an_error(jamendo, tmp_path, kept):
 
 def tones(sr, channels, *parts):
     """Tones of so many Hz and seconds, one after the other [shape=(channels, samples)]."""
-    y = np.concatenate([0.5 * np.sin(2 * np.pi * hz * np.arange(seconds * sr) / sr)
-                        for hz, seconds in parts])
+    y = np.concatenate(
+        [0.5 * np.sin(2 * np.pi * hz * np.arange(seconds * sr) / sr) for hz, seconds in parts]
+    )
     return np.tile(y, (channels, 1)).astype(np.float32)
 
 
 def pitches(content):
     """The strongest frequency of every second of a clip, in Hz, and what soundfile says of it."""
     y, sr = sf.read(io.BytesIO(content), always_2d=True)
-    seconds = y[:len(y) // sr * sr, 0].reshape(-1, sr)
+    seconds = y[: len(y) // sr * sr, 0].reshape(-1, sr)
     return np.abs(np.fft.rfft(seconds)).argmax(axis=1), sf.info(io.BytesIO(content))
 
 
@@ -198,9 +216,18 @@ def written(y, sr, kind, subtype=None):
     return file.getvalue()
 
 
-@pytest.mark.parametrize("sr, channels, kind", [
-    (8000, 1, "MP3"), (22_050, 2, "MP3"), (44_100, 2, "MP3"), (48_000, 1, "MP3"),
-    (16_000, 2, "WAV"), (44_100, 1, "FLAC"), (24_000, 1, "OGG")])
+@pytest.mark.parametrize(
+    "sr, channels, kind",
+    [
+        (8000, 1, "MP3"),
+        (22_050, 2, "MP3"),
+        (44_100, 2, "MP3"),
+        (48_000, 1, "MP3"),
+        (16_000, 2, "WAV"),
+        (44_100, 1, "FLAC"),
+        (24_000, 1, "OGG"),
+    ],
+)
 def test_the_middle_is_from_the_middle(sr, channels, kind):
     y = tones(sr, channels, (300, 3), (1000, 6), (3000, 3))
     clip = middle(encode(y, sr) if kind == "MP3" else written(y, sr, kind), seconds=6)
@@ -227,14 +254,19 @@ def test_what_is_too_loud_is_clipped_and_does_not_wrap():
 
 
 NO_AUDIO = {
-    "empty": b"", "html": b"<!DOCTYPE html><html></html>", "zeros": bytes(50_000),
+    "empty": b"",
+    "html": b"<!DOCTYPE html><html></html>",
+    "zeros": bytes(50_000),
     "no samples": written(np.zeros((1, 0)), 8000, "WAV"),
-    "a head": written(tones(8000, 1, (300, 1)), 8000, "FLAC")[:60]}
+    "a head": written(tones(8000, 1, (300, 1)), 8000, "FLAC")[:60],
+}
 
 
 def test_what_an_mp3_cannot_hold_is_made_so_that_it_can():
-    for content in (written(tones(8000, 3, (300, 1)), 8000, "WAV"),
-                    written(tones(96_000, 1, (300, 1)), 96_000, "WAV")):
+    for content in (
+        written(tones(8000, 3, (300, 1)), 8000, "WAV"),
+        written(tones(96_000, 1, (300, 1)), 96_000, "WAV"),
+    ):
         info = sf.info(io.BytesIO(middle(content)))
         assert info.channels == 1 and info.samplerate in (8000, 44_100)
         assert abs(info.duration - 1) < 0.2

@@ -28,14 +28,25 @@ from tests.loopback import Reply, serving
 
 # errors
 
-@pytest.mark.parametrize("code, message, error, said", [
-    (6, "Rate limit exceeded", TryLater, "go on with the same command"),
-    (1, "The rate limit of this IP is reached", TryLater, "what came is kept"),
-    (5, "Your credential is not authorized.", BadInput, "JAMENDO_CLIENT_ID: Your credential"),
-    ("11", "Suspended", BadInput, "devportal.jamendo.com"),
-    (12, "Token", BadInput, "JAMENDO_CLIENT_ID"),
-    (3, f"One of\n{CLIENT_ID}\x1b[31m is wrong " + "x" * 10_000, BadInput, r"One of \[hidden\]"),
-    (None, None, BadInput, "does not say which"), ({}, ["a"], BadInput, "api.jamendo.com")])
+
+@pytest.mark.parametrize(
+    "code, message, error, said",
+    [
+        (6, "Rate limit exceeded", TryLater, "go on with the same command"),
+        (1, "The rate limit of this IP is reached", TryLater, "what came is kept"),
+        (5, "Your credential is not authorized.", BadInput, "JAMENDO_CLIENT_ID: Your credential"),
+        ("11", "Suspended", BadInput, "devportal.jamendo.com"),
+        (12, "Token", BadInput, "JAMENDO_CLIENT_ID"),
+        (
+            3,
+            f"One of\n{CLIENT_ID}\x1b[31m is wrong " + "x" * 10_000,
+            BadInput,
+            r"One of \[hidden\]",
+        ),
+        (None, None, BadInput, "does not say which"),
+        ({}, ["a"], BadInput, "api.jamendo.com"),
+    ],
+)
 def test_an_error_that_comes_as_http_200_is_one(jamendo, tmp_path, code, message, error, said):
     service = Service(instead=lambda number: failed(code, message))
     with pytest.raises(error, match=said) as caught:
@@ -51,10 +62,22 @@ def reply(value):
 
 
 NOT_ANSWERS = [
-    b"<!DOCTYPE html><html>Maintenance</html>", b"", b"[" * 100_000, b"\xff\xfe", [], {}, "x", 7,
-    None, {"headers": {}}, {"headers": [], "results": []}, {"results": []},
-    {"headers": {"status": "success"}}, {"headers": {"status": "success"}, "results": {}},
-    {"headers": {"status": 1}, "results": []}]
+    b"<!DOCTYPE html><html>Maintenance</html>",
+    b"",
+    b"[" * 100_000,
+    b"\xff\xfe",
+    [],
+    {},
+    "x",
+    7,
+    None,
+    {"headers": {}},
+    {"headers": [], "results": []},
+    {"results": []},
+    {"headers": {"status": "success"}},
+    {"headers": {"status": "success"}, "results": {}},
+    {"headers": {"status": 1}, "results": []},
+]
 
 
 @pytest.mark.parametrize("value", NOT_ANSWERS, ids=range(len(NOT_ANSWERS)))
@@ -67,8 +90,10 @@ def test_what_is_no_answer_is_asked_for_again(jamendo, tmp_path, value):
 
 
 def test_an_empty_answer_with_a_warning_of_the_limit_is_no_end(jamendo, tmp_path):
-    empty = {"headers": {"status": "success", "code": 0, "warnings": "Rate Limit exceeded"},
-             "results": []}
+    empty = {
+        "headers": {"status": "success", "code": 0, "warnings": "Rate Limit exceeded"},
+        "results": [],
+    }
     service = Service(instead=lambda number: reply(empty) if number == COUNTS else None)
     with pytest.raises(TryLater, match="Rate Limit exceeded"):
         jamendo(service).tracks(tmp_path)
@@ -87,13 +112,24 @@ def test_a_tag_of_no_tracks_is_an_error(jamendo):
     with pytest.raises(BadInput, match="no track of tag 'hiphop' from 1990 to 1991 .*try another"):
         jamendo(Service(), years=(1990, 1991)).tracks()
     with pytest.raises(BadInput, match="no track of tag 'hiphop'"):
-        jamendo(Service([{**track, "audiodownload_allowed": False}
-                                  for track in catalogue(20)])).tracks()
+        jamendo(
+            Service([{**track, "audiodownload_allowed": False} for track in catalogue(20)])
+        ).tracks()
 
 
-@pytest.mark.parametrize("options", [
-    {"n": 0}, {"n": -1}, {"seed": -1}, {"tag": " "}, {"years": (2012, 2010)}, {"years": (2012,)},
-    {"years": (0, 2012)}, {"years": (2010, 2011, 2012)}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n": 0},
+        {"n": -1},
+        {"seed": -1},
+        {"tag": " "},
+        {"years": (2012, 2010)},
+        {"years": (2012,)},
+        {"years": (0, 2012)},
+        {"years": (2010, 2011, 2012)},
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(options):
     with pytest.raises(BadInput, match="^jamendo: .*(needed|give)"):
         Jamendo(**options)
@@ -112,9 +148,15 @@ def test_the_client_id_is_nowhere(jamendo, tmp_path, caplog):
         source = jamendo(Service(audio=b"no audio"))
         tracks = source.tracks(tmp_path / "corpus")
         said += [repr(source), repr(vars(source)), repr(source.settings), tracks.to_csv()]
-        for fault in (Reply(500), Reply(403), Reply(200, b"x" * 99, cut=5), Reply(200, b"?"),
-                      Reply(302, headers={"Location": f"/x?client_id={CLIENT_ID}"}),
-                      failed(6, f"of {CLIENT_ID}"), failed(5, CLIENT_ID)):
+        for fault in (
+            Reply(500),
+            Reply(403),
+            Reply(200, b"x" * 99, cut=5),
+            Reply(200, b"?"),
+            Reply(302, headers={"Location": f"/x?client_id={CLIENT_ID}"}),
+            failed(6, f"of {CLIENT_ID}"),
+            failed(5, CLIENT_ID),
+        ):
             with pytest.raises(BadInput) as caught:
                 jamendo(Service(instead=lambda number, fault=fault: fault)).tracks()
             said += [repr(caught.value), *traceback.format_exception(caught.value)]
@@ -129,9 +171,36 @@ def test_the_client_id_is_nowhere(jamendo, tmp_path, caplog):
 
 # strangers write the catalogue
 
-JUNK = [None, "", "  ", 0, -1, 1.5, 10 ** 400, True, False, [], {}, [None], {"a": 1}, "\x00", "NaN",
-        "\ud83d", "<script>", "../../x", "0000-00-00", "2018-13-45", "9999-12-31", "https://[::1",
-        "javascript:alert(1)", "http://x.example/", "https://", "x" * 100_000, float("inf"), "é漢"]
+JUNK = [
+    None,
+    "",
+    "  ",
+    0,
+    -1,
+    1.5,
+    10**400,
+    True,
+    False,
+    [],
+    {},
+    [None],
+    {"a": 1},
+    "\x00",
+    "NaN",
+    "\ud83d",
+    "<script>",
+    "../../x",
+    "0000-00-00",
+    "2018-13-45",
+    "9999-12-31",
+    "https://[::1",
+    "javascript:alert(1)",
+    "http://x.example/",
+    "https://",
+    "x" * 100_000,
+    float("inf"),
+    "é漢",
+]
 FIELDS = [*catalogue(1)[0], "rate_listened_total"]
 
 
@@ -155,7 +224,7 @@ def test_junk_costs_its_field_or_its_row_and_no_other(jamendo, plain, field):
             track["stats"] = {field: junk}
         else:
             track[field] = junk
-    without = tracks[len(JUNK):2 * len(JUNK)]
+    without = tracks[len(JUNK) : 2 * len(JUNK)]
     for track in without:
         track.pop(field, None)
     if field == "releasedate":  # which tracks are of the year is not what is tried here
@@ -163,7 +232,7 @@ def test_junk_costs_its_field_or_its_row_and_no_other(jamendo, plain, field):
     found = get_tracks(jamendo(Service(tracks), n=1000, years=LAST))
     assert found["id"].str.fullmatch(r"[\w-]{1,40}").all()
     found.to_parquet(io.BytesIO())
-    found, rest = found.set_index("id"), [track["id"] for track in tracks[2 * len(JUNK):]]
+    found, rest = found.set_index("id"), [track["id"] for track in tracks[2 * len(JUNK) :]]
     columns = [name for name in plain if name not in ("popularity", "collected_at")]
     pd.testing.assert_frame_equal(found.loc[rest, columns], plain.loc[rest, columns])
     urls = [*found["preview_url"].dropna(), *found["image"].dropna()]
@@ -175,8 +244,15 @@ def test_junk_costs_its_field_or_its_row_and_no_other(jamendo, plain, field):
         assert len(found) == len(plain)
     else:
         assert not set(found.index) & {track.get("id") for track in without}
-        assert found["artists"].map(lambda names: isinstance(names[0], str) and names[0] not in (
-            "None", "True", "False", "nan")).all()
+        assert (
+            found["artists"]
+            .map(
+                lambda names: (
+                    isinstance(names[0], str) and names[0] not in ("None", "True", "False", "nan")
+                )
+            )
+            .all()
+        )
     if field == "rate_listened_total":  # 0, 1.5, "NaN" and the like: a count or none
         assert found["listens"][[tracks[JUNK.index(True)]["id"]]].isna().all()
 
@@ -216,9 +292,11 @@ def test_rows_without_clip_or_listens_come_but_do_not_count(jamendo):
     assert tracks["preview_url"].isna().any() and tracks["popularity"].isna().any()
 
 
-@pytest.mark.parametrize("total", [None, "x", -5, 10 ** 9, [], 1e400])
+@pytest.mark.parametrize("total", [None, "x", -5, 10**9, [], 1e400])
 def test_a_total_that_is_none_or_wrong_is_no_way_into_endless_asking(jamendo, total):
-    service = changed(Service(catalogue(150)), lambda answer: answer["headers"].update(
-        {"results_fullcount": total}))
+    service = changed(
+        Service(catalogue(150)),
+        lambda answer: answer["headers"].update({"results_fullcount": total}),
+    )
     allowed = sum(track["audiodownload_allowed"] for track in catalogue(150))
     assert len(jamendo(service, n=5000).tracks()) == allowed and len(service.asked) < 40

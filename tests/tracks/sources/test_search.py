@@ -44,11 +44,31 @@ def test_two_queries_never_share_a_response(tmp_path):
 OTHER = json.dumps({"query": {**QUERY, "offset": 0}, "asked_at": "", "answer": {"a": 1}})
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe\x00", b'{"query": {}}', OTHER.encode(),
-    OTHER.replace('": 0', '": 150').replace('{"a": 1}', "null").encode()],
-    ids=["empty", "cut", "list", "null", "no fields", "no text", "one field", "another query's",
-         "nothing came"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b"\xff\xfe\x00",
+        b'{"query": {}}',
+        OTHER.encode(),
+        OTHER.replace('": 0', '": 150').replace('{"a": 1}', "null").encode(),
+    ],
+    ids=[
+        "empty",
+        "cut",
+        "list",
+        "null",
+        "no fields",
+        "no text",
+        "one field",
+        "another query's",
+        "nothing came",
+    ],
+)
 def test_a_damaged_response_is_asked_for_again(tmp_path, content):
     cached(tmp_path, QUERY, lambda: {"a": 1})
     [path] = tmp_path.iterdir()
@@ -91,13 +111,14 @@ def test_all_that_a_cell_holds_is_asked_for_and_little_else(size):
         offsets = [offset for asked_cell, offset in asked if asked_cell == cell]
         assert {o for o in offsets if o < held} == set(range(0, min(held, 1000), size))
         assert sum(o >= held for o in offsets) <= 1  # that one told the total
-    first = [turn for turn in asked if turn[1] < FOUND[turn[0]]][:sum(map(bool, FOUND.values()))]
+    first = [turn for turn in asked if turn[1] < FOUND[turn[0]]][: sum(map(bool, FOUND.values()))]
     assert len({cell for cell, _ in first}) == len(first)  # no cell waits for another
 
 
 def test_known_totals_spare_the_pages_behind_them():
     assert set(turns(CELLS, dict(FOUND))) == {
-        (cell, o) for cell in CELLS for o in range(0, min(FOUND[cell], 1000), 50)}
+        (cell, o) for cell in CELLS for o in range(0, min(FOUND[cell], 1000), 50)
+    }
 
 
 def test_the_order_is_the_seeds_alone():

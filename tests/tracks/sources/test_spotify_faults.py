@@ -29,10 +29,29 @@ from tests.spotify_server import ACCOUNTS, API, CLIPS, HOSTS, YEARS, after, erro
 pytestmark = pytest.mark.usefixtures("spotify")
 
 
-SURVIVED = [*((API, kind) for kind in ("429", "500", "502", "503", "cut", "slow", "html", "list",
-                                       "no page", "empty", "redirect", "401")),
-            *((ACCOUNTS, kind) for kind in ("500", "503", "cut", "slow", "html", "list",
-                                            "redirect", "no token"))]
+SURVIVED = [
+    *(
+        (API, kind)
+        for kind in (
+            "429",
+            "500",
+            "502",
+            "503",
+            "cut",
+            "slow",
+            "html",
+            "list",
+            "no page",
+            "empty",
+            "redirect",
+            "401",
+        )
+    ),
+    *(
+        (ACCOUNTS, kind)
+        for kind in ("500", "503", "cut", "slow", "html", "list", "redirect", "no token")
+    ),
+]
 
 
 @pytest.mark.parametrize("host, kind", SURVIVED)
@@ -62,8 +81,13 @@ def test_a_page_that_stays_empty_is_believed(promised):
         return reply
 
     def ids(offsets):
-        return {track["id"] for found in service._found.values() for offset in offsets
-                for track in found[offset:offset + 10] if track}
+        return {
+            track["id"]
+            for found in service._found.values()
+            for offset in offsets
+            for track in found[offset : offset + 10]
+            if track
+        }
 
     tracks, server = gather(sparing, 2000, years=(2016, 2016))
     assert ids([0, 10]) <= set(tracks["id"]) < ids(range(0, 1000, 10))
@@ -88,18 +112,29 @@ def test_nothing_behind_is_not_nothing_before():
         return page({"tracks": {"items": [], "total": 0}})
 
     tracks, server = gather(silent, 2000, years=(2016, 2016))
-    assert set(tracks["id"]) == {track["id"] for found in service._found.values()
-                                 for track in found if track}
+    assert set(tracks["id"]) == {
+        track["id"] for found in service._found.values() for track in found if track
+    }
     assert len(server.log) < 26 * 2 * 8
     assert {size for _, size, _ in searches(server)} == {50}
 
 
-REPLIES = {"words": page("no", 403), "list": page(["no"], 403), "error of words": page(
-    {"error": "no"}, 403), "null": page({"error": None}, 403), "no JSON": Reply(403, b"<p>no</p>"),
-    "no body": Reply(403), "long": error(403, "no\n\x1b[31m" + "x" * 9999)}
+REPLIES = {
+    "words": page("no", 403),
+    "list": page(["no"], 403),
+    "error of words": page({"error": "no"}, 403),
+    "null": page({"error": None}, 403),
+    "no JSON": Reply(403, b"<p>no</p>"),
+    "no body": Reply(403),
+    "long": error(403, "no\n\x1b[31m" + "x" * 9999),
+}
 STOPPED = [
-    (API, "premium", BadInput, ["HTTP 403", "Active premium subscription required", "Premium",
-                                "gather fma"]),
+    (
+        API,
+        "premium",
+        BadInput,
+        ["HTTP 403", "Active premium subscription required", "Premium", "gather fma"],
+    ),
     (API, "401", BadInput, ["HTTP 401", "Invalid access token", "SPOTIPY_CLIENT_SECRET"]),
     (API, error(400, "Invalid limit"), BadInput, ["HTTP 400", "Invalid limit", "changed"]),
     (API, error(400, "No search query"), BadInput, ["No search query", "genre", "years"]),
@@ -112,18 +147,32 @@ STOPPED = [
     (API, "redirect", Unreachable, ["HTTP 302", "redirect"]),
     (API, error(429, "slow down", **{"Retry-After": "3600"}), TryLater, ["HTTP 429", "go on"]),
     (API, error(429, "Quota exceeded", "QUOTA_EXCEEDED"), TryLater, ["QUOTA_EXCEEDED", "go on"]),
-    (ACCOUNTS, page({"error": "invalid_client", "error_description": "Invalid client"}, 400),
-     BadInput, ["HTTP 400", "Invalid client", "SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET"]),
-    *((ACCOUNTS, reply, BadInput, ["HTTP 403", "access token", "SPOTIPY_CLIENT_SECRET"])
-      for reply in REPLIES.values()),
+    (
+        ACCOUNTS,
+        page({"error": "invalid_client", "error_description": "Invalid client"}, 400),
+        BadInput,
+        ["HTTP 400", "Invalid client", "SPOTIPY_CLIENT_ID and SPOTIPY_CLIENT_SECRET"],
+    ),
+    *(
+        (ACCOUNTS, reply, BadInput, ["HTTP 403", "access token", "SPOTIPY_CLIENT_SECRET"])
+        for reply in REPLIES.values()
+    ),
     (ACCOUNTS, "503", Unreachable, [f"{ACCOUNTS}/api/token", "HTTP 503"]),
     (ACCOUNTS, "cut", Unreachable, [f"{ACCOUNTS}/api/token", "connection"]),
     (ACCOUNTS, "html", Unreachable, [f"{ACCOUNTS}/api/token", "no access token"]),
-    *((ACCOUNTS, page(answer), Unreachable, [f"{ACCOUNTS}/api/token", "no access token"])
-      for answer in (None, [], "token", {"access_token": "x"}, {"expires_in": 3600},
-                     {"access_token": None, "expires_in": 3600},
-                     {"access_token": "a\r\nb", "expires_in": 3600},
-                     {"access_token": "x", "expires_in": "soon"})),
+    *(
+        (ACCOUNTS, page(answer), Unreachable, [f"{ACCOUNTS}/api/token", "no access token"])
+        for answer in (
+            None,
+            [],
+            "token",
+            {"access_token": "x"},
+            {"expires_in": 3600},
+            {"access_token": None, "expires_in": 3600},
+            {"access_token": "a\r\nb", "expires_in": 3600},
+            {"access_token": "x", "expires_in": "soon"},
+        )
+    ),
 ]
 
 
@@ -140,7 +189,8 @@ def test_a_session_that_tries_again_itself_is_no_trouble():
     service = spotify_server.Spotify(faults={API: after(ALWAYS, "503")})
     with serving(service, *HOSTS) as (_, session):
         session.get_adapter(f"https://{API}/").max_retries = Retry(
-            total=1, status_forcelist=[503], backoff_factor=0)
+            total=1, status_forcelist=[503], backoff_factor=0
+        )
         with pytest.raises(Unreachable, match=f"{API}/v1/search: the connection"):
             get_tracks(Spotify(20, years=YEARS, permission=True, session=session))
 
@@ -190,11 +240,20 @@ def test_no_credential_is_said_or_kept(tmp_path, capfd, caplog):
     everything, tokens = [], []
     client = f"{spotify_server.CLIENT_ID}:{spotify_server.SECRET}"
     repeats = error(403, f"no premium for {client}")
-    faults = [{}, {API: after(2, "premium")}, {API: after(2, "401")}, {API: {1: "html"}.get},
-              {API: after(2, repeats)}, {ACCOUNTS: after(ALWAYS, repeats)}, {API: {1: "cut"}.get},
-              {ACCOUNTS: after(ALWAYS, "html")}, {API: after(5, "quota")}]
-    services = [spotify_server.Spotify(faults=fault, clips=lambda track_id: b"clip")
-                for fault in faults]
+    faults = [
+        {},
+        {API: after(2, "premium")},
+        {API: after(2, "401")},
+        {API: {1: "html"}.get},
+        {API: after(2, repeats)},
+        {ACCOUNTS: after(ALWAYS, repeats)},
+        {API: {1: "cut"}.get},
+        {ACCOUNTS: after(ALWAYS, "html")},
+        {API: after(5, "quota")},
+    ]
+    services = [
+        spotify_server.Spotify(faults=fault, clips=lambda track_id: b"clip") for fault in faults
+    ]
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, "urllib3")
     for number, service in enumerate([*services, Echoing(API), Echoing(ACCOUNTS)]):
@@ -229,8 +288,10 @@ def test_a_quota_says_when_to_go_on_and_going_on_loses_nothing(tmp_path):
         gather(limited, keep=tmp_path, n=300)
     then = datetime.now().astimezone() + timedelta(seconds=46_000)
     assert "QUOTA_EXCEEDED" in str(caught.value)
-    assert any(f"{moment:%Y-%m-%d %H:%M}" in str(caught.value)
-               for moment in (then, then - timedelta(minutes=1)))
+    assert any(
+        f"{moment:%Y-%m-%d %H:%M}" in str(caught.value)
+        for moment in (then, then - timedelta(minutes=1))
+    )
     assert limited.happened == ["quota"]  # asked no more
     before = set(searches(caught.value.server)[:20])
     tracks, server = gather(spotify_server.Spotify(), keep=tmp_path, n=300)
@@ -251,8 +312,10 @@ def test_killed_it_goes_on(tmp_path):
     service = spotify_server.Spotify(faults={API: lambda number: "slow" if number > 12 else None})
     with serving(service, *HOSTS) as (server, _):
         child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, server.url], stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": str(ROOT)})
+            [sys.executable, "-c", CHILD, server.url],
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
         while len(server.requests) < 18 and child.poll() is None:
             time.sleep(0.005)
         child.kill()
@@ -297,7 +360,8 @@ def test_pages_of_the_size_that_the_server_allows(tmp_path):
     assert {size for _, size, _ in searches(server)[1:]} == {10}
     assert len(tracks) == 120 and tracks["id"].is_unique
     pd.testing.assert_frame_equal(  # and the pages of that size make the table again
-        get_tracks(Spotify(120, years=YEARS, offline=True), tmp_path), tracks)
+        get_tracks(Spotify(120, years=YEARS, offline=True), tmp_path), tracks
+    )
 
 
 def test_pages_kept_of_another_size_count(tmp_path):

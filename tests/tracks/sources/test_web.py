@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("hasty")
 
 # which addresses are asked
 
+
 def test_a_body_comes_as_it_is_with_the_query_and_a_name(reach):
     replies = Replies(Reply(200, CONTENT))
     assert reach(replies).get(URL, params={"offset": 3}) == CONTENT
@@ -37,12 +38,31 @@ def test_another_address_than_https_is_asked_where_that_is_allowed(reach):
         reach(replies, allow_http=True).get("ftp://music.example/a")
 
 
-@pytest.mark.parametrize("url", [
-    "", "music.example/a", "//music.example/a", "https://", "https:///a", "https://[::1",
-    "https://music.example:port/", "https://music.example:99999/", "https://a..b/", "https://.b/",
-    "https://a b/", "https://\x00/", "https://" + "a" * 70 + ".example/", "https://\ud800/",
-    "file:///etc/passwd", "data:,x", "https://user:secret@[::1/?secret", "https://.b/?secret",
-    "https://music.example:99999/?secret", "http://music.example/?secret"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "music.example/a",
+        "//music.example/a",
+        "https://",
+        "https:///a",
+        "https://[::1",
+        "https://music.example:port/",
+        "https://music.example:99999/",
+        "https://a..b/",
+        "https://.b/",
+        "https://a b/",
+        "https://\x00/",
+        "https://" + "a" * 70 + ".example/",
+        "https://\ud800/",
+        "file:///etc/passwd",
+        "data:,x",
+        "https://user:secret@[::1/?secret",
+        "https://.b/?secret",
+        "https://music.example:99999/?secret",
+        "http://music.example/?secret",
+    ],
+)
 def test_what_is_no_address_is_bad_input_at_once(url):
     with requests.Session() as session:  # nothing of this gets as far as the network
         session.trust_env = False
@@ -64,20 +84,25 @@ def test_an_ipv6_address_is_an_address(reach):
 
 # redirects
 
+
 def hops(count):
-    return [Reply(302, headers={"Location": f"https://music.example/{i}?at={i}"})
-            for i in range(count)]
+    return [
+        Reply(302, headers={"Location": f"https://music.example/{i}?at={i}"}) for i in range(count)
+    ]
 
 
 def test_five_redirects_are_followed_and_the_query_is_not_repeated(reach):
     replies = Replies(*hops(5), Reply(200, b"x"))
     assert reach(replies).get(URL, params={"client_id": "secret"}) == b"x"
     assert [request.query for request in replies.asked] == [
-        {"client_id": "secret"}, *({"at": str(i)} for i in range(5))]
+        {"client_id": "secret"},
+        *({"at": str(i)} for i in range(5)),
+    ]
 
 
-@pytest.mark.parametrize("replies", [hops(6), [Reply(307, headers={"Location": URL})]],
-                         ids=["six", "a loop"])
+@pytest.mark.parametrize(
+    "replies", [hops(6), [Reply(307, headers={"Location": URL})]], ids=["six", "a loop"]
+)
 def test_a_sixth_one_is_not(reach, replies):
     replies = Replies(*replies)
     with pytest.raises(BadInput, match="more than 5 redirects; not followed"):
@@ -85,10 +110,16 @@ def test_a_sixth_one_is_not(reach, replies):
     assert len(replies.asked) == 6
 
 
-@pytest.mark.parametrize("target, host, path", [
-    ("/b/c", "music.example", "/b/c"), ("c", "music.example", "/a/c"),
-    ("../c", "music.example", "/c"), ("//music.example/c", "music.example", "/c"),
-    ("https://store.example/c", "store.example", "/c")])
+@pytest.mark.parametrize(
+    "target, host, path",
+    [
+        ("/b/c", "music.example", "/b/c"),
+        ("c", "music.example", "/a/c"),
+        ("../c", "music.example", "/c"),
+        ("//music.example/c", "music.example", "/c"),
+        ("https://store.example/c", "store.example", "/c"),
+    ],
+)
 def test_a_redirect_may_be_relative_or_lead_to_another_host(reach, target, host, path):
     replies = Replies(Reply(302, headers={"Location": target}), Reply(200, b"x"))
     assert reach(replies, "music.example", "store.example").get(URL, params={"q": "1"}) == b"x"
@@ -96,9 +127,15 @@ def test_a_redirect_may_be_relative_or_lead_to_another_host(reach, target, host,
     assert (second.host, second.path, second.query) == (host, path, {})
 
 
-@pytest.mark.parametrize("target, said", [
-    ("https://[::1", "no address"), ("https://music.example:port/", "no address"),
-    ("ftp://x/", "ftp address"), ("http://music.example/b", "music.example/b: http address where")])
+@pytest.mark.parametrize(
+    "target, said",
+    [
+        ("https://[::1", "no address"),
+        ("https://music.example:port/", "no address"),
+        ("ftp://x/", "ftp address"),
+        ("http://music.example/b", "music.example/b: http address where"),
+    ],
+)
 def test_a_redirect_to_no_address_is_bad_input(reach, target, said):
     replies = Replies(Reply(302, headers={"Location": target}))
     with pytest.raises(BadInput, match=said):
@@ -122,6 +159,7 @@ def test_a_body_that_nobody_wants_is_not_read(reach, status):
 
 # sizes and times
 
+
 def test_a_body_that_is_announced_as_too_large_is_not_read(reach):
     asking = reach(Replies(Reply(200, ENDLESS)))
     with pytest.raises(BadInput, match="clip.mp3: 2000 MB, at most 20 MB are taken; left out"):
@@ -140,7 +178,7 @@ def test_an_endless_body_is_read_as_far_as_is_taken(reach, monkeypatch):
 @pytest.mark.parametrize("size", [0, 1, 100_000])
 def test_a_body_of_just_the_size_is_taken_and_one_byte_more_is_not(reach, size, monkeypatch):
     monkeypatch.setattr(web, "MAX_BYTES", size)
-    asking = reach(Replies(Reply(200, CONTENT[:size]), Reply(200, CONTENT[:size + 1])))
+    asking = reach(Replies(Reply(200, CONTENT[:size]), Reply(200, CONTENT[: size + 1])))
     assert asking.get(URL) == CONTENT[:size]
     with pytest.raises(BadInput, match="are taken"):
         asking.get(URL)
@@ -176,6 +214,7 @@ def test_a_body_that_drips_is_given_up(reach, monkeypatch):
 
 # requests at a time
 
+
 def test_no_more_requests_at_a_time_than_wanted(reach):
     lock, now, most = threading.Lock(), [], []
 
@@ -196,6 +235,7 @@ def test_no_more_requests_at_a_time_than_wanted(reach):
 
 # parts of files
 
+
 def test_a_part_comes_as_it_lies_there(reach):
     replies = Replies(lambda request: ranged(request, CONTENT))
     asking = reach(replies)
@@ -207,21 +247,31 @@ def test_a_part_comes_as_it_lies_there(reach):
         asking.part(URL, 0, 9, max_bytes=9)
 
 
-@pytest.mark.parametrize("reply", [
-    lambda request: ranged(request, CONTENT, cut=9),
-    lambda request: Reply(206, CONTENT[6:10], {"Content-Range": "bytes 6-9/300000"}),
-    lambda request: Reply(206, CONTENT[5:8], {"Content-Range": "bytes 5-7/300000"}),
-    lambda request: Reply(200, b"<html>", {"Content-Type": "text/html"})],
-    ids=["cut", "another one", "less", "a web page"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        lambda request: ranged(request, CONTENT, cut=9),
+        lambda request: Reply(206, CONTENT[6:10], {"Content-Range": "bytes 6-9/300000"}),
+        lambda request: Reply(206, CONTENT[5:8], {"Content-Range": "bytes 5-7/300000"}),
+        lambda request: Reply(200, b"<html>", {"Content-Type": "text/html"}),
+    ],
+    ids=["cut", "another one", "less", "a web page"],
+)
 def test_a_part_that_does_not_fit_is_asked_for_again(reach, reply):
     replies = Replies(reply, reply, lambda request: ranged(request, CONTENT))
     assert reach(replies).part(URL, 5, 99)[1] == CONTENT[5:100]
     assert len(replies.asked) == 3
 
 
-@pytest.mark.parametrize("reply", [
-    Reply(200, CONTENT), Reply(206, CONTENT), Reply(206, b"", {"Content-Range": "bytes */9"}),
-    Reply(206, CONTENT, {"Content-Range": "bytes \xb2-9/\xb2"})])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, CONTENT),
+        Reply(206, CONTENT),
+        Reply(206, b"", {"Content-Range": "bytes */9"}),
+        Reply(206, CONTENT, {"Content-Range": "bytes \xb2-9/\xb2"}),
+    ],
+)
 def test_a_server_that_sends_no_parts_is_not_asked_again(reach, reply):
     replies = Replies(reply)
     with pytest.raises(BadInput, match="the server cannot send parts of it"):
@@ -231,13 +281,24 @@ def test_a_server_that_sends_no_parts_is_not_asked_again(reach, reply):
 
 # what is said
 
-@pytest.mark.parametrize("replies", [
-    [Reply(403)], [Reply(404)], [Reply(500)], [Reply(200, CONTENT, cut=5)], [Reply(200, ENDLESS)],
-    [Reply(429, headers={"Retry-After": "900"})], [Reply(429, headers={"Retry-After": "0"})],
-    [Reply(302, headers={"Location": "https://music.example/?client_id=secret"})],
-    [Reply(302, headers={"Location": "http://music.example/?client_id=secret"})],
-    [Reply(302, headers={"Location": "https://[::1?client_id=secret"})],
-    [Reply(302, headers={"Location": "https://music.example:port/?client_id=secret"})], None])
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [Reply(403)],
+        [Reply(404)],
+        [Reply(500)],
+        [Reply(200, CONTENT, cut=5)],
+        [Reply(200, ENDLESS)],
+        [Reply(429, headers={"Retry-After": "900"})],
+        [Reply(429, headers={"Retry-After": "0"})],
+        [Reply(302, headers={"Location": "https://music.example/?client_id=secret"})],
+        [Reply(302, headers={"Location": "http://music.example/?client_id=secret"})],
+        [Reply(302, headers={"Location": "https://[::1?client_id=secret"})],
+        [Reply(302, headers={"Location": "https://music.example:port/?client_id=secret"})],
+        None,
+    ],
+)
 def test_no_query_stands_in_an_error(reach, replies):
     if replies:
         asking = reach(Replies(*replies))
@@ -306,11 +367,18 @@ def test_a_longer_secret_goes_before_one_that_it_holds():
 
 def test_what_a_service_repeats_comes_without_it(reach):
     conceal('5ec"7e\\7', "true", "c11e27")
-    content = {"next": "https://example.org/?client_id=c11e27&offset=50", "explicit": True,
-               "names": ["Bearer ofTidings", 'a 5ec"7e\\7 b'], "c11e27": {"deep": ["c11e27"]}}
+    content = {
+        "next": "https://example.org/?client_id=c11e27&offset=50",
+        "explicit": True,
+        "names": ["Bearer ofTidings", 'a 5ec"7e\\7 b'],
+        "c11e27": {"deep": ["c11e27"]},
+    }
     assert reach(Replies(Reply(200))).get(URL, parse=lambda body: content) == {
-        "next": "https://example.org/?client_id=[hidden]&offset=50", "explicit": True,
-        "names": ["Bearer ofTidings", "a [hidden] b"], "[hidden]": {"deep": ["[hidden]"]}}
+        "next": "https://example.org/?client_id=[hidden]&offset=50",
+        "explicit": True,
+        "names": ["Bearer ofTidings", "a [hidden] b"],
+        "[hidden]": {"deep": ["[hidden]"]},
+    }
 
 
 @pytest.mark.parametrize("header", ["Basic dXNlcjpwYXNz", "Bearer BQtoken-1"])
@@ -319,12 +387,26 @@ def test_what_authorises_a_request_is_a_secret(reach, header):
     reach(replies).get(URL, headers={"Authorization": header})
     assert replies.asked[0].headers["authorization"] == header
     assert legible(f"{{'Authorization': '{header}'}}") == (
-        f"{{'Authorization': '{header.split()[0]} [hidden]'}}")
+        f"{{'Authorization': '{header.split()[0]} [hidden]'}}"
+    )
 
 
-@pytest.mark.parametrize("host", [
-    "127.0.0.1", "localhost", "10.0.0.8", "192.168.1.1", "169.254.169.254", "[::1]", "[fe80::1]",
-    "[::ffff:10.0.0.8]", "0.0.0.0", "2130706433", "100.64.0.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "10.0.0.8",
+        "192.168.1.1",
+        "169.254.169.254",
+        "[::1]",
+        "[fe80::1]",
+        "[::ffff:10.0.0.8]",
+        "0.0.0.0",
+        "2130706433",
+        "100.64.0.1",
+    ],
+)
 def test_a_redirect_into_a_private_network_is_not_followed(reach, host):
     replies = Replies(Reply(302, headers={"Location": f"https://{host}/latest/meta-data"}))
     with pytest.raises(BadInput, match="clip.mp3: redirects into a private network.*not followed"):

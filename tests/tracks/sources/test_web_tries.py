@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("hasty")
 def raw():
     """A `Web` that reaches a server which sends these bytes, whatever it is asked."""
     with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as stack:
+
         def make(answer):
             def serve():
                 while True:
@@ -45,19 +46,31 @@ def raw():
 
 # what is tried again, and what is not
 
-@pytest.mark.parametrize("failure", [
-    Reply(500), Reply(502), Reply(503), Reply(200, CONTENT, cut=1000), Reply(200, CONTENT, cut=0),
-    Reply(200, b"no gzip", {"Content-Encoding": "gzip"}), Reply(429, headers={"Retry-After": "0"}),
-    Reply(503, headers={"Retry-After": "0"})],
-    ids=["500", "502", "503", "cut", "empty", "gzip", "429", "503, 0 s"])
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Reply(500),
+        Reply(502),
+        Reply(503),
+        Reply(200, CONTENT, cut=1000),
+        Reply(200, CONTENT, cut=0),
+        Reply(200, b"no gzip", {"Content-Encoding": "gzip"}),
+        Reply(429, headers={"Retry-After": "0"}),
+        Reply(503, headers={"Retry-After": "0"}),
+    ],
+    ids=["500", "502", "503", "cut", "empty", "gzip", "429", "503, 0 s"],
+)
 def test_a_failure_that_may_pass_is_tried_again(reach, failure):
     replies = Replies(failure, failure, Reply(200, CONTENT))
     assert reach(replies).get(URL) == CONTENT
     assert len(replies.asked) == 3
 
 
-@pytest.mark.parametrize("failure, reason", [
-    (Reply(500), "HTTP 500 Internal Server Error"), (Reply(200, CONTENT, cut=9), "failed or was")])
+@pytest.mark.parametrize(
+    "failure, reason",
+    [(Reply(500), "HTTP 500 Internal Server Error"), (Reply(200, CONTENT, cut=9), "failed or was")],
+)
 def test_but_not_for_ever(reach, failure, reason):
     replies = Replies(failure)
     with pytest.raises(Unreachable, match=f"{reason}.*, 6 times; try again later$"):
@@ -93,7 +106,7 @@ def test_each_pause_is_twice_as_long(reach, monkeypatch):
         with pytest.raises((Unreachable, TryLater)):
             reach(replies).get(URL)
         gaps = [b - a for a, b in zip(replies.times, replies.times[1:])]
-        assert all(gap >= 0.01 * 2 ** i for i, gap in enumerate(gaps)) and len(gaps) == 5
+        assert all(gap >= 0.01 * 2**i for i, gap in enumerate(gaps)) and len(gaps) == 5
 
 
 def test_what_is_made_of_a_body_may_have_it_asked_again(reach):
@@ -104,8 +117,7 @@ def test_what_is_made_of_a_body_may_have_it_asked_again(reach):
             raise BadInput("refused")
         return int(body)
 
-    replies = Replies(Reply(200, b"busy"), Reply(200, b"7"), Reply(200, b"no"),
-                      Reply(200, b"busy"))
+    replies = Replies(Reply(200, b"busy"), Reply(200, b"7"), Reply(200, b"no"), Reply(200, b"busy"))
     asking = reach(replies)
     assert asking.get(URL, parse=number) == 7
     with pytest.raises(BadInput, match="^refused$"):
@@ -115,23 +127,38 @@ def test_what_is_made_of_a_body_may_have_it_asked_again(reach):
         asking.get(URL, parse=number)
 
 
-@pytest.mark.parametrize("head", [
-    b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nwhole", b"HTTP/1.0 200 OK\r\n\r\nwhole",
-    b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nwhole",
-    b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\nwhole",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nwhole"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nwhole",
+        b"HTTP/1.0 200 OK\r\n\r\nwhole",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nwhole",
+        b"HTTP/1.1 200 OK\r\nContent-Length: \xb2\r\n\r\nwhole",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nwhole",
+    ],
+)
 def test_a_length_that_is_none_is_not_looked_at(raw, head):
     assert raw(head).get(URL) == b"whole"
 
 
-@pytest.mark.parametrize("answer", [
-    b"", b"\x00" * 100, b"HTTP/1.1 ABC\r\n\r\n", b"SSH-2.0-x\r\n", b"HTTP/1.1 200",
-    b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n", b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000,
-    b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nwhole",
-    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nwhole\r\n",
-    b"HTTP/1.1 302 Found\r\nLocation: https://music.example/\xff\xfe\r\n\r\n",
-    b"HTTP/1.1 403 \x1b[31mRed\rX" + b"y" * 500 + b"\r\n\r\n",
-    b"HTTP/1.1 404 caf\xe9\r\n\r\n", b"HTTP/1.1 999 odd\r\n\r\n"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\x00" * 100,
+        b"HTTP/1.1 ABC\r\n\r\n",
+        b"SSH-2.0-x\r\n",
+        b"HTTP/1.1 200",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nwhole",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nwhole\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: https://music.example/\xff\xfe\r\n\r\n",
+        b"HTTP/1.1 403 \x1b[31mRed\rX" + b"y" * 500 + b"\r\n\r\n",
+        b"HTTP/1.1 404 caf\xe9\r\n\r\n",
+        b"HTTP/1.1 999 odd\r\n\r\n",
+    ],
+)
 def test_an_answer_that_is_none_is_an_error_of_one_printable_line(raw, monkeypatch, answer):
     monkeypatch.setattr(web, "TRIES", 2)
     with pytest.raises(BadInput) as caught:
@@ -145,6 +172,7 @@ def test_a_body_longer_than_announced_does_not_spoil_the_next_one(reach):
 
 
 # pauses that a service asks for
+
 
 def test_everyone_waits_when_a_service_asks_for_it(reach):
     replies = Replies(Reply(429, headers={"Retry-After": "1"}), Reply(200, b"x"))
@@ -181,8 +209,10 @@ def test_of_several_pauses_the_longest_counts_also_for_those_who_wait_already(re
 
     asking = reach(Replies(Reply(200, b"x")))
     with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(asking.get, URL, parse=sent_away_once(1, lambda: late(0))),
-                pool.submit(asking.get, URL, parse=sent_away_once(0, lambda: late(0.1)))]
+        jobs = [
+            pool.submit(asking.get, URL, parse=sent_away_once(1, lambda: late(0))),
+            pool.submit(asking.get, URL, parse=sent_away_once(0, lambda: late(0.1))),
+        ]
         in_flight.wait()
         jobs.append(pool.submit(asking.get, URL, parse=sent_away_once(0.5)))
         time.sleep(0.1)  # it waits until 0.5 s
@@ -193,11 +223,18 @@ def test_of_several_pauses_the_longest_counts_also_for_those_who_wait_already(re
 
 def test_a_long_pause_is_not_slept_through(reach):
     start = time.monotonic()
-    for value in ("46000", formatdate(time.time() + 46_000, usegmt=True), "9" * 500,
-                  "Fri, 31 Dec 9999 23:59:59 GMT"):
+    for value in (
+        "46000",
+        formatdate(time.time() + 46_000, usegmt=True),
+        "9" * 500,
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+    ):
         replies = Replies(Reply(429, headers={"Retry-After": value}))
-        with pytest.raises(TryLater, match=r"clip.mp3: HTTP 429 Too Many Requests; what came is "
-                           r"kept, go on with the same command after 2\d\d\d-\d\d-\d\d \d\d:\d\d "):
+        with pytest.raises(
+            TryLater,
+            match=r"clip.mp3: HTTP 429 Too Many Requests; what came is "
+            r"kept, go on with the same command after 2\d\d\d-\d\d-\d\d \d\d:\d\d ",
+        ):
             reach(replies).get(URL)
         assert len(replies.asked) == 1
     assert time.monotonic() - start < 10
@@ -214,7 +251,8 @@ def test_it_says_when_to_go_on(reach):
 
 
 def test_a_pause_that_is_not_stated_is_a_second_and_pauses_without_end_are_given_up(
-        reach, monkeypatch):
+    reach, monkeypatch
+):
     monkeypatch.setattr(web, "TRIES", 2)
     replies = Replies(Reply(429))
     with pytest.raises(TryLater, match="HTTP 429 Too Many Requests, 2 times; what came is kept"):
@@ -222,9 +260,24 @@ def test_a_pause_that_is_not_stated_is_a_second_and_pauses_without_end_are_given
     assert 1 <= replies.times[1] - replies.times[0] < 10 and len(replies.asked) == 2
 
 
-@pytest.mark.parametrize("text", [
-    "", "soon", "-5", "1.5", "1e3", "\xb2", "٣", "Wed, 99 Foo 2026 99:99:99 GMT", ",,,", "GMT",
-    "0x10", " ", "-" * 1000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "-5",
+        "1.5",
+        "1e3",
+        "\xb2",
+        "٣",
+        "Wed, 99 Foo 2026 99:99:99 GMT",
+        ",,,",
+        "GMT",
+        "0x10",
+        " ",
+        "-" * 1000,
+    ],
+)
 def test_a_pause_that_is_none_is_the_default(text):
     assert retry_after({"Retry-After": text}, 7) == 7
 
@@ -234,8 +287,11 @@ def test_any_other_pause_is_a_time_from_now(monkeypatch):
     time.tzset()
     now = time.time()
     assert retry_after({}) is None and retry_after({"Retry-After": " 12 "}) == 12
-    for text in (formatdate(now + 100, usegmt=True), formatdate(now + 100, localtime=True),
-                 formatdate(now + 100, usegmt=True).removesuffix(" GMT")):
+    for text in (
+        formatdate(now + 100, usegmt=True),
+        formatdate(now + 100, localtime=True),
+        formatdate(now + 100, usegmt=True).removesuffix(" GMT"),
+    ):
         assert retry_after({"Retry-After": text}) == pytest.approx(100, abs=2)
     for text in (formatdate(now - 100, usegmt=True), "1 Jan 0000 00:00:00 -9999"):
         assert retry_after({"Retry-After": text}) == 0

@@ -17,23 +17,42 @@ def truth():
 
 def made(times, band=(30, 120), value=-1.5, weight=0.5):
     """A truth of one track and one cause."""
-    return {"causes": {"x": {"band_hz": list(band), "weight": weight}},
-            "tracks": {"a": {"causes": {"x": {"value": value, "times_s": times}}}}}
+    return {
+        "causes": {"x": {"band_hz": list(band), "weight": weight}},
+        "tracks": {"a": {"causes": {"x": {"value": value, "times_s": times}}}},
+    }
 
 
-@pytest.mark.parametrize("times, stretches", [
-    ([[0, 30]], range(10)), ([[3, 6]], [1]), ([[2, 6]], [1]), ([[1.4, 6]], [0, 1]),
-    ([[4, 5]], [1]), ([[2, 4.2]], [1]), ([], []), ([[0, 3], [27, 30]], [0, 9]),
-    ([[0, 1], [1, 2]], [0])])
+@pytest.mark.parametrize(
+    "times, stretches",
+    [
+        ([[0, 30]], range(10)),
+        ([[3, 6]], [1]),
+        ([[2, 6]], [1]),
+        ([[1.4, 6]], [0, 1]),
+        ([[4, 5]], [1]),
+        ([[2, 4.2]], [1]),
+        ([], []),
+        ([[0, 3], [27, 30]], [0, 9]),
+        ([[0, 1], [1, 2]], [0]),
+    ],
+)
 def test_a_cause_acts_in_stretches_that_it_fills(times, stretches):
     segments = _causes_in(made(times), "a", GRID)["x"].segments
     assert np.flatnonzero(segments[BASS]).tolist() == list(stretches)
     assert not segments[1:].any()
 
 
-@pytest.mark.parametrize("hz, bands", [((30, 120), [BASS]), ((6000, 11000), [HATS]),
-                                       ((1000, 4000), [VOCALS]), ((2000, 6000), [VOCALS, HATS]),
-                                       ((500, 11000), [LOW_MIDS, VOCALS, HATS])])
+@pytest.mark.parametrize(
+    "hz, bands",
+    [
+        ((30, 120), [BASS]),
+        ((6000, 11000), [HATS]),
+        ((1000, 4000), [VOCALS]),
+        ((2000, 6000), [VOCALS, HATS]),
+        ((500, 11000), [LOW_MIDS, VOCALS, HATS]),
+    ],
+)
 def test_a_cause_acts_in_bands_that_it_reaches_into(hz, bands):
     segments = _causes_in(made([[0, 30]], hz), "a", GRID)["x"].segments
     assert np.flatnonzero(segments.any(axis=1)).tolist() == bands

@@ -92,7 +92,8 @@ def test_an_oracle_of_all_that_is_heard_is_good_but_not_perfect_and_calibrated(s
     assert 0.72 < roc_auc_score(popular, oracle) < 0.78
     # calibrated: among tracks of one oracle probability, that share is popular
     assert np.mean((oracle - popular) ** 2) == pytest.approx(
-        np.mean(np.array(oracle) * (1 - np.array(oracle))), abs=0.015)
+        np.mean(np.array(oracle) * (1 - np.array(oracle))), abs=0.015
+    )
 
 
 def test_truth_is_json_and_says_where():
@@ -164,14 +165,19 @@ def test_the_arrangement_has_more_notes_and_an_optimum():
 
 
 def test_rolling_hats_help_trap_and_not_boom_bap():
-    worth = {style: beats.Recipe(style=style, causes=dict.fromkeys(beats.CAUSES, 1.0))
-             .effects()["hat_rolls"] for style in ("trap", "boom-bap")}
+    worth = {
+        style: beats.Recipe(style=style, causes=dict.fromkeys(beats.CAUSES, 1.0)).effects()[
+            "hat_rolls"
+        ]
+        for style in ("trap", "boom-bap")
+    }
     assert worth["trap"] > 1 and worth["boom-bap"] < 0
 
 
 def test_every_effect_has_the_same_weight_in_all_beats_together():
-    effects = pd.DataFrame([behind["recipe"].effects()
-                            for _, behind in synthetic._corpus(4000, 0).values()])
+    effects = pd.DataFrame(
+        [behind["recipe"].effects() for _, behind in synthetic._corpus(4000, 0).values()]
+    )
     assert np.allclose(effects.mean(), 0, atol=0.1) and np.allclose(effects.std(), 1, atol=0.1)
 
 
@@ -227,6 +233,7 @@ def test_three_humps(tracks):
 
     def per_point(low, high):
         return popularity.between(low, high).sum() / (high - low + 1)
+
     assert per_point(0, 2) > 3 * per_point(26, 29)
     assert per_point(4, 18) < 0.1 * per_point(26, 29)
     assert per_point(26, 29) > 1.15 * per_point(34, 36)
@@ -246,7 +253,9 @@ def test_proportions_are_those_of_real_rap(tracks):
     assert (year == 2019).mean() == pytest.approx(0.33, abs=0.04)
     assert year.between(1990, 1999).mean() == pytest.approx(0.105, abs=0.03)
     assert 0.12 <= (songs["artists"].str.len() > 1).mean() <= 0.42
-    assert tracks["track"].str.contains("feat. ", regex=False).mean() == pytest.approx(.12, abs=.03)
+    assert tracks["track"].str.contains("feat. ", regex=False).mean() == pytest.approx(
+        0.12, abs=0.03
+    )
     assert tracks["explicit"].mean() == pytest.approx(0.31, abs=0.04)
     assert (tracks["album_type"] == "album").mean() == pytest.approx(0.56, abs=0.03)
 
@@ -279,9 +288,17 @@ def test_every_flaw_is_there_and_rare():
             soundfile.read(io.BytesIO(clip_of(source, flaw)))
 
 
-@pytest.mark.parametrize("flaw, channels, sr, seconds", [
-    ("whole", 2, 44_100, 30), ("8 s", 2, 44_100, 8), ("1.5 s", 2, 44_100, 1.5),
-    ("silent", 2, 44_100, 30), ("mono", 1, 44_100, 30), ("48 kHz", 2, 48_000, 30)])
+@pytest.mark.parametrize(
+    "flaw, channels, sr, seconds",
+    [
+        ("whole", 2, 44_100, 30),
+        ("8 s", 2, 44_100, 8),
+        ("1.5 s", 2, 44_100, 1.5),
+        ("silent", 2, 44_100, 30),
+        ("mono", 1, 44_100, 30),
+        ("48 kHz", 2, 48_000, 30),
+    ],
+)
 def test_clips_decode(flaw, channels, sr, seconds):
     y, found = soundfile.read(io.BytesIO(clip_of(Synthetic(400, 0), flaw)), always_2d=True)
     assert (found, y.shape[1]) == (sr, channels)
@@ -294,8 +311,10 @@ def test_it_sounds_like_music_by_its_spectrum():
         y, _ = soundfile.read(io.BytesIO(clip_of(Synthetic(400, 0), "whole", skip)))
         f, _, spectrum = stft(y.mean(axis=1), SR, nperseg=4096)
         mean = np.mean(np.abs(spectrum) ** 2, axis=1)
-        octaves = [10 * np.log10(mean[(f >= low) & (f < 2 * low)].mean())
-                   for low in 62.5 * 2.0 ** np.arange(8)]
+        octaves = [
+            10 * np.log10(mean[(f >= low) & (f < 2 * low)].mean())
+            for low in 62.5 * 2.0 ** np.arange(8)
+        ]
         slope = np.polyfit(np.arange(8), octaves, 1)[0]
         assert -8 < slope < -3  # dB an octave
         side = np.std(y[:, 0] - y[:, 1]) / np.std(y[:, 0] + y[:, 1])

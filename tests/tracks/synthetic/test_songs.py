@@ -64,13 +64,13 @@ def test_the_files_hold_the_songs_of_their_numbers(written):
     for number, (path, kind) in enumerate(zip(written, songs.FORMATS), start=1):
         (y, _), n = decoded(path, kind), songs.parts(SEED, number)[-1].samples[1]
         assert path.suffix == f".{kind}" and abs(y.shape[1] - n) < 0.1 * SR, path.name
-    assert np.abs(decoded(written[2], "flac")[0] - songs._song(SEED, 3)).max() < 2 / 2 ** 15
+    assert np.abs(decoded(written[2], "flac")[0] - songs._song(SEED, 3)).max() < 2 / 2**15
 
 
 def test_same_seed_same_song_other_seed_or_number_other(whole):
     y, form = whole
     assert np.array_equal(y, songs._song(SEED, 2)) and y.dtype == np.float32
-    content = y[:, :10 * SR]
+    content = y[:, : 10 * SR]
     for kind in ("wav", "flac"):
         assert songs._encode_as(kind, content) == songs._encode_as(kind, content.copy())
     assert form == songs.parts(SEED, 2)
@@ -100,7 +100,7 @@ def test_parts_differ_in_their_causes(number):
         # one part has the most, from which they fall on both sides
         best = int(np.argmax(values))
         assert form[best].role in ("verse", "hook")
-        assert (np.diff(values[:best + 1]) > 0).all() and (np.diff(values[best:]) < 0).all()
+        assert (np.diff(values[: best + 1]) > 0).all() and (np.diff(values[best:]) < 0).all()
 
 
 def test_what_a_part_has_more_of_is_heard_there(whole):
@@ -120,8 +120,10 @@ def test_what_a_part_has_more_of_is_heard_there(whole):
 
 def test_verses_have_words_of_their_own_and_hooks_the_same():
     form = songs.parts(SEED, 1)
-    streams = {role: [part.recipe.rng("voice").random() for part in form if part.role == role]
-               for role in ("verse", "hook")}
+    streams = {
+        role: [part.recipe.rng("voice").random() for part in form if part.role == role]
+        for role in ("verse", "hook")
+    }
     assert len(set(streams["verse"])) == len(streams["verse"]) > 2
     assert len(set(streams["hook"])) == 1 < len(streams["hook"])
     assert len({part.recipe.rng("drums").random() for part in form}) == 1
@@ -129,6 +131,7 @@ def test_verses_have_words_of_their_own_and_hooks_the_same():
 
 def test_joins_lie_on_one_grid_of_beats(monkeypatch):
     """Beats that are one impulse on every quarter make a song with one on every quarter."""
+
     def impulses(recipe):
         line, y = recipe.timeline, np.zeros((2, N + 1), dtype=np.float32)
         at = np.array([line.at(quarter / 4) for quarter in range(4 * line.spans["end"][1])])
@@ -151,8 +154,9 @@ def test_no_bar_is_cut_and_each_plays_its_part():
         for part in form:
             line = part.recipe.timeline
             bars = songs._bars(part.role, part.recipe)
-            assert bars and all(line.at(bar) >= songs.FADE and line.at(bar + 1) <= N
-                                for bar in bars)
+            assert bars and all(
+                line.at(bar) >= songs.FADE and line.at(bar + 1) <= N for bar in bars
+            )
             if part.role in ("verse", "hook"):
                 assert set(bars) <= set(part.recipe.bars_of(part.role))
             if part.role == "lead":  # the riser swells over the whole of it
@@ -185,13 +189,18 @@ def test_beats_that_do_not_fit_are_joined_without_a_click(monkeypatch):
 
 def test_a_riser_swells_from_its_first_bar_to_its_last(monkeypatch):
     """Beats that are louder with every bar show which of their bars a song plays."""
+
     def staircase(recipe):
         line = recipe.timeline
         return np.tile((np.arange(N + 1) + line.offset) // line.bar + 1, (2, 1)).astype(np.float32)
 
     monkeypatch.setattr(songs, "render", staircase)
-    risers = [(seed, part) for seed in ARTISTS for part in songs.parts(seed, 1)
-              if part.role == "lead" and len(part.bars) == 2]
+    risers = [
+        (seed, part)
+        for seed in ARTISTS
+        for part in songs.parts(seed, 1)
+        if part.role == "lead" and len(part.bars) == 2
+    ]
     assert len(risers) > 9
     for seed, part in risers[:10]:
         (start, _), line = part.samples, part.recipe.timeline
@@ -201,7 +210,7 @@ def test_a_riser_swells_from_its_first_bar_to_its_last(monkeypatch):
 
 def test_a_song_has_the_level_of_its_recipe_unless_its_peaks_forbid_it(whole):
     y, form = whole
-    level_db, peak = 20 * np.log10(np.sqrt(np.mean(y ** 2))), np.abs(y).max()
+    level_db, peak = 20 * np.log10(np.sqrt(np.mean(y**2))), np.abs(y).max()
     over = level_db - form[0].recipe.level_db
     assert peak <= songs.PEAK + 1e-6 < 0.9 and over < 0.01
     assert peak > songs.PEAK - 1e-6 or over > -0.01
@@ -211,8 +220,8 @@ def test_bars_that_follow_each_other_in_a_beat_come_out_as_they_were():
     beat, bar = render(Recipe(seed=5)), 50_000
     y = np.zeros((2, songs.FADE + 4 * bar), dtype=np.float32)
     for at in range(songs.FADE, y.shape[1], bar):
-        songs._join(y, beat[:, at - songs.FADE:at + bar], at)
-    assert np.abs(y - beat[:, :y.shape[1]])[:, songs.FADE:].max() < 1e-6
+        songs._join(y, beat[:, at - songs.FADE : at + bar], at)
+    assert np.abs(y - beat[:, : y.shape[1]])[:, songs.FADE :].max() < 1e-6
 
 
 def two_seconds(task):
@@ -226,7 +235,8 @@ def test_what_is_there_stays_and_what_is_missing_comes(written, tmp_path, monkey
     for path in written:
         (tmp_path / path.name).write_bytes(b"mine")
     assert [path.name for path in songs.render_songs(tmp_path, 3, SEED, jobs=1)] == [
-        path.name for path in written]
+        path.name for path in written
+    ]
     paths = songs.render_songs(tmp_path, 7, SEED, jobs=1)
     assert all(path.read_bytes() == b"mine" for path in paths[:3])
     assert sorted(tmp_path.iterdir()) == paths  # nothing half-written beside them
