@@ -1,8 +1,6 @@
 """Audio files of any format: decoded to their end in one way, or the reason why not; encoded."""
 
 import os
-import re
-import struct
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -13,8 +11,9 @@ import lameenc
 import numpy as np
 import soxr
 
+from hiphoplib.audio.headers import BEGINNINGS, CHUNKS, Content, correct, torn
 from hiphoplib.errors import BadInput
-from hiphoplib.io import opened, unreadable
+from hiphoplib.io import opened
 
 # what FFmpeg may take a file for: a playlist, which names other files and addresses, is not there
 CONTAINERS = (
@@ -31,17 +30,7 @@ BLOCK = 2**17  # samples that are decoded at a time, 3 s at 44.1 kHz
 RATES, MAX_CHANNELS = (1000, 768_000), 32  # Hz; beyond them a header is damaged
 MAX_LOST = 10_000  # pieces after which a file is given up
 LONGEST = 360_000.0  # s; beyond, a header is damaged
-UNKNOWN = 0x7FFF0000  # bytes from which on a wav or aiff says that it did not know its length
-BEGINNINGS = b"RIFF", b"OggS", b"fLaC", b"FORM", b"caff", b"ID3", b"\x1aE\xdf\xa3"
-FOREIGN = (*BEGINNINGS, b"TAG", b"APETAGEX", b"\xff\xfb", b"RF64")  # no samples, behind a wav's own
-# of files made of chunks: how name and size of one are packed, and where the first one begins
-CHUNKS = {
-    b"RIFF": ("<4sI", 12),
-    b"RF64": ("<4sI", 12),
-    b"RIFX": (">4sI", 12),
-    b"FORM": (">4sI", 12),
-    b"caff": (">4sQ", 8),
-}
+FIXED = "mp2", "mp2float", "mp3", "mp3float", "ac3"  # frames of one size, up to four bytes
 NO_AUDIO = "not audio that can be decoded"
 DIFFERENT = "; export it again as wav, mp3, flac, ogg or m4a"
 ZEROS = ": only zeros, as in a file that a cloud drive has not fetched yet; download it"
@@ -70,10 +59,11 @@ class Recording:
     """
 
     def __init__(self, file: Path | str | bytes):
-        self._file = _Content(BytesIO(file) if isinstance(file, bytes) else opened(file), file)
+        self._file = Content(BytesIO(file) if isinstance(file, bytes) else opened(file), file)
         head = self._file.read(BLOCK)
         size = self._size = self._file.seek(0, os.SEEK_END)
-        self._behind = _correct(self._file, head, size)
+        self._behind = correct(self._file, head, size)
+        self._torn = torn(self._file, head, size)
         self._file.seek(0)
         try:
             self._container: Any = av.open(
@@ -204,16 +194,24 @@ class Recording:
     def _frames(self):
         """All frames; of packets that cannot be decoded, the bytes are counted."""
         passed = 0  # bytes of the file up to the last fault
+        failed = False
+        least = last = 0  # bytes of the smallest packet but the last one, and of that
         while len(self._lost) < MAX_LOST:
             try:
                 for packet in self._container.demux(self._stream):
                     passed = self._file.tell()
+                    if packet.size:  # the very last one has nothing, and flushes the decoder
+                        least, last = min(least or last, last), packet.size
+                        failed = False
                     try:
                         frames = [_safe(frame) for frame in packet.decode()]
                     except (av.FFmpegError, ValueError):
                         self._lost.append(packet.size)
+                        failed = True
                         continue
                     yield from (frame for frame in frames if frame.samples)
+                if not self._promised:
+                    self._torn |= failed or (self._stream.codec.name in FIXED and last < least - 4)
                 return
             except av.FFmpegError:  # between two packets: it goes on behind
                 self._lost.append(self._file.tell() - passed)
@@ -227,6 +225,8 @@ class Recording:
             said.append(
                 f"Cut off: {self.seconds:.0f} s of the {promised:.0f} s that it promises are there."
             )
+        elif self._torn:
+            said.append("It may be cut off: its last part is incomplete.")
         if (share := 100 * sum(self._lost) / self._size) >= 1:
             said.append(f"Damaged: {share:.0f} % of it could not be decoded.")
         if (share := 100 * self._behind / self._size) >= 1:
@@ -237,91 +237,6 @@ class Recording:
         if self._cancelled:
             said.append("Its channels cancel each other; the loudest one was heard.")
         return " ".join(said)
-
-
-class _Content:
-    """A file as FFmpeg reads it: no name, which might deceive, and no exceptions on the way."""
-
-    def __init__(self, file, path):
-        self._file, self._path, self.error, self.tell, self.close = (
-            file,
-            path,
-            "",
-            file.tell,
-            file.close,
-        )
-        self.corrections: dict[int, int] = {}  # bytes to read in place of its own, by place
-
-    def read(self, size=-1):
-        begin, content = self._file.tell(), b""
-        try:
-            content = self._file.read(size)
-        except OSError as error:
-            self.error = unreadable(self._path, error)
-        for at, byte in self.corrections.items():
-            if begin <= at < begin + len(content):
-                content = content[: at - begin] + bytes([byte]) + content[at - begin + 1 :]
-        return content
-
-    def correct(self, at, content):
-        self.corrections.update(enumerate(content, at))
-
-    def seek(self, offset, whence=os.SEEK_SET):
-        try:
-            return self._file.seek(offset, whence)
-        except (OSError, ValueError):  # where a damaged number points
-            return -1
-
-
-def _correct(file, head, size):
-    """Correct what a file says wrongly of itself; return how many bytes behind it are not its own.
-
-    Below 0, so many are missing at its end.
-    Samples that go on behind the size that is stated for them are read to the end of the file.
-    """
-    if head[:3] == b"ID3" and size < 10 + sum(
-        (byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0))
-    ):
-        file.correct(0, bytes(3))  # a tag that is longer than the file hides all of it
-    start, stated = int.from_bytes(head[4:8]), int.from_bytes(head[8:12])
-    if head[:4] == b".snd" and (stated < size - start or stated >= UNKNOWN):
-        file.correct(8, b"\xff" * 4)
-    if head[:4] == b"FORM":  # its chunks tell how long it is
-        file.correct(4, b"\xff" * 4)
-    packed, end = CHUNKS.get(head[:4], ("<4sI", size))
-    for _ in range(1000):
-        name, stated, at = _chunk(file, packed, end, size)
-        if name == b"data" and head[:4] == b"RF64":
-            stated = int.from_bytes(head[28:36], "little")
-        end = at + stated + (stated % 2 if packed != ">4sQ" else 0)
-        if name == b"fmt ":
-            bits, _, valid = struct.unpack("<3H", (file.read(20) + bytes(20))[14:20])
-            if valid < bits and head[at : at + 2] == b"\xfe\xff":
-                # of 24 bits in 32, FFmpeg thinks that they are the floats of one old editor
-                file.correct(at + 18, struct.pack("<H", bits))
-        elif name == b"COMM" and int.from_bytes(file.read(6)[2:]) >= UNKNOWN:
-            file.correct(at + 2, bytes(4))
-        elif name in (b"data", b"SSND", None):
-            break
-    behind = _chunk(file, packed, end, size)[0]  # perhaps the next chunk, or another file
-    if name is None or behind not in (None, *CHUNKS) or (size - end < 8 and stated < UNKNOWN):
-        return 0 if name is None else min(0, size - end + 8)
-    file.seek(min(end, size))
-    if (following := file.read(36)).startswith(FOREIGN) and following[8:] != head[8:36]:
-        return size - end
-    file.correct(at - 4, b"\xff" * 4)
-    if head[:4] == b"RF64":
-        file.correct(0, b"RIFF")
-    return 0
-
-
-def _chunk(file, packed, at, size):
-    """Name of the chunk that begins there, or None; its size, and where its content begins."""
-    begin = at + struct.calcsize(packed)
-    file.seek(min(at, size))
-    if re.match(b"[ -~]{4}", chunk := file.read(begin - at)) and len(chunk) == begin - at:
-        return *struct.unpack(packed, chunk), begin
-    return None, 0, begin
 
 
 def _safe(frame):

@@ -29,10 +29,10 @@ BY_FFMPEG = {
 }
 
 
-def by_ffmpeg(y, sr, container, codec="aac"):
+def by_ffmpeg(y, sr, container, codec="aac", **options):
     """Bytes of a file that FFmpeg writes, of [shape=(samples, channels)]."""
     file = BytesIO()
-    with av.open(file, "w", format=container) as out:
+    with av.open(file, "w", format=container, options=options) as out:
         layout = {1: "mono", 2: "stereo", 8: "7.1", 16: "hexadecagonal"}[y[0].size]
         stream = out.add_stream(codec, rate=sr, layout=layout)
         frame = av.AudioFrame.from_ndarray(y.astype(np.float32).reshape(1, -1), "flt", layout)

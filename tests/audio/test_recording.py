@@ -15,7 +15,7 @@ from hiphoplib.audio.mel import QUICK, clip_to_mel, mel_spectrogram
 from hiphoplib.audio.windows import SUFFIXES, find_songs, windows_or_reason
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.previews import check_audio
-from tests.audio.sounds import FORMATS, SR, encoded, written
+from tests.audio.sounds import FORMATS, SR, by_ffmpeg, encoded, written
 from tests.mel_runs import posix
 
 RATE = {".opus": 48_000}
@@ -67,7 +67,9 @@ def test_what_cannot_be_joined_is_said_to_be_lost(parts):
 
 
 @pytest.mark.parametrize(
-    "suffix", [".mp3", ".wav", ".aif", ".flac", ".mka", ".wv", ".tta", ".wavex", ".rf64", ".caf"]
+    "suffix",
+    [".mp3", ".wav", ".aif", ".flac", ".mka", ".wv", ".tta", ".wma"]
+    + [".wavex", ".rf64", ".caf", ".w64"],
 )
 def test_of_a_file_that_was_cut_it_is_said_what_is_missing(parts, suffix):
     if suffix in parts:
@@ -78,6 +80,21 @@ def test_of_a_file_that_was_cut_it_is_said_what_is_missing(parts, suffix):
     seconds, note = heard(whole[: len(whole) // 2])
     assert seconds == pytest.approx(20, abs=1.5)
     assert note.startswith(f"Cut off: {seconds:.0f} s of the 40 s")
+
+
+@pytest.mark.parametrize("suffix", [".ogg", ".opus", ".aac", ".mp2", ".ac3", "raw", "fragments"])
+def test_of_a_file_without_a_length_it_is_said_that_its_end_is_missing(parts, suffix, tmp_path):
+    if suffix == "raw":  # an mp3 that does not count its frames
+        whole = encode(music(40).T, SR)
+    elif suffix == "fragments":
+        options = {"movflags": "frag_keyframe+empty_moov", "frag_duration": "2000000"}
+        whole = by_ffmpeg(music(40), SR, "ipod", "aac", **options)
+    else:
+        whole = parts[suffix][1]
+    seconds, note = heard(whole[: len(whole) // 2 - 111])
+    assert seconds == pytest.approx(20, abs=1.5)
+    assert note == "It may be cut off: its last part is incomplete."
+    assert heard(whole) == (pytest.approx(40, abs=0.1), "")
 
 
 def test_lengths_that_were_never_filled_in_do_not_count(parts):
