@@ -49,7 +49,7 @@ slow: $(VENV)/installed
 
 # branches of hiphoplib that tests pass through: at least 90 %, or it fails
 coverage: $(VENV)/installed
-	$(BIN)/python -m pytest -q -n auto --cov tests
+	$(BIN)/python -m pytest -q -n auto --cov=hiphoplib tests
 
 pictures: $(VENV)/installed
 	$(BIN)/python -m hiphoplib pictures $(if $(MODEL),--model $(MODEL))
