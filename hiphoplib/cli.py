@@ -79,7 +79,7 @@ class _InOrder(click.Group):
 
 @click.group(cls=_InOrder, context_settings={"max_content_width": 100, "show_default": True})
 def program():
-    """Which unreleased tracks have a chance? Every command goes on where it was stopped."""
+    """Which unreleased tracks have a chance? An interrupted command, run again, resumes."""
 
 
 def _all_of(*decorators: Callable) -> Callable:
@@ -100,7 +100,7 @@ _folds = click.option(
     "--folds",
     type=int,
     metavar="K",
-    help="K-fold cross-validation; 0: one "
+    help="Folds of the cross-validation; 0: one "
     "split, 10 % for the test set. Default: 5 up to 10,000 tracks, else "
     "0; 3 for data/synthetic.",
 )
@@ -112,7 +112,7 @@ _protocol = _all_of(
         "--split",
         type=click.Choice(SPLITS),
         default="artist",
-        help="Keep artists in one set, test on the newest tracks, or draw at random.",
+        help="Keep each artist in one set, test on the newest tracks, or draw at random.",
     ),
 )
 _jobs = click.option(
@@ -121,14 +121,14 @@ _jobs = click.option(
     default=-1,
     metavar="N",
     show_default=False,
-    help="Processes; default: one a core. Results do not depend on it.",
+    help="Processes; default: one per core. Results do not depend on it.",
 )
 _models = partial(click.option, "--model", "models", multiple=True)
 
 
 @program.group()
 def gather():
-    """Gather tracks and their clips into a corpus."""
+    """Gather tracks and their clips into a data set."""
 
 
 def _first_and_last(context, option, years):
@@ -146,32 +146,28 @@ _out = _all_of(
         type=Output(folder=True),
         required=True,
         metavar="data/NAME",
-        help="The corpus to make or to finish.",
+        help="The data set to make or to finish.",
     ),
     click.option(
-        "--retry-rejected",
-        is_flag=True,
-        help="Ask once more for the clips that rejected.csv names.",
+        "--retry-rejected", is_flag=True, help="Try again to get the clips that rejected.csv lists."
     ),
     click.option(
         "--jobs",
         type=int,
         metavar="N",
-        help="Clips at a time; default: one a core, four from a service.",
+        help="Clips at a time; default: one per core, four from a service.",
     ),
 )
-_seed = click.option("--seed", default=0, help="Another seed, other tracks.")
+_seed = click.option("--seed", default=0, help="Another seed gives other tracks.")
 _offline = click.option(
-    "--offline",
-    is_flag=True,
-    help="Make the table again from the cached responses, and ask for none.",
+    "--offline", is_flag=True, help="Make the table again from cached responses, without a request."
 )
 _no_derivatives = click.option(
-    "--no-derivatives", is_flag=True, help="Train also on tracks whose licence forbids derivatives."
+    "--no-derivatives", is_flag=True, help="Include tracks whose licence forbids derivatives."
 )
-_n = partial(click.option, "--n", type=COUNT, help="Tracks.")
+_n = partial(click.option, "--n", type=COUNT, help="Number of tracks.")
 _years = partial(
-    click.option, "--years", callback=_first_and_last, metavar="FIRST-LAST", help="Of release."
+    click.option, "--years", callback=_first_and_last, metavar="FIRST-LAST", help="Release years."
 )
 
 
@@ -181,7 +177,7 @@ def _source(name, text, *options):
 
 
 def _gather(source, out, jobs, retry_rejected, **settings):
-    """Gather a corpus and say what came."""
+    """Gather a data set and say what came."""
     from hiphoplib.tracks.cleaning import clean_tracks
     from hiphoplib.tracks.gather import gather as gather_corpus
     from hiphoplib.tracks.table import read_rejected
@@ -222,12 +218,10 @@ _source(
         "--zip",
         type=PATH,
         metavar="FILE",
-        help="fma_large.zip (93 GiB), where you "
+        help="fma_large.zip (93 GiB), if you "
         "have it; else clips are read from the archive's server one by one.",
     ),
-    click.option(
-        "--metadata", type=PATH, metavar="FILE", help="fma_metadata.zip, where you have it."
-    ),
+    click.option("--metadata", type=PATH, metavar="FILE", help="fma_metadata.zip, if you have it."),
 )
 _source(
     "spotify",
@@ -254,16 +248,16 @@ _source(
     _years(default="2005-2025"),
     _offline,
     _no_derivatives,
-    click.option("--tag", default="hiphop"),
+    click.option("--tag", default="hiphop", help="As Jamendo spells it."),
 )
 
 
 @program.command()
 @_all_of(_corpus, JSON)
-@click.option("--name", help="What the numbers are of; default: the folder's name.")
+@click.option("--name", help="Name in the results; default: that of the folder.")
 @click.pass_obj
 def describe(command, corpus, out, name):
-    """Describe a corpus in numbers that name no track and no artist."""
+    """Summarise a data set in numbers that name no track and no artist."""
     from hiphoplib.evaluation.evaluate import write_results
     from hiphoplib.evaluation.label import popularity_by_age, version_noise
     from hiphoplib.tracks.describe import describe as summarise
@@ -286,10 +280,10 @@ def describe(command, corpus, out, name):
     "--dask",
     metavar="tcp://HOST:PORT",
     help="Let the workers of this Dask scheduler "
-    "read the clips; they see the corpus under the same path and have this project.",
+    "read the clips; they need this project, and the data set under the same path.",
 )
 def mels(corpus, grid, jobs, dask):
-    """Make the mel spectrograms of a corpus."""
+    """Make the mel spectrograms of a data set."""
     from hiphoplib.audio.mel import GRIDS
     from hiphoplib.dataset.store import make_mels
     from hiphoplib.tracks.cleaning import read_clean
@@ -309,10 +303,10 @@ def mels(corpus, grid, jobs, dask):
     multiple=True,
     type=click.Choice(FEATURES),
     default=FEATURES,
-    help="Can be repeated.",
+    help="Can be repeated; default: all.",
 )
 def features(corpus, jobs, kinds):
-    """Make features that need no training here: hand-crafted ones, and those of a tagger."""
+    """Make audio features: hand-crafted ones, and those of music taggers."""
     from hiphoplib.dataset.features import make_features
     from hiphoplib.tracks.cleaning import read_clean
 
@@ -326,21 +320,21 @@ def features(corpus, jobs, kinds):
 @_all_of(_protocol, _jobs)
 @_models(
     type=click.Choice(NETWORKS + ON_FEATURES),
-    help="Can be repeated; with --out by default the best by validation of those trained.",
+    help="Can be repeated. With --out and no --model: the best on the validation set of the "
+    "networks trained before.",
 )
 @click.option(
     "--seeds", type=COUNT, default=1, help="Trainings of each model and fold, with seeds 0 to N-1."
 )
-@click.option("--epochs", type=COUNT, default=20, help="At most so many; training stops early.")
+@click.option("--epochs", type=COUNT, default=20, help="At most; training stops early.")
 @click.option(
     "--out",
     type=Output(folder=True),
     metavar="models/NAME",
-    help="Also put the trained model into one folder that `score` takes and that can be "
-    "copied anywhere; with one --model.",
+    help="Also save one trained model as a folder that `score` reads.",
 )
 def train(corpus, grid, split, folds, jobs, models, seeds, epochs, out):
-    """Train networks on every seed and fold, as many at once as there are cores."""
+    """Train models with every seed on every fold, one per core at a time."""
     from hiphoplib.dataset.features import make_features
     from hiphoplib.models.comparison import MODELS
     from hiphoplib.models.experiment import prepare
@@ -385,17 +379,17 @@ def _save(experiment, model, out, seeds):
 
 @program.command()
 @_all_of(_protocol, JSON)
-@_models(metavar="NAME", help="Only this one, can be repeated; default: all that can be evaluated.")
+@_models(metavar="NAME", help="Can be repeated; default: all that can be evaluated.")
 @click.option(
     "--splits",
     is_flag=True,
-    help="Also compare the splits by artist, time and chance, "
+    help="Also compare the splits by artist, by time and at random, "
     "for models that are trained in folds under each.",
 )
 @click.option(
     "--power",
     is_flag=True,
-    help="Also find how many tracks a finding needs; trains the CRNN on smaller corpora.",
+    help="Also find how many tracks a finding needs; trains the CRNN on smaller data sets.",
 )
 @click.pass_obj
 def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
@@ -433,7 +427,7 @@ def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
     "--model",
     type=click.Choice(NETWORKS + ON_FEATURES),
     default="rnn",
-    help="Which trained model; LIME draws networks alone.",
+    help="Which trained model; LIME's picture is of networks only.",
 )
 @click.option(
     "--out",
@@ -446,10 +440,10 @@ def evaluate(command, corpus, grid, split, folds, out, models, splits, power):
     "--wav",
     type=Output(folder=True),
     metavar="FOLDER",
-    help="Also write the clip with only what the explanation names, and without it.",
+    help="Also write the named passages alone, and the clip without them.",
 )
 def explain(corpus, grid, split, folds, track, model, out, wav):
-    """Explain one track: a picture by LIME, sentences by the swap test, and on request sound."""
+    """Explain one track: a picture, sentences by the swap test and, with --wav, sound."""
     from hiphoplib.explanation.segments import SegmentGrid
     from hiphoplib.explanation.tracks import explain_track, swap_track, write_sounds
     from hiphoplib.io import write_whole
@@ -483,38 +477,38 @@ def explain(corpus, grid, split, folds, track, model, out, wav):
     type=PATH,
     required=True,
     metavar="models/NAME",
-    help="A folder of `train --out`; `make report` leaves models/synthetic.",
+    help="A folder that `train --out` made; `make report` leaves models/synthetic.",
 )
 @click.option(
     "--out",
     type=Output(".html", ".htm"),
     required=True,
     metavar="report.html",
-    help="The report, one file that opens on a phone.",
+    help="The page, one file that opens on a phone.",
 )
 @click.option(
     "--no-audio",
     is_flag=True,
-    help="Leave out the players: nobody can play your songs from the report.",
+    help="Leave out the players, so that nobody can play your songs from the page.",
 )
 @click.option(
     "--details",
     type=COUNT,
     default=10,
-    help="So many songs have a curve and a player, the highest scores first.",
+    help="How many songs get a curve and a player, the highest scores first.",
 )
 @click.option(
     "--passages",
     type=click.IntRange(min=0),
     default=3,
-    help="Say which passages move the score of so many songs that stand out.",
+    help="For up to how many songs that stand out to name the passages that move the score.",
 )
-@click.option("--hop", type=float, default=5.0, help="Seconds from a window of 30 s to the next.")
+@click.option("--hop", type=float, default=5.0, help="Seconds from one window of 30 s to the next.")
 @_jobs
 def score(folder, model, out, no_audio, details, passages, hop, jobs):
-    """Score unreleased songs, and write a report to look at and listen to.
+    """Score unreleased songs, and write a page to look at and listen to.
 
-    FOLDER holds whole songs, of any format that FFmpeg decodes; or name one such file.
+    FOLDER holds whole songs in any format that FFmpeg decodes, or is one such file.
     """
     from hiphoplib.report.sentences import BANNER, describe_model, headline, on_screen
     from hiphoplib.report.song_page import find_passages, write_report

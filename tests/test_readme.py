@@ -146,7 +146,7 @@ def test_what_is_said_of_scoring_was_measured():
     for text in (
         f"{100 * order['all_pairs']['accuracy']['mean']:.0f} of 100 pairs by one artist",
         f"({order['songs']} songs by {order['artists']} rendered artists)",
-        f"Of the {order['share_answered']:.0%} of orders",
+        f"orders only {order['share_answered']:.0%} of the pairs",
         f"{100 * order['accuracy']['mean']:.0f} of 100 are right",
         f"than {best['synthetic-4000']} of a song's other windows",
         f"`make report` it is {best['synthetic']}",
