@@ -32,6 +32,7 @@ STYLE: dict = {
     "font.size": 12,
     "axes.titlesize": 13,
     "axes.titleweight": "bold",
+    "figure.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.labelsize": 12,
     "xtick.labelsize": 11,
