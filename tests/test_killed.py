@@ -116,60 +116,70 @@ def test_training(own_corpus, kills):
             shutil.rmtree(own_corpus / "runs")
 
 
-@pytest.mark.parametrize("kills", KILLS)
-def test_scoring(trained, noise, tmp_path, kills):
+@pytest.fixture
+def scoring(trained, noise, tmp_path):
+    """A command that scores two songs, their folder, and the page that it writes."""
     trained_model(trained)
     songs, page = tmp_path / "songs", tmp_path / "page.html"
     songs.mkdir()
     for name, level in {"a.mp3": -10, "b.flac": -30}.items():
         write_song(songs / name, noise(level, 40))
-    arguments = [
-        "score",
-        songs,
-        "--model",
-        trained.with_name("songs_model"),
-        "--out",
-        page,
-        "--passages",
-        0,
-        "--no-audio",
-        "--jobs",
-        1,
-    ]
-    assert main([*map(str, arguments)]) == 0
+    model = trained.with_name("songs_model")
+    options = ["--passages", "0", "--no-audio", "--jobs", "1"]
+    return ["score", str(songs), "--model", str(model), "--out", str(page), *options], songs, page
+
+
+@pytest.mark.parametrize("kills", KILLS)
+def test_scoring(scoring, kills):
+    arguments, songs, page = scoring
+    assert main(arguments) == 0
     whole, before = page.read_bytes(), contents(songs)
     page.unlink()
     for number in killed_at_random(arguments, lambda: True, kills):
         assert not page.exists() or page.read_bytes() == whole, number
-        assert main([*map(str, arguments)]) == 0
+        assert main(arguments) == 0
         assert page.read_bytes() == whole and contents(songs) == before, number
         page.unlink()
+
+
+def with_files_up_to(most, arguments):
+    """A command run to its end where no file may have more bytes, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    return subprocess.run(
+        [sys.executable, "-m", "hiphoplib", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=partial(
+            resource.setrlimit, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY)
+        ),
+        env={**os.environ, "TQDM_DISABLE": "1"},
+    )
+
+
+def test_a_full_disk_costs_the_page_and_not_the_ranking(scoring):
+    arguments, _, page = scoring
+    done = with_files_up_to(100, arguments)
+    assert done.returncode == 1 and "a.mp3" in done.stdout and not page.exists()
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"error: {page}: File too large; make room")
 
 
 @pytest.mark.parametrize("most", [100, 20_000])
 def test_a_full_disk_ends_a_stage_in_one_line_and_the_same_command_goes_on(
     source_folder, bare, corpus, tmp_path, most
 ):
-    resource = pytest.importorskip("resource")
-    limited = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
     gather("folder", tmp_path / "whole", path=source_folder, jobs=1)
     for arguments in (
         ["gather", "folder", source_folder, "--out", tmp_path / "full"],
         ["mels", bare],
     ):
-        command = [sys.executable, "-m", "hiphoplib", *map(str, arguments), "--jobs", "1"]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            preexec_fn=limited,
-            env={**os.environ, "TQDM_DISABLE": "1"},
-        )
+        arguments += ["--jobs", "1"]
+        done = with_files_up_to(most, arguments)
         assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
         assert done.stderr.startswith("error: /")
         assert "; make room, the same command goes on from here" in done.stderr
-        assert main([*map(str, arguments), "--jobs", "1"]) == 0
+        assert main([*map(str, arguments)]) == 0
     assert contents(tmp_path / "full") == contents(tmp_path / "whole")
     assert runs.same_clips(bare, corpus)
 
