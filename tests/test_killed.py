@@ -198,7 +198,7 @@ def test_of_two_runs_on_one_corpus_one_works_and_the_other_says_so(bare, corpus)
 
 
 def test_two_runs_that_gather_or_train_one_thing_keep_apart(
-    source_folder, own_corpus, tmp_path, monkeypatch
+    source_folder, own_corpus, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr("hiphoplib.parallel.WAIT", 0.1)
     with alone(tmp_path / "new"), pytest.raises(BadInput, match="another run works there"):
@@ -209,3 +209,9 @@ def test_two_runs_that_gather_or_train_one_thing_keep_apart(
     runs.states(own_corpus)[3] = TODO
     with alone(own_corpus / "mels-quick"), pytest.raises(BadInput, match="another run"):
         make_mels(read_tracks(own_corpus), own_corpus, jobs=1)
+    run = own_corpus / "runs/quick-artist-3folds/mlp/seed0-fold0"
+    shutil.rmtree(run, ignore_errors=True)
+    arguments = ["train", own_corpus, "--model", "mlp", "--folds", 3, "--epochs", 1, "--jobs", 1]
+    with alone(run):
+        assert main([*map(str, arguments)]) == 1
+    assert f"{run}: another run works there" in capsys.readouterr().err
