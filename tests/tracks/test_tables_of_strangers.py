@@ -10,8 +10,9 @@ import pytest
 from hiphoplib.cli import main
 from hiphoplib.dataset.splits import artist_groups, split_tracks
 from hiphoplib.errors import BadInput
+from hiphoplib.tracks.cells import as_numbers
 from hiphoplib.tracks.sources.base import Clip, Folder
-from hiphoplib.tracks.table import as_numbers, read_tracks, write_tracks
+from hiphoplib.tracks.table import read_tracks, write_tracks
 from tests.paths import SHARED
 
 HEAD = [
