@@ -122,14 +122,14 @@ def opened(path: Path | str) -> BufferedReader:
     if Path(path).suffix == CLOUD:
         raise BadInput("it lies in the cloud, not on this computer; download it")
     try:
-        kind = os.stat(path).st_mode
-        if stat.S_ISREG(kind):
-            if os.stat(path).st_size:
-                return open(path, "rb")
-            raise BadInput("the file is empty; fetch or export it again")
+        status = os.stat(path)
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            return open(path, "rb")
     except (OSError, ValueError) as error:  # ValueError: a byte 0
-        raise error if isinstance(error, BadInput) else BadInput(unreadable(path, error)) from None
-    if stat.S_ISDIR(kind):
+        raise BadInput(unreadable(path, error)) from None
+    if stat.S_ISREG(status.st_mode):
+        raise BadInput("the file is empty; fetch or export it again")
+    if stat.S_ISDIR(status.st_mode):
         raise BadInput("a folder, not a file; name it by itself if there are songs in it")
     raise BadInput("a pipe or device, not a file; put an audio file in its place")
 
@@ -174,29 +174,9 @@ def read_table(path: Path | str) -> "pd.DataFrame":
     BadInput
         If it cannot be read, or can be in several ways.
     """
-    import pandas as pd
-    from pyarrow.parquet import read_metadata
-
     path = Path(path)
     try:
-        if path.suffix == ".parquet":
-            about = read_metadata(path)
-            groups = map(about.row_group, range(about.num_row_groups))
-            if (
-                about.num_rows > MAX_ROWS
-                or sum(group.total_byte_size for group in groups) > MAX_BYTES
-            ):
-                raise BadInput(
-                    f"{path}: {about.num_rows:,} rows, more than are unpacked; split it "
-                    f"into tables of {MAX_ROWS:,} rows and {MAX_BYTES >> 20:,} MiB"
-                )
-            table = pd.read_parquet(path)
-            table = table.reset_index(drop=table.index.names == [None])
-        else:
-            names, *rows = _rows(_decoded(path.read_bytes(), path), path)
-            table = pd.DataFrame(rows, columns=names, dtype=object)
-            # pandas writes numbers of rows into a column without a name
-            table = table.loc[:, [name.strip() != "" for name in names]]
+        table = _parquet(path) if path.suffix == ".parquet" else _text(path)
     except BadInput:
         raise
     except (OSError, ValueError, NotImplementedError) as error:  # pandas' and arrow's are such
@@ -208,6 +188,32 @@ def read_table(path: Path | str) -> "pd.DataFrame":
     for name in table.columns[table.columns.duplicated()]:
         raise BadInput(f"{path}: two columns are called {name}; delete or rename one")
     return table
+
+
+def _parquet(path):
+    """Table of a parquet file, unless it is too large to be unpacked."""
+    import pandas as pd
+    from pyarrow.parquet import read_metadata
+
+    about = read_metadata(path)
+    size = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
+    if about.num_rows > MAX_ROWS or size > MAX_BYTES:
+        raise BadInput(
+            f"{path}: {about.num_rows:,} rows, more than are unpacked; split it "
+            f"into tables of {MAX_ROWS:,} rows and {MAX_BYTES >> 20:,} MiB"
+        )
+    table = pd.read_parquet(path)
+    return table.reset_index(drop=table.index.names == [None])
+
+
+def _text(path):
+    """Table of a text file, all cells text."""
+    import pandas as pd
+
+    names, *rows = _rows(_decoded(path.read_bytes(), path), path)
+    table = pd.DataFrame(rows, columns=names, dtype=object)
+    # pandas writes numbers of rows into a column without a name
+    return table.loc[:, [name.strip() != "" for name in names]]
 
 
 def _decoded(content, path):
@@ -284,14 +290,6 @@ def naming(path: Path | str) -> Iterator[None]:
     Parameters
     ----------
     path : path-like
-
-    Yields
-    ------
-    None
-
-    Raises
-    ------
-    OSError
     """
     try:
         yield
@@ -346,10 +344,6 @@ def silent_stderr() -> Iterator[None]:
     """Send file descriptor 2 nowhere, to which decoders and TensorFlow write past `sys.stderr`.
 
     Threads take turns, since the descriptor is the whole process'.
-
-    Yields
-    ------
-    None
     """
     with _silence, open(os.devnull, "w", encoding="utf-8") as nowhere:
         kept = os.dup(2)

@@ -16,52 +16,11 @@ from hiphoplib.audio.mel import MelGrid, mel_spectrogram
 from hiphoplib.errors import BadInput
 from hiphoplib.io import CLOUD
 
-SUFFIXES = (
-    ".mp3",
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".m4a",
-    ".aac",
-    ".mp4",
-    ".aif",
-    ".aiff",
-    ".oga",
-    ".opus",
-    ".3gp",
-    ".ac3",
-    ".adts",
-    ".aifc",
-    ".alac",
-    ".amr",
-    ".ape",
-    ".au",
-    ".bwf",
-    ".caf",
-    ".dsf",
-    ".eac3",
-    ".m4b",
-    ".m4r",
-    ".m4v",
-    ".mka",
-    ".mkv",
-    ".mov",
-    ".mp1",
-    ".mp2",
-    ".mpc",
-    ".mpga",
-    ".ogx",
-    ".rf64",
-    ".snd",
-    ".spx",
-    ".tta",
-    ".w64",
-    ".wave",
-    ".weba",
-    ".webm",
-    ".wma",
-    ".wmv",
-    ".wv",
+# the first five are named to a reader who has none of them
+SUFFIXES = tuple(
+    """.mp3 .wav .flac .ogg .m4a .aac .mp4 .aif .aiff .oga .opus .3gp .ac3 .adts .aifc .alac .amr
+    .ape .au .bwf .caf .dsf .eac3 .m4b .m4r .m4v .mka .mkv .mov .mp1 .mp2 .mpc .mpga .ogx .rf64
+    .snd .spx .tta .w64 .wave .weba .webm .wma .wmv .wv""".split()
 )
 HOP = 5.0  # s between the beginnings of two windows
 MIN_SECONDS = 15.0  # of a song: half a window

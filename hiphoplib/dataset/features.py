@@ -127,23 +127,21 @@ def make_features(
         else stored.reindex(pd.MultiIndex.from_frame(clips)).to_numpy(copy=True)
     )
     todo = np.flatnonzero(np.isnan(values[:, 0]))
-    here, there = None, way.summarise if way.outputs else None  # by this process, by a worker
+    on_gpu = False
     if todo.size and way.outputs:
         from hiphoplib.keras_backend import HAS_GPU
 
         way.ready()
         jobs = jobs_that_fit(jobs, NETWORK_BYTES, len(todo))
-        if HAS_GPU:
-            here, there = there, None
-    results = unordered(
-        partial(_described, way.extract, there), (ordered[row] for row in todo), jobs=jobs
-    )
+        on_gpu = HAS_GPU  # then this process runs the network, which workers would run on cores
+    work = partial(_described, way, bool(way.outputs) and not on_gpu)
+    results = unordered(work, (ordered[row] for row in todo), jobs=jobs)
     with closing(results):
         for done, (number, result) in enumerate(
             progress(results, total=len(todo), desc=kind, unit="clip"), start=1
         ):
             if result is not DIED and result is not None:
-                values[todo[number]] = here(result)[0] if here else result
+                values[todo[number]] = way.summarise(result)[0] if on_gpu else result
             if done % SAVE == 0 or done == len(todo):
                 write_whole(file, partial(np.savez, version=way.version, values=values, **columns))
     if np.isnan(values[:, 0]).all():
@@ -289,13 +287,13 @@ def standardised(
     return ((X.astype(float) - mean) / scale).clip(-limit, limit).fillna(0).to_numpy()
 
 
-def _described(extract, summarise, path):
+def _described(way, by_network, path):
     """What a worker makes of a clip; None if it cannot be read, for which `mels` gives a reason."""
     try:
-        result = extract(*read_clip(path))
+        result = way.extract(*read_clip(path))
     except BadInput:
         return None
-    return summarise(result)[0] if summarise else result
+    return way.summarise(result)[0] if by_network else result
 
 
 def _load(path, way):

@@ -31,15 +31,8 @@ METADATA_SHA1 = "f0df49ffe5f2a6008d7dc83c6915b31835dfe733"
 METADATA_MAX_BYTES = 400_000_000  # it has 342 MiB
 CLIPS_URL = "https://os.unil.cloud.switch.ch/fma/fma_large.zip"
 HIPHOP = Path(__file__).parents[1] / "fma_hiphop.csv"
-FMA_FEATURES = (
-    "acousticness",
-    "danceability",
-    "energy",
-    "instrumentalness",
-    "liveness",
-    "speechiness",
-    "tempo",
-    "valence",
+FMA_FEATURES = tuple(
+    "acousticness danceability energy instrumentalness liveness speechiness tempo valence".split()
 )
 
 _COLUMNS = {  # of tracks.csv, and what they are called here
