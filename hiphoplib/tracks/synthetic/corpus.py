@@ -11,28 +11,18 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy.signal import resample_poly
 from scipy.stats import norm
 
-from hiphoplib.audio.files import encode
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.sources.base import Source
-from hiphoplib.tracks.synthetic.beats import CAUSES, SR, N, Recipe
-from hiphoplib.tracks.synthetic.instruments import render
+from hiphoplib.tracks.synthetic.beats import CAUSES, Recipe
+from hiphoplib.tracks.synthetic.flaws import clip_with, flawed_rows
 
 KIND = "synthetic: known causes, fame and noise; no real-world meaning"
 COLLECTED = "2020-01-31"
 CAVEAT = "Results on synthetic tracks show that the method works, never what makes a hit."
 
 BLOCK = 200  # rows
-# How often each flaw is in a block.
-CLIP_FLAWS = {"8 s": 1, "1.5 s": 1, "silent": 1, "mono": 2, "48 kHz": 2, "html": 1, "text": 1}
-TABLE_FLAWS = {"preview_url": 4, "release_date": 2, "day": 2, "month": 2, "isrc": 5}
-NO_AUDIO = {
-    "html": b"<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></head>"
-    b"<body><h1>Service Unavailable</h1></body></html>\n",
-    "text": b"error: this preview is not available\n",
-}
 # How much each cause weighs, relative to the others, and what shares of the variance of the
 # latent popularity they, the fame, the release date and other metadata have; the rest is noise.
 WEIGHTS = {
@@ -52,16 +42,8 @@ HUMPS = ((0.20, 0, 1.2), (0.15, 28, 3.0), (0.53, 45, 8.0), (0.12, 58, 12.0))
 
 # From rap_tracks_2020, 4,877 rap tracks on Spotify, January 2020: share of the artists with 1, 2,
 # ... 30 tracks; quantiles of the duration in minutes; share of the tracks by span of years.
-TRACKS_PER_ARTIST = np.array(
-    [
-        0.61,
-        0.17,
-        0.08,
-        0.045,
-        0.02,
-        *(0.075 * np.arange(6, 31) ** -2.0 / np.sum(np.arange(6, 31) ** -2.0)),
-    ]
-)
+_FALL = np.arange(6, 31) ** -2.0
+TRACKS_PER_ARTIST = np.array([0.61, 0.17, 0.08, 0.045, 0.02, *(0.075 * _FALL / np.sum(_FALL))])
 MINUTES = ((0, 0.05, 0.25, 0.5, 0.75, 0.95, 1), (1.2, 2.0, 2.9, 3.5, 4.2, 5.3, 7.5))
 YEARS = (
     (1984, 1989, 0.010),
@@ -115,26 +97,6 @@ TITLE_FORMS = (
 )
 
 
-def _flawed(block, seed, number):
-    """Rows of one block, shuffled, with the flaws of real data put into them."""
-    rng = np.random.default_rng([seed, 2, number])
-    block = [block[i] for i in rng.permutation(len(block))]
-    single = [i for i, (_, behind) in enumerate(block) if behind["releases"] == 1]
-    kinds = [kind for kind, count in CLIP_FLAWS.items() for _ in range(count)]
-    for kind, i in zip(kinds, rng.permutation(single), strict=False):
-        block[i][1]["clip"] = kind
-    fields = [name for name, count in TABLE_FLAWS.items() for _ in range(count)]
-    chosen = rng.choice(len(block), len(fields), replace=False)
-    for name, i in zip(fields, chosen, strict=True):
-        row, date = block[i][0], block[i][0]["release_date"]
-        row.update(
-            {"day": {"release_date": date[:7]}, "month": {"release_date": date[:4]}}.get(
-                name, {name: None}
-            )
-        )
-    return block
-
-
 @lru_cache(maxsize=2)
 def _corpus(n, seed):
     """Rows of the table and what no column of it says, by id; computed once a process."""
@@ -145,7 +107,7 @@ def _corpus(n, seed):
             for i in range(artist.recordings):
                 made += artist._releases(i)
             k += 1
-        for row, behind in _flawed(made[:BLOCK], seed, len(rows) // BLOCK):
+        for row, behind in flawed_rows(made[:BLOCK], seed, len(rows) // BLOCK):
             name = f"syn-{len(rows) + 1:05d}"
             if row["preview_url"] is not None:
                 row["preview_url"] = f"audio/{name}.mp3"
@@ -190,17 +152,7 @@ class Synthetic(Source):
                 "id; gather again"
             )
         _, behind = rows[row.id]
-        clip, sr = behind["clip"], SR
-        if clip in NO_AUDIO:
-            return NO_AUDIO[clip]
-        y = np.zeros((2, N), dtype=np.float32) if clip == "silent" else render(behind["recipe"])
-        if clip == "mono":
-            y = y.mean(axis=0, keepdims=True)
-        elif clip == "48 kHz":
-            y, sr = np.clip(resample_poly(y, 160, 147, axis=1), -1, 1), 48_000
-        elif clip.endswith(" s"):
-            y = y[:, : int(float(clip[:-2]) * SR)]
-        return encode(y[:, : 30 * sr], sr)
+        return clip_with(behind["clip"], behind["recipe"])
 
     def truth(self) -> dict:
         """Return what the popularity is made of, which no column of the table says.
