@@ -14,7 +14,7 @@ from hiphoplib.audio.files import Recording, read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
 from hiphoplib.audio.windows import _read_windows, find_songs, stretch, windows_or_reason
 from hiphoplib.errors import BadInput
-from tests.audio.sounds import by_ffmpeg, written
+from tests.audio.sounds import encoded, written
 
 SR = 22_050
 
@@ -27,15 +27,8 @@ def sound(content, suffix, folder, name="song"):
 
 def every_format(y, sr, mp3):
     """The same sound as bytes, by suffix."""
-    return {
-        ".mp3": mp3(y, sr),
-        ".wav": written(y, sr, ".wav"),
-        ".flac": written(y, sr, ".flac"),
-        ".ogg": written(y, sr, ".ogg"),
-        ".aif": written(y, sr, ".aif"),
-        ".m4a": by_ffmpeg(y, sr, "ipod"),
-        ".aac": by_ffmpeg(y, sr, "adts"),
-    }
+    suffixes = ".wav", ".flac", ".ogg", ".aif", ".m4a", ".aac"
+    return {".mp3": mp3(y, sr)} | {suffix: encoded(y, sr, suffix) for suffix in suffixes}
 
 
 @pytest.fixture(scope="module")
