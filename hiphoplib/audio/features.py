@@ -287,8 +287,8 @@ def mixed_features(frames: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray [shape=(len(features.NAMES),)]
-        As `features.clip_features`, but for rounding and the edges of the clip.
+    np.ndarray [shape=(len(NAMES),)]
+        As `clip_features`, but for rounding and the edges of the clip.
     """
     mel, curves, level, peak = np.split(frames, [N_MELS, -2, -1])
     rms = np.sqrt(np.mean(level**2) / HANN)

@@ -18,7 +18,6 @@ from hiphoplib.audio.tagger import (
     VGG_SUMMARIES,
     over_windows,
     vgg_outputs,
-    vgg_over_windows,
     weights,
     window_outputs,
     windows,
@@ -70,7 +69,7 @@ class FeatureKind:
 FEATURES = {
     "handcrafted": FeatureKind(1, NAMES, clip_features),
     "musicnn": FeatureKind(1, SUMMARIES, windows, window_outputs, over_windows, weights),
-    "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_outputs, vgg_over_windows, weights),
+    "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_outputs, partial(np.mean, axis=0), weights),
 }
 
 

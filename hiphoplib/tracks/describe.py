@@ -1,4 +1,4 @@
-"""A tracks table in a few dozen numbers, to compare corpora without passing them on; its doubts."""
+"""A tracks table in a few dozen numbers, which may be passed on, and what looks wrong in it."""
 
 from contextlib import suppress
 

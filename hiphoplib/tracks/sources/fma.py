@@ -113,7 +113,7 @@ class FMA(Source):
                 raise BadInput(f"{path}: no such file; leave it out to use the archive's server")
         self.metadata, self.no_derivatives = metadata, bool(no_derivatives)
         self.web, self._opening = Web(session), threading.Lock()
-        self._remote = not zip
+        self._served = not zip  # by the archive's server
         self._archive = zip and _open_zip(zip, zip, "download it again, or leave --zip out")
 
     @property
@@ -164,7 +164,7 @@ class FMA(Source):
             )
         for _ in range(2):  # it may have been damaged on the way
             try:
-                return self._fetched(info) if self._remote else self._archive.read(info)
+                return self._fetched(info) if self._served else self._archive.read(info)
             except BadInput:
                 raise
             except _DAMAGED as error:

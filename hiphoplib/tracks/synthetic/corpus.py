@@ -107,11 +107,11 @@ def _corpus(n, seed):
             for i in range(artist.recordings):
                 made += artist._releases(i)
             k += 1
-        for row, behind in flawed_rows(made[:BLOCK], seed, len(rows) // BLOCK):
+        for row, hidden in flawed_rows(made[:BLOCK], seed, len(rows) // BLOCK):
             name = f"syn-{len(rows) + 1:05d}"
             if row["preview_url"] is not None:
                 row["preview_url"] = f"audio/{name}.mp3"
-            rows[name] = {"id": name, **row}, behind
+            rows[name] = {"id": name, **row}, hidden
         made = made[BLOCK:]
     return dict(list(rows.items())[:n])
 
@@ -151,8 +151,8 @@ class Synthetic(Source):
                 f"clip {row.id}: the synthetic corpus of {self.n} rows has none of that "
                 "id; gather again"
             )
-        _, behind = rows[row.id]
-        return clip_with(behind["clip"], behind["recipe"])
+        _, hidden = rows[row.id]
+        return clip_with(hidden["clip"], hidden["recipe"])
 
     def truth(self) -> dict:
         """Return what the popularity is made of, which no column of the table says.
@@ -170,23 +170,23 @@ class Synthetic(Source):
         # A recording counts once; a handful of rows may hold no main release at all.
         mains = [pair for pair in rows.values() if pair[1]["main"]] or list(rows.values())
         latent, popularity = np.array(
-            [(behind["latent"], row["popularity"]) for row, behind in mains]
+            [(hidden["latent"], row["popularity"]) for row, hidden in mains]
         ).T
         threshold = latent[popularity >= np.median(popularity)].min()
         tracks = {}
-        for name, (_, behind) in rows.items():
-            effects, times = behind["recipe"].effects(), behind["recipe"].cause_times()
-            margin = (behind["audible"] - threshold) / (1 - AUDIBLE) ** 0.5
+        for name, (_, hidden) in rows.items():
+            effects, times = hidden["recipe"].effects(), hidden["recipe"].cause_times()
+            margin = (hidden["audible"] - threshold) / (1 - AUDIBLE) ** 0.5
             tracks[name] = {
                 "upper_bound": round(float(norm.cdf(margin)), 4),
-                "clip": behind["clip"],
+                "clip": hidden["clip"],
                 "causes": {
                     cause: {"value": round(value, 4), "times_s": times[cause]}
                     for cause, value in effects.items()
                 },
             }
         causes = {name: {"weight": WEIGHTS[name], **cause} for name, cause in CAUSES.items()}
-        fame = {row["artists"][0]: round(behind["fame"], 4) for row, behind in rows.values()}
+        fame = {row["artists"][0]: round(hidden["fame"], 4) for row, hidden in rows.values()}
         return {"causes": causes, "tracks": tracks, "fame": fame}
 
 
@@ -302,7 +302,7 @@ class Artist:
         count = 2 + int(rng.choice(5, p=RERELEASED[1])) if rng.random() < RERELEASED[0] else 1
         rows = [{**song, **self._release(song, again=i > 0)} for i in range(count)]
         audible, latent = self._latent(recipe, rows[0])
-        behind = {
+        hidden = {
             "recipe": recipe,
             "fame": self.fame,
             "latent": latent,
@@ -312,7 +312,7 @@ class Artist:
         }
         for i, row in enumerate(rows):
             row["popularity"] = _popularity(latent - (rng.exponential(0.6) + 0.1 if i else 0.0))
-        return [(row, {**behind, "main": i == 0}) for i, row in enumerate(rows)]
+        return [(row, {**hidden, "main": i == 0}) for i, row in enumerate(rows)]
 
     def _latent(self, recipe, row):
         """Latent popularity of a main release: what of it can be heard, and all of it."""

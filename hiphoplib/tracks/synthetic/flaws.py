@@ -33,7 +33,7 @@ def flawed_rows(block: list[tuple], seed: int, number: int) -> list[tuple]:
     """
     rng = np.random.default_rng([seed, 2, number])
     block = [block[i] for i in rng.permutation(len(block))]
-    single = [i for i, (_, behind) in enumerate(block) if behind["releases"] == 1]
+    single = [i for i, (_, hidden) in enumerate(block) if hidden["releases"] == 1]
     kinds = [kind for kind, count in CLIP_FLAWS.items() for _ in range(count)]
     for kind, i in zip(kinds, rng.permutation(single), strict=False):
         block[i][1]["clip"] = kind
