@@ -28,7 +28,7 @@ from hiphoplib.io import progress, write_whole
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
 from hiphoplib.tracks.previews import clip_paths, file_version
 
-LIMIT = 5.0  # of a standardised feature: a channel that was nearly silent may not shout
+LIMIT = 5.0  # of a standardised feature: one that hardly varied in training may not outweigh all
 SAVE = 200  # clips between two writings of the table
 NETWORK_BYTES = 1_500_000_000  # of a worker with the tagger
 WHOLE = (slice(None),)

@@ -124,19 +124,6 @@ def test_an_hour_is_heard_at_larger_steps_in_little_memory(noise, tmp_path):
     assert most < 60e6
 
 
-@pytest.mark.parametrize(
-    "suffix, content, reason",
-    [
-        (".mp3", b"", "the file is empty"),
-        (".mp3", b"<!DOCTYPE html><html></html>" * 50, "not audio"),
-        (".m4a", b"\0\0\0\x20ftypM4A " + bytes(400), "not audio"),
-        (".wav", np.random.default_rng(0).bytes(5000), "not audio"),
-    ],
-)
-def test_what_is_no_audio_is_told(suffix, content, reason, tmp_path):
-    assert reason in windows_or_reason((sound(content, suffix, tmp_path), QUICK, 5.0))
-
-
 def test_silence_four_seconds_and_no_numbers_are_told(noise, tmp_path):
     y = noise(-20, 40)
     y[30 * SR] = np.nan
