@@ -145,7 +145,7 @@ def _at_steps(path, grid, hop, step, kinds):
         sr = song.sr
         step_size, size = int(step * sr), int(grid.seconds * sr)
         for first, y, n in _pieces(_stretches(song.blocks(), step_size, size), step_size):
-            if first >= MAX_WINDOWS * step_size:
+            if first // step_size + n > MAX_WINDOWS:
                 for _ in song.blocks():
                     pass
                 return song.seconds

@@ -155,6 +155,15 @@ def test_a_film_without_sound_and_a_file_that_is_gone_are_told(tmp_path):
     assert "no such file" in windows_or_reason((tmp_path / "gone.mp4", QUICK, 5.0))
 
 
+def test_a_little_longer_than_a_song_is_heard_at_larger_steps_as_well(tune, tmp_path, monkeypatch):
+    path = sound(written(tune, SR, ".wav"), ".wav", tmp_path)
+    monkeypatch.setattr(songs, "MAX_WINDOWS", 5)
+    assert len(_read_windows(path, QUICK).starts) == 5
+    monkeypatch.setattr(songs, "MAX_WINDOWS", 4)
+    song = _read_windows(path, QUICK)
+    assert song.starts.tolist() == [0, 10, 20] and "heard every 10 s" in song.note
+
+
 @pytest.mark.parametrize("suffix", [".mp3", ".m4a", ".ogg", ".flac"])
 def test_a_damaged_end_costs_the_song_or_nothing_else(tune, mp3, tmp_path, suffix):
     content = bytearray(every_format(tune, SR, mp3)[suffix])
