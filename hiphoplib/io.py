@@ -174,9 +174,17 @@ def read_table(path: Path | str) -> "pd.DataFrame":
     BadInput
         If it cannot be read, or can be in several ways.
     """
+    import pandas as pd
+
     path = Path(path)
     try:
-        table = _parquet(path) if path.suffix == ".parquet" else _text(path)
+        if path.suffix == ".parquet":
+            table = _parquet(path)
+        else:
+            names, *rows = _rows(_decoded(path.read_bytes(), path), path)
+            table = pd.DataFrame(rows, columns=names, dtype=object)
+            # pandas writes numbers of rows into a column without a name
+            table = table.loc[:, [name.strip() != "" for name in names]]
     except BadInput:
         raise
     except (OSError, ValueError, NotImplementedError) as error:  # pandas' and arrow's are such
@@ -206,16 +214,6 @@ def _parquet(path):
     return table.reset_index(drop=table.index.names == [None])
 
 
-def _text(path):
-    """Table of a text file, all cells text."""
-    import pandas as pd
-
-    names, *rows = _rows(_decoded(path.read_bytes(), path), path)
-    table = pd.DataFrame(rows, columns=names, dtype=object)
-    # pandas writes numbers of rows into a column without a name
-    return table.loc[:, [name.strip() != "" for name in names]]
-
-
 def _decoded(content, path):
     """Text of a file in UTF-8, UTF-16 or, as older spreadsheets write it, Windows-1252."""
     utf_16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
@@ -225,12 +223,10 @@ def _decoded(content, path):
         text = content.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         text = content.decode("cp1252", "replace")
-        # no Western language has four such letters in a row; and some of the bytes are UTF-8
-        if (
-            utf_16
-            or re.search("\ufffd|[^\\W\x00-\x7f]{4}", text)
-            or re.search(b"[\xc3-\xc5][\x80-\xbf]", content)
-        ):
+        # no Western language has four such letters in a row
+        foreign = re.search("\ufffd|[^\\W\x00-\x7f]{4}", text)
+        is_part_utf_8 = re.search(b"[\xc3-\xc5][\x80-\xbf]", content)
+        if utf_16 or foreign or is_part_utf_8:
             line = content.count(b"\n", 0, error.start) + 1
             raise BadInput(
                 f"{path}, line {line}: in no encoding that can be told; save the table "
@@ -248,11 +244,9 @@ def _rows(text, path):
     """Cells of a table of text; each row is as wide as the first, which pandas does not demand."""
     if marked := re.match("sep=(.)\r?\n", text):  # by Excel
         text = text[marked.end() :]
-    head = text.partition("\n")[0]
-    sep = marked[1] if marked else max(",;\t|", key=head.count)
-    reader = csv.reader(
-        StringIO(text, newline=""), delimiter=sep, skipinitialspace=True, strict=True
-    )
+    sep = marked[1] if marked else max(",;\t|", key=text.partition("\n")[0].count)
+    lines = StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=sep, skipinitialspace=True, strict=True)
     rows: list[list[str]] = []
     try:
         for row in filter(any, reader):  # spreadsheets end in empty rows
@@ -290,6 +284,14 @@ def naming(path: Path | str) -> Iterator[None]:
     Parameters
     ----------
     path : path-like
+
+    Yields
+    ------
+    None
+
+    Raises
+    ------
+    OSError
     """
     try:
         yield
@@ -344,6 +346,10 @@ def silent_stderr() -> Iterator[None]:
     """Send file descriptor 2 nowhere, to which decoders and TensorFlow write past `sys.stderr`.
 
     Threads take turns, since the descriptor is the whole process'.
+
+    Yields
+    ------
+    None
     """
     with _silence, open(os.devnull, "w", encoding="utf-8") as nowhere:
         kept = os.dup(2)

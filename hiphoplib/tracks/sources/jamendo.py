@@ -16,15 +16,7 @@ import soxr
 from hiphoplib.audio.files import NO_AUDIO, Recording, beginning, encode
 from hiphoplib.errors import BadInput, TryLater
 from hiphoplib.tracks.sources.base import percentile_within, withheld
-from hiphoplib.tracks.sources.search import (
-    Search,
-    as_address,
-    as_number,
-    as_text,
-    cached,
-    parsed,
-    under,
-)
+from hiphoplib.tracks.sources.search import Search, cached
 from hiphoplib.tracks.sources.web import Transient, legible
 
 API = "https://api.jamendo.com/v3.0/tracks/"
@@ -116,16 +108,16 @@ class Jamendo(Search):
     def _row(self, track):
         """Return a row from a track as the service describes it, None where it is none."""
         track_id, artist, artist_id, name, album, licence = (
-            as_text(under(track, field))
+            self._text(self._at(track, field))
             for field in ("id", "artist_name", "artist_id", "name", "album_name", "license_ccurl")
         )
         if (
-            under(track, "audiodownload_allowed") not in (True, "true")
+            self._at(track, "audiodownload_allowed") not in (True, "true")
             or not artist
             or not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", track_id or "")
         ):
             return None
-        seconds = as_number(track.get("duration"))
+        seconds = self._number(track.get("duration"))
         return {
             "id": track_id,
             "track": name,
@@ -133,17 +125,17 @@ class Jamendo(Search):
             "artist_ids": artist_id and [artist_id],
             "album_name": album,
             "release_date": _day(track.get("releasedate")),
-            "image": as_address(track.get("image")),
+            "image": self._address(track.get("image")),
             "duration_ms": 1000 * seconds if seconds else None,
-            "preview_url": as_address(track.get("audiodownload")),
+            "preview_url": self._address(track.get("audiodownload")),
             "licence": licence,
             "withheld": withheld(licence, no_derivatives=self.no_derivatives),
-            "listens": as_number(under(track, "stats", "rate_listened_total")),
+            "listens": self._number(self._at(track, "stats", "rate_listened_total")),
         }
 
     def _total(self, folder, year):
         page = self._page(folder, year, offset=0, limit=1)
-        total = as_number(page and page["answer"]["headers"].get("results_fullcount"))
+        total = self._number(page and page["answer"]["headers"].get("results_fullcount"))
         return _END if total is None else int(min(total, _END))
 
     def _page(self, folder, year, offset, limit):
@@ -172,8 +164,8 @@ class Jamendo(Search):
 
 def _response(body):
     """Return what came, if it is a response; the errors of this service come as HTTP 200."""
-    content = parsed(body)
-    status = under(content, "headers", "status")
+    content = Jamendo._json(body)
+    status = Jamendo._at(content, "headers", "status")
     if isinstance(status, str) and status not in _SUCCESS:
         raise _failure(content["headers"].get("code"), content["headers"].get("error_message"))
     if status not in _SUCCESS or not _is_response(content):
@@ -188,7 +180,7 @@ def _failure(code, message):
     message = legible(" ".join(str(message or "").split())) or (
         "the service reports an error and does not say which"
     )
-    code = as_number(code)
+    code = Jamendo._number(code)
     if code == _RATE_LIMIT or "rate limit" in message.lower():
         return TryLater(
             f"api.jamendo.com: {message}; what came is kept, go on with the same "
@@ -200,7 +192,9 @@ def _failure(code, message):
 
 
 def _is_response(content):
-    return isinstance(under(content, "headers"), dict) and isinstance(content.get("results"), list)
+    return isinstance(Jamendo._at(content, "headers"), dict) and isinstance(
+        content.get("results"), list
+    )
 
 
 def _day(text):

@@ -127,48 +127,45 @@ class Search(Source):
                     if offset < totals.get(cell, end):
                         break
 
+    # Strangers write the responses: what is of another kind is None, and costs its field alone.
 
-# Strangers write the responses: what is of another kind is None, and costs its field alone.
+    @staticmethod
+    def _json(body: bytes) -> Any:
+        try:
+            return json.loads(body.decode(errors="replace"))
+        except (ValueError, RecursionError):
+            return None
 
+    @staticmethod
+    def _at(value: Any, *keys: str) -> Any:
+        """Return what lies under these keys in dicts of dicts."""
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
 
-def parsed(body: bytes) -> Any:
-    """Return the content of JSON."""
-    try:
-        return json.loads(body.decode(errors="replace"))
-    except (ValueError, RecursionError):
+    @staticmethod
+    def _text(value: Any) -> str | None:
+        """Return text, or a whole number as such."""
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            return None
+        return str(value).encode(errors="replace").decode().strip() or None  # no half surrogates
+
+    @staticmethod
+    def _number(value: Any, high: float = 1e15) -> float | None:
+        """Return a number of at least 0, or that of a text."""
+        try:
+            number = -1 if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return number if 0 <= number <= high else None
+
+    def _address(self, value: Any) -> str | None:
+        """Return an https address."""
+        address = self._text(value) or ""
+        with contextlib.suppress(ValueError):
+            if urlsplit(address).scheme == "https" and urlsplit(address).hostname:
+                return address
         return None
-
-
-def under(value: Any, *keys: str) -> Any:
-    """Return what lies under these keys in dicts of dicts."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def as_text(value: Any) -> str | None:
-    """Return text, or a whole number as such."""
-    if isinstance(value, bool) or not isinstance(value, (str, int)):
-        return None
-    return str(value).encode(errors="replace").decode().strip() or None  # no half surrogates
-
-
-def as_number(value: Any, high: float = 1e15) -> float | None:
-    """Return a number of at least 0, or that of a text."""
-    try:
-        number = -1 if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if 0 <= number <= high else None
-
-
-def as_address(value: Any) -> str | None:
-    """Return an https address."""
-    address = as_text(value) or ""
-    with contextlib.suppress(ValueError):
-        if urlsplit(address).scheme == "https" and urlsplit(address).hostname:
-            return address
-    return None
 
 
 def cached(

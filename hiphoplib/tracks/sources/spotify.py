@@ -13,15 +13,7 @@ from functools import partial
 import requests
 
 from hiphoplib.errors import BadInput, TryLater
-from hiphoplib.tracks.sources.search import (
-    Search,
-    as_address,
-    as_number,
-    as_text,
-    cached,
-    parsed,
-    under,
-)
+from hiphoplib.tracks.sources.search import Search, cached
 from hiphoplib.tracks.sources.web import MAX_WAIT, Transient, legible
 
 YEARS = (1990, 2025)
@@ -136,29 +128,28 @@ class Spotify(Search):
 
     def _row(self, track):
         """Return a row from a track as the search describes it, None where it is none."""
-        track_id = as_text(under(track, "id")) or ""
-        artists = [
-            artist for artist in _list(under(track, "artists")) if as_text(under(artist, "name"))
-        ]
+        at, text = self._at, self._text
+        track_id = text(at(track, "id")) or ""
+        artists = [artist for artist in _list(at(track, "artists")) if text(at(artist, "name"))]
         if not re.fullmatch(r"[A-Za-z0-9]{1,64}", track_id) or not artists:
             return None  # null, a local file, an episode
-        artist_ids = [as_text(artist.get("id")) for artist in artists]
-        explicit, preview_url = track.get("explicit"), as_address(track.get("preview_url"))
-        images = _list(under(track, "album", "images"))
+        artist_ids = [text(artist.get("id")) for artist in artists]
+        explicit, preview_url = track.get("explicit"), self._address(track.get("preview_url"))
+        images = _list(at(track, "album", "images"))
         return {
             "id": track_id,
-            "popularity": as_number(track.get("popularity"), 100),
-            "track": as_text(track.get("name")),
-            "artists": [as_text(a["name"]) for a in artists],
-            "album_name": as_text(under(track, "album", "name")),
-            "album_type": as_text(under(track, "album", "album_type")),
-            "release_date": as_text(under(track, "album", "release_date")),
-            "image": as_address(under(images[0], "url")) if images else None,
-            "duration_ms": as_number(track.get("duration_ms"), 1e9) or None,
+            "popularity": self._number(track.get("popularity"), 100),
+            "track": text(track.get("name")),
+            "artists": [text(a["name"]) for a in artists],
+            "album_name": text(at(track, "album", "name")),
+            "album_type": text(at(track, "album", "album_type")),
+            "release_date": text(at(track, "album", "release_date")),
+            "image": self._address(at(images[0], "url")) if images else None,
+            "duration_ms": self._number(track.get("duration_ms"), 1e9) or None,
             # without the application's id, which Spotify puts behind it
             "preview_url": preview_url and re.sub(r"\?cid=[^&]*$", "", preview_url),
             "artist_ids": artist_ids if all(artist_ids) else None,
-            "isrc": as_text(under(track, "external_ids", "isrc")),
+            "isrc": text(at(track, "external_ids", "isrc")),
             "explicit": explicit if isinstance(explicit, bool) else None,
         }
 
@@ -246,11 +237,11 @@ class _TokenRefused(BadInput):
 
 def _refusal(wanted, status, body, error):
     """Return what a status means; Spotify's two services put their messages in their own way."""
-    content = parsed(body)
-    problem = under(content, "error")
-    message, reason = under(problem, "message"), under(problem, "reason")
+    content, at = Spotify._json(body), Spotify._at
+    problem = at(content, "error")
+    message, reason = at(problem, "message"), at(problem, "reason")
     if problem and not isinstance(problem, dict):
-        message = f"{problem}: {under(content, 'error_description')}"
+        message = f"{problem}: {at(content, 'error_description')}"
     if status == 429 and reason == "QUOTA_EXCEEDED":
         return Transient(
             "the application's quota is used up (QUOTA_EXCEEDED)",
@@ -284,14 +275,14 @@ def _refusal(wanted, status, body, error):
 
 
 def _parsed_page(body):
-    page = parsed(body)
+    page = Spotify._json(body)
     if not _is_page(page):
         raise Transient("the response is no page of a search")
     return page
 
 
 def _parsed_token(body):
-    content = parsed(body)
+    content = Spotify._json(body)
     with contextlib.suppress(ValueError, LookupError, TypeError):
         if re.fullmatch(r"[!-~]+", content["access_token"]):
             return content["access_token"], float(content["expires_in"])
@@ -307,7 +298,7 @@ def _is_page(page):
 
 
 def _items(page):
-    return under(page, "tracks", "items")
+    return Spotify._at(page, "tracks", "items")
 
 
 def _total(page):
