@@ -96,14 +96,9 @@ def _installed():
 
 def _install_missing():
     """Install the dependencies of which no version is there; hold every package at its version."""
-    there = _installed()
-    missing, old = [], []
-    for need in map(
-        Requirement,
-        tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"][
-            "dependencies"
-        ],
-    ):
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    there, missing, old = _installed(), [], []
+    for need in map(Requirement, project["dependencies"]):
         version = there.get(need.name, there.get(need.name.removesuffix("-cpu")))
         if version is None and (need.marker is None or need.marker.evaluate()):
             missing.append(str(need))
@@ -122,19 +117,8 @@ def _install_missing():
 
 def _pip(*arguments):
     """Run ``pip install``; what other processes print is lost in a notebook."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            *arguments,
-        ],
-        capture_output=True,
-        text=True,
-    )
+    pip = [sys.executable, *"-m pip install --quiet --disable-pip-version-check".split()]
+    done = subprocess.run([*pip, *arguments], capture_output=True, text=True)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         raise BadInput(
@@ -167,12 +151,9 @@ def _gpu_line():
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout
     except OSError:  # no driver, no GPU
         listed = ""
-    names = re.findall(r"^GPU \d+: (.+) \(UUID", listed, re.MULTILINE)
+    if names := re.findall(r"^GPU \d+: (.+) \(UUID", listed, re.MULTILINE):
+        return f"GPU: {', '.join(names)}"
     return (
-        f"GPU: {', '.join(names)}"
-        if names
-        else (
-            "no GPU: the report on the default corpus takes minutes all the same; "
-            "for more, Runtime > Change runtime type has one"
-        )
+        "no GPU: the report on the default corpus takes minutes all the same; "
+        "for more, Runtime > Change runtime type has one"
     )

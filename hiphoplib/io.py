@@ -122,14 +122,14 @@ def opened(path: Path | str) -> BufferedReader:
     if Path(path).suffix == CLOUD:
         raise BadInput("it lies in the cloud, not on this computer; download it")
     try:
-        kind = os.stat(path).st_mode
-        if stat.S_ISREG(kind):
-            if os.stat(path).st_size:
-                return open(path, "rb")
-            raise BadInput("the file is empty; fetch or export it again")
+        status = os.stat(path)
+        if stat.S_ISREG(status.st_mode) and status.st_size:
+            return open(path, "rb")
     except (OSError, ValueError) as error:  # ValueError: a byte 0
-        raise error if isinstance(error, BadInput) else BadInput(unreadable(path, error)) from None
-    if stat.S_ISDIR(kind):
+        raise BadInput(unreadable(path, error)) from None
+    if stat.S_ISREG(status.st_mode):
+        raise BadInput("the file is empty; fetch or export it again")
+    if stat.S_ISDIR(status.st_mode):
         raise BadInput("a folder, not a file; name it by itself if there are songs in it")
     raise BadInput("a pipe or device, not a file; put an audio file in its place")
 
@@ -175,23 +175,11 @@ def read_table(path: Path | str) -> "pd.DataFrame":
         If it cannot be read, or can be in several ways.
     """
     import pandas as pd
-    from pyarrow.parquet import read_metadata
 
     path = Path(path)
     try:
         if path.suffix == ".parquet":
-            about = read_metadata(path)
-            groups = map(about.row_group, range(about.num_row_groups))
-            if (
-                about.num_rows > MAX_ROWS
-                or sum(group.total_byte_size for group in groups) > MAX_BYTES
-            ):
-                raise BadInput(
-                    f"{path}: {about.num_rows:,} rows, more than are unpacked; split it "
-                    f"into tables of {MAX_ROWS:,} rows and {MAX_BYTES >> 20:,} MiB"
-                )
-            table = pd.read_parquet(path)
-            table = table.reset_index(drop=table.index.names == [None])
+            table = _parquet(path)
         else:
             names, *rows = _rows(_decoded(path.read_bytes(), path), path)
             table = pd.DataFrame(rows, columns=names, dtype=object)
@@ -210,6 +198,22 @@ def read_table(path: Path | str) -> "pd.DataFrame":
     return table
 
 
+def _parquet(path):
+    """Table of a parquet file, unless it is too large to be unpacked."""
+    import pandas as pd
+    from pyarrow.parquet import read_metadata
+
+    about = read_metadata(path)
+    size = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
+    if about.num_rows > MAX_ROWS or size > MAX_BYTES:
+        raise BadInput(
+            f"{path}: {about.num_rows:,} rows, more than are unpacked; split it "
+            f"into tables of {MAX_ROWS:,} rows and {MAX_BYTES >> 20:,} MiB"
+        )
+    table = pd.read_parquet(path)
+    return table.reset_index(drop=table.index.names == [None])
+
+
 def _decoded(content, path):
     """Text of a file in UTF-8, UTF-16 or, as older spreadsheets write it, Windows-1252."""
     utf_16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
@@ -219,12 +223,10 @@ def _decoded(content, path):
         text = content.decode("utf-16" if utf_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         text = content.decode("cp1252", "replace")
-        # no Western language has four such letters in a row; and some of the bytes are UTF-8
-        if (
-            utf_16
-            or re.search("\ufffd|[^\\W\x00-\x7f]{4}", text)
-            or re.search(b"[\xc3-\xc5][\x80-\xbf]", content)
-        ):
+        # no Western language has four such letters in a row
+        foreign = re.search("\ufffd|[^\\W\x00-\x7f]{4}", text)
+        is_part_utf_8 = re.search(b"[\xc3-\xc5][\x80-\xbf]", content)
+        if utf_16 or foreign or is_part_utf_8:
             line = content.count(b"\n", 0, error.start) + 1
             raise BadInput(
                 f"{path}, line {line}: in no encoding that can be told; save the table "
@@ -242,11 +244,9 @@ def _rows(text, path):
     """Cells of a table of text; each row is as wide as the first, which pandas does not demand."""
     if marked := re.match("sep=(.)\r?\n", text):  # by Excel
         text = text[marked.end() :]
-    head = text.partition("\n")[0]
-    sep = marked[1] if marked else max(",;\t|", key=head.count)
-    reader = csv.reader(
-        StringIO(text, newline=""), delimiter=sep, skipinitialspace=True, strict=True
-    )
+    sep = marked[1] if marked else max(",;\t|", key=text.partition("\n")[0].count)
+    lines = StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=sep, skipinitialspace=True, strict=True)
     rows: list[list[str]] = []
     try:
         for row in filter(any, reader):  # spreadsheets end in empty rows

@@ -44,19 +44,10 @@ CLUSTER_TASKS = 256  # handed out to a cluster at once
 LOOK = 5  # s without a result after which a cluster's workers are looked for
 ANSWER = 10  # s in which its scheduler has to answer
 ABSENT = 60  # s that it may be without any worker
-# with several processes on one GPU, each wants all of its memory
-ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1"} | dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "NUMEXPR_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-        "TF_NUM_INTRAOP_THREADS",
-        "TF_NUM_INTEROP_THREADS",
-    ),
-    "1",
-)
+# each thread of a library would be one too many, and of a GPU each process wants all memory
+ONE_THREAD = """OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS NUMEXPR_NUM_THREADS
+VECLIB_MAXIMUM_THREADS TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS""".split()
+ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1"} | dict.fromkeys(ONE_THREAD, "1")
 
 
 def unordered(

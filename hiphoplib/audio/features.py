@@ -40,8 +40,8 @@ NAMES = [
     "onset_std",
 ]
 
-# rows of a table: mel bands; of each band of a clip chroma, amplitude, its mean frequency and mean
-# square of it, mean log power, power; what estimates lack
+# Rows of a table: mel bands; of each band of `Bands` the chroma, amplitude, mean frequency and mean
+# squared frequency, mean log power, power; what the three estimates lack.
 N_MELS, N_CHROMA, N_MISSING = 128, 12, 3
 N_SUMS = N_CHROMA + 5
 TINY = 1e-10  # power that counts as none, as librosa has it
@@ -85,9 +85,7 @@ def window_features(y: np.ndarray, sr: int, starts: Sequence[float], seconds: fl
     np.ndarray [shape=(windows, len(NAMES))], float32
         As `clip_features` of each, but for a frame at its edges.
     """
-    y = librosa.resample(y, orig_sr=sr, target_sr=SR, res_type="soxr_hq")
-    S = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP))
-    mel = librosa.feature.melspectrogram(S=S**2, sr=SR)
+    y, S, mel = _spectra(y, sr)
     curves = np.vstack(
         [
             librosa.feature.chroma_stft(S=S**2, sr=SR, tuning=0),
@@ -114,6 +112,14 @@ def window_features(y: np.ndarray, sr: int, starts: Sequence[float], seconds: fl
             )
         )
     return np.array(rows, dtype=np.float32)
+
+
+def _spectra(y, sr):
+    """Samples at `SR`, their amplitudes [shape=(bins, frames)], and their mel spectrogram."""
+    y = librosa.resample(y, orig_sr=sr, target_sr=SR, res_type="soxr_hq")
+    S = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP))
+    mel = librosa.feature.melspectrogram(S=S**2, sr=SR)
+    return y, S, mel
 
 
 def summary(
@@ -198,9 +204,7 @@ def table(y: np.ndarray, sr: int, bands: Bands) -> np.ndarray:
     np.ndarray [shape=(rows, frames)], float32
         Powers and amplitudes as natural logarithms, frequencies in Hz.
     """
-    y = librosa.resample(y, orig_sr=sr, target_sr=SR, res_type="soxr_hq")
-    S = np.abs(librosa.stft(y, n_fft=N_FFT, hop_length=HOP))
-    mel = librosa.feature.melspectrogram(S=S**2, sr=SR)
+    y, S, mel = _spectra(y, sr)
     rows = np.vstack([_log(mel), _sums(S, bands), np.zeros((N_MISSING, S.shape[1]))])
     frames = librosa.util.frame(np.pad(y, N_FFT // 2), frame_length=N_FFT, hop_length=HOP)
     true = np.vstack(
@@ -283,8 +287,8 @@ def mixed_features(frames: np.ndarray) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray [shape=(len(features.NAMES),)]
-        As `features.clip_features`, but for rounding and the edges of the clip.
+    np.ndarray [shape=(len(NAMES),)]
+        As `clip_features`, but for rounding and the edges of the clip.
     """
     mel, curves, level, peak = np.split(frames, [N_MELS, -2, -1])
     rms = np.sqrt(np.mean(level**2) / HANN)

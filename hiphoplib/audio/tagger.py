@@ -147,20 +147,6 @@ def vgg_outputs(clip: np.ndarray) -> np.ndarray:
     return np.hstack([_outputs(network, clip, VGG_PARTS) for network in VGG])
 
 
-def vgg_over_windows(outputs: np.ndarray) -> np.ndarray:
-    """Return the mean of the smaller networks' outputs over windows.
-
-    Parameters
-    ----------
-    outputs : np.ndarray [shape=(windows, outputs)]
-
-    Returns
-    -------
-    np.ndarray [shape=(len(VGG_SUMMARIES),)]
-    """
-    return outputs.mean(axis=0)
-
-
 def band_centres() -> np.ndarray:
     """Return the centre of each mel band, in Hz, np.ndarray [shape=(96,)]."""
     return librosa.mel_frequencies(N_MELS + 2, fmax=SR / 2)[1:-1]

@@ -16,58 +16,17 @@ from hiphoplib.audio.mel import MelGrid, mel_spectrogram
 from hiphoplib.errors import BadInput
 from hiphoplib.io import CLOUD
 
-SUFFIXES = (
-    ".mp3",
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".m4a",
-    ".aac",
-    ".mp4",
-    ".aif",
-    ".aiff",
-    ".oga",
-    ".opus",
-    ".3gp",
-    ".ac3",
-    ".adts",
-    ".aifc",
-    ".alac",
-    ".amr",
-    ".ape",
-    ".au",
-    ".bwf",
-    ".caf",
-    ".dsf",
-    ".eac3",
-    ".m4b",
-    ".m4r",
-    ".m4v",
-    ".mka",
-    ".mkv",
-    ".mov",
-    ".mp1",
-    ".mp2",
-    ".mpc",
-    ".mpga",
-    ".ogx",
-    ".rf64",
-    ".snd",
-    ".spx",
-    ".tta",
-    ".w64",
-    ".wave",
-    ".weba",
-    ".webm",
-    ".wma",
-    ".wmv",
-    ".wv",
+# the first five are named to a reader who has none of them
+SUFFIXES = tuple(
+    """.mp3 .wav .flac .ogg .m4a .aac .mp4 .aif .aiff .oga .opus .3gp .ac3 .adts .aifc .alac .amr
+    .ape .au .bwf .caf .dsf .eac3 .m4b .m4r .m4v .mka .mkv .mov .mp1 .mp2 .mpc .mpga .ogx .rf64
+    .snd .spx .tta .w64 .wave .weba .webm .wma .wmv .wv""".split()
 )
 HOP = 5.0  # s between the beginnings of two windows
 MIN_SECONDS = 15.0  # of a song: half a window
 MAX_WINDOWS = 360  # half an hour of them; a longer recording is read at larger steps
 SONG_SECONDS = 1800.0  # after which a song is given up, taggers and all
-TOGETHER = 5  # windows' lengths that are described at a time: what they share is so once
+TOGETHER = 5  # lengths of a window that are described at a time: what windows share is so once
 
 
 @dataclass(frozen=True)
@@ -128,16 +87,14 @@ def find_songs(folder: Path | str) -> tuple[list[Path], list[str]]:
                 else f"put songs there, as {', '.join(SUFFIXES[:5])} for example"
             )
         )
-    others = [
-        path
-        for path in files
-        if path not in songs
-        and (
-            path.name in inside
-            if path.is_dir()
-            else not path.name.startswith(".") or path.suffix.lower() in SUFFIXES
-        )
-    ]
+
+    def is_missed(path):
+        """Whether a reader may ask why it is no song."""
+        if path.is_dir():
+            return path.name in inside
+        return not path.name.startswith(".") or path.suffix.lower() in SUFFIXES
+
+    others = [path for path in files if path not in songs and is_missed(path)]
     return songs, [path.name + "/" * path.is_dir() for path in others]
 
 
@@ -186,42 +143,43 @@ def _at_steps(path, grid, hop, step, kinds):
     features, tagged = [np.empty((0, len(NAMES)), np.float32)], []
     with Recording(path) as song:
         sr = song.sr
-        hop_size, size = int(step * sr), int(grid.seconds * sr)
-        for first, y, n in _pieces(_stretches(song.blocks(), hop_size, size), hop_size):
-            if first >= MAX_WINDOWS * hop_size:
+        step_size, size = int(step * sr), int(grid.seconds * sr)
+        for first, y, n in _pieces(_stretches(song.blocks(), step_size, size), step_size):
+            if first // step_size + n > MAX_WINDOWS:
                 for _ in song.blocks():
                     pass
                 return song.seconds
-            at = [
-                start
-                for start in range(0, n * hop_size, hop_size)
-                if np.abs(y[start : start + size]).max() >= SILENCE_PEAK
-            ]
-            starts += [(first + start) / sr for start in at]
-            spectra += [
-                mel_spectrogram(y[start : start + size], sr, grid).astype(np.float16)
-                for start in at
-            ]
-            within, seconds = [start / sr for start in at], min(size, len(y)) / sr
-            if at and "handcrafted" in kinds:
+            windows = {
+                start: y[start : start + size] for start in range(0, n * step_size, step_size)
+            }
+            windows = {at: x for at, x in windows.items() if np.abs(x).max() >= SILENCE_PEAK}
+            starts += [(first + start) / sr for start in windows]
+            spectra += [mel_spectrogram(x, sr, grid).astype(np.float16) for x in windows.values()]
+            within, seconds = [start / sr for start in windows], min(size, len(y)) / sr
+            if windows and "handcrafted" in kinds:
                 features.append(window_features(y, sr, within, seconds))
-            if at and {"musicnn", "vgg"} & set(kinds):
+            if windows and {"musicnn", "vgg"} & set(kinds):
                 tagged.append((tagger.windows(y, sr), tagger.inside(within, seconds)))
         seconds, note = song.seconds, song.note()
+    note = _note(seconds, note, grid.seconds, step if step > hop else None)
+    if not starts:
+        raise BadInput("only silence; export it again")
+    S_db, handcrafted = np.stack(spectra), np.concatenate(features)
+    return Windows(np.array(starts), S_db, seconds, note, handcrafted, tagged)
+
+
+def _note(seconds, note, wanted, step):
+    """What a reader should know of a song of so many s, or an error if it is too short."""
     if seconds < MIN_SECONDS:
         raise BadInput(
             f"{seconds:.1f} s of audio, at least {MIN_SECONDS:.0f} s of a song are "
             f"needed{'; ' if note else ''}{note}"
         )
-    if not starts:
-        raise BadInput("only silence; export it again")
-    if seconds < grid.seconds - 1:
-        note += f" Only {seconds:.0f} s long: the rest of the {grid.seconds:.0f} s is silence."
-    elif step > hop:
+    if seconds < wanted - 1:
+        note += f" Only {seconds:.0f} s long: the rest of the {wanted:.0f} s is silence."
+    elif step:
         note += f" Longer than a song ({seconds / 60:.0f} min): heard every {step:.0f} s."
-    return Windows(
-        np.array(starts), np.stack(spectra), seconds, note.strip(), np.concatenate(features), tagged
-    )
+    return note.strip()
 
 
 def _stretches(blocks, step, size, skip=0):

@@ -18,7 +18,6 @@ from hiphoplib.audio.tagger import (
     VGG_SUMMARIES,
     over_windows,
     vgg_outputs,
-    vgg_over_windows,
     weights,
     window_outputs,
     windows,
@@ -29,7 +28,7 @@ from hiphoplib.io import progress, write_whole
 from hiphoplib.parallel import DIED, jobs_that_fit, unordered
 from hiphoplib.tracks.previews import clip_paths, file_version
 
-LIMIT = 5.0  # of a standardised feature: a channel that was nearly silent may not shout
+LIMIT = 5.0  # of a standardised feature: one that hardly varied in training may not outweigh all
 SAVE = 200  # clips between two writings of the table
 NETWORK_BYTES = 1_500_000_000  # of a worker with the tagger
 WHOLE = (slice(None),)
@@ -70,7 +69,7 @@ class FeatureKind:
 FEATURES = {
     "handcrafted": FeatureKind(1, NAMES, clip_features),
     "musicnn": FeatureKind(1, SUMMARIES, windows, window_outputs, over_windows, weights),
-    "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_outputs, vgg_over_windows, weights),
+    "vgg": FeatureKind(1, VGG_SUMMARIES, windows, vgg_outputs, partial(np.mean, axis=0), weights),
 }
 
 
@@ -127,23 +126,21 @@ def make_features(
         else stored.reindex(pd.MultiIndex.from_frame(clips)).to_numpy(copy=True)
     )
     todo = np.flatnonzero(np.isnan(values[:, 0]))
-    here, there = None, way.summarise if way.outputs else None  # by this process, by a worker
+    on_gpu = False
     if todo.size and way.outputs:
         from hiphoplib.keras_backend import HAS_GPU
 
         way.ready()
         jobs = jobs_that_fit(jobs, NETWORK_BYTES, len(todo))
-        if HAS_GPU:
-            here, there = there, None
-    results = unordered(
-        partial(_described, way.extract, there), (ordered[row] for row in todo), jobs=jobs
-    )
+        on_gpu = HAS_GPU  # then this process runs the network, which workers would run on cores
+    work = partial(_described, way, bool(way.outputs) and not on_gpu)
+    results = unordered(work, (ordered[row] for row in todo), jobs=jobs)
     with closing(results):
         for done, (number, result) in enumerate(
             progress(results, total=len(todo), desc=kind, unit="clip"), start=1
         ):
             if result is not DIED and result is not None:
-                values[todo[number]] = here(result)[0] if here else result
+                values[todo[number]] = way.summarise(result)[0] if on_gpu else result
             if done % SAVE == 0 or done == len(todo):
                 write_whole(file, partial(np.savez, version=way.version, values=values, **columns))
     if np.isnan(values[:, 0]).all():
@@ -289,13 +286,13 @@ def standardised(
     return ((X.astype(float) - mean) / scale).clip(-limit, limit).fillna(0).to_numpy()
 
 
-def _described(extract, summarise, path):
+def _described(way, by_network, path):
     """What a worker makes of a clip; None if it cannot be read, for which `mels` gives a reason."""
     try:
-        result = extract(*read_clip(path))
+        result = way.extract(*read_clip(path))
     except BadInput:
         return None
-    return summarise(result)[0] if summarise else result
+    return way.summarise(result)[0] if by_network else result
 
 
 def _load(path, way):

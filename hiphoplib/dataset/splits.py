@@ -15,7 +15,8 @@ SHARES = (0.75, 0.15, 0.10)  # of the 2021 study
 CHUNKS = 20  # 5 % each: 15, 3 and 2 of them make the shares
 FOLDS, MOST = 5, 10_000  # folds of a corpus of so many tracks; a larger one has none
 SPLITS = ("artist", "time", "random")
-LATER, MAX_FOLDS = "later", 5  # of a split by time; what came later than its test set is not used
+LATER = "later"  # in a split by time, what came after the test set and is in no set
+MAX_FOLDS = 5  # of a split by time
 
 
 def artist_groups(tracks: pd.DataFrame) -> pd.Series:

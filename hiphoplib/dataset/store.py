@@ -189,17 +189,13 @@ def _begin(folder, clips, grid):
         for name, row_bytes in _sizes(grid).items():
             with naming(folder / name), (folder / name).open("ab") as file:
                 file.truncate((n + len(new)) * row_bytes)
-        write_whole(
-            folder / "store.json",
-            json.dumps(
-                {
-                    "version": STORE_VERSION,
-                    "grid": asdict(grid),
-                    "rows": n + len(new),
-                    "clips": [[*clip, row_of[clip]] for clip in clips],
-                }
-            ),
-        )
+        stored = {
+            "version": STORE_VERSION,
+            "grid": asdict(grid),
+            "rows": n + len(new),
+            "clips": [[*clip, row_of[clip]] for clip in clips],
+        }
+        write_whole(folder / "store.json", json.dumps(stored))
     return _read(folder, grid)
 
 
@@ -229,13 +225,8 @@ def _make(paths, reasons, clips, folder, grid, jobs, cluster):
 
     save()
     saved = time.monotonic()
-    results = unordered(
-        clip_to_mel,
-        ((Path(paths[name]).absolute(), grid, STORE_VERSION) for name, _ in todo),
-        jobs=jobs,
-        cluster=cluster,
-        seconds=CLIP_SECONDS,
-    )
+    tasks = ((Path(paths[name]).absolute(), grid, STORE_VERSION) for name, _ in todo)
+    results = unordered(clip_to_mel, tasks, jobs=jobs, cluster=cluster, seconds=CLIP_SECONDS)
     with (
         closing(results),
         (store / "mels.float16").open("r+b", 0) as mels,
@@ -244,20 +235,7 @@ def _make(paths, reasons, clips, folder, grid, jobs, cluster):
         try:
             for number, result in progress(results, total=len(todo), desc="mels", unit="clip"):
                 name, row = todo[number]
-                path = Path(paths[name])
-                if result is DIED:
-                    result = (
-                        None,
-                        f"clip {path.name}: decoding it ended the worker, or took over "
-                        f"{CLIP_SECONDS:.0f} s; replace the file",
-                        True,
-                    )
-                S_db, reason, seen = result
-                if cluster and not seen and path.is_file():
-                    raise BadInput(
-                        f"{path}: workers of {cluster} do not see it; put the corpus "
-                        "on a disk that they share, under the same path"
-                    )
+                S_db, reason = _spectrogram(result, Path(paths[name]), cluster)
                 if reason:
                     reasons[name] = reason
                 else:
@@ -272,6 +250,22 @@ def _make(paths, reasons, clips, folder, grid, jobs, cluster):
         for file in (mels, states):
             with naming(file.name):
                 os.fsync(file.fileno())
+
+
+def _spectrogram(result, path, cluster):
+    """What a worker made of a clip, (spectrogram, None) or (None, reason)."""
+    if result is DIED:
+        return None, (
+            f"clip {path.name}: decoding it ended the worker, or took over "
+            f"{CLIP_SECONDS:.0f} s; replace the file"
+        )
+    S_db, reason, seen = result
+    if cluster and not seen and path.is_file():
+        raise BadInput(
+            f"{path}: workers of {cluster} do not see it; put the corpus "
+            "on a disk that they share, under the same path"
+        )
+    return S_db, reason
 
 
 def make_mels(
@@ -319,8 +313,8 @@ def make_mels(
     clips = [(name, *file_version(path)) for name, path in paths.items()]
     rows, states = _read(store, grid)
     # clips that were rejected are tried by every run, and notebooks side by side may do so
-    begun = list(rows) == clips and (states[list(rows.values())] != TODO).all()
-    with nullcontext() if begun else alone(store):
+    tried = list(rows) == clips and (states[list(rows.values())] != TODO).all()
+    with nullcontext() if tried else alone(store):
         _make(paths, reasons, clips, folder, grid, jobs, cluster)
     made = MelStore(folder, grid)
     if not len(made):

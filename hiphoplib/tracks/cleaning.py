@@ -15,7 +15,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from hiphoplib.io import write_whole
-from hiphoplib.tracks import table
+from hiphoplib.tracks import cells, table
 from hiphoplib.tracks.table import normalise, read_tracks, table_path
 
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")  # anything else, such as "n/a", joins nothing
@@ -123,18 +123,16 @@ def read_clean(folder: Path | str) -> pd.DataFrame:
     pd.DataFrame
     """
     path = Path(folder) / "clean.parquet"
-    origin = hashlib.sha256(
-        b"".join(
-            file.read_bytes() for file in (Path(__file__), Path(table.__file__), table_path(folder))
-        )
-    )
+    rules = __file__, cells.__file__, table.__file__
+    made_from = b"".join(Path(file).read_bytes() for file in (*rules, table_path(folder)))
+    origin = hashlib.sha256(made_from).hexdigest()
     with suppress(OSError, ValueError):  # also one that was cut short
         clean = pd.read_parquet(path)
-        if clean.attrs.get("origin") == origin.hexdigest():
+        if clean.attrs.get("origin") == origin:
             clean.attrs.clear()
             return normalise(clean, where=str(path))
     clean, _ = clean_tracks(read_tracks(folder))
-    clean.attrs["origin"] = origin.hexdigest()
+    clean.attrs["origin"] = origin
     with suppress(PermissionError):  # a corpus that may only be read is cleaned anew
         write_whole(path, partial(clean.to_parquet, index=False))
     clean.attrs.clear()

@@ -1,32 +1,22 @@
-"""A tracks table in a few dozen numbers, to compare corpora without passing them on; its doubts."""
+"""A tracks table in a few dozen numbers, which may be passed on, and what looks wrong in it."""
 
-import re
-import textwrap
-from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
-from itertools import chain
 
 import numpy as np
 import pandas as pd
+
+from hiphoplib.tracks.cells import SUSPICIOUS
 
 BIN = 2  # points of popularity
 MAX_TRACKS = 12  # of an artist; those with more are counted with these
 MIN_TRACKS = 20  # a year with fewer has no median worth showing
 NOBODY = {
     "",
-    "-",
-    "?",
-    "none",
-    "nan",
-    "null",
-    "n/a",
-    "unknown",
+    *"- ? none nan null n/a unknown".split(),
     "unknown artist",
     "various",
     "various artists",
 }
-SUSPICIOUS = 0.02  # share of the rows: what looks wrong in so many is told
 
 
 def describe(tracks: pd.DataFrame) -> dict:
@@ -181,55 +171,6 @@ def doubts(tracks: pd.DataFrame) -> list[str]:
         for what, rows in wrong.items()
         if rows.any() and rows.mean() >= SUSPICIOUS
     ]
-
-
-def told_apart(
-    texts: Mapping[int, str], ids: Mapping[int, list[str] | None]
-) -> tuple[dict[int, list[str]], str]:
-    """Return which artists with commas in them are several, and what is in doubt about the others.
-
-    "50 Cent, DJ Whoo Kid" are two and "Tyler, The Creator" is one, which only their ids tell.
-
-    Parameters
-    ----------
-    texts : mapping of int to str
-        Artists by the row, as they are written.
-    ids : mapping of int to list of str, or None
-        Of each row.
-
-    Returns
-    -------
-    several : dict of int to list of str
-        By the row, where there are as many ids as names.
-    doubt : str
-        Empty unless a part of some other such text stands in another row.
-    """
-    several: dict[int, list[str]] = {}
-    for row, text in texts.items():
-        names = re.split("[,;|]", text)
-        if len(names) == len(ids[row] or []) > 1:
-            several[row] = names
-    parts = {
-        name: {part.strip() for part in re.split("[,/;|]", name)} - {""}
-        for name in set(map(str.casefold, texts.values()))
-    }
-    counts = Counter(chain.from_iterable(parts.values()))
-    doubtful = {
-        row + 1: text
-        for row, text in texts.items()
-        if row not in several
-        and len(ids[row] or []) != 1
-        and re.search("[,/]", text)
-        and max(counts[part] for part in parts[text.casefold()] | {text.casefold()}) > 1
-    }
-    if not doubtful:
-        return several, ""
-    rows = ", ".join(map(str, [*doubtful][:9])) + ", …" * (len(doubtful) > 9)
-    first = textwrap.shorten(next(iter(doubtful.values())), 60)
-    return several, (
-        f"artists are read as one name in {len(doubtful)} rows that may name several "
-        f'({first!r}; rows {rows}); write JSON there, ["A", "B"] for two names'
-    )
 
 
 def _garbled(name):

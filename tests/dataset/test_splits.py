@@ -17,6 +17,7 @@ from hiphoplib.errors import BadInput
 from hiphoplib.tracks.cleaning import clean_tracks, recordings
 from hiphoplib.tracks.gather import get_tracks
 from hiphoplib.tracks.table import read_tracks
+from tests.tables import raw_table
 
 
 def table(n=400, artists=120, seed=0):
@@ -31,6 +32,12 @@ def table(n=400, artists=120, seed=0):
             "popularity": rng.uniform(0, 100, n).round(),
         }
     )
+
+
+def tracks_by(*names):
+    """Return a track of each of these artists, the later the more popular."""
+    artists = [[name] for name in names]
+    return raw_table(len(names), artists=artists, popularity=np.arange(float(len(names))))
 
 
 def sides_of(tracks, side):
@@ -114,13 +121,8 @@ def test_seeds_differ_and_repeat(by, folds):
 @pytest.mark.parametrize("n, artists", [(30, 25), (40, 40), (60, 20)])
 @pytest.mark.parametrize("folds", [0, 3, 5])
 def test_small_corpora_with_shared_artists_can_be_split(n, artists, folds):
-    tracks = pd.DataFrame(
-        {
-            "id": [f"{i}" for i in range(n)],
-            "artists": [[f"A{i % artists}"] for i in range(n)],
-            "popularity": np.random.default_rng(0).uniform(0, 100, n),
-        }
-    )
+    tracks = tracks_by(*(f"A{i % artists}" for i in range(n)))
+    tracks["popularity"] = np.random.default_rng(0).uniform(0, 100, n)
     for _, side in split_tracks(tracks, "artist", folds).items():
         assert (sides_of(tracks, side) == 1).all()
         assert set(side) == set(SETS)
@@ -136,13 +138,7 @@ def test_small_corpora_with_shared_artists_can_be_split(n, artists, folds):
     ],
 )
 def test_a_split_that_cannot_be_is_told(options, said):
-    tracks = pd.DataFrame(
-        {
-            "id": [f"{i}" for i in range(40)],
-            "popularity": np.arange(40.0),
-            "artists": [[f"A{i % 10}"] for i in range(40)],
-        }
-    )
+    tracks = tracks_by(*(f"A{i % 10}" for i in range(40)))
     with pytest.raises(BadInput, match=said) as error:
         split_tracks(tracks, **options)
     assert "\n" not in str(error.value)
@@ -151,13 +147,7 @@ def test_a_split_that_cannot_be_is_told(options, said):
 @pytest.mark.parametrize("names", [["A"] * 40, ["A"] * 20 + ["B"] * 20, ["A"] * 38 + ["B", "C"]])
 @pytest.mark.parametrize("folds", [0, 2])
 def test_too_few_artists_are_told(names, folds):
-    tracks = pd.DataFrame(
-        {
-            "id": [f"{i}" for i in range(40)],
-            "popularity": np.arange(40.0),
-            "artists": [[name] for name in names],
-        }
-    )
+    tracks = tracks_by(*names)
     with pytest.raises(BadInput, match="gather more, or split at random"):
         split_tracks(tracks, "artist", folds)
     split_tracks(tracks, "random", folds)
@@ -166,13 +156,7 @@ def test_too_few_artists_are_told(names, folds):
 @pytest.mark.parametrize("n", [4, 8, 10])
 @pytest.mark.parametrize("folds", [3, 8])
 def test_a_handful_of_tracks_is_split_or_refused_in_words(n, folds):
-    tracks = pd.DataFrame(
-        {
-            "id": [f"{i}" for i in range(n)],
-            "popularity": np.arange(float(n)),
-            "artists": [[f"A{max(i, 1)}"] for i in range(n)],
-        }
-    )
+    tracks = tracks_by(*(f"A{max(i, 1)}" for i in range(n)))
     try:
         sides = split_tracks(tracks, "artist", folds)
     except BadInput:

@@ -18,9 +18,10 @@ from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FLOOR_DB, FULL, STORE_VERSION, mel_spectrogram
 from hiphoplib.dataset.store import REJECTED, TODO, MelStore, make_mels
 from hiphoplib.errors import BadInput
-from hiphoplib.tracks.table import normalise, read_rejected, read_tracks
+from hiphoplib.tracks.table import read_rejected, read_tracks
 from tests.mel_runs import linux, same_clips, states, store_bytes, stored
 from tests.paths import ROOT
+from tests.tables import table
 
 # clips as they come
 
@@ -56,17 +57,7 @@ def odd_clips(tmp_path_factory, noise, mp3):
 
 def table_of(ids):
     """Return a tracks table whose clips lie beside it."""
-    return normalise(
-        pd.DataFrame(
-            {
-                "id": ids,
-                "popularity": 50,
-                "track": ids,
-                "artists": ids,
-                "preview_url": [f"{i}.mp3" for i in ids],
-            }
-        )
-    )
+    return table(len(ids), id=ids, preview_url=[f"{i}.mp3" for i in ids])
 
 
 def test_a_clip_that_cannot_be_used_is_skipped_and_listed_with_its_reason(odd_clips):

@@ -30,6 +30,7 @@ from hiphoplib.tracks.table import (  # noqa: E402
     read_tracks,
     write_tracks,
 )
+from tests import tables  # noqa: E402
 
 often = settings(
     max_examples=int(os.environ.get("HIPHOP_EXAMPLES", 30)),
@@ -144,17 +145,8 @@ def test_any_cells_are_read_once_and_for_all_or_refused_with_their_row(tmp_path_
     ),
 )
 def test_a_list_of_names_is_that_list_or_is_refused_however_it_is_written(artists, write):
-    table = pd.DataFrame(
-        {
-            "id": ["1"],
-            "popularity": 1,
-            "track": "t",
-            "artists": [write(artists)],
-            "preview_url": "x",
-        }
-    )
     try:
-        assert normalise(table)["artists"][0] == artists
+        assert tables.table(1, artists=[write(artists)])["artists"][0] == artists
     except BadInput as error:
         one_line(error)
 
@@ -262,21 +254,11 @@ def test_any_bytes_are_a_table_or_refused_in_one_line(tmp_path_factory, data):
 def test_what_passes_is_split_and_labelled_with_all_invariants(artists, folds, by, data):
     n = len(artists)
     numbers = st.lists(st.integers(0, 100), min_size=n, max_size=n)
-    tracks = normalise(
-        pd.DataFrame(
-            {
-                "id": [str(row) for row in range(n)],
-                "popularity": data.draw(numbers),
-                "track": [f"Song {row}" for row in range(n)],
-                "preview_url": "x",
-                "artists": [
-                    str(np.array([f"N'{each}" for each in row], object)) for row in artists
-                ],
-                "release_date": [
-                    f"{1 + day % 12}/{13 + day % 15}/2019" for day in data.draw(numbers)
-                ],
-            }
-        )
+    tracks = tables.table(
+        n,
+        popularity=data.draw(numbers),
+        artists=[str(np.array([f"N'{each}" for each in row], object)) for row in artists],
+        release_date=[f"{1 + day % 12}/{13 + day % 15}/2019" for day in data.draw(numbers)],
     )
     clean, _ = clean_tracks(tracks)
     assume(len(clean) == n)

@@ -9,23 +9,13 @@ import pytest
 from hiphoplib.evaluation.evaluate import read_results
 from hiphoplib.tracks.describe import MAX_TRACKS, MIN_TRACKS, _artist_share, describe, years_table
 from hiphoplib.tracks.gather import get_tracks
-from hiphoplib.tracks.table import normalise
+from tests import tables
 from tests.paths import ROOT
 
 
 def table(popularity, artists, dates=None):
-    n = len(popularity)
-    return normalise(
-        pd.DataFrame(
-            {
-                "id": [f"{i}" for i in range(n)],
-                "popularity": popularity,
-                "track": "Secret song",
-                "artists": artists,
-                "preview_url": None,
-                "release_date": dates,
-            }
-        )
+    return tables.table(
+        len(popularity), popularity=popularity, track="Secret", artists=artists, release_date=dates
     )
 
 

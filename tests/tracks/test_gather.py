@@ -7,7 +7,6 @@ from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from hiphoplib.audio.files import encode
@@ -18,6 +17,7 @@ from hiphoplib.tracks.cleaning import read_clean
 from hiphoplib.tracks.gather import gather, open_corpus, report_folders
 from hiphoplib.tracks.table import read_rejected, read_tracks
 from tests.mel_runs import posix
+from tests.tables import raw_table
 
 
 def contents(folder):
@@ -170,18 +170,12 @@ def test_no_file_ends_a_stage_whatever_it_is_called_or_is(tmp_path):
     for path in (folder / "zeros.mp3", tmp_path / "up.mp3"):
         path.write_bytes(bytes(9000) if path.name == "zeros.mp3" else sound)
     names = [name for pair in zip_longest(bad, good) for name in pair if name]
-    pd.DataFrame(
-        {
-            "id": [str(names.index(name)) for name in names],
-            "popularity": 50,
-            "track": [f"Song {n}" for n in range(len(names))],
-            "artists": [f"Artist {n}" for n in range(len(names))],
-            "preview_url": names,
-        }
-    ).to_csv(folder / "tracks.csv", index=False)
+    ids = {name: f"{number}" for number, name in enumerate(names)}
+    table = raw_table(len(names), id=ids.values(), preview_url=names)
+    table.to_csv(folder / "tracks.csv", index=False)
     gather("folder", tmp_path / "to", path=folder, jobs=1)
     store = make_mels(read_clean(tmp_path / "to"), tmp_path / "to", jobs=1)
-    assert sorted(store.ids) == sorted(str(names.index(name)) for name in good)
+    assert sorted(store.ids) == sorted(map(ids.get, good))
     rejected = read_rejected(tmp_path / "to").drop_duplicates("id").set_index("id")["reason"]
     for name, said in bad.items():
-        assert said in rejected[str(names.index(name))], name
+        assert said in rejected[ids[name]], name

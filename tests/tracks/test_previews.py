@@ -16,8 +16,9 @@ from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.previews import Clip, clip_path, download_previews
 from hiphoplib.tracks.sources import web
 from hiphoplib.tracks.sources.base import Folder
-from hiphoplib.tracks.table import normalise, read_rejected, read_tracks
+from hiphoplib.tracks.table import read_rejected, read_tracks
 from tests.loopback import Reply, serving
+from tests.tables import raw_table, table
 
 
 class Counted(Folder):
@@ -36,15 +37,7 @@ class Counted(Folder):
 def source(tmp_path, write_corpus, noise, mp3):
     """Four rows on disk; the clip of the last one is missing."""
     ids = ["0001", "0002", "0003", "0004"]
-    rows = pd.DataFrame(
-        {
-            "id": ids,
-            "popularity": 50,
-            "track": ids,
-            "artists": [[i] for i in ids],
-            "preview_url": [f"audio/{i}.mp3" for i in ids],
-        }
-    )
+    rows = raw_table(4, id=ids, preview_url=[f"audio/{i}.mp3" for i in ids])
     audio = {f"audio/{i}.mp3": mp3(noise(-20, 3.5, seed=int(i))) for i in ids[:3]}
     return Counted(write_corpus(tmp_path / "source", rows, audio))
 
@@ -218,17 +211,8 @@ def service(tmp_path, noise, mp3, hasty):
 
     def start(n, faults=(), scheme="https"):
         answers.faults = dict(faults)
-        tracks = normalise(
-            pd.DataFrame(
-                {
-                    "id": [f"{i}" for i in range(n)],
-                    "popularity": 50,
-                    "track": "t",
-                    "artists": "a",
-                    "preview_url": [f"{scheme}://{HOST}/{i}" for i in range(n)],
-                }
-            )
-        )
+        ids = [f"{i}" for i in range(n)]
+        tracks = table(n, id=ids, preview_url=[f"{scheme}://{HOST}/{i}" for i in ids])
         return tracks, source, answers, server
 
     with serving(answers, HOST) as (server, session):

@@ -10,9 +10,11 @@ import pytest
 from hiphoplib.cli import main
 from hiphoplib.dataset.splits import artist_groups, split_tracks
 from hiphoplib.errors import BadInput
+from hiphoplib.tracks.cells import as_numbers
 from hiphoplib.tracks.sources.base import Clip, Folder
-from hiphoplib.tracks.table import as_numbers, read_tracks, write_tracks
+from hiphoplib.tracks.table import read_tracks, write_tracks
 from tests.paths import SHARED
+from tests.tables import raw_table
 
 HEAD = [
     "id",
@@ -53,17 +55,7 @@ def cells(read):
 
 def parquet(**columns):
     """Bytes of a parquet file of two rows, as others write it."""
-    table = pd.DataFrame(
-        {
-            "id": ["1", "2"],
-            "popularity": [1.0, 2.0],
-            "track": ["a", "b"],
-            "artists": ["A", "B"],
-            "preview_url": ["x", "y"],
-        }
-        | columns
-    )
-    table.to_parquet(file := io.BytesIO())
+    raw_table(**columns).to_parquet(file := io.BytesIO())
     return file.getvalue()
 
 
@@ -436,7 +428,7 @@ def test_a_parquet_of_other_types_is_read(read, columns, name, read_as):
 def test_a_parquet_with_ids_as_its_index_is_read(read):
     table = pd.read_parquet(io.BytesIO(parquet())).set_index("id")
     table.to_parquet(file := io.BytesIO())
-    assert read(file.getvalue(), "tracks.parquet")["id"].tolist() == ["1", "2"]
+    assert read(file.getvalue(), "tracks.parquet")["id"].tolist() == ["0000", "0001"]
 
 
 @pytest.mark.parametrize("name, most", [("MAX_ROWS", 1), ("MAX_BYTES", 10)])

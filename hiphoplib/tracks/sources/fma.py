@@ -31,15 +31,8 @@ METADATA_SHA1 = "f0df49ffe5f2a6008d7dc83c6915b31835dfe733"
 METADATA_MAX_BYTES = 400_000_000  # it has 342 MiB
 CLIPS_URL = "https://os.unil.cloud.switch.ch/fma/fma_large.zip"
 HIPHOP = Path(__file__).parents[1] / "fma_hiphop.csv"
-FMA_FEATURES = (
-    "acousticness",
-    "danceability",
-    "energy",
-    "instrumentalness",
-    "liveness",
-    "speechiness",
-    "tempo",
-    "valence",
+FMA_FEATURES = tuple(
+    "acousticness danceability energy instrumentalness liveness speechiness tempo valence".split()
 )
 
 _COLUMNS = {  # of tracks.csv, and what they are called here
@@ -120,7 +113,7 @@ class FMA(Source):
                 raise BadInput(f"{path}: no such file; leave it out to use the archive's server")
         self.metadata, self.no_derivatives = metadata, bool(no_derivatives)
         self.web, self._opening = Web(session), threading.Lock()
-        self._remote = not zip
+        self._served = not zip  # by the archive's server
         self._archive = zip and _open_zip(zip, zip, "download it again, or leave --zip out")
 
     @property
@@ -171,7 +164,7 @@ class FMA(Source):
             )
         for _ in range(2):  # it may have been damaged on the way
             try:
-                return self._fetched(info) if self._remote else self._archive.read(info)
+                return self._fetched(info) if self._served else self._archive.read(info)
             except BadInput:
                 raise
             except _DAMAGED as error:

@@ -11,28 +11,18 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from scipy.signal import resample_poly
 from scipy.stats import norm
 
-from hiphoplib.audio.files import encode
 from hiphoplib.errors import BadInput
 from hiphoplib.tracks.sources.base import Source
-from hiphoplib.tracks.synthetic.beats import CAUSES, SR, N, Recipe
-from hiphoplib.tracks.synthetic.instruments import render
+from hiphoplib.tracks.synthetic.beats import CAUSES, Recipe
+from hiphoplib.tracks.synthetic.flaws import clip_with, flawed_rows
 
 KIND = "synthetic: known causes, fame and noise; no real-world meaning"
 COLLECTED = "2020-01-31"
 CAVEAT = "Results on synthetic tracks show that the method works, never what makes a hit."
 
 BLOCK = 200  # rows
-# How often each flaw is in a block.
-CLIP_FLAWS = {"8 s": 1, "1.5 s": 1, "silent": 1, "mono": 2, "48 kHz": 2, "html": 1, "text": 1}
-TABLE_FLAWS = {"preview_url": 4, "release_date": 2, "day": 2, "month": 2, "isrc": 5}
-NO_AUDIO = {
-    "html": b"<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></head>"
-    b"<body><h1>Service Unavailable</h1></body></html>\n",
-    "text": b"error: this preview is not available\n",
-}
 # How much each cause weighs, relative to the others, and what shares of the variance of the
 # latent popularity they, the fame, the release date and other metadata have; the rest is noise.
 WEIGHTS = {
@@ -52,30 +42,11 @@ HUMPS = ((0.20, 0, 1.2), (0.15, 28, 3.0), (0.53, 45, 8.0), (0.12, 58, 12.0))
 
 # From rap_tracks_2020, 4,877 rap tracks on Spotify, January 2020: share of the artists with 1, 2,
 # ... 30 tracks; quantiles of the duration in minutes; share of the tracks by span of years.
-TRACKS_PER_ARTIST = np.array(
-    [
-        0.61,
-        0.17,
-        0.08,
-        0.045,
-        0.02,
-        *(0.075 * np.arange(6, 31) ** -2.0 / np.sum(np.arange(6, 31) ** -2.0)),
-    ]
-)
+_FALL = np.arange(6, 31) ** -2.0
+TRACKS_PER_ARTIST = np.array([0.61, 0.17, 0.08, 0.045, 0.02, *(0.075 * _FALL / np.sum(_FALL))])
 MINUTES = ((0, 0.05, 0.25, 0.5, 0.75, 0.95, 1), (1.2, 2.0, 2.9, 3.5, 4.2, 5.3, 7.5))
-YEARS = (
-    (1984, 1989, 0.010),
-    (1990, 1999, 0.105),
-    (2000, 2009, 0.130),
-    (2010, 2013, 0.065),
-    (2014, 2014, 0.03),
-    (2015, 2015, 0.04),
-    (2016, 2016, 0.05),
-    (2017, 2017, 0.085),
-    (2018, 2018, 0.13),
-    (2019, 2019, 0.327),
-    (2020, 2020, 0.028),
-)
+YEARS = 1984, 1990, 2000, 2010, 2014, 2015, 2016, 2017, 2018, 2019, 2020, 2021  # where spans begin
+SHARES = 0.010, 0.105, 0.130, 0.065, 0.03, 0.04, 0.05, 0.085, 0.13, 0.327, 0.028
 # From 300 track objects of Spotify's search, 2021; guests rounded down towards rap_tracks_2020,
 # where 12 % of the titles name one.
 EXPLICIT = 0.31
@@ -115,26 +86,6 @@ TITLE_FORMS = (
 )
 
 
-def _flawed(block, seed, number):
-    """Rows of one block, shuffled, with the flaws of real data put into them."""
-    rng = np.random.default_rng([seed, 2, number])
-    block = [block[i] for i in rng.permutation(len(block))]
-    single = [i for i, (_, behind) in enumerate(block) if behind["releases"] == 1]
-    kinds = [kind for kind, count in CLIP_FLAWS.items() for _ in range(count)]
-    for kind, i in zip(kinds, rng.permutation(single), strict=False):
-        block[i][1]["clip"] = kind
-    fields = [name for name, count in TABLE_FLAWS.items() for _ in range(count)]
-    chosen = rng.choice(len(block), len(fields), replace=False)
-    for name, i in zip(fields, chosen, strict=True):
-        row, date = block[i][0], block[i][0]["release_date"]
-        row.update(
-            {"day": {"release_date": date[:7]}, "month": {"release_date": date[:4]}}.get(
-                name, {name: None}
-            )
-        )
-    return block
-
-
 @lru_cache(maxsize=2)
 def _corpus(n, seed):
     """Rows of the table and what no column of it says, by id; computed once a process."""
@@ -145,11 +96,11 @@ def _corpus(n, seed):
             for i in range(artist.recordings):
                 made += artist._releases(i)
             k += 1
-        for row, behind in _flawed(made[:BLOCK], seed, len(rows) // BLOCK):
+        for row, hidden in flawed_rows(made[:BLOCK], seed, len(rows) // BLOCK):
             name = f"syn-{len(rows) + 1:05d}"
             if row["preview_url"] is not None:
                 row["preview_url"] = f"audio/{name}.mp3"
-            rows[name] = {"id": name, **row}, behind
+            rows[name] = {"id": name, **row}, hidden
         made = made[BLOCK:]
     return dict(list(rows.items())[:n])
 
@@ -189,18 +140,8 @@ class Synthetic(Source):
                 f"clip {row.id}: the synthetic corpus of {self.n} rows has none of that "
                 "id; gather again"
             )
-        _, behind = rows[row.id]
-        clip, sr = behind["clip"], SR
-        if clip in NO_AUDIO:
-            return NO_AUDIO[clip]
-        y = np.zeros((2, N), dtype=np.float32) if clip == "silent" else render(behind["recipe"])
-        if clip == "mono":
-            y = y.mean(axis=0, keepdims=True)
-        elif clip == "48 kHz":
-            y, sr = np.clip(resample_poly(y, 160, 147, axis=1), -1, 1), 48_000
-        elif clip.endswith(" s"):
-            y = y[:, : int(float(clip[:-2]) * SR)]
-        return encode(y[:, : 30 * sr], sr)
+        _, hidden = rows[row.id]
+        return clip_with(hidden["clip"], hidden["recipe"])
 
     def truth(self) -> dict:
         """Return what the popularity is made of, which no column of the table says.
@@ -218,23 +159,23 @@ class Synthetic(Source):
         # A recording counts once; a handful of rows may hold no main release at all.
         mains = [pair for pair in rows.values() if pair[1]["main"]] or list(rows.values())
         latent, popularity = np.array(
-            [(behind["latent"], row["popularity"]) for row, behind in mains]
+            [(hidden["latent"], row["popularity"]) for row, hidden in mains]
         ).T
         threshold = latent[popularity >= np.median(popularity)].min()
         tracks = {}
-        for name, (_, behind) in rows.items():
-            effects, times = behind["recipe"].effects(), behind["recipe"].cause_times()
-            margin = (behind["audible"] - threshold) / (1 - AUDIBLE) ** 0.5
+        for name, (_, hidden) in rows.items():
+            effects, times = hidden["recipe"].effects(), hidden["recipe"].cause_times()
+            margin = (hidden["audible"] - threshold) / (1 - AUDIBLE) ** 0.5
             tracks[name] = {
                 "upper_bound": round(float(norm.cdf(margin)), 4),
-                "clip": behind["clip"],
+                "clip": hidden["clip"],
                 "causes": {
                     cause: {"value": round(value, 4), "times_s": times[cause]}
                     for cause, value in effects.items()
                 },
             }
         causes = {name: {"weight": WEIGHTS[name], **cause} for name, cause in CAUSES.items()}
-        fame = {row["artists"][0]: round(behind["fame"], 4) for row, behind in rows.values()}
+        fame = {row["artists"][0]: round(hidden["fame"], 4) for row, hidden in rows.values()}
         return {"causes": causes, "tracks": tracks, "fame": fame}
 
 
@@ -275,8 +216,8 @@ def _popularity(latent):
 
 
 def _draw_year(rng):
-    low, high, _ = YEARS[rng.choice(len(YEARS), p=[share for *_, share in YEARS])]
-    return int(rng.integers(low, high + 1))
+    span = rng.choice(len(SHARES), p=SHARES)
+    return int(rng.integers(YEARS[span], YEARS[span + 1]))
 
 
 def _draw_date(rng, year):
@@ -350,7 +291,7 @@ class Artist:
         count = 2 + int(rng.choice(5, p=RERELEASED[1])) if rng.random() < RERELEASED[0] else 1
         rows = [{**song, **self._release(song, again=i > 0)} for i in range(count)]
         audible, latent = self._latent(recipe, rows[0])
-        behind = {
+        hidden = {
             "recipe": recipe,
             "fame": self.fame,
             "latent": latent,
@@ -360,7 +301,7 @@ class Artist:
         }
         for i, row in enumerate(rows):
             row["popularity"] = _popularity(latent - (rng.exponential(0.6) + 0.1 if i else 0.0))
-        return [(row, {**behind, "main": i == 0}) for i, row in enumerate(rows)]
+        return [(row, {**hidden, "main": i == 0}) for i, row in enumerate(rows)]
 
     def _latent(self, recipe, row):
         """Latent popularity of a main release: what of it can be heard, and all of it."""
@@ -431,13 +372,9 @@ class Artist:
 def _recency(row):
     """Standardised release date: how new among the tracks of all years."""
     year, month, _ = map(int, row["release_date"].split("-"))
-    starts = [low for low, *_ in YEARS]
     # of 2020 there is one month
-    share = np.interp(
-        year + (month - 0.5) / 12,
-        [*starts, 2020 + 1 / 12],
-        np.cumsum([0, *(share for *_, share in YEARS)]),
-    )
+    ends = [*YEARS[:-1], 2020 + 1 / 12]
+    share = np.interp(year + (month - 0.5) / 12, ends, np.cumsum([0, *SHARES]))
     return norm.ppf(share)
 
 

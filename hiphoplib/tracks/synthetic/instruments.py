@@ -11,18 +11,13 @@ from scipy import fft
 
 from hiphoplib.tracks.synthetic.beats import SR, N, Recipe
 
-# Formants F1-F3 of six vowels in Hz, rounded from Peterson & Barney (JASA 1952), adult speakers.
-VOWELS = np.array(
-    [
-        (730, 1090, 2440),
-        (530, 1840, 2480),
-        (390, 1990, 2550),
-        (570, 840, 2410),
-        (440, 1020, 2240),
-        (640, 1190, 2390),
-    ],
-    dtype=np.float32,
+# F1, F2 and F3 of six vowels in Hz, rounded from Peterson & Barney (JASA 1952), adult speakers.
+FORMANTS = (
+    (730, 530, 390, 570, 440, 640),
+    (1090, 1840, 1990, 840, 1020, 1190),
+    (2440, 2480, 2550, 2410, 2240, 2390),
 )
+VOWELS = np.array([*zip(*FORMANTS)], dtype=np.float32)
 LOW_DB = 4.0  # what one standard deviation of the cause does to 808 and kick
 RMS = 0.25  # that the master drives every mix to: all have about the same crest
 
@@ -146,9 +141,8 @@ def _chord(rng, pitches, n, cut_hz, brightness, width):
             centre, spread = k * f0 * n_fft / SR, max(1.5, 0.004 * k * f0 * n_fft / SR)
             a, b = int(centre - 3 * spread), int(centre + 3 * spread) + 1
             bins = np.arange(a, b, dtype=np.float32)
-            magnitude[a:b] += np.exp(-(((bins - centre) / spread) ** 2)) / (
-                k**brightness * spread**0.5
-            )
+            partial = np.exp(-(((bins - centre) / spread) ** 2))
+            magnitude[a:b] += partial / (k**brightness * spread**0.5)
     magnitude *= _band(f, 90, cut_hz, 1)
     left = rng.uniform(0, 2 * np.pi, len(f)).astype(np.float32)
     right = left + width * np.pi * rng.uniform(-1, 1, len(f)).astype(np.float32)
@@ -164,9 +158,8 @@ def _bell(rng, pitch, decay):
     ratio, index = rng.choice([1.0, 2.0, 3.5]), rng.uniform(0.6, 2.2)
     bend = index * np.exp(-t / (0.4 * decay)) * np.sin(2 * np.pi * ratio * f * t)
     left, right = (np.sin(2 * np.pi * f * d * t + bend) for d in (0.9985, 1.0015))
-    return (
-        np.stack([left, right]) * np.exp(-t / decay) * np.minimum(1, (t[-1] - t) / 0.02)
-    ).astype(np.float32)
+    y = np.stack([left, right]) * np.exp(-t / decay) * np.minimum(1, (t[-1] - t) / 0.02)
+    return y.astype(np.float32)
 
 
 def _formants(f, vowel, tract):
@@ -377,9 +370,8 @@ def render(recipe: Recipe) -> np.ndarray:
     surface = _dust(recipe.rng("dust"), 2.5) * _decibels(recipe.dust_db)
     for at in range(0, N, surface.shape[1]):
         _place(mix, surface, at)
-    for add in (_add_loop, _add_bass, _add_drums, _add_hats, _add_melody, _add_voice):
+    for add in (_add_loop, _add_bass, _add_drums, _add_hats, _add_melody, _add_voice, _add_riser):
         add(mix, recipe, line)
-    _add_riser(mix, recipe, line)
     return _master(mix, recipe)
 
 

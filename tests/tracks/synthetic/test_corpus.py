@@ -25,6 +25,7 @@ from hiphoplib.tracks.sources.base import Clip
 from hiphoplib.tracks.synthetic import beats
 from hiphoplib.tracks.synthetic import corpus as synthetic
 from hiphoplib.tracks.synthetic.corpus import Synthetic
+from hiphoplib.tracks.synthetic.flaws import CLIP_FLAWS
 from hiphoplib.tracks.synthetic.instruments import render
 
 SR = beats.SR
@@ -281,7 +282,7 @@ def test_every_flaw_is_there_and_rare():
     for flaw in (lengths == 4, lengths == 7, table["release_date"].isna()):
         assert 0 < flaw.mean() <= 0.0101
     clips = [track["clip"] for track in source.truth()["tracks"].values()]
-    for flaw in synthetic.CLIP_FLAWS:
+    for flaw in CLIP_FLAWS:
         assert 0 < np.mean([clip == flaw for clip in clips]) <= 0.0101, flaw
     for flaw in ("html", "text"):
         with pytest.raises(soundfile.LibsndfileError):
