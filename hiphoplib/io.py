@@ -1,10 +1,8 @@
-"""Read tables of strangers, write files whole or not at all, silence compiled code, keep memory."""
+"""Open files or say why not, write them whole or not at all, silence compiled code, keep memory."""
 
-import csv
 import ctypes
 import errno
 import os
-import re
 import shutil
 import stat
 import sys
@@ -12,22 +10,18 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader, StringIO
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import psutil
 from tqdm.auto import tqdm
 
 from hiphoplib.errors import BadInput
 
-if TYPE_CHECKING:
-    import pandas as pd  # a worker starts without it
-
 # of glibc's malloc.h: M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 USERS_CHOICE = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX")
-MAX_ROWS, MAX_BYTES = 20_000_000, 2**32  # of a parquet file, unpacked
 CLOUD = ".icloud"  # the ending of what stands for a file that lies in the cloud only
 _silence = threading.RLock()
 
@@ -155,115 +149,6 @@ def unreadable(path: Path | str, error: Exception) -> str:
     if isinstance(error, PermissionError):
         return f"the system does not let you read it ({why}); change its permissions"
     return f"it cannot be read ({why}); copy it to a disk of this computer"
-
-
-def read_table(path: Path | str) -> "pd.DataFrame":
-    """Read a table as others write it: parquet, or text with commas, semicolons, tabs or bars.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Returns
-    -------
-    pd.DataFrame
-        Columns are named in lower case, with "_" between words; text is as it stands, "" if empty.
-
-    Raises
-    ------
-    BadInput
-        If it cannot be read, or can be in several ways.
-    """
-    import pandas as pd
-
-    path = Path(path)
-    try:
-        if path.suffix == ".parquet":
-            table = _parquet(path)
-        else:
-            names, *rows = _rows(_decoded(path.read_bytes(), path), path)
-            table = pd.DataFrame(rows, columns=names, dtype=object)
-            # pandas writes numbers of rows into a column without a name
-            table = table.loc[:, [name.strip() != "" for name in names]]
-    except BadInput:
-        raise
-    except (OSError, ValueError, NotImplementedError) as error:  # pandas' and arrow's are such
-        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
-        raise BadInput(
-            f"{path}: not a table that can be read ({reason}); save it once more, as CSV in UTF-8"
-        ) from error
-    table.columns = [re.sub(r"[\s_-]+", "_", str(name).strip()).casefold() for name in table]
-    for name in table.columns[table.columns.duplicated()]:
-        raise BadInput(f"{path}: two columns are called {name}; delete or rename one")
-    return table
-
-
-def _parquet(path):
-    """Table of a parquet file, unless it is too large to be unpacked."""
-    import pandas as pd
-    from pyarrow.parquet import read_metadata
-
-    about = read_metadata(path)
-    size = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
-    if about.num_rows > MAX_ROWS or size > MAX_BYTES:
-        raise BadInput(
-            f"{path}: {about.num_rows:,} rows, more than are unpacked; split it "
-            f"into tables of {MAX_ROWS:,} rows and {MAX_BYTES >> 20:,} MiB"
-        )
-    table = pd.read_parquet(path)
-    return table.reset_index(drop=table.index.names == [None])
-
-
-def _decoded(content, path):
-    """Text of a file in UTF-8, UTF-16 or, as older spreadsheets write it, Windows-1252."""
-    utf_16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-    if b"\0" in content and not utf_16:
-        raise BadInput(f"{path}: not text; save it as CSV in UTF-8")
-    try:
-        text = content.decode("utf-16" if utf_16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        text = content.decode("cp1252", "replace")
-        # no Western language has four such letters in a row
-        foreign = re.search("\ufffd|[^\\W\x00-\x7f]{4}", text)
-        is_part_utf_8 = re.search(b"[\xc3-\xc5][\x80-\xbf]", content)
-        if utf_16 or foreign or is_part_utf_8:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise BadInput(
-                f"{path}, line {line}: in no encoding that can be told; save the table "
-                "once more, as CSV in UTF-8"
-            ) from None
-        word = next(re.finditer("\\w*[^\x00-\x7f]\\w*", text))[0]
-        tell(
-            f"{path}: not UTF-8, so it is read as Windows-1252, with words such as “{word}”; if "
-            "that is wrong, save it as CSV in UTF-8"
-        )
-    return text.lstrip("\r\n ")
-
-
-def _rows(text, path):
-    """Cells of a table of text; each row is as wide as the first, which pandas does not demand."""
-    if marked := re.match("sep=(.)\r?\n", text):  # by Excel
-        text = text[marked.end() :]
-    sep = marked[1] if marked else max(",;\t|", key=text.partition("\n")[0].count)
-    lines = StringIO(text, newline="")
-    reader = csv.reader(lines, delimiter=sep, skipinitialspace=True, strict=True)
-    rows: list[list[str]] = []
-    try:
-        for row in filter(any, reader):  # spreadsheets end in empty rows
-            rows.append(row)
-            if len(row) != len(rows[0]):
-                raise csv.Error(f"{len(row)} cells, in the first line {len(rows[0])}")
-            # a quotation mark that is not closed takes whole rows into one cell
-            if any(cell.count(sep) >= cell.count("\n") * (len(row) - 1) > 0 for cell in row):
-                raise csv.Error("a cell that holds whole rows")
-    except csv.Error as error:
-        raise BadInput(
-            f"{path}, line {reader.line_num}: {error}; put text that holds a {sep!r} or "
-            "a line break between quotation marks, and double those inside"
-        ) from None
-    if not rows:
-        raise BadInput(f"{path}: not a table, for it is empty; save it once more, as CSV in UTF-8")
-    return rows
 
 
 def tell(doubt: str) -> None:

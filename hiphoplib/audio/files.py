@@ -59,7 +59,10 @@ class Recording:
     """
 
     def __init__(self, file: Path | str | bytes):
-        self._file = Content(BytesIO(file) if isinstance(file, bytes) else opened(file), file)
+        if isinstance(file, bytes):
+            self._file = Content(BytesIO(file), "")
+        else:
+            self._file = Content(opened(file), file)
         head = self._file.read(BLOCK)
         size = self._size = self._file.seek(0, os.SEEK_END)
         self._behind = correct(self._file, head, size)

@@ -31,7 +31,7 @@ class Content:
     Parameters
     ----------
     file : binary file
-    path : path-like or bytes
+    path : path-like
         What `error` speaks of.
 
     Attributes
@@ -40,7 +40,7 @@ class Content:
         Why it could not be read; empty if it could.
     """
 
-    def __init__(self, file: BinaryIO, path: Path | str | bytes):
+    def __init__(self, file: BinaryIO, path: Path | str):
         self._file, self._path, self.error = file, path, ""
         self.tell, self.close = file.tell, file.close
         self._corrections: dict[int, int] = {}  # bytes to read in place of its own, by place

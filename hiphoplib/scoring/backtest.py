@@ -15,9 +15,8 @@ from scipy.stats import norm
 from hiphoplib.audio.windows import find_songs
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate
-from hiphoplib.io import read_table
 from hiphoplib.scoring.score import Scored, displayable, score_tracks
-from hiphoplib.tracks.table import as_dates, as_numbers
+from hiphoplib.tracks.table import as_dates, as_numbers, read_table
 
 # names of columns, in lower case and with spaces; the first that is there is taken
 # of columns; the first that is there is taken

@@ -1,16 +1,18 @@
-"""The tracks table: its schema, its file, and the list of what could not be used."""
+"""The tracks table: its schema, its file, and tables as others save them."""
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
+from pyarrow import compute, parquet, types
 
 from hiphoplib.errors import BadInput
-from hiphoplib.io import read_table, tell, write_whole
+from hiphoplib.io import tell, write_whole
 from hiphoplib.tracks.cells import (
     as_artists,
     as_dates,
@@ -47,6 +49,7 @@ SCHEMA = pa.DataFrameSchema(
         **{name: _text() for name in ("source", "popularity_kind", "collected_at", "licence")},
     }
 )
+MAX_ROWS, MAX_BYTES = 20_000_000, 2**32  # of a parquet file, unpacked
 COLUMNS = list(SCHEMA.columns)
 # "flag" and "withheld" stand in some tables only
 TEXTS = {name for name, column in SCHEMA.columns.items() if str(column.dtype) == "object"}
@@ -193,7 +196,7 @@ def record_rejected(folder: Path | str, stage: str, reasons: Mapping[str, str]) 
     reasons : dict of str to str, by track id
     """
     path = Path(folder) / "rejected.csv"
-    kept = [row for row in _rows(path) if row[1] != stage]
+    kept = [row for row in _rejected_rows(path) if row[1] != stage]
     new = [(track_id, stage, reason) for track_id, reason in sorted(reasons.items())]
     text = io.StringIO()  # and no pandas, which takes several times as long
     csv.writer(text, lineterminator="\n").writerows([REJECTED_COLUMNS, *kept, *new])
@@ -211,12 +214,136 @@ def read_rejected(folder: Path | str) -> pd.DataFrame:
     -------
     pd.DataFrame of str
     """
-    return pd.DataFrame(_rows(Path(folder) / "rejected.csv"), columns=REJECTED_COLUMNS, dtype=str)
+    return pd.DataFrame(
+        _rejected_rows(Path(folder) / "rejected.csv"), columns=REJECTED_COLUMNS, dtype=str
+    )
 
 
-def _rows(path):
+def _rejected_rows(path):
     """Rows of the file as it stands; a line that was cut short does not count."""
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return [row for row in csv.reader(file) if len(row) == len(REJECTED_COLUMNS)][1:]
+
+
+def read_table(path: Path | str) -> pd.DataFrame:
+    """Read a table as others write it: parquet, or text with commas, semicolons, tabs or bars.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns are named in lower case, with "_" between words; text is as it stands, "" if empty.
+
+    Raises
+    ------
+    BadInput
+        If it cannot be read, or can be in several ways.
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".parquet":
+            table = _parquet(path)
+        else:
+            names, *rows = _text_rows(_decoded(path.read_bytes(), path), path)
+            table = pd.DataFrame(rows, columns=names, dtype=object)
+            # pandas writes numbers of rows into a column without a name
+            table = table.loc[:, [name.strip() != "" for name in names]]
+    except BadInput:
+        raise
+    except (OSError, ValueError, NotImplementedError) as error:  # pandas' and arrow's are such
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+        raise BadInput(
+            f"{path}: not a table that can be read ({reason}); save it once more, as CSV in UTF-8"
+        ) from error
+    table.columns = [re.sub(r"[\s_-]+", "_", str(name).strip()).casefold() for name in table]
+    for name in table.columns[table.columns.duplicated()]:
+        raise BadInput(f"{path}: two columns are called {name}; delete or rename one")
+    return table
+
+
+def _parquet(path):
+    """Table of a parquet file, unless it is too large to be unpacked."""
+    about = parquet.read_metadata(path)
+    columns = [about.schema.column(n) for n in range(about.num_columns)]
+    texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+    size = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
+    if about.num_rows <= MAX_ROWS and size <= MAX_BYTES:
+        # a text that repeats is stored once, and unpacked as often as it stands there
+        stored = parquet.read_table(path, read_dictionary=texts)
+        size = max(size, sum(map(_unpacked, stored.columns)))
+    if about.num_rows > MAX_ROWS or size > MAX_BYTES:
+        raise BadInput(
+            f"{path}: {about.num_rows:,} rows of {size >> 20:,} MiB, more than are unpacked; split "
+            f"it into tables of {MAX_ROWS:,} rows and {MAX_BYTES >> 20:,} MiB"
+        )
+    table = pd.read_parquet(path)
+    return table.reset_index(drop=table.index.names == [None])
+
+
+def _unpacked(column):
+    """Bytes of the texts of a column, or of lists of them."""
+    size = 0
+    for chunk in column.chunks:
+        while types.is_list(chunk.type) or types.is_large_list(chunk.type):
+            chunk = chunk.flatten()
+        if types.is_dictionary(chunk.type):
+            lengths = compute.binary_length(chunk.dictionary).cast("int64")
+            size += compute.sum(lengths.take(chunk.indices)).as_py() or 0
+    return size
+
+
+def _decoded(content, path):
+    """Text of a file in UTF-8, UTF-16 or, as older spreadsheets write it, Windows-1252."""
+    utf_16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if b"\0" in content and not utf_16:
+        raise BadInput(f"{path}: not text; save it as CSV in UTF-8")
+    try:
+        text = content.decode("utf-16" if utf_16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        text = content.decode("cp1252", "replace")
+        # no Western language has four such letters in a row
+        foreign = re.search("\ufffd|[^\\W\x00-\x7f]{4}", text)
+        is_part_utf_8 = re.search(b"[\xc3-\xc5][\x80-\xbf]", content)
+        if utf_16 or foreign or is_part_utf_8:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise BadInput(
+                f"{path}, line {line}: in no encoding that can be told; save the table "
+                "once more, as CSV in UTF-8"
+            ) from None
+        word = next(re.finditer("\\w*[^\x00-\x7f]\\w*", text))[0]
+        tell(
+            f"{path}: not UTF-8, so it is read as Windows-1252, with words such as “{word}”; if "
+            "that is wrong, save it as CSV in UTF-8"
+        )
+    return text.lstrip("\r\n ")
+
+
+def _text_rows(text, path):
+    """Cells of a table of text; each row is as wide as the first, which pandas does not demand."""
+    if marked := re.match("sep=(.)\r?\n", text):  # by Excel
+        text = text[marked.end() :]
+    sep = marked[1] if marked else max(",;\t|", key=text.partition("\n")[0].count)
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=sep, skipinitialspace=True, strict=True)
+    rows: list[list[str]] = []
+    try:
+        for row in filter(any, reader):  # spreadsheets end in empty rows
+            rows.append(row)
+            if len(row) != len(rows[0]):
+                raise csv.Error(f"{len(row)} cells, in the first line {len(rows[0])}")
+            # a quotation mark that is not closed takes whole rows into one cell
+            if any(cell.count(sep) >= cell.count("\n") * (len(row) - 1) > 0 for cell in row):
+                raise csv.Error("a cell that holds whole rows")
+    except csv.Error as error:
+        raise BadInput(
+            f"{path}, line {reader.line_num}: {error}; put text that holds a {sep!r} or "
+            "a line break between quotation marks, and double those inside"
+        ) from None
+    if not rows:
+        raise BadInput(f"{path}: not a table, for it is empty; save it once more, as CSV in UTF-8")
+    return rows

@@ -19,7 +19,6 @@ from hypothesis import strategies as st  # noqa: E402
 
 from hiphoplib.dataset.splits import artist_groups, label_popular, split_tracks  # noqa: E402
 from hiphoplib.errors import BadInput  # noqa: E402
-from hiphoplib.io import read_table  # noqa: E402
 from hiphoplib.tracks.cleaning import clean_tracks  # noqa: E402
 from hiphoplib.tracks.table import (  # noqa: E402
     COLUMNS,
@@ -27,6 +26,7 @@ from hiphoplib.tracks.table import (  # noqa: E402
     as_dates,
     as_numbers,
     normalise,
+    read_table,  # noqa: E402
     read_tracks,
     write_tracks,
 )

@@ -5,6 +5,8 @@ import unicodedata
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from hiphoplib.cli import main
@@ -433,9 +435,23 @@ def test_a_parquet_with_ids_as_its_index_is_read(read):
 
 @pytest.mark.parametrize("name, most", [("MAX_ROWS", 1), ("MAX_BYTES", 10)])
 def test_a_parquet_is_not_unpacked_without_end(read, monkeypatch, name, most):
-    monkeypatch.setattr(f"hiphoplib.io.{name}", most)
-    with pytest.raises(BadInput, match="2 rows, more than are unpacked"):
+    monkeypatch.setattr(f"hiphoplib.tracks.table.{name}", most)
+    with pytest.raises(BadInput, match="2 rows of 0 MiB, more than are unpacked"):
         read(parquet(), "tracks.parquet")
+
+
+@pytest.mark.parametrize("lists", [False, True])
+def test_a_text_that_a_parquet_repeats_counts_as_often(read, lists):
+    """The file holds a megabyte once, and memory would have to hold it 10,000 times."""
+    n = 10_000
+    artists = pa.DictionaryArray.from_arrays(pa.array([0] * n), pa.array(["x" * 2**20]))
+    if lists:
+        artists = pa.ListArray.from_arrays(pa.array(range(n + 1), pa.int32()), artists)
+    table = pa.table({"id": pa.array(range(n)).cast(pa.string()), "artists": artists})
+    pq.write_table(table, file := io.BytesIO(), store_schema=False)
+    assert len(file.getvalue()) < 2e6
+    with pytest.raises(BadInput, match="10,000 rows of 10,000 MiB, more than are unpacked"):
+        read(file.getvalue(), "tracks.parquet")
 
 
 def test_structures_in_a_parquet_are_refused(read):
