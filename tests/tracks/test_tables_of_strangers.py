@@ -441,7 +441,7 @@ def test_a_parquet_is_not_unpacked_without_end(read, monkeypatch, name, most):
 
 
 @pytest.mark.parametrize("lists", [False, True])
-def test_a_text_that_a_parquet_repeats_counts_as_often(read, lists):
+def test_a_text_that_a_parquet_repeats_counts_unpacked(read, lists):
     """The file holds a megabyte once, and memory would have to hold it 10,000 times."""
     n = 10_000
     artists = pa.DictionaryArray.from_arrays(pa.array([0] * n), pa.array(["x" * 2**20]))
