@@ -178,6 +178,8 @@ def torn(file: Content, head: bytes, size: int) -> bool:
     while at < size:
         file.seek(at)
         box = file.read(16)
-        length = int.from_bytes(box[:4])  # 1: it stands behind the name; 0: to the end
-        at += int.from_bytes(box[8:]) if length == 1 else length or size
+        length = int.from_bytes(box[:4])
+        if length == 1:
+            length = int.from_bytes(box[8:])  # in 64 bits, behind its name
+        at += max(8, length) if length else size  # 0: it reaches to the end
     return at > size
