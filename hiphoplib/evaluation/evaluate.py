@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.errors import BadInput
@@ -28,8 +27,8 @@ from hiphoplib.models.calibration import (
     brier_skill,
     calibration_intercept,
     calibration_slope,
-    log_odds,
     reliability,
+    together,
 )
 from hiphoplib.models.comparison import MODELS, NOT_OFFERED, UPPER_BOUND, Scores
 from hiphoplib.models.experiment import Experiment
@@ -375,10 +374,10 @@ def _judge(test, scores, measured):
         }
         for metric, value in measured.items()
     }
-    together = expit(log_odds(scores).mean(axis=1))  # what is shipped: all seeds as one model
+    shipped = together(scores.T)  # all seeds as one model
     if scores.shape[1] > 1:
         result["mean_of_seeds"] = {
-            metric: asdict(boot.estimate(METRICS[metric], y_true, together)) for metric in METRICS
+            metric: asdict(boot.estimate(METRICS[metric], y_true, shipped)) for metric in METRICS
         }
     ranks = {}
     if np.ptp(scores):  # what is the same for all tracks has no order
@@ -401,10 +400,10 @@ def _judge(test, scores, measured):
             "brier_skill": asdict(boot.estimate(brier_skill, y_true, scores)),
             "within_artist": within_artist(y_true, popularity, scores, test.artists),
             "within_genre": _within_groups(test, test.tracks.get("genre"), scores),
-            "selective_accuracy": selective_accuracy(popularity, together, test.artists),
-            "order": reliable_margin(popularity, together, test.artists),
+            "selective_accuracy": selective_accuracy(popularity, shipped, test.artists),
+            "order": reliable_margin(popularity, shipped, test.artists),
             "precision_at_k": hit_shares(boot, y_true, scores, PICKS),
-            "reliability": reliability(y_true, together).to_dict("records"),
+            "reliability": reliability(y_true, shipped).to_dict("records"),
         }
     )
 

@@ -37,7 +37,7 @@ STEP, RANDOM_ORDERS = 2, 10  # segments at a time
 
 
 class Model(Protocol):
-    """What can be explained: `training.Run`, `model_folder.TrainedModel` and the like."""
+    """What can be explained: `training.Run`, `trained_model.TrainedModel` and the like."""
 
     # from float32 dB [shape=(n, n_mels, frames)]: probabilities [shape=(n,)], and their gradients
     predict: Callable[[np.ndarray], np.ndarray]

@@ -83,6 +83,25 @@ def log_odds(score: np.ndarray) -> np.ndarray:
     return logit(np.clip(np.asarray(score, dtype=float), 1e-6, 1 - 1e-6))
 
 
+def together(probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """Return the probabilities of several trainings as one: the mean of their log odds.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray [shape=(n_trainings, n)], calibrated
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)]
+
+    Examples
+    --------
+    >>> together([[0.2, 0.5], [0.8, 0.9]]).round(2)
+    array([0.5 , 0.75])
+    """
+    return expit(log_odds(np.asarray(probabilities)).mean(axis=0))
+
+
 @dataclass(frozen=True, eq=False)
 class Domain:
     """What a model learnt from, as a region of the space of hand-crafted features.

@@ -35,8 +35,8 @@ from hiphoplib.report.sentences import (
 )
 from hiphoplib.report.style import clock, label_of
 from hiphoplib.scoring.backtest import BackTest
-from hiphoplib.scoring.model_folder import song_parts
 from hiphoplib.scoring.score import NO_ORDER, STANDS_OUT, TIERS, Scored
+from hiphoplib.scoring.trained_model import song_parts
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
 MAX_DETAILS = 10  # songs with a curve and a player: of more, a phone opens the page no longer
