@@ -16,14 +16,12 @@ __getattr__, __dir__, __all__ = attach(
         "figures_models": [
             "answer",
             "corpora",
-            "label_sensitivity",
-            "learning_curve",
             "metadata_gain",
             "model_comparison",
             "precision_at_k",
             "selective_accuracy",
-            "splits",
         ],
+        "figures_robustness": ["label_sensitivity", "learning_curve", "splits"],
         "sentences": [
             "FOUR_KINDS",
             "explanation_summary",
