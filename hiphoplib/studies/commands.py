@@ -127,7 +127,7 @@ def planted(command, networks, folder, jobs, out):
     Trains small networks, and compares the swap test with LIME. Networks and what is said of their
     clips are kept: the same command goes on.
     """
-    from hiphoplib.studies.planted import check_planted, write_planted
+    from hiphoplib.studies.planted_check import check_planted, write_planted
 
     write_planted(check_planted(folder, networks, jobs=jobs), command, out)
 

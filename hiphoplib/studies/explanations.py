@@ -12,9 +12,9 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from hiphoplib.dataset.splits import artist_groups
-from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Estimate
+from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Estimate, mean_over
 from hiphoplib.evaluation.evaluate import labels_on_test, read_results, write_results
-from hiphoplib.explanation.lime import area, curves, mean_over, rank_correlation, recovery, top_hit
+from hiphoplib.explanation.lime import area, curves, rank_correlation, recovery, top_hit
 from hiphoplib.explanation.segments import Fill, fills
 from hiphoplib.explanation.tracks import (
     example_tracks,
@@ -30,7 +30,7 @@ from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
 from hiphoplib.report.sentences import FOUR_KINDS, explanation_summary
 from hiphoplib.report.style import label_of, use_style
-from hiphoplib.studies.planted import PLANTED
+from hiphoplib.studies.planted_check import PLANTED
 
 _RANDOMISED = 12  # clips of the randomisation check
 _MIN_VALUE = 1.0  # standard deviations from which on a cause is turned clearly up or down

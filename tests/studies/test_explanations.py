@@ -11,10 +11,10 @@ import pytest
 from scipy.special import comb
 
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.bootstrap import Bootstrap
+from hiphoplib.evaluation.bootstrap import Bootstrap, mean_over
 from hiphoplib.evaluation.evaluate import labels_on_test, read_results
 from hiphoplib.explanation import tracks
-from hiphoplib.explanation.lime import Attribution, mean_over
+from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.tracks import example_tracks
 from hiphoplib.models.experiment import prepare
 from hiphoplib.studies import explanations
