@@ -163,7 +163,7 @@ def best_model(
 
 
 def within_groups_auc(
-    y_true: np.ndarray, score: np.ndarray, groups: np.ndarray, weights: np.ndarray
+    y_true: np.ndarray, score: np.ndarray, weights: np.ndarray, *, groups: np.ndarray
 ) -> np.ndarray:
     """Return the AUC among tracks of one genre, or fold: share of pairs within a group in order.
 
@@ -171,9 +171,9 @@ def within_groups_auc(
     ----------
     y_true : np.ndarray of 0 and 1 [shape=(tracks,)]
     score : np.ndarray [shape=(tracks,)]
+    weights : np.ndarray [shape=(resamples, tracks)]
     groups : np.ndarray [shape=(tracks,)]
         A track without a group counts for none.
-    weights : np.ndarray [shape=(resamples, tracks)]
 
     Returns
     -------

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -117,13 +118,7 @@ def compare_training(
         artist_groups(experiment.tracks)[np.concatenate(list(ids.values()))], RESAMPLES
     )
 
-    def auc(scores):
-        return boot.resample(
-            lambda y_true, score, weights: within_groups_auc(y_true, score, folds, weights),
-            labels,
-            scores,
-        )
-
+    auc = partial(boot.resample, partial(within_groups_auc, groups=folds), labels)
     aucs, result = {}, {}
     for choice in choices:
         odds = np.column_stack(

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.evaluation.bootstrap import METRICS, Bootstrap, Estimate
-from hiphoplib.evaluation.evaluate import TestTracks, _judge, _share_of_gain
+from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate
+from hiphoplib.evaluation.evaluate import TestTracks, _judge, _measure, _share_of_gain
 
 RNG = np.random.default_rng(0)
 ARTISTS = np.repeat([f"A{n}" for n in range(40)], 6)
@@ -27,10 +27,7 @@ def some_tracks(**columns):
 
 
 def judged(test, scores):
-    measured = {
-        metric: test.boot.resample(function, test.y_true, scores)
-        for metric, function in METRICS.items()
-    }
+    measured = _measure(test, scores)
     return _judge(test, scores, measured), measured
 
 
