@@ -13,6 +13,7 @@ import requests
 import soundfile as sf
 
 from hiphoplib import cli as program
+from hiphoplib import options
 from hiphoplib.cli import main
 from hiphoplib.tracks.cleaning import clean_tracks
 from hiphoplib.tracks.table import read_tracks
@@ -77,7 +78,7 @@ def test_the_models_and_splits_it_offers_are_those_that_there_are():
     from hiphoplib.models.networks import NETWORKS
 
     assert program.NETWORKS == tuple(NETWORKS)
-    assert program.SPLITS == SPLITS
+    assert options.SPLITS == SPLITS
     assert program.FEATURES == tuple(FEATURES)
 
 
