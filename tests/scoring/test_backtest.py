@@ -117,6 +117,7 @@ def test_a_table_of_no_use_is_told_in_one_line(read, content, reason):
         ("Nights", "Ada - Nights.mp3"),
         ("a b.mp3", "a b.mp3"),
         ("Ночь", "03 ночь.ogg"),
+        ("Cold Nights", "03 cold nights.WMA"),
     ],
 )
 def test_a_title_finds_its_file(title, name):
