@@ -55,7 +55,7 @@ def test_where_no_artist_has_five_tracks_and_no_genre_is_known_there_is_none_to_
     assert told["within_artist"] is None and told["within_genre"] is None
 
 
-def test_the_oracle_recovers_all_of_its_lift_and_a_constant_none():
+def test_the_upper_bound_has_all_of_the_achievable_gain_and_a_constant_none():
     held = some_tracks()
     scores = {
         "upper_bound": held.y_true[:, None] * 0.5 + RNG.random((240, 1)) * 0.4,

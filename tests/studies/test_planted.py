@@ -38,7 +38,7 @@ def test_in_every_clip_that_is_judged_one_segment_decides(kind):
 
 
 @pytest.mark.parametrize("kind", BANDS)
-def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
+def test_only_that_segment_differs_and_only_as_its_kind_says(kind, monkeypatch):
     with_it = plant(kind, clips={"test": 8})
     monkeypatch.setattr(planting, "LOUDER", 0.0)
     monkeypatch.setattr(planting, "JUMP", 0.0)
@@ -146,7 +146,7 @@ def test_results_are_written_beside_those_of_a_corpus(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("learnt", ["level"], indirect=True)
-def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
+def test_shuffled_weights_give_another_map_and_fewer_stable_segments(learnt, tmp_path):
     planted, run = learnt, learnt.run
     run.card["fold"] = 0
     save_run(run, tmp_path)
