@@ -316,9 +316,7 @@ def _kept(folder, track_id, what, weights, depends_on, compute):
             return kept["result"]
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none yet, damaged, or of another network
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = json.dumps(
-        {"id": track_id, "key": sha.hexdigest(), "result": compute()}, default=np.ndarray.tolist
-    )
+    kept = {"id": track_id, "key": sha.hexdigest(), "result": compute()}
+    kept = json.dumps(kept, default=np.ndarray.tolist)
     write_whole(path, kept + "\n")
     return json.loads(kept)["result"]

@@ -38,8 +38,7 @@ class ClipBatches(keras.utils.PyDataset):
     def __init__(self, store: MelStore, labels, scaler: Scaler, batch, seed=None, augment=None):
         super().__init__()
         self.store, self.labels, self.scaler = store, labels, scaler
-        self.batch, self.seed = batch, seed
-        self.augment = augment  # new clips each epoch; needs a seed
+        self.batch, self.seed, self.augment = batch, seed, augment  # the last needs a seed
         few = len(labels) * store.grid.n_mels * store.grid.frames <= IN_MEMORY
         self._all = self._read(labels.index) if few else None
         self._begin(0)
@@ -76,8 +75,7 @@ class Checkpoint:
     ----------
     folder : path-like or None, of the run; None keeps nothing on disk
     model : keras.Model, compiled and newly built; gets the state on disk
-    settings : dict
-        What the training depends on. A checkpoint of other settings is not taken up.
+    settings : dict, on which the training depends: a checkpoint of others is not taken up
     """
 
     def __init__(self, folder: Path | str | None, model: keras.Model, settings: dict):
@@ -168,8 +166,8 @@ class Run:
         with tf.GradientTape() as tape:
             tape.watch(clips)
             probability = self.model(clips, training=False)
-        by_deviation = tape.gradient(probability, clips).numpy()
-        return by_deviation / self.scaler.std.astype(np.float32)[:, None]
+        deviation = self.scaler.std.astype(np.float32)[:, None]
+        return tape.gradient(probability, clips).numpy() / deviation
 
     def _scaled(self, S_db):
         grid = self.card["grid"]
@@ -206,16 +204,13 @@ def fit(
     labels, sides : pd.Series, indexed by track id
         0 or 1, or a percentile between them, see `Experiment.percentiles`; "train", "validation" or
         "test", of which the last is not touched.
-    seed : int
-        Of weights, dropout and the order of the clips: on one machine it decides the network.
+    seed : int, of weights, dropout and the order of clips: on one machine it decides the network
     epochs, patience : int
         At most so many, and so many without a better order; the weights of the best one are kept.
-    augment : networks.Augment, optional
-        That of the network in `networks.AUGMENT` if not given.
+    augment : networks.Augment, optional; that of `networks.AUGMENT` if not given
     folder : path-like, optional
         Keeps the state after every epoch: the same call goes on from there, to the same result.
-    progress : callable, optional
-        Called with the number of epochs that are done.
+    progress : callable, optional, which is called with the number of epochs that are done
 
     Returns
     -------
@@ -270,21 +265,26 @@ def fit(
     model.set_weights(checkpoint.best)
     history = pd.DataFrame(checkpoint.history)
     best = history.loc[int(np.argmax(_steady(checkpoint.history)))]
+    tracks = {side: int((sides[labels.index] == side).sum()) for side in sides.unique()}
+    return Run(model, scaler, _card(name, seed, model, store.grid, tracks, history, best), history)
+
+
+def _card(name, seed, model, grid, tracks, history, best):
+    """What a run's card says of the training, dict; `best` is a row of the history."""
     metrics = "loss", "accuracy", "auc", "rank"
-    card = {
+    return {
         "model": name,
         "networks": networks.VERSION,
         "seed": seed,
         "parameters": model.count_params(),
-        "grid": {**asdict(store.grid), "shape": list(store.grid.shape)},
-        "tracks": {side: int((sides[labels.index] == side).sum()) for side in sides.unique()},
+        "grid": {**asdict(grid), "shape": list(grid.shape)},
+        "tracks": tracks,
         "epochs": len(history),
         "best_epoch": int(best["epoch"]),
         "metrics": {f"validation_{of}": float(best[f"val_{of}"]) for of in metrics},
-        "seconds_per_clip_epoch": history["seconds"].sum() / len(history) / len(parts["train"]),
+        "seconds_per_clip_epoch": history["seconds"].sum() / len(history) / tracks["train"],
         "versions": versions(),
     }
-    return Run(model, scaler, card, history)
 
 
 def _rank_correlation(scores, labels):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import pandas as pd
 from matplotlib.axes import Axes
 
 from hiphoplib.evaluation.bootstrap import Estimate
@@ -236,36 +235,23 @@ def precision_at_k(results: dict, names: Sequence[str] | None = None) -> Axes:
     names = style.in_order(
         name for name in models if models[name].get("precision_at_k") and name in (names or models)
     )
-    table = pd.DataFrame(
-        [
-            {
-                "model": name,
-                "hit_share": case["hit_share"],
-                "n": case["n"],
-                "k": case["k"],
-                "given": case["base"] is not None,
-                "base": case["base"] or observed,
-            }
-            for name in names
-            for case in models[name]["precision_at_k"]
-        ]
-    )
+
+    def kind(case):
+        return case["base"] is not None, case["base"] or observed, case["n"], case["k"]
+
+    cases = [(name, case) for name in names for case in models[name]["precision_at_k"]]
     (_, ax), series = plt.subplots(figsize=(9, 2 + 0.62 * len(names))), []
-    for (given, base, n, k), cases in table.groupby(["given", "base", "n", "k"]):
-        color = style.PALETTE["vermillion" if given else "blue"]
-        series.append(
-            style.Series(
-                cases.set_index("model")["hit_share"].to_dict(),
-                color,
-                "o" if k == 1 else "s",
-                f"{k} of {n}, {base:.0%} popular",
-            )
-        )
+    for given, base, n, k in sorted({kind(case) for _, case in cases}):
+        color, marker = style.PALETTE["vermillion" if given else "blue"], "o" if k == 1 else "s"
+        shares = {
+            name: case["hit_share"] for name, case in cases if kind(case) == (given, base, n, k)
+        }
+        series.append(style.Series(shares, color, marker, f"{k} of {n}, {base:.0%} popular"))
         ax.axvline(base, color=color, linestyle=":", zorder=1)
     style.interval_rows(ax, names, series, hollow=style.NOT_FOR_USE, gap=0.19, columns=2)
     spoken_of = style.title_model(names)
-    cases = models[spoken_of]["precision_at_k"] if spoken_of else []
-    first = next((case for case in cases if case["k"] == 1 and case["base"] is None), None)
+    own = [case for name, case in cases if name == spoken_of]
+    first = next((case for case in own if case["k"] == 1 and case["base"] is None), None)
     title = f"A random choice is popular in {observed:.0%} of cases"
     if first:
         title = f"First of {first['n']} by {style.label_of(spoken_of)}: " + (

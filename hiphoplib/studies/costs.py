@@ -150,7 +150,8 @@ def costs_of_python(*arguments: object) -> dict:
     BadInput
         If it fails, or the system is not Linux.
     """
-    command, peaks, output = [sys.executable, *map(str, arguments)], {}, None
+    command, output = [sys.executable, *map(str, arguments)], None
+    peaks: dict[psutil.Process, float] = {}
     began = time.perf_counter()
     process = psutil.Popen(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE

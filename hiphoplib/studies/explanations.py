@@ -101,18 +101,23 @@ def check_explanations(
         "command": command,
     }
     if pictures:
-        use_style()
-        Path(pictures).mkdir(parents=True, exist_ok=True)
-        for kind, (found, S_db) in four.items():
-            title = f"{FOUR_KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
-            explanation(S_db, found, title)
-            plt.savefig(Path(pictures, f"lime_{name}_{kind}.png"), dpi=80)  # for notebooks
-            plt.close()
+        title = f"what the {label_of(model)} listens to"
+        _draw(four, title, {kind: Path(pictures, f"lime_{name}_{kind}.png") for kind in four})
     for measure in ("deletion_minus_random", "insertion_minus_random", "stability"):
         print(f"{measure:22s} {Estimate.read(results[measure])}")
     if out:
         kept = read_results(Path(out)) if Path(out).is_file() else {}
         write_results({**{name: kept[name] for name in PLANTED if name in kept}, **results}, out)
+
+
+def _draw(four, title, paths):
+    """Draw an explanation of each kind of track, small enough for notebooks."""
+    use_style()
+    for kind, (found, S_db) in four.items():
+        paths[kind].parent.mkdir(parents=True, exist_ok=True)
+        explanation(S_db, found, f"{FOUR_KINDS[kind].capitalize()}: {title}")
+        plt.savefig(paths[kind], dpi=80)
+        plt.close()
 
 
 def _explained(experiment, model, track_id):
