@@ -182,7 +182,18 @@ def card_text(manifest: dict) -> str:
     trainings = ", ".join(
         f"seed {each['seed']} fold {each['fold']}" for each in manifest["trainings"]
     )
-    order = results["order"]
+    own_tracks = "No artist has enough tracks to be judged within."
+    if within:
+        auc_within = Estimate.read(within)
+        own_tracks = (
+            f"Among the tracks of one artist: AUC {auc_within}, {within['artists']} artists."
+        )
+    orders = "No order of an artist's songs is reliable: none is given."
+    if order := results["order"]:
+        orders = (
+            f"Songs whose scores differ by {order['margin']:.0%} or more are put in order: of "
+            f"pairs like these of one artist, {Estimate.read(order['accuracy']):.2f} were right."
+        )
     return "\n\n".join(
         [
             f"# {manifest['model']}, trained on {name}",
@@ -198,14 +209,8 @@ def card_text(manifest: dict) -> str:
             "## How good it is on tracks that it has not seen",
             f"All seeds and folds: AUC {auc}, accuracy {accuracy}, Brier skill {skill} "
             f"(95 % intervals over artists, {protocol['test_tracks']} tracks).",
-            f"Among the tracks of one artist: AUC {Estimate.read(within)}, {within['artists']} "
-            "artists."
-            if within
-            else "No artist has enough tracks to be judged within.",
-            f"Songs whose scores differ by {order['margin']:.0%} or more are put in order: of "
-            f"pairs like these of one artist, {Estimate.read(order['accuracy']):.2f} were right."
-            if order
-            else "No order of an artist's songs is reliable: none is given.",
+            own_tracks,
+            orders,
             "## What it is not for",
             "- Deciding about a single song: the intervals above are about the order of many.\n- "
             "Music of another kind than its data set, or another meaning of popular.\n- Saying "
