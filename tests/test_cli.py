@@ -13,6 +13,7 @@ import requests
 import soundfile as sf
 
 from hiphoplib import cli as program
+from hiphoplib import options
 from hiphoplib.cli import main
 from hiphoplib.tracks.cleaning import clean_tracks
 from hiphoplib.tracks.table import read_tracks
@@ -46,28 +47,28 @@ def test_help_names_every_command_and_each_has_its_own(capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    "command",
     [
-        [],
-        ["sing"],
-        ["gather"],
-        ["gather", "tape", "--out", "x"],
-        ["gather", "synthetic"],
-        ["gather", "synthetic", "--n", "0", "--out", "x"],
-        ["mels"],
-        ["mels", "x", "--grid", "huge"],
-        ["train", "x", "--model", "vgg"],
-        ["train", "x", "--model", "mlp", "--folds", "many"],
-        ["train", "x", "--model", "mlp", "--epochs", "0"],
-        ["evaluate", "x", "--split", "moon"],
-        ["explain", "x", "0001"],
-        ["score", "x"],
-        ["score", "x", "--model", "y"],
-        ["score", "x", "--model", "y", "--out", "r.html", "--details", "0"],
+        "",
+        "sing",
+        "gather",
+        "gather tape --out x",
+        "gather synthetic",
+        "gather synthetic --n 0 --out x",
+        "mels",
+        "mels x --grid huge",
+        "train x --model vgg",
+        "train x --model mlp --folds many",
+        "train x --model mlp --epochs 0",
+        "evaluate x --split moon",
+        "explain x 0001",
+        "score x",
+        "score x --model y",
+        "score x --model y --out r.html --details 0",
     ],
 )
-def test_wrong_usage_ends_with_2(arguments, capsys):
-    assert main(arguments) == 2
+def test_wrong_usage_ends_with_2(command, capsys):
+    assert main(command.split()) == 2
     assert "Usage: " in capsys.readouterr().err
 
 
@@ -77,7 +78,7 @@ def test_the_models_and_splits_it_offers_are_those_that_there_are():
     from hiphoplib.models.networks import NETWORKS
 
     assert program.NETWORKS == tuple(NETWORKS)
-    assert program.SPLITS == SPLITS
+    assert options.SPLITS == SPLITS
     assert program.FEATURES == tuple(FEATURES)
 
 
@@ -91,62 +92,45 @@ def test_an_error_is_one_line_and_ends_with_1():
 def test_errors_of_every_command_are_one_line(corpus, source_folder, tmp_path, capsys):
     picture = str(tmp_path / "a.png")
     (tmp_path / "file").write_text("")
-    for arguments in [
-        ["gather", "folder", "/nothing", "--out", tmp_path / "new"],
-        ["gather", "folder", source_folder, "--out", tmp_path / "file" / "corpus"],
-        ["gather", "synthetic", "--n", "2", "--out", corpus],
-        ["mels", tmp_path],
-        ["train", tmp_path, "--model", "mlp"],
-        ["train", corpus, "--model", "mlp", "--grid", "full"],
-        ["train", corpus, "--model", "mlp", "--folds", "1"],
-        ["train", corpus, "--model", "mlp", "--folds", "39"],
-        ["evaluate", corpus, "--model", "rnn"],
-        ["explain", corpus, "nope", "--model", "mlp", "--out", picture],
-        ["explain", corpus, "0001", "--model", "mlp", "--out", picture],
-    ]:
-        assert main([str(argument) for argument in arguments]) == 1, arguments
+    for command in (
+        f"gather folder /nothing --out {tmp_path}/new",
+        f"gather folder {source_folder} --out {tmp_path}/file/corpus",
+        f"gather synthetic --n 2 --out {corpus}",
+        f"mels {tmp_path}",
+        f"train {tmp_path} --model mlp",
+        f"train {corpus} --model mlp --grid full",
+        f"train {corpus} --model mlp --folds 1",
+        f"train {corpus} --model mlp --folds 39",
+        f"evaluate {corpus} --model rnn",
+        f"explain {corpus} nope --model mlp --out {picture}",
+        f"explain {corpus} 0001 --model mlp --out {picture}",
+    ):
+        assert main(command.split()) == 1, command
         shown = capsys.readouterr()
-        assert one_line(shown.err), arguments
+        assert one_line(shown.err), command
         assert shown.out == ""
     assert not Path(picture).exists()
 
 
 def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
     folder, results = tmp_path / "tiny", tmp_path / "results" / "tiny.json"
-    protocol = ["--folds", "3"]
+    model = tmp_path / "models" / "tiny"
     shown = []
-    for arguments in (
-        ["gather", "folder", source_folder, "--out", folder, "--jobs", "1"],
-        ["mels", folder, "--jobs", "1"],
-        [
-            "train",
-            folder,
-            "--model",
-            "mlp",
-            "--epochs",
-            "2",
-            *protocol,
-            "--out",
-            tmp_path / "models" / "tiny",
-        ],
-        ["evaluate", folder, "--json", results, *protocol],
+    for command in (
+        f"gather folder {source_folder} --out {folder} --jobs 1",
+        f"mels {folder} --jobs 1",
+        f"train {folder} --model mlp --epochs 2 --folds 3 --out {model}",
+        f"evaluate {folder} --json {results} --folds 3",
     ):
-        assert main([str(argument) for argument in arguments]) == 0
+        assert main(command.split()) == 0
         output = capsys.readouterr()
         assert output.err == ""  # no bar where nobody watches
         shown.append(output.out)
     assert "40  preview there" in shown[0] and "0  clips missing" in shown[0]
     assert "40  spectrograms, 64 bands x 323 frames" in shown[1]
     assert "mlp: 3 runs" in shown[2] and "tiny: mlp, all that scoring needs" in shown[2]
-    assert {path.name for path in (tmp_path / "models" / "tiny").iterdir()} == {
-        "model.json",
-        "card.md",
-        "domain.csv",
-        "donors.npz",
-        "network0.keras",
-        "network1.keras",
-        "network2.keras",
-    }
+    files = "model.json card.md domain.csv donors.npz network0.keras network1.keras network2.keras"
+    assert {path.name for path in model.iterdir()} == {*files.split()}
     assert main(["train", str(folder), "--model", "mlp", "--model", "cnn1", "--out", "x"]) == 1
     assert "one model a folder" in capsys.readouterr().err
     assert "40 test tracks, split by artist, 3 folds" in shown[3]
@@ -158,12 +142,8 @@ def test_the_stages_in_a_row(source_folder, tmp_path, capsys):
 def test_an_evaluation_in_a_process_of_its_own_says_nothing_else(trained):
     ended = run("evaluate", trained, "--folds", "3")
     assert ended.returncode == 0 and ended.stderr == ""
-    assert [line.split()[0] for line in ended.stdout.splitlines()] == [
-        "40",
-        "dummy",
-        "metadata",
-        "mlp",
-    ]
+    firsts = [line.split()[0] for line in ended.stdout.splitlines()]
+    assert firsts == ["40", "dummy", "metadata", "mlp"]
 
 
 def test_features_are_made_by_a_command_and_told(trained, tmp_path, capsys):
@@ -179,19 +159,7 @@ def test_an_explanation_is_a_picture_sentences_and_sound(trained, tmp_path, caps
 
     folder = shutil.copytree(trained, tmp_path / "tiny")
     picture, sounds = tmp_path / "why.png", tmp_path / "new" / "sounds"
-    asked = [
-        "explain",
-        str(folder),
-        "0001",
-        "--model",
-        "mlp",
-        "--folds",
-        "3",
-        "--out",
-        str(picture),
-        "--wav",
-        str(sounds),
-    ]
+    asked = f"explain {folder} 0001 --model mlp --folds 3 --out {picture} --wav {sounds}".split()
     everything = Part(np.ones((4, 10), bool), np.ones(25), np.ones(25))
     monkeypatch.setattr(tracks, "swap_track", lambda *_: [everything])
     assert main(asked) == 0

@@ -99,7 +99,7 @@ def test_what_lacks_is_seen():
 def test_no_file_is_long_and_there_are_few():
     lines = {path: len(path.read_text().splitlines()) for path in MODULES}
     assert max(lines.values()) <= 400
-    assert len(MODULES) <= 82
+    assert len(MODULES) <= 84
 
 
 def test_what_is_promised_is_tested_by_what_stands_there():

@@ -6,11 +6,12 @@ returns an array [shape=(resamples,)], NaN where a resample has no value.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import t
 
 from hiphoplib.run_size import run_size
@@ -253,6 +254,33 @@ def _in_blocks(metric, y_true, score, weights):
 def _floats(weights):
     """Weights that can be added up: single precision for those of a `Bootstrap`."""
     return weights.astype(np.promote_types(weights.dtype, np.float32))
+
+
+def mean_over(values: ArrayLike, weights: np.ndarray) -> dict | None:
+    """Return the mean over clips with its 95 % interval.
+
+    Parameters
+    ----------
+    values : array-like [shape=(clips,) or (clips, …)]; clips with NaN are left out
+    weights : np.ndarray [shape=(resamples, clips)], of a `Bootstrap`
+
+    Returns
+    -------
+    dict or None
+        ``mean``, ``low``, ``high``; lists where the values have further axes; None where no clip
+        is left.
+    """
+    array = np.asarray(values, dtype=float)
+    there = ~np.isnan(array.reshape(len(array), -1)).any(axis=1)
+    if not there.any():
+        return None
+    array, weights = array[there], weights[:, there].astype(float)
+    weights = weights[weights.any(axis=1)]
+    draws = np.tensordot(weights / weights.sum(axis=1, keepdims=True), array, axes=1)
+    if array.ndim == 1:
+        return asdict(Resampled(array.mean(), draws).estimate())
+    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
+    return {"mean": array.mean(axis=0).tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

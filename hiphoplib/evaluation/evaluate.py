@@ -4,11 +4,11 @@ import datetime
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from hiphoplib.dataset.splits import artist_groups
 from hiphoplib.errors import BadInput
@@ -28,10 +28,10 @@ from hiphoplib.models.calibration import (
     brier_skill,
     calibration_intercept,
     calibration_slope,
-    log_odds,
     reliability,
+    together,
 )
-from hiphoplib.models.comparison import MODELS, NOT_OFFERED, UPPER_BOUND, Scores
+from hiphoplib.models.comparison import MODELS, UPPER_BOUND, Scores
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.training import read_card, versions
@@ -56,8 +56,7 @@ def evaluate(
     experiment : Experiment
     models : sequence of str, optional
         Names in `MODELS`; all that are trained, or need no more than is there, if not given.
-    resamples : int
-        Bootstrap samples of artists.
+    resamples : int, bootstrap samples of artists
     command : str, optional
         What to write down as the way to repeat this.
 
@@ -87,17 +86,11 @@ def evaluate(
     test = TestTracks.of(experiment, scores["dummy"].index, resamples)
     arrays = {name: score.loc[test.tracks.index].to_numpy() for name, score in scores.items()}
     absent = _not_applicable(arrays)
-    names = [name for name in names if name not in absent]
-    measured = {
-        name: {
-            metric: test.boot.resample(function, test.y_true, arrays[name])
-            for metric, function in METRICS.items()
-        }
-        for name in names
-    }
+    arrays = {name: array for name, array in arrays.items() if name not in absent}
+    measured = {name: _measure(test, array) for name, array in arrays.items()}
     judged = {
-        name: _judge(test, arrays[name], measured[name]) | _describe_runs(experiment, name)
-        for name in names
+        name: _judge(test, array, measured[name]) | _describe_runs(experiment, name)
+        for name, array in arrays.items()
     }
     if UPPER_BOUND in judged:
         for name, share in _share_of_gain(measured).items():
@@ -107,13 +100,13 @@ def evaluate(
         "protocol": _describe_protocol(experiment, scores, test.y_true),
         "models": judged,
         "not_applicable": absent,
-        "best": _best(test, {name: arrays[name] for name in names}),
+        "best": _best(test, arrays),
         "paired": _compare(measured, arrays),
         "label": describe_label(
             read_tracks(experiment.folder),
             experiment.tracks,
             test.tracks.index,
-            {name: arrays[name] for name in names if name in LABELLED},
+            {name: array for name, array in arrays.items() if name in LABELLED},
             test.boot,
         ),
         "versions": versions(),
@@ -124,16 +117,22 @@ def evaluate(
 
 def _not_applicable(arrays):
     """Reason by model where it says the same of every track."""
-    absent: dict[str, str] = {}
-    for name, scores in arrays.items():
-        if name != "dummy" and name not in NETWORKS and (scores == arrays["dummy"]).all():
-            absent[name] = "says the same of every track: nothing here that it could use"
-    return absent
+    return {
+        name: "says the same of every track: nothing here that it could use"
+        for name, array in arrays.items()
+        if name != "dummy" and name not in NETWORKS and (array == arrays["dummy"]).all()
+    }
+
+
+def _measure(test, scores):
+    """What each metric is, and in every resample."""
+    return {name: test.boot.resample(of, test.y_true, scores) for name, of in METRICS.items()}
 
 
 def _best(test, arrays):
     """The best of the models that an artist could be given, the choice accounted for."""
-    offered = {name: scores for name, scores in arrays.items() if name not in NOT_OFFERED}
+    usable = {name for name, entry in MODELS.items() if entry.offered}
+    offered = {name: array for name, array in arrays.items() if name in usable}
     if not offered:
         return None
     name, auc = best_model(test.boot, METRICS["auc"], test.y_true, offered)
@@ -142,24 +141,19 @@ def _best(test, arrays):
 
 def _compare(measured, arrays):
     """Differences of pairs of models, each with a verdict that counts how many pairs there are."""
-    pairs = _pairs(list(measured))
-    differences = {pair: measured[pair[0]]["auc"] - measured[pair[1]]["auc"] for pair in pairs}
+    differences = {
+        (one, other): {name: measured[one][name] - measured[other][name] for name in METRICS}
+        for one, other in _pairs(list(measured))
+    }
     # of one training nobody knows how the next one would come out
-    sure = [
-        pair
-        for pair in pairs
-        if not any(
-            name in MODELS and MODELS[name].seeded and arrays[name].shape[1] == 1 for name in pair
-        )
-    ]
-    p = dict(zip(sure, holm(np.array([differences[pair].p_value() for pair in sure]))))
+    once = {name for name in arrays if arrays[name].shape[1] == 1}
+    unsure = {name for name in once if name in MODELS and MODELS[name].seeded}
+    sure = [pair for pair in differences if unsure.isdisjoint(pair)]
+    p = dict(zip(sure, holm(np.array([differences[pair]["auc"].p_value() for pair in sure]))))
     return {
-        f"{one}-{other}": {
-            metric: asdict((measured[one][metric] - measured[other][metric]).estimate())
-            for metric in METRICS
-        }
-        | _verdict(differences[one, other].value, p.get((one, other)))
-        for one, other in pairs
+        "-".join(pair): {name: asdict(value.estimate()) for name, value in by_metric.items()}
+        | _verdict(by_metric["auc"].value, p.get(pair))
+        for pair, by_metric in differences.items()
     }
 
 
@@ -172,17 +166,10 @@ def _verdict(difference, p):
 
 def _pairs(names):
     """Pairs of models whose difference is told: each and the RNN, each and what it is built on."""
-    pairs = [
-        (name, "rnn")
-        for name in names
-        if name not in ("rnn", "dummy", UPPER_BOUND) and "rnn" in names
-    ]
-    return pairs + [
-        (name, part)
-        for name in names
-        if name in MODELS
-        for part in MODELS[name].built_on
-        if part in names
+    others = [name for name in names if name not in ("rnn", "dummy", UPPER_BOUND)]
+    parts = {name: MODELS[name].built_on for name in names if name in MODELS}
+    return [(name, "rnn") for name in others if "rnn" in names] + [
+        (name, part) for name in parts for part in parts[name] if part in names
     ]
 
 
@@ -215,12 +202,11 @@ def _describe_corpus(experiment):
 
 
 def _describe_protocol(experiment, scores, y_true):
-    seeds = sorted(set().union(*(score.columns for score in scores.values())))
     return {
         "grid": experiment.protocol.grid.name,
         "split": experiment.protocol.split,
         "folds": experiment.protocol.folds,
-        "seeds": [int(seed) for seed in seeds],
+        "seeds": sorted({int(seed) for score in scores.values() for seed in score}),
         "threshold": float(np.mean(experiment.thresholds)),
         "thresholds": experiment.thresholds,
         "test_tracks": len(y_true),
@@ -249,8 +235,7 @@ def write_results(results: dict, path: Path | str) -> None:
 
     Parameters
     ----------
-    results : dict
-        Of `evaluate`.
+    results : dict, of `evaluate`
     path : path-like
     """
     write_whole(path, json.dumps(results, indent=1) + "\n")
@@ -323,8 +308,7 @@ class TestTracks:
         ----------
         experiment : Experiment
         ids : pd.Index of str
-        resamples : int
-            Of the bootstrap.
+        resamples : int, of the bootstrap
 
         Returns
         -------
@@ -368,45 +352,36 @@ def _judge(test, scores, measured):
     """What a results file holds of one model, by its scores [shape=(n, seeds)] and metrics."""
     y_true, boot, once = test.y_true, test.boot, np.ones((1, len(test.y_true)))
     popularity = test.tracks["popularity"].to_numpy()
+    shipped = together(scores.T)  # all seeds as one model
+
+    def estimate(metric, truth=y_true, scores=scores):
+        return asdict(boot.estimate(metric, truth, scores))
+
     result = {
-        metric: {
+        name: {
             **asdict(value.estimate()),
-            "by_seed": [float(METRICS[metric](y_true, score, once)[0]) for score in scores.T],
+            "by_seed": [float(METRICS[name](y_true, score, once)[0]) for score in scores.T],
         }
-        for metric, value in measured.items()
+        for name, value in measured.items()
     }
-    together = expit(log_odds(scores).mean(axis=1))  # what is shipped: all seeds as one model
     if scores.shape[1] > 1:
         result["mean_of_seeds"] = {
-            metric: asdict(boot.estimate(METRICS[metric], y_true, together)) for metric in METRICS
+            name: estimate(metric, scores=shipped) for name, metric in METRICS.items()
         }
-    ranks = {}
     if np.ptp(scores):  # what is the same for all tracks has no order
-        ranks = {
-            name: asdict(boot.estimate(metric, popularity, scores))
-            for name, metric in RANKS.items()
-        }
-        ranks |= {
-            name: asdict(boot.estimate(metric, y_true, scores))
-            for name, metric in (
-                ("calibration_slope", calibration_slope),
-                ("calibration_intercept", calibration_intercept),
-            )
-        }
-    return (
-        result
-        | ranks
-        | {
-            "auc_within_folds": _within_groups(test, test.fold, scores),
-            "brier_skill": asdict(boot.estimate(brier_skill, y_true, scores)),
-            "within_artist": within_artist(y_true, popularity, scores, test.artists),
-            "within_genre": _within_groups(test, test.tracks.get("genre"), scores),
-            "selective_accuracy": selective_accuracy(popularity, together, test.artists),
-            "order": reliable_margin(popularity, together, test.artists),
-            "precision_at_k": hit_shares(boot, y_true, scores, PICKS),
-            "reliability": reliability(y_true, together).to_dict("records"),
-        }
-    )
+        result |= {name: estimate(metric, popularity) for name, metric in RANKS.items()}
+        result["calibration_slope"] = estimate(calibration_slope)
+        result["calibration_intercept"] = estimate(calibration_intercept)
+    return result | {
+        "auc_within_folds": _within_groups(test, test.fold, scores),
+        "brier_skill": estimate(brier_skill),
+        "within_artist": within_artist(y_true, popularity, scores, test.artists),
+        "within_genre": _within_groups(test, test.tracks.get("genre"), scores),
+        "selective_accuracy": selective_accuracy(popularity, shipped, test.artists),
+        "order": reliable_margin(popularity, shipped, test.artists),
+        "precision_at_k": hit_shares(boot, y_true, scores, PICKS),
+        "reliability": reliability(y_true, shipped).to_dict("records"),
+    }
 
 
 def _share_of_gain(measured):
@@ -421,7 +396,5 @@ def _within_groups(test, groups, scores):
     if groups.nunique() < 2:
         return None
 
-    def auc(y_true, score, weights):
-        return within_groups_auc(y_true, score, groups.to_numpy(), weights)
-
+    auc = partial(within_groups_auc, groups=groups.to_numpy())
     return {**asdict(test.boot.estimate(auc, test.y_true, scores)), "groups": groups.nunique()}

@@ -15,7 +15,7 @@ from hiphoplib.tracks.describe import intraclass
 
 PERCENTILES = (20, 30, 40, 50, 60, 70, 80)
 SHARES = (0, 0.2, 0.4, 0.6)  # of the tracks: the middle band that is left out
-AGE_BINS = 6
+AGE_BINS = 6  # of about as many tracks each; tracks of one day stay together
 
 
 def describe_label(
@@ -147,23 +147,22 @@ def version_noise(
     size, ups = np.bincount(member), np.bincount(member, popular[versions.index])
     pairs_apart = ups * (size - ups) / (size * (size - 1) / 2)
     apart = Resampled(pairs_apart.mean(), weights @ pairs_apart / weights.sum(axis=1))
-    agreement = Resampled(
-        intraclass(z, member, np.ones((1, len(artists))))[0], intraclass(z, member, weights)
-    )
+    once = np.ones((1, len(artists)))
+    agreement = Resampled(intraclass(z, member, once)[0], intraclass(z, member, weights))
+    correlation = ceiling = None
+    if np.isfinite(agreement.value):
+        correlation = asdict(agreement.estimate())
+    if agreement.value > 0:
+        draws = _highest_auc(np.clip(agreement.draws, 0, 1))
+        ceiling = asdict(Resampled(_highest_auc(agreement.value), draws).estimate())
     return {
         "recordings": len(artists),
         "versions": len(versions),
         "threshold": threshold,
         "apart": asdict(apart.estimate()),
         "apart_by_chance": float(2 * popular.mean() * (1 - popular.mean())),
-        "correlation": (asdict(agreement.estimate()) if np.isfinite(agreement.value) else None),
-        "ceiling": asdict(
-            Resampled(
-                _highest_auc(agreement.value), _highest_auc(np.clip(agreement.draws, 0, 1))
-            ).estimate()
-        )
-        if agreement.value > 0
-        else None,
+        "correlation": correlation,
+        "ceiling": ceiling,
     }
 
 
@@ -182,17 +181,13 @@ def _highest_auc(correlation):
     return 0.5 + 2 / np.pi * np.arcsin(np.sqrt(np.asarray(correlation) / 2))
 
 
-def popularity_by_age(
-    tracks: pd.DataFrame, bins: int = AGE_BINS, resamples: int = RESAMPLES
-) -> dict | None:
+def popularity_by_age(tracks: pd.DataFrame, resamples: int = RESAMPLES) -> dict | None:
     """Measure popularity against the days from a release to the newest one of the table.
 
     Parameters
     ----------
     tracks : pd.DataFrame
         A tracks table; rows without a date or popularity do not count.
-    bins : int
-        Of about as many tracks each; tracks of one day stay together.
     resamples : int
         Bootstrap samples of artists.
 
@@ -210,7 +205,7 @@ def popularity_by_age(
         return None
     x, y = days.to_numpy(), popularity.to_numpy()
     boot = Bootstrap(artist_groups(known), resamples)
-    parts = popularity.groupby(pd.qcut(days, bins, labels=False, duplicates="drop"))
+    parts = popularity.groupby(pd.qcut(days, AGE_BINS, labels=False, duplicates="drop"))
     return {
         "tracks": len(known),
         "spearman": asdict(boot.estimate(spearman, x, y)),

@@ -21,6 +21,7 @@ MIN_TRACKS = 5  # of an artist who counts
 MOST_PAIRS = 12  # that an artist's weight grows with, so that no single one decides
 SHARES = (1.0, 0.5, 0.25, 0.1)  # of the pairs that are answered
 LOOKS = (0.2, 0.4, 0.6, 0.8, 1.0)  # shares by which a margin is sought
+BASE_RATES = None, 0.2  # of popular songs among those that are picked from; None is the observed
 RELIABLE = 0.75  # lower end of the share of orders that are right
 
 
@@ -88,11 +89,7 @@ def _positive_share(y_true, score, weights):
 
 
 def hit_shares(
-    boot: Bootstrap,
-    y_true: np.ndarray,
-    scores: np.ndarray,
-    picks: Sequence[tuple[int, int]],
-    base_rates: Sequence[float | None] = (None, 0.2),
+    boot: Bootstrap, y_true: np.ndarray, scores: np.ndarray, picks: Sequence[tuple[int, int]]
 ) -> list[dict]:
     """Measure `precision_at_k` of a model and its lift over a random choice, with intervals.
 
@@ -102,8 +99,6 @@ def hit_shares(
     y_true : np.ndarray of 0 and 1 [shape=(tracks,)]
     scores : np.ndarray [shape=(tracks, seeds)]
     picks : sequence of (n, k)
-    base_rates : sequence of float or None
-        None is the observed one.
 
     Returns
     -------
@@ -112,7 +107,7 @@ def hit_shares(
         ``low`` and ``high``. Lift is how many times as many hits as a random choice has.
     """
     rows = []
-    for (n, k), base in ((pick, base) for pick in picks for base in base_rates):
+    for (n, k), base in ((pick, base) for pick in picks for base in BASE_RATES):
         share = boot.resample(partial(precision_at_k, n=n, k=k, base=base), y_true, scores)
         blind = base or boot.resample(_positive_share, y_true, scores[:, 0])
         rows.append(
@@ -163,7 +158,7 @@ def best_model(
 
 
 def within_groups_auc(
-    y_true: np.ndarray, score: np.ndarray, groups: np.ndarray, weights: np.ndarray
+    y_true: np.ndarray, score: np.ndarray, weights: np.ndarray, *, groups: np.ndarray
 ) -> np.ndarray:
     """Return the AUC among tracks of one genre, or fold: share of pairs within a group in order.
 
@@ -171,9 +166,9 @@ def within_groups_auc(
     ----------
     y_true : np.ndarray of 0 and 1 [shape=(tracks,)]
     score : np.ndarray [shape=(tracks,)]
+    weights : np.ndarray [shape=(resamples, tracks)]
     groups : np.ndarray [shape=(tracks,)]
         A track without a group counts for none.
-    weights : np.ndarray [shape=(resamples, tracks)]
 
     Returns
     -------

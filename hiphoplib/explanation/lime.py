@@ -9,7 +9,7 @@ deletion and insertion curves (Petsiuk, Das & Saenko, BMVC 2018) ask the network
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +20,6 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.bootstrap import Resampled
 from hiphoplib.explanation.segments import Fill, SegmentGrid, compose
 from hiphoplib.io import progress
 from hiphoplib.run_size import run_size
@@ -37,7 +36,7 @@ STEP, RANDOM_ORDERS = 2, 10  # segments at a time
 
 
 class Model(Protocol):
-    """What can be explained: `training.Run`, `model_folder.TrainedModel` and the like."""
+    """What can be explained: `training.Run`, `trained_model.TrainedModel` and the like."""
 
     # from float32 dB [shape=(n, n_mels, frames)]: probabilities [shape=(n,)], and their gradients
     predict: Callable[[np.ndarray], np.ndarray]
@@ -212,8 +211,7 @@ def lime_default(model: Model, S_db: np.ndarray, grid: SegmentGrid) -> np.ndarra
     Parameters
     ----------
     model : Model
-    S_db : np.ndarray [shape=(n_mels, frames)]
-        In dB.
+    S_db : np.ndarray [shape=(n_mels, frames)], in dB
     grid : SegmentGrid
 
     Returns
@@ -278,8 +276,7 @@ def probabilities(model: Model, batch: np.ndarray) -> np.ndarray:
 
 def _occlusion(model, S_db, grid, fills):
     """Return how far the probability falls without each segment (Zeiler & Fergus, ECCV 2014)."""
-    masks = np.ones((1 + grid.size, grid.size), dtype=bool)
-    masks[1:][np.diag_indices(grid.size)] = False
+    masks = np.vstack([np.ones((1, grid.size), bool), ~np.eye(grid.size, dtype=bool)])
     masks = masks.reshape(-1, *grid.shape)
     p = np.array([probabilities(model, compose(S_db, masks, grid, fill)) for fill in fills])
     return (p[:, :1] - p[:, 1:]).reshape(len(fills), *grid.shape)
@@ -329,12 +326,10 @@ def curves(
         "loudest": [_ranked(grid.means(S_db))],
         "random": [rng.permutation(grid.size) for _ in range(RANDOM_ORDERS)],
     }
-    counts = [*range(0, grid.size, STEP), grid.size]
+    counts = np.array([*range(0, grid.size, STEP), grid.size])
 
     def curve(order, fill, way):
-        off = np.zeros((len(counts), grid.size), dtype=bool)
-        for row, count in zip(off, counts):
-            row[order[:count]] = True
+        off = np.argsort(order) < counts[:, None]  # of a permutation: each segment's rank
         masks = (off if way == "insertion" else ~off).reshape(-1, *grid.shape)
         p = probabilities(model, compose(S_db, masks, grid, fill))
         return p if sign > 0 else 1 - p
@@ -403,30 +398,3 @@ def top_hit(weights: np.ndarray, truth: np.ndarray, top: int = 1) -> bool:
 def _ranked(scores):
     """Return the numbers of segments in the order of their scores, the highest first."""
     return np.argsort(-np.ravel(scores), kind="stable")
-
-
-def mean_over(values: ArrayLike, weights: np.ndarray) -> dict | None:
-    """Return the mean over clips with its 95 % interval.
-
-    Parameters
-    ----------
-    values : array-like [shape=(clips,) or (clips, …)]; clips with NaN are left out
-    weights : np.ndarray [shape=(resamples, clips)], of a `Bootstrap`
-
-    Returns
-    -------
-    dict or None
-        ``mean``, ``low``, ``high``; lists where the values have further axes; None where no clip
-        is left.
-    """
-    array = np.asarray(values, dtype=float)
-    there = ~np.isnan(array.reshape(len(array), -1)).any(axis=1)
-    if not there.any():
-        return None
-    array, weights = array[there], weights[:, there].astype(float)
-    weights = weights[weights.any(axis=1)]
-    draws = np.tensordot(weights / weights.sum(axis=1, keepdims=True), array, axes=1)
-    if array.ndim == 1:
-        return asdict(Resampled(array.mean(), draws).estimate())
-    low, high = np.percentile(draws, [2.5, 97.5], axis=0)
-    return {"mean": array.mean(axis=0).tolist(), "low": low.tolist(), "high": high.tolist()}

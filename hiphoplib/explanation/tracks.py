@@ -106,32 +106,20 @@ def swap_track(experiment: Experiment, model: str, track_id: str) -> list[Part]:
     """
     folder, S_db = experiment.run_of(model, track_id), experiment.store[track_id]
     grid, fold = SegmentGrid(experiment.protocol.grid), _tested_in(experiment, track_id)
-    if model not in NETWORKS:
-        stack, runs = _with_heads(experiment, model, fold)
-        kept = _kept(
-            folder,
-            track_id,
-            "swap",
-            _learnt(stack, runs),
-            [S_db, grid, RULES],
-            lambda: {
-                "parts": [vars(part) for part in _swap_heads(experiment, model, fold, track_id)]
-            },
-        )
-        return [_part(part) for part in kept["parts"]]
+    if model in NETWORKS:
+        weights = _weights(folder)
+        swapped = partial(_swap_network, experiment, folder, grid, fold, S_db)
+    else:
+        weights = _learnt(*_with_heads(experiment, model, fold))
+        swapped = partial(_swap_heads, experiment, model, fold, track_id)
 
     def compute():
-        run = load_run(folder)
-        donors = _donors(experiment, folder, run, grid, fold)
-        parts = swap_test(run.predict, S_db, donors)
-        return {"parts": [vars(part) for part in parts]}
+        return {"parts": [vars(part) for part in swapped()]}
 
-    kept = remember(folder, track_id, "swap", [S_db, grid, RULES], compute)
-    return [_part(part) for part in kept["parts"]]
-
-
-def _part(kept):
-    return Part(**{name: np.array(values) for name, values in kept.items()})
+    kept = _kept(folder, track_id, "swap", weights, [S_db, grid, RULES], compute)
+    return [
+        Part(**{name: np.array(values) for name, values in part.items()}) for part in kept["parts"]
+    ]
 
 
 def _tested_in(experiment, track_id):
@@ -172,24 +160,20 @@ def _heads_and_donors(experiment, model, fold):
     drawn, heard = hear_clips(experiment, np.random.default_rng(0).permutation(train), kinds)
     odds = log_odds(Scores(experiment).of(model, fold)[validation])
     able = better_than_chance(odds, experiment.labels.loc[validation, fold])
-    return predict, Donors(
-        SegmentGrid(experiment.protocol.grid),
-        experiment.store.batch(drawn),
-        float(odds.std()),
-        able,
-        heard,
-    )
+    grid, S_db = SegmentGrid(experiment.protocol.grid), experiment.store.batch(drawn)
+    return predict, Donors(grid, S_db, float(odds.std()), able, heard)
+
+
+def _swap_network(experiment, folder, grid, fold, S_db):
+    run = load_run(folder)
+    return swap_test(run.predict, S_db, _donors(experiment, folder, run, grid, fold))
 
 
 def _swap_heads(experiment, model, fold, track_id):
     predict, donors = _heads_and_donors(experiment, model, fold)
     y, sr = read_clip(clip_path(experiment.folder, experiment.tracks.loc[track_id]))
-    return swap_test(
-        predict,
-        experiment.store[track_id],
-        donors,
-        heard=hear(y, sr, donors.heard.kinds, donors.grid),
-    )
+    heard = hear(y, sr, donors.heard.kinds, donors.grid)
+    return swap_test(predict, experiment.store[track_id], donors, heard=heard)
 
 
 def _donors(experiment, folder, run, grid, fold):
@@ -204,11 +188,8 @@ def _donors(experiment, folder, run, grid, fold):
         }
 
     drawn = np.random.default_rng(0).permutation(train)[:MAX_DONORS]
-    return Donors(
-        grid,
-        experiment.store.batch(drawn),
-        **remember(folder, "", "spread", [list(validation)], compute),
-    )
+    known = remember(folder, "", "spread", [list(validation)], compute)
+    return Donors(grid, experiment.store.batch(drawn), **known)
 
 
 def _randomise_weights(model, seed=0):
@@ -312,10 +293,14 @@ def remember(
     -------
     dict, as JSON gives it back: arrays are lists
     """
+    return _kept(folder, track_id, what, _weights(folder), depends_on, compute)
+
+
+def _weights(folder):
+    """The file of a run's weights, bytes."""
     if not (folder / "model.keras").is_file():
         load_run(folder)  # says what to do
-    weights = (folder / "model.keras").read_bytes()
-    return _kept(folder, track_id, what, weights, depends_on, compute)
+    return (folder / "model.keras").read_bytes()
 
 
 def _kept(folder, track_id, what, weights, depends_on, compute):
@@ -331,9 +316,7 @@ def _kept(folder, track_id, what, weights, depends_on, compute):
             return kept["result"]
     except (OSError, ValueError, KeyError, TypeError):
         pass  # none yet, damaged, or of another network
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept = json.dumps(
-        {"id": track_id, "key": sha.hexdigest(), "result": compute()}, default=np.ndarray.tolist
-    )
+    kept = {"id": track_id, "key": sha.hexdigest(), "result": compute()}
+    kept = json.dumps(kept, default=np.ndarray.tolist)
     write_whole(path, kept + "\n")
     return json.loads(kept)["result"]

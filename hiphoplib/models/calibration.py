@@ -1,6 +1,6 @@
 """Calibration: from scores to probabilities, how reliable those are, and of which music."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,8 +49,31 @@ def fit_slope(y_true: np.ndarray, x: np.ndarray, base: np.ndarray) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=np.log(SLOPES), method="bounded").x))
 
 
+def fit_calibration(folds: Mapping[int, pd.DataFrame]) -> dict[int, tuple[float, float]]:
+    """Fit the calibration of a model: one slope for all folds, the base rate of each.
+
+    Parameters
+    ----------
+    folds : mapping of int to pd.DataFrame
+        Tracks of each fold: log odds of their scores ``x``, which count less their mean in the
+        fold, labels ``y``, and ``base`` as for `fit_slope`.
+
+    Returns
+    -------
+    dict of int to (slope, offset)
+        By fold, for `calibrated`.
+    """
+    middles = {fold: tracks["x"].mean() for fold, tracks in folds.items()}
+    centred = pd.concat([tracks.assign(x=tracks["x"] - middles[f]) for f, tracks in folds.items()])
+    slope = fit_slope(*(centred[of].to_numpy() for of in ("y", "x", "base")))
+    return {
+        fold: (slope, float(tracks["base"].iloc[0] - slope * middles[fold]))
+        for fold, tracks in folds.items()
+    }
+
+
 def calibrated(score: np.ndarray, slope: float, offset: float) -> np.ndarray:
-    """Return the probabilities of a calibration, see `comparison.Scores`.
+    """Return the probabilities of a calibration, see `fit_calibration`.
 
     Parameters
     ----------
@@ -81,6 +104,25 @@ def log_odds(score: np.ndarray) -> np.ndarray:
     np.ndarray [shape=(n,)]
     """
     return logit(np.clip(np.asarray(score, dtype=float), 1e-6, 1 - 1e-6))
+
+
+def together(probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """Return the probabilities of several trainings as one: the mean of their log odds.
+
+    Parameters
+    ----------
+    probabilities : np.ndarray [shape=(n_trainings, n)], calibrated
+
+    Returns
+    -------
+    np.ndarray [shape=(n,)]
+
+    Examples
+    --------
+    >>> together([[0.2, 0.5], [0.8, 0.9]]).round(2)
+    array([0.5 , 0.75])
+    """
+    return expit(log_odds(np.asarray(probabilities)).mean(axis=0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from hiphoplib.audio.features import LOUDNESS
 from hiphoplib.dataset.features import metadata_features, read_features, read_musicnn
 from hiphoplib.io import progress, write_whole
-from hiphoplib.models.calibration import calibrated, fit_slope, log_odds
+from hiphoplib.models.calibration import calibrated, fit_calibration, log_odds
 from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import NETWORKS
 from hiphoplib.models.stack import (
@@ -36,34 +36,21 @@ from hiphoplib.models.stack import (
 )
 from hiphoplib.models.training import load_run
 
-# what nobody could give to an artist, or nobody would: they show what a score is worth
-NOT_OFFERED = (
-    "dummy",
-    "recency",
-    "loudness",
-    "metadata",
-    "typicality",
-    "artist_identification",
-    "artist_mean",
-    "upper_bound",
-)
 UPPER_BOUND = "upper_bound"  # the synthetic corpus' own truth: no model, but scored like one
 SEEDS = 5  # of a model that is fitted in seconds
-NEIGHBOURS = 10
-PENALTY = 0.001  # C of a head on the tagger's features, of which there are more than clips
+STACKED = ("handcrafted", "musicnn", "vgg")  # features of the stack's heads
 
 
 @dataclass(frozen=True)
 class Entry:
     """A model of the comparison."""
 
-    # of an experiment, a fold and a seed: scores between 0 and 1, pd.Series indexed by track id, of
-    # the validation and test sets
-    fit: Callable
+    fit: Callable  # of an experiment, a fold and a seed: scores as of `Scores.of`
     needs: tuple[str, ...] = ()  # kinds of features that have to be there
     seeded: bool = False  # whether another seed gives other scores
     built_on: tuple[str, ...] = ()  # models that hear what it hears, and that it should surpass
     stack: Callable | None = None  # of an experiment and a fold: what it learnt, to be passed on
+    offered: bool = True  # to an artist; the others show what a score is worth
 
 
 class Scores:
@@ -72,7 +59,7 @@ class Scores:
     def __init__(self, experiment: Experiment):
         self.experiment = experiment
         self._kept: dict[tuple, pd.Series] = {}
-        self._lines: dict[tuple, dict[int, tuple[float, float]]] = {}
+        self._calibrations: dict[tuple, dict[int, tuple[float, float]]] = {}
 
     def of(self, model: str, fold: int, seed: int = 0) -> pd.Series:
         """Return the scores of the validation and test tracks of a fold; the stack's of all.
@@ -95,11 +82,10 @@ class Scores:
         return self._kept[key]
 
     def calibration(self, model: str, fold: int, seed: int = 0) -> tuple[float, float]:
-        """Return the calibration of a model: one slope for all folds, the base rate of each.
+        """Return the calibration of a model, see `calibration.fit_calibration`.
 
-        The slope is fitted on the validation sets of all folds together, and on the training
-        tracks that a model scores out of fold, to log odds less their mean in the fold; the base
-        rate is that of the fold's training set.
+        It is fitted on the validation sets of all folds together, and on the training tracks that
+        a model scores out of fold.
 
         Parameters
         ----------
@@ -112,27 +98,18 @@ class Scores:
             For `calibration.calibrated`.
         """
         key = model, seed if MODELS[model].seeded else 0
-        if key not in self._lines:
-            self._lines[key] = self._fit_calibration(*key)
-        return self._lines[key][fold]
-
-    def _fit_calibration(self, model, seed):
-        """Slope and offset by fold."""
-        experiment, parts = self.experiment, {}
-        for fold in experiment.sides:
-            score = self.of(model, fold, seed).drop(experiment.ids(fold, "test"))
-            base = logit(experiment.labels.loc[experiment.ids(fold, "train"), fold].mean())
-            parts[fold] = pd.DataFrame(
-                {"x": log_odds(score), "base": base, "y": experiment.labels.loc[score.index, fold]}
+        if key not in self._calibrations:
+            self._calibrations[key] = fit_calibration(
+                {fold: self._to_calibrate(*key, fold) for fold in self.experiment.sides}
             )
-        centred = pd.concat(
-            [part.assign(x=part["x"] - part["x"].mean()) for part in parts.values()]
-        )
-        slope = fit_slope(*(centred[of].to_numpy() for of in ("y", "x", "base")))
-        return {
-            fold: (slope, float(part["base"].iloc[0] - slope * part["x"].mean()))
-            for fold, part in parts.items()
-        }
+        return self._calibrations[key][fold]
+
+    def _to_calibrate(self, model, seed, fold):
+        """Log odds, labels and the base rate's log odds of what a model is calibrated on."""
+        ids, labels = partial(self.experiment.ids, fold), self.experiment.labels[fold]
+        score = self.of(model, fold, seed).drop(ids("test"))
+        base = logit(labels[ids("train")].mean())
+        return pd.DataFrame({"x": log_odds(score), "base": base, "y": labels[score.index]})
 
     def on_test(self, model: str) -> pd.DataFrame:
         """Return calibrated probabilities of the test tracks, by models that never saw them.
@@ -172,51 +149,41 @@ class Scores:
 
         Parameters
         ----------
-        model : str
+        model : str, in `MODELS`
 
         Returns
         -------
         float
         """
-        sets = {fold: self.experiment.ids(fold, "validation") for fold in self.experiment.sides}
-        return float(
-            np.mean(
-                [
-                    roc_auc_score(
-                        self.experiment.labels.loc[ids, fold], self.of(model, fold, seed)[ids]
-                    )
-                    for seed in self.seeds(model)
-                    for fold, ids in sets.items()
-                ]
-            )
-        )
+        labels, aucs = self.experiment.labels, []
+        for seed in self.seeds(model):
+            for fold in self.experiment.sides:
+                ids = self.experiment.ids(fold, "validation")
+                aucs.append(roc_auc_score(labels.loc[ids, fold], self.of(model, fold, seed)[ids]))
+        return float(np.mean(aucs))
 
     def seeds(self, model: str) -> list[int]:
         """Return the seeds that a model has scores for: a network those it was trained with.
 
         Parameters
         ----------
-        model : str
-            A name in `MODELS`.
+        model : str, in `MODELS`
 
         Returns
         -------
-        list of int
-            Empty where something lacks.
+        list of int, empty where something lacks
         """
-        entry = MODELS[model]
-        if not all(
-            (self.experiment.folder / f"features-{kind}.npz").is_file() for kind in entry.needs
-        ):
+        entry, folder = MODELS[model], self.experiment.folder
+        if not all((folder / f"features-{kind}.npz").is_file() for kind in entry.needs):
             return []
         if model in NETWORKS:
             return self.experiment.trained_seeds(model)
         return list(range(SEEDS)) if entry.seeded else [0]
 
 
-def _logistic(C=1.0):
-    """Logistic regression on standardised features; `C` is the inverse strength of the penalty."""
-    return make_pipeline(*_scaled(), LogisticRegression(C=C, max_iter=1000))
+def _logistic():
+    """Logistic regression on standardised features."""
+    return make_pipeline(*_scaled(), LogisticRegression(max_iter=1000))
 
 
 def _scaled():
@@ -240,13 +207,9 @@ def _unseen(experiment, fold):
 def _dummy(experiment, fold, seed):
     """Share of popular tracks in the training sets, the same for all."""
     # one constant over all folds: constants of their own would rank the folds' tracks
-    share = np.mean(
-        [
-            experiment.labels.loc[experiment.ids(each, "train"), each].mean()
-            for each in experiment.sides
-        ]
-    )
-    return pd.Series(share, index=_unseen(experiment, fold))
+    labels = experiment.labels
+    shares = [labels.loc[experiment.ids(each, "train"), each].mean() for each in experiment.sides]
+    return pd.Series(np.mean(shares), index=_unseen(experiment, fold))
 
 
 def _recency(experiment, fold, seed):
@@ -256,10 +219,13 @@ def _recency(experiment, fold, seed):
 
 def _loudness(experiment, fold, seed):
     """What a level meter and a watch show."""
-    X = read_features(experiment.folder, "handcrafted")[LOUDNESS].join(
-        metadata_features(experiment.tracks)[["duration"]]
-    )
+    duration = metadata_features(experiment.tracks)[["duration"]]
+    X = _handcrafted(experiment)[LOUDNESS].join(duration)
     return _fitted(_logistic(), X, experiment, fold)
+
+
+def _handcrafted(experiment):
+    return read_features(experiment.folder, "handcrafted")
 
 
 def _linear(kind, read, C):
@@ -288,7 +254,7 @@ def _boosting(experiment, fold, seed):
         max_features=0.3,
         random_state=seed,
     )
-    return _fitted(trees, read_features(experiment.folder, "handcrafted"), experiment, fold)
+    return _fitted(trees, _handcrafted(experiment), experiment, fold)
 
 
 def _neighbours(experiment, fold, seed):
@@ -297,8 +263,8 @@ def _neighbours(experiment, fold, seed):
     The artist effect was first seen with such a model (Pampalk, Flexer & Widmer, "Improvements of
     audio-based music similarity and genre classification", ISMIR 2005).
     """
-    nearest = make_pipeline(*_scaled(), KNeighborsClassifier(NEIGHBOURS, weights="distance"))
-    return _fitted(nearest, read_features(experiment.folder, "handcrafted"), experiment, fold)
+    nearest = make_pipeline(*_scaled(), KNeighborsClassifier(10, weights="distance"))
+    return _fitted(nearest, _handcrafted(experiment), experiment, fold)
 
 
 def _artist_identification(experiment, fold, seed):
@@ -307,15 +273,15 @@ def _artist_identification(experiment, fold, seed):
     The artist effect as a model of its own: its gain where artists cross the split is what
     identifying them is worth. Where no artist has two tracks, its scores are all equal.
     """
-    X = read_features(experiment.folder, "handcrafted").loc[experiment.tracks.index]
+    X = _handcrafted(experiment)
     train, unseen = experiment.ids(fold, "train"), _unseen(experiment, fold)
     artists = experiment.tracks.loc[train, "artists"].str[0]
     popularity = experiment.tracks.loc[train, "popularity"].to_numpy()
     if not artists.duplicated().any():
-        return _as_odds(experiment, fold, np.full(len(unseen), popularity.mean()), unseen)
+        return _as_odds(experiment, fold, np.full(len(unseen), popularity.mean()))
     scale = make_pipeline(*_scaled())
     model = ArtistIdentifier(scale.fit_transform(X.loc[train]), artists.to_numpy(), popularity)
-    return _as_odds(experiment, fold, model.predict(scale.transform(X.loc[unseen])), unseen)
+    return _as_odds(experiment, fold, model.predict(scale.transform(X.loc[unseen])))
 
 
 def _metadata(experiment, fold, seed):
@@ -340,10 +306,9 @@ def _network(name):
             if scores.index.equals(pd.Index(ids, name="id")):
                 return scores
         run = load_run(folder)
-        batches = (
-            experiment.store.batch(ids[start : start + 64]) for start in range(0, len(ids), 64)
-        )
-        scores = np.concatenate([run.predict(S_db) for S_db in batches]).astype(float)
+        batches = [ids[start : start + 64] for start in range(0, len(ids), 64)]
+        scores = [run.predict(experiment.store.batch(batch)) for batch in batches]
+        scores = np.concatenate(scores).astype(float)
         # six decimals come back from the file as they are now: a second evaluation gives the same
         scores = pd.Series(scores.round(6), index=pd.Index(ids, name="id"), name="score")
         write_whole(path, scores.to_csv())
@@ -391,14 +356,14 @@ def _artist_mean(experiment, fold, seed):
     train = experiment.tracks.loc[experiment.ids(fold, "train")]
     mean = train["popularity"].groupby(train["artists"].str[0]).mean()
     known = experiment.tracks["artists"].str[0].map(mean).fillna(train["popularity"].mean())
-    unseen = _unseen(experiment, fold)
-    return _as_odds(experiment, fold, known[unseen].to_numpy(), unseen)
+    return _as_odds(experiment, fold, known[_unseen(experiment, fold)].to_numpy())
 
 
-def _as_odds(experiment, fold, popularity, ids):
-    """Popularities as scores between 0 and 1, above 0.5 from the threshold on."""
+def _as_odds(experiment, fold, popularity):
+    """Popularities of the unseen tracks as scores, above 0.5 from the threshold on."""
     spread = experiment.tracks.loc[experiment.ids(fold, "train"), "popularity"].std()
-    return pd.Series(expit((popularity - experiment.thresholds[fold]) / spread), index=ids)
+    scores = expit((popularity - experiment.thresholds[fold]) / spread)
+    return pd.Series(scores, index=_unseen(experiment, fold))
 
 
 def enter_networks() -> None:
@@ -408,29 +373,27 @@ def enter_networks() -> None:
 
 
 MODELS: dict[str, Entry] = {
-    "dummy": Entry(_dummy),
-    "recency": Entry(_recency),
-    "loudness": Entry(_loudness, needs=("handcrafted",)),
+    "dummy": Entry(_dummy, offered=False),
+    "recency": Entry(_recency, offered=False),
+    "loudness": Entry(_loudness, needs=("handcrafted",), offered=False),
     # timbre, harmony, loudness and rhythm
     "handcrafted": _linear("handcrafted", partial(read_features, kind="handcrafted"), C=0.01),
     "boosting": Entry(_boosting, needs=("handcrafted",), seeded=True),
     "neighbours": Entry(_neighbours, needs=("handcrafted",)),
-    "artist_identification": Entry(_artist_identification, needs=("handcrafted",)),
-    "metadata": Entry(_metadata),
-    "typicality": Entry(_typicality, needs=("musicnn",)),
+    "artist_identification": Entry(_artist_identification, needs=("handcrafted",), offered=False),
+    "metadata": Entry(_metadata, offered=False),
+    "typicality": Entry(_typicality, needs=("musicnn",), offered=False),
 }
 enter_networks()
 MODELS |= {
-    # means of its tags and of the layers before them: many for a small corpus
-    "musicnn": _linear("musicnn", read_musicnn, C=PENALTY),
+    # means of its tags and of the layers before them: more than a small corpus has clips
+    "musicnn": _linear("musicnn", read_musicnn, C=0.001),
     "stack": Entry(
         lambda experiment, fold, seed: _stack(experiment, fold)[1],
-        needs=("handcrafted", "musicnn", "vgg"),
+        needs=STACKED,
         built_on=("handcrafted", "musicnn", CRNN),
         stack=lambda experiment, fold: _stack(experiment, fold)[0],
     ),
-    "stack_metadata": Entry(
-        _stack_metadata, needs=("handcrafted", "musicnn", "vgg"), built_on=("stack", "metadata")
-    ),
-    "artist_mean": Entry(_artist_mean),
+    "stack_metadata": Entry(_stack_metadata, needs=STACKED, built_on=("stack", "metadata")),
+    "artist_mean": Entry(_artist_mean, offered=False),
 }

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +24,13 @@ from hiphoplib.errors import BadInput
 from hiphoplib.io import progress
 from hiphoplib.keras_backend import HAS_GPU
 from hiphoplib.models.networks import NETWORKS, VERSION
-from hiphoplib.models.training import EPOCHS, PATIENCE, fit, read_card, save_run
+from hiphoplib.models.training import EPOCHS, PATIENCE, Run, fit, read_card, save_run
 from hiphoplib.parallel import DIED, alone, jobs_that_fit, unordered
 from hiphoplib.run_size import run_size
 from hiphoplib.tracks.cleaning import read_clean
 
 SPLIT_SEED = 0  # one split for every model and seed, so that their scores compare
-SLOWEST_FIRST = ("rnn", "cnn2", "cnn1", "mlp", "crnn")  # others come before
+SLOWEST_FIRST = {"rnn": 0, "cnn2": 1, "cnn1": 2, "mlp": 3, "crnn": 4}  # others come before
 TRAINING_BYTES = 2_500_000_000  # what one training takes at most
 EPOCHS_DONE = "epochs_done"  # file in the folder of a run
 LOOK = 0.5  # s between two looks at how far the trainings are
@@ -78,12 +78,8 @@ class Experiment:
 
         What networks learn: the label says only in which half it is.
         """
-        return pd.DataFrame(
-            {
-                fold: percentile(self.tracks["popularity"], side == "train")
-                for fold, side in self.sides.items()
-            }
-        )
+        popularity, training = self.tracks["popularity"], self.sides == "train"
+        return pd.DataFrame({fold: percentile(popularity, training[fold]) for fold in training})
 
     def ids(self, fold: int, *sets: str) -> pd.Index:
         """Return the ids of the tracks in some of a fold's sets.
@@ -151,11 +147,7 @@ class Experiment:
         folds: dict[int, set] = {}
         for path in (self.folder / "runs" / self.protocol.name / model).glob("*/card.json"):
             card = read_card(path.parent)
-            if (
-                card
-                and card.get("fingerprint") == self.fingerprint
-                and card.get("networks") == VERSION
-            ):
+            if card and _is_of(card, {"fingerprint": self.fingerprint, "networks": VERSION}):
                 folds.setdefault(card["seed"], set()).add(card["fold"])
         return sorted(seed for seed, trained in folds.items() if trained >= set(self.sides))
 
@@ -209,19 +201,10 @@ def prepare_within(experiment: Experiment, fold: int, folds: int) -> Experiment:
     Experiment
         Each of the tracks is in one of its test sets; none of them is a test track of `fold`.
     """
-    outer = experiment.protocol
-    inner = replace(
-        outer,
-        split="random" if outer.split == "random" else "artist",
-        folds=folds,
-        within=f"{outer.name}-fold{fold}/",
-    )
-    return _split(
-        experiment.folder,
-        inner,
-        experiment.store,
-        experiment.tracks.loc[experiment.ids(fold, "train", "validation")],
-    )
+    outer, ids = experiment.protocol, experiment.ids(fold, "train", "validation")
+    split, within = "random" if outer.split == "random" else "artist", f"{outer.name}-fold{fold}/"
+    inner = replace(outer, split=split, folds=folds, within=within)
+    return _split(experiment.folder, inner, experiment.store, experiment.tracks.loc[ids])
 
 
 def _split(folder, protocol, store, tracks):
@@ -231,15 +214,8 @@ def _split(folder, protocol, store, tracks):
         fold: label_popular(tracks["popularity"], side == "train") for fold, side in sides.items()
     }
     labels = pd.DataFrame({fold: popular for fold, (popular, _) in labelled.items()})
-    return Experiment(
-        folder,
-        protocol,
-        store,
-        tracks,
-        sides,
-        labels,
-        [threshold for _, threshold in labelled.values()],
-    )
+    thresholds = [threshold for _, threshold in labelled.values()]
+    return Experiment(folder, protocol, store, tracks, sides, labels, thresholds)
 
 
 def _some_artists(tracks, n, seed):
@@ -272,7 +248,7 @@ def train(
     seeds : sequence of int
     folds : sequence of int, optional; every one of the protocol if not given
     epochs, patience : int
-        At most so many epochs, and so many without a better loss on the validation set.
+        At most so many epochs, and so many without a better order of the validation set.
     jobs : int
         Trainings at once, fewer where the memory is short; -1 for one a core.
 
@@ -289,9 +265,8 @@ def train(
     models = [models] if isinstance(models, str) else list(models)
     for model in models:
         if model not in NETWORKS:
-            raise BadInput(
-                f"model {model!r}: there is none of that name; there are {', '.join(NETWORKS)}"
-            )
+            there = ", ".join(NETWORKS)
+            raise BadInput(f"model {model!r}: there is none of that name; there are {there}")
     wanted = {
         "corpus": experiment.folder.resolve().name,
         "fingerprint": experiment.fingerprint,
@@ -301,34 +276,33 @@ def train(
         "patience": patience,
         "networks": VERSION,
     }
-    runs = [
-        (model, seed, fold)
-        for model in models
-        for seed in seeds
-        for fold in (experiment.sides if folds is None else folds)
-    ]
+    folds = list(experiment.sides if folds is None else folds)
+    runs = [(model, seed, fold) for model in models for seed in seeds for fold in folds]
     folders = [experiment.run_folder(*run) for run in runs]
     todo = [
         _Training(
+            f"{model} seed {seed} fold {fold}",
             model,
-            seed,
-            int(fold),
-            folder,
-            experiment.store,
-            experiment.percentiles[fold],
-            experiment.sides[fold],
             NETWORKS[model],
+            folder,
             {**wanted, "fold": int(fold), "threshold": experiment.thresholds[fold]},
+            partial(
+                fit,
+                model,
+                experiment.store,
+                experiment.percentiles[fold],
+                experiment.sides[fold],
+                seed=seed,
+                epochs=epochs,
+                patience=patience,
+                folder=folder,
+            ),
         )
         for (model, seed, fold), folder in zip(runs, folders)
-        if not _stands(folder, wanted)
+        if not _is_of(read_card(folder), wanted)
     ]
     # the longest first, so that none of them runs alone at the end
-    todo.sort(
-        key=lambda training: (
-            SLOWEST_FIRST.index(training.model) if training.model in SLOWEST_FIRST else -1
-        )
-    )
+    todo.sort(key=lambda training: SLOWEST_FIRST.get(training.model, -1))
     with _progress_of(todo, len(runs), epochs, ", ".join(models)):
         _train_all(todo, jobs)
     return folders
@@ -345,9 +319,8 @@ def _train_all(todo, jobs):
         for number, result in done:
             if result is DIED:
                 raise BadInput(
-                    f"{todo[number].title}: the training ended its process twice, for "
-                    "too little memory perhaps; free some, the same command goes on "
-                    "from here"
+                    f"{todo[number].title}: the training ended its process twice, for too little "
+                    "memory perhaps; free some, the same command goes on from here"
                 )
 
 
@@ -355,44 +328,23 @@ def _train_all(todo, jobs):
 class _Training:
     """One training, with all that another process needs for it."""
 
+    title: str  # what the progress bar calls it
     model: str
-    seed: int
-    fold: int
-    folder: Path
-    store: MelStore
-    labels: pd.Series
-    sides: pd.Series
     builder: Callable  # the entry in `NETWORKS`, which the other process may not have
+    folder: Path
     card: dict  # what the run's card holds besides what `fit` writes there
-
-    @property
-    def title(self):
-        """What the progress bar calls it."""
-        return f"{self.model} seed {self.seed} fold {self.fold}"
+    fit: Callable[..., Run]
 
     def run(self):
         """Train, and leave the finished run in its folder."""
         NETWORKS[self.model] = self.builder
         with alone(self.folder):
-            self._run()
-
-    def _run(self):
-        (self.folder / "scores.csv").unlink(missing_ok=True)
-        self._note(0)
-        run = fit(
-            self.model,
-            self.store,
-            self.labels,
-            self.sides,
-            seed=self.seed,
-            epochs=self.card["max_epochs"],
-            patience=self.card["patience"],
-            folder=self.folder,
-            progress=self._note,
-        )
-        run.card |= self.card
-        save_run(run, self.folder)
-        (self.folder / EPOCHS_DONE).unlink(missing_ok=True)
+            (self.folder / "scores.csv").unlink(missing_ok=True)
+            self._note(0)
+            run = self.fit(progress=self._note)
+            run.card |= self.card
+            save_run(run, self.folder)
+            (self.folder / EPOCHS_DONE).unlink(missing_ok=True)
 
     def _note(self, epochs):
         """Write down how many epochs are done: the bar is drawn by another process."""
@@ -436,7 +388,6 @@ def _progress_of(todo, runs, epochs, title) -> Iterator[None]:
         bar.close()
 
 
-def _stands(folder, wanted):
-    """Whether a finished run of the same corpus and settings lies in a folder."""
-    card = read_card(folder)
+def _is_of(card, wanted):
+    """Whether a run's card is there, of the same corpus and settings."""
     return card is not None and all(card.get(key) == value for key, value in wanted.items())

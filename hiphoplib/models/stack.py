@@ -269,8 +269,7 @@ def stack_of_fold(
     ----------
     experiment : Experiment
     fold : int
-    features : mapping of str to pd.DataFrame [shape=(tracks, features)]
-        By kind.
+    features : mapping of str to pd.DataFrame [shape=(tracks, features)], by kind
     network : callable
         `Entry.fit` of the CRNN, which counts where it is trained.
 
@@ -329,7 +328,6 @@ def network_odds(experiment: Experiment, fold: int, network: Callable) -> pd.Ser
     seeds, test = experiment.trained_seeds(CRNN), experiment.ids(fold, "test")
     if not seeds:
         return None
-
     card = read_card(experiment.run_folder(CRNN, seeds[0], fold)) or {}
     try:
         inner = prepare_within(experiment, fold, INNER_FOLDS)

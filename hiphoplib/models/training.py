@@ -35,21 +35,12 @@ class ClipBatches(keras.utils.PyDataset):
     it, that is the order of the labels, pd.Series of numbers from 0 to 1 indexed by track id.
     """
 
-    def __init__(
-        self,
-        store: MelStore,
-        labels: pd.Series,
-        scaler: Scaler,
-        batch: int,
-        seed: int | None = None,
-        augment: networks.Augment | None = None,
-    ):
+    def __init__(self, store: MelStore, labels, scaler: Scaler, batch, seed=None, augment=None):
         super().__init__()
-        self.augment = augment  # new clips each epoch; needs a seed
         self.store, self.labels, self.scaler = store, labels, scaler
-        self.batch, self.seed = batch, seed
+        self.batch, self.seed, self.augment = batch, seed, augment  # the last needs a seed
         few = len(labels) * store.grid.n_mels * store.grid.frames <= IN_MEMORY
-        self._all = scaler(store.batch(labels.index)) if few else None
+        self._all = self._read(labels.index) if few else None
         self._begin(0)
 
     def _begin(self, epoch):
@@ -59,22 +50,19 @@ class ClipBatches(keras.utils.PyDataset):
             np.random.default_rng([self.seed, epoch]).shuffle(self._order)
 
     def __len__(self):
-        """Return the number of batches."""
         return -(-len(self.labels) // self.batch)
 
     def __getitem__(self, number):
         """Return clips [shape=(batch, n_mels, frames)] and labels [shape=(batch, 1)]."""
         rows = np.sort(self._order[number * self.batch : (number + 1) * self.batch])
-        labels = self.labels.iloc[rows]
-        clips = (
-            self.scaler(self.store.batch(labels.index)) if self._all is None else self._all[rows]
-        )
-        labels = labels.to_numpy(np.float32)[:, None]
-        if self.augment:
-            return self.augment(
-                clips, labels, np.random.default_rng([self.seed, self._epoch, number])
-            )
-        return clips, labels
+        labels = self.labels.iloc[rows].to_numpy(np.float32)[:, None]
+        clips = self._read(self.labels.index[rows]) if self._all is None else self._all[rows]
+        if not self.augment:
+            return clips, labels
+        return self.augment(clips, labels, np.random.default_rng([self.seed, self._epoch, number]))
+
+    def _read(self, ids):
+        return self.scaler(self.store.batch(ids))
 
 
 class Checkpoint:
@@ -85,12 +73,9 @@ class Checkpoint:
 
     Parameters
     ----------
-    folder : path-like or None
-        Of the run; None keeps nothing on disk.
-    model : keras.Model
-        Compiled and newly built; gets the state on disk.
-    settings : dict
-        What the training depends on. A checkpoint of other settings is not taken up.
+    folder : path-like or None, of the run; None keeps nothing on disk
+    model : keras.Model, compiled and newly built; gets the state on disk
+    settings : dict, on which the training depends: a checkpoint of others is not taken up
     """
 
     def __init__(self, folder: Path | str | None, model: keras.Model, settings: dict):
@@ -163,9 +148,8 @@ class Run:
         -------
         np.ndarray [shape=(n,)]
         """
-        self._check(S_db)
         batch = max(1, PREDICT_BINS // S_db[0].size)
-        return self.model.predict(self.scaler(S_db), batch_size=batch, verbose=0)[:, 0]
+        return self.model.predict(self._scaled(S_db), batch_size=batch, verbose=0)[:, 0]
 
     def gradient(self, S_db: np.ndarray) -> np.ndarray:
         """Return the gradient of each clip's probability by its dB.
@@ -178,22 +162,21 @@ class Run:
         -------
         np.ndarray [shape=(n, n_mels, frames)]
         """
-        self._check(S_db)
-        clips = tf.convert_to_tensor(self.scaler(S_db))
+        clips = tf.convert_to_tensor(self._scaled(S_db))
         with tf.GradientTape() as tape:
             tape.watch(clips)
             probability = self.model(clips, training=False)
-        by_deviation = tape.gradient(probability, clips).numpy()
-        return by_deviation / self.scaler.std.astype(np.float32)[:, None]
+        deviation = self.scaler.std.astype(np.float32)[:, None]
+        return tape.gradient(probability, clips).numpy() / deviation
 
-    def _check(self, S_db):
+    def _scaled(self, S_db):
         grid = self.card["grid"]
         if S_db.shape[1:] != tuple(grid["shape"]):
             raise BadInput(
-                f"model {self.card['model']}: trained on spectrograms of "
-                f"{grid['shape']}, not {list(S_db.shape[1:])}; use the grid "
-                f"{grid['name']}"
+                f"model {self.card['model']}: trained on spectrograms of {grid['shape']}, "
+                f"not {list(S_db.shape[1:])}; use the grid {grid['name']}"
             )
+        return self.scaler(S_db)
 
 
 def fit(
@@ -221,16 +204,13 @@ def fit(
     labels, sides : pd.Series, indexed by track id
         0 or 1, or a percentile between them, see `Experiment.percentiles`; "train", "validation" or
         "test", of which the last is not touched.
-    seed : int
-        Of weights, dropout and the order of the clips: on one machine it decides the network.
+    seed : int, of weights, dropout and the order of clips: on one machine it decides the network
     epochs, patience : int
         At most so many, and so many without a better order; the weights of the best one are kept.
-    augment : networks.Augment, optional
-        That of the network in `networks.AUGMENT` if not given.
+    augment : networks.Augment, optional; that of `networks.AUGMENT` if not given
     folder : path-like, optional
         Keeps the state after every epoch: the same call goes on from there, to the same result.
-    progress : callable, optional
-        Called with the number of epochs that are done.
+    progress : callable, optional, which is called with the number of epochs that are done
 
     Returns
     -------
@@ -258,9 +238,8 @@ def fit(
     train = ClipBatches(store, parts["train"], scaler, batch, seed, augment)
     validation = ClipBatches(store, parts["validation"], scaler, batch)
     model.optimizer.ema_momentum = max(0, 1 - 1 / (networks.AVERAGED * len(train)))
-    checkpoint = Checkpoint(
-        folder, model, _settings(name, seed, train, validation, epochs, patience)
-    )
+    settings = _settings(name, seed, train, validation, epochs, patience)
+    checkpoint = Checkpoint(folder, model, settings)
     averaged, began = keras.callbacks.SwapEMAWeights(), 0.0  # puts them in for validation
 
     def begin(epoch, logs):
@@ -280,35 +259,32 @@ def fit(
 
     if not _is_finished(checkpoint.history, epochs, patience):
         each = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
-        model.fit(
-            train,
-            validation_data=validation,
-            initial_epoch=len(checkpoint.history),
-            epochs=epochs,
-            shuffle=False,
-            verbose=0,
-            callbacks=[averaged, each],
-        )
+        how = {"shuffle": False, "verbose": 0, "callbacks": [averaged, each]}
+        done = len(checkpoint.history)
+        model.fit(train, validation_data=validation, initial_epoch=done, epochs=epochs, **how)
     model.set_weights(checkpoint.best)
     history = pd.DataFrame(checkpoint.history)
     best = history.loc[int(np.argmax(_steady(checkpoint.history)))]
-    card = {
+    tracks = {side: int((sides[labels.index] == side).sum()) for side in sides.unique()}
+    return Run(model, scaler, _card(name, seed, model, store.grid, tracks, history, best), history)
+
+
+def _card(name, seed, model, grid, tracks, history, best):
+    """What a run's card says of the training, dict; `best` is a row of the history."""
+    metrics = "loss", "accuracy", "auc", "rank"
+    return {
         "model": name,
         "networks": networks.VERSION,
         "seed": seed,
         "parameters": model.count_params(),
-        "grid": {**asdict(store.grid), "shape": list(store.grid.shape)},
-        "tracks": {side: int((sides[labels.index] == side).sum()) for side in sides.unique()},
+        "grid": {**asdict(grid), "shape": list(grid.shape)},
+        "tracks": tracks,
         "epochs": len(history),
         "best_epoch": int(best["epoch"]),
-        "metrics": {
-            f"validation_{key}": float(best[f"val_{key}"])
-            for key in ("loss", "accuracy", "auc", "rank")
-        },
-        "seconds_per_clip_epoch": history["seconds"].sum() / len(history) / len(parts["train"]),
+        "metrics": {f"validation_{of}": float(best[f"val_{of}"]) for of in metrics},
+        "seconds_per_clip_epoch": history["seconds"].sum() / len(history) / tracks["train"],
         "versions": versions(),
     }
-    return Run(model, scaler, card, history)
 
 
 def _rank_correlation(scores, labels):
@@ -330,12 +306,8 @@ def _is_finished(history, epochs, patience):
 
 def _settings(name, seed, train, validation, epochs, patience):
     """What a training depends on, dict: a checkpoint of another one is not taken up."""
-    learnt_from = [
-        *train.labels.items(),
-        *validation.labels.items(),
-        *train.scaler.mean,
-        *train.scaler.std,
-    ]
+    labels = *train.labels.items(), *validation.labels.items()
+    learnt_from = [*labels, *train.scaler.mean, *train.scaler.std]
     return {
         "model": name,
         "networks": networks.VERSION,
@@ -353,19 +325,8 @@ def _settings(name, seed, train, validation, epochs, patience):
 
 def versions() -> dict[str, str]:
     """Return the versions of what a result depends on."""
-    return {
-        name: version(name)
-        for name in (
-            "keras",
-            "librosa",
-            "lime",
-            "numpy",
-            "scikit-learn",
-            "scipy",
-            "soundfile",
-            "soxr",
-        )
-    } | {"tensorflow": tf.__version__}
+    packages = "keras librosa lime numpy scikit-learn scipy soundfile soxr".split()
+    return {name: version(name) for name in packages} | {"tensorflow": tf.__version__}
 
 
 def save_run(run: Run, folder: Path | str) -> None:
@@ -382,8 +343,7 @@ def save_run(run: Run, folder: Path | str) -> None:
         run.model.save(folder / "model.keras")
     write_whole(folder / "history.csv", run.history.to_csv(index=False))
     scaler = {"mean": run.scaler.mean.tolist(), "std": run.scaler.std.tolist()}
-    card = json.dumps({**run.card, "scaler": scaler}, indent=1) + "\n"
-    write_whole(folder / "card.json", card)
+    write_whole(folder / "card.json", json.dumps({**run.card, "scaler": scaler}, indent=1) + "\n")
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -435,7 +395,6 @@ def load_run(folder: Path | str) -> Run:
         history = pd.read_csv(folder / "history.csv")
         model = networks.load_network(card["model"], card["grid"]["shape"], folder / "model.keras")
     except (ValueError, OSError, KeyError, TypeError, BadZipFile, UserWarning) as error:
-        raise BadInput(
-            f"{folder}: the model cannot be loaded ({str(error).splitlines()[0]}); train it again"
-        ) from error
+        why = str(error).splitlines()[0]
+        raise BadInput(f"{folder}: the model cannot be loaded ({why}); train it again") from error
     return Run(model, scaler, card, history)

@@ -249,60 +249,51 @@ def listening(results: dict) -> Figure:
     Figure
     """
     figure, (by_segment, by_time, by_band) = plt.subplots(1, 3, figsize=(20, 3.8))
-    size, bands = results["cell_seconds"], results["bands"]
+    _mean_map(results, by_segment)
+    _shares_by_time(results, by_time)
+    _sums_by_class(results["bands"], by_band)
+    return figure
+
+
+def _mean_map(results, ax):
+    """The mean weight of each segment, with a dot where it is reliably not zero."""
+    grid = SegmentGrid(QUICK, results["bands"], results["cell_seconds"])
     low, mean, high = (np.array(results["map"][end]) for end in ("low", "mean", "high"))
     reliable = (low > 0) | (high < 0)
-    segment_map(
-        mean,
-        SegmentGrid(QUICK, bands, size),
-        by_segment,
+    title = (
         f"{reliable.sum()} of {reliable.size} segments have a mean weight reliably above "
-        "or below zero (dots)",
-        dotted=reliable,
+        "or below zero (dots)"
     )
+    segment_map(mean, grid, ax, title, dotted=reliable)
 
+
+def _shares_by_time(results, ax):
+    """The share of each stretch of time in the weight."""
+    size, color = results["cell_seconds"], style.PALETTE["purple"]
     low, mean, high = (100 * np.array(results["seconds"][end]) for end in ("low", "mean", "high"))
     middles, most = (np.arange(len(mean)) + 0.5) * size, int(np.argmax(mean))
-    by_time.axhline(100 / len(mean), color=style.NEUTRAL, linestyle=":", label="an equal share")
-    by_time.fill_between(middles, low, high, color=style.PALETTE["purple"], alpha=0.25, linewidth=0)
-    by_time.plot(middles, mean, color=style.PALETTE["purple"], marker="o")
-    by_time.legend()
-    where = f"{most * size:g} to {(most + 1) * size:g} s of the clip"
-    style.titled(
-        by_time,
-        f"More than an equal share of the weight lies in {where}"
-        if low[most] > 100 / len(mean)
-        else "No part of the clip has a larger share",
-        "time (s)",
-        "share of weight (%)",
-        xlim=(0, len(mean) * size),
-        ylim=(0, None),
-    )
+    ax.axhline(100 / len(mean), color=style.NEUTRAL, linestyle=":", label="an equal share")
+    ax.fill_between(middles, low, high, color=color, alpha=0.25, linewidth=0)
+    ax.plot(middles, mean, color=color, marker="o")
+    ax.legend()
+    title = "No part of the clip has a larger share"
+    if low[most] > 100 / len(mean):
+        where = f"{most * size:g} to {(most + 1) * size:g} s of the clip"
+        title = f"More than an equal share of the weight lies in {where}"
+    limits = {"xlim": (0, len(mean) * size), "ylim": (0, None)}
+    style.titled(ax, title, "time (s)", "share of weight (%)", **limits)
 
-    by_band.axvline(0, color=style.NEUTRAL, linestyle=":", linewidth=1.2)
-    names = list(bands)[::-1]
-    style.interval_rows(
-        by_band,
-        names,
-        [
-            style.Series(
-                {name: bands[name][side] for name in names if bands[name][side]},
-                color,
-                marker,
-                side,
-            )
-            for (side, color), marker in zip(SIDE_COLORS.items(), "os")
-        ],
-        labels=names,
-        columns=2,
-    )
-    style.titled(
-        by_band,
-        "Right of zero, a band raises the score",
-        "sum of weights over the clip (change in probability)",
-        "",
-    )
-    return figure
+
+def _sums_by_class(bands, ax):
+    """The sum of weights of each band, by the class of the clip."""
+    ax.axvline(0, color=style.NEUTRAL, linestyle=":", linewidth=1.2)
+    names, series = list(bands)[::-1], []
+    for (side, color), marker in zip(SIDE_COLORS.items(), "os"):
+        sums = {name: bands[name][side] for name in names if bands[name][side]}
+        series.append(style.Series(sums, color, marker, side))
+    style.interval_rows(ax, names, series, labels=names, columns=2)
+    xlabel = "sum of weights over the clip (change in probability)"
+    style.titled(ax, "Right of zero, a band raises the score", xlabel, "")
 
 
 def faithfulness(results: dict) -> Figure:
@@ -359,30 +350,14 @@ def planted(results: dict) -> Figure:
         "precision": "How much of what is named is right",
         "recall": "How many of the planted cues are named",
     }
+    colors = style.PALETTE["blue"], style.PALETTE["orange"], "black"
     for ax, (measure, title) in zip(axes, panels.items()):
-        style.interval_rows(
-            ax,
-            list(rows),
-            [
-                style.Series(
-                    {
-                        name: results[way][kind][network][measure]
-                        for name, (kind, network) in rows.items()
-                        if results[way][kind][network][measure]
-                    },
-                    color,
-                    marker,
-                    label,
-                )
-                for (way, label), color, marker in zip(
-                    METHODS.items(),
-                    (style.PALETTE["blue"], style.PALETTE["orange"], "black"),
-                    "osD",
-                )
-            ],
-            labels=list(rows),
-            columns=3,
-        )
+        series = []
+        for (way, label), color, marker in zip(METHODS.items(), colors, "osD"):
+            rates = {name: results[way][kind][of][measure] for name, (kind, of) in rows.items()}
+            known = {name: rate for name, rate in rates.items() if rate}
+            series.append(style.Series(known, color, marker, label))
+        style.interval_rows(ax, list(rows), series, labels=list(rows), columns=3)
         style.titled(ax, title, f"{measure} (95 % intervals over networks)", "", xlim=(-0.03, 1.03))
     axes[1].get_legend().remove()
     return figure

@@ -1,24 +1,14 @@
 """Figures of results: models side by side, with intervals and a title that says what follows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.report import style
 
 SURE = ("stack", "rnn", "upper_bound")  # whose sureness is drawn
-KNOW_ARTISTS = {"artist_identification", "artist_mean"}
-SPLITS = {
-    "artist": ("artist-disjoint", style.PALETTE["blue"], "o"),
-    "time": ("newest as test set", style.PALETTE["green"], "s"),
-    "random": ("at random", style.PALETTE["vermillion"], "D"),
-}
 CORPUS_LOOKS = tuple(
     zip(
         (
@@ -33,11 +23,6 @@ CORPUS_LABELS = {
     "synthetic": "synthetic",
     "synthetic-4000": "synthetic, 4,000 rows",
 }
-
-
-def _on_test(metric, tracks):
-    """Label of an axis: a metric, and on how many tracks."""
-    return f"{metric} on {tracks:,} test tracks (95 % intervals)"
 
 
 def answer(hiphop: dict, emotify: dict, larger: dict) -> Axes:
@@ -77,14 +62,7 @@ def answer(hiphop: dict, emotify: dict, larger: dict) -> Axes:
         textcoords="offset points",
         color="#5E5E5E",
     )
-    for row, each in enumerate(pairs.values()):
-        ax.annotate(
-            f"{each['mean']:.0f}",
-            (each["mean"], row),
-            (0, 8),
-            ha="center",
-            textcoords="offset points",
-        )
+    _write_means(ax, pairs, ".0f", 8)
     return style.titled(
         ax,
         "Sound tells something about popularity, and not much within one genre",
@@ -92,6 +70,14 @@ def answer(hiphop: dict, emotify: dict, larger: dict) -> Axes:
         "",
         xlim=(45, 85),
     )
+
+
+def _write_means(ax, estimates, spec, above, **look):
+    """Write the mean of each row's estimate so many points above its dot."""
+    for row, each in enumerate(estimates.values()):
+        place, offset = (each["mean"], row), (0, above)
+        text = format(each["mean"], spec)
+        ax.annotate(text, place, offset, textcoords="offset points", ha="center", **look)
 
 
 def model_comparison(results: dict, names: Sequence[str] | None = None) -> Axes:
@@ -140,131 +126,14 @@ def model_comparison(results: dict, names: Sequence[str] | None = None) -> Axes:
     return style.titled(
         ax,
         f"Better than chance: {above} of {len(aucs)} models",
-        _on_test("AUC", results["protocol"]["test_tracks"]),
+        style.on_test("AUC", results["protocol"]["test_tracks"]),
         "",
     )
-
-
-def splits(compared: dict) -> Axes:
-    """Draw the AUC of models under an artist-disjoint, a time and a random split.
-
-    Parameters
-    ----------
-    compared : dict, "splits" of results
-
-    Returns
-    -------
-    Axes
-    """
-    models = compared["models"]
-    names = style.in_order(models)
-    _, ax = plt.subplots(figsize=(9, 2 + 0.6 * len(names)))
-    ax.axvline(0.5, color=style.NEUTRAL, linestyle=":", label="guessing")
-    style.interval_rows(
-        ax,
-        names,
-        [
-            style.Series(
-                {
-                    name: model[split]
-                    for name, model in models.items()  # not by construction
-                    if split in model and model[split]["low"] < model[split]["high"]
-                },
-                color,
-                marker,
-                label,
-            )
-            for split, (label, color, marker) in SPLITS.items()
-            if any(split in model for model in models.values())
-        ],
-    )
-    flattered = [name for name in names if models[name].get("random-artist", {"low": 0})["low"] > 0]
-    title = "No model is significantly better under a random split"
-    if flattered:
-        title = "A random split flatters " + (
-            "models that recognise artists, and no other"
-            if {*flattered} <= KNOW_ARTISTS
-            else f"these models: {', '.join(map(style.label_of, flattered))}"
-        )
-    return style.titled(ax, title, _on_test("AUC", compared["tracks"]), "")
 
 
 def _difference(metric):
     """A difference with its interval, with blanks at which no title is broken."""
     return f"{Estimate.read(metric):+.2f}".replace(" ", "\N{NO-BREAK SPACE}")
-
-
-def learning_curve(curve: dict) -> Axes:
-    """Draw the AUC by the number of tracks.
-
-    Parameters
-    ----------
-    curve : dict, "power" of results
-
-    Returns
-    -------
-    Axes
-    """
-    (_, ax), models = plt.subplots(figsize=(8, 4.4)), curve["models"]
-    for level in (0.5, 0.6):
-        ax.axhline(level, color=style.NEUTRAL, linestyle=":", zorder=1)
-    # side by side, where intervals at one number of tracks would hide each other
-    _auc_lines(
-        ax,
-        {
-            name: ([step["tracks"] for step in steps], [step["auc"] for step in steps])
-            for name, steps in models.items()
-        },
-        lambda x, steps: x * 1.04**steps,
-    )
-    sizes = sorted({step["tracks"] for steps in models.values() for step in steps}, reverse=True)
-    ticks: list[int] = []  # those with room for a number on a logarithmic axis
-    for size in sizes:
-        if not ticks or ticks[-1] / size >= 1.3:
-            ticks.append(size)
-    ax.set_xscale("log")
-    ax.minorticks_off()
-    ax.set_xticks(ticks, [f"{size:,}" for size in ticks])
-    bars = {
-        name: [needed.get(bar) or np.inf for bar in ("0.5", "0.6")]
-        for name, needed in curve["needed"].items()
-        if name not in style.NOT_FOR_USE
-    }
-    best = min(bars, key=lambda name: bars[name])
-    first, second = (
-        f"{bar:,}" if bar < np.inf else f"more than {sizes[0]:,}" for bar in bars[best]
-    )
-    return style.titled(
-        ax,
-        f"{style.label_of(best)} needs {first} tracks to be above 0.5, {second} to be above 0.6",
-        "tracks (log scale)",
-        "AUC (95 % intervals)",
-    )
-
-
-def _auc_lines(ax, models: Mapping[str, tuple[Sequence, Sequence]], shift: Callable):
-    """Draw AUCs with intervals: x and AUCs by model; `shift` moves an x by so many steps."""
-    for number, name in enumerate(style.in_order(models)):
-        x, aucs = models[name]
-        x = [shift(each, number - (len(models) - 1) / 2) for each in x]
-        (line,) = ax.plot(
-            x,
-            [auc["mean"] for auc in aucs],
-            "o-",
-            markersize=5,
-            color=style.MODEL_COLORS.get(name),
-            label=style.label_of(name),
-        )
-        ax.vlines(
-            x,
-            [auc["low"] for auc in aucs],
-            [auc["high"] for auc in aucs],
-            color=line.get_color(),
-            linewidth=1.5,
-        )
-    ax.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
-    if models:
-        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def metadata_gain(results: dict) -> Axes:
@@ -291,26 +160,16 @@ def metadata_gain(results: dict) -> Axes:
     _, ax = plt.subplots(figsize=(8, 3.2))
     aucs = {name: models[name]["auc"] for name in names}
     style.interval_rows(ax, names, [style.Series(aucs)], labels=[inputs[name] for name in names])
-    for row, auc in enumerate(aucs.values()):
-        ax.annotate(
-            f"{auc['mean']:.2f}",
-            (auc["mean"], row),
-            (0, 7),
-            ha="center",
-            textcoords="offset points",
-            fontsize=11,
-        )
+    _write_means(ax, aucs, ".2f", 7, fontsize=11)
     ax.axvline(0.5, color=style.NEUTRAL, linestyle=":")
     gain = paired.get(f"stack_metadata-{sound}", {}).get("auc")
     title = "Metadata, sound, and both"
     if gain:
-        adds = gain["low"] > 0 or gain["high"] < 0
-        title = (
-            f"Metadata change the AUC of the sound by {_difference(gain)}"
-            if adds
-            else ("Metadata add nothing significant to the sound")
-        )
-    return style.titled(ax, title, _on_test("AUC", results["protocol"]["test_tracks"]), "input")
+        title = "Metadata add nothing significant to the sound"
+        if gain["low"] > 0 or gain["high"] < 0:
+            title = f"Metadata change the AUC of the sound by {_difference(gain)}"
+    on_test = style.on_test("AUC", results["protocol"]["test_tracks"])
+    return style.titled(ax, title, on_test, "input")
 
 
 def corpora(several: Sequence[dict], names: Sequence[str] | None = None) -> Axes:
@@ -376,46 +235,23 @@ def precision_at_k(results: dict, names: Sequence[str] | None = None) -> Axes:
     names = style.in_order(
         name for name in models if models[name].get("precision_at_k") and name in (names or models)
     )
-    table = pd.DataFrame(
-        [
-            {
-                "model": name,
-                "hit_share": case["hit_share"],
-                "n": case["n"],
-                "k": case["k"],
-                "given": case["base"] is not None,
-                "base": case["base"] or observed,
-            }
-            for name in names
-            for case in models[name]["precision_at_k"]
-        ]
-    )
+
+    def kind(case):
+        return case["base"] is not None, case["base"] or observed, case["n"], case["k"]
+
+    cases = [(name, case) for name in names for case in models[name]["precision_at_k"]]
     (_, ax), series = plt.subplots(figsize=(9, 2 + 0.62 * len(names))), []
-    for (given, base, n, k), cases in table.groupby(["given", "base", "n", "k"]):
-        color = style.PALETTE["vermillion" if given else "blue"]
-        series.append(
-            style.Series(
-                cases.set_index("model")["hit_share"].to_dict(),
-                color,
-                "o" if k == 1 else "s",
-                f"{k} of {n}, {base:.0%} popular",
-            )
-        )
+    for given, base, n, k in sorted({kind(case) for _, case in cases}):
+        color, marker = style.PALETTE["vermillion" if given else "blue"], "o" if k == 1 else "s"
+        shares = {
+            name: case["hit_share"] for name, case in cases if kind(case) == (given, base, n, k)
+        }
+        series.append(style.Series(shares, color, marker, f"{k} of {n}, {base:.0%} popular"))
         ax.axvline(base, color=color, linestyle=":", zorder=1)
     style.interval_rows(ax, names, series, hollow=style.NOT_FOR_USE, gap=0.19, columns=2)
     spoken_of = style.title_model(names)
-    first = (
-        next(
-            (
-                case
-                for case in models[spoken_of]["precision_at_k"]
-                if case["k"] == 1 and case["base"] is None
-            ),
-            None,
-        )
-        if spoken_of
-        else None
-    )
+    own = [case for name, case in cases if name == spoken_of]
+    first = next((case for case in own if case["k"] == 1 and case["base"] is None), None)
     title = f"A random choice is popular in {observed:.0%} of cases"
     if first:
         title = f"First of {first['n']} by {style.label_of(spoken_of)}: " + (
@@ -427,7 +263,8 @@ def precision_at_k(results: dict, names: Sequence[str] | None = None) -> Axes:
     return style.titled(
         ax,
         title,
-        _on_test("share popular", results["protocol"]["test_tracks"]) + "; dotted: random choice",
+        style.on_test("share popular", results["protocol"]["test_tracks"])
+        + "; dotted: random choice",
         "",
     )
 
@@ -450,7 +287,7 @@ def selective_accuracy(models: Mapping[str, dict]) -> Axes:
     }
     _, ax = plt.subplots(figsize=(8, 4.4))
     ax.axhline(50, color=style.NEUTRAL, linestyle=":", label="guessing")
-    _auc_lines(
+    style.auc_lines(
         ax,
         {
             name: (
@@ -481,57 +318,3 @@ def selective_accuracy(models: Mapping[str, dict]) -> Axes:
         "pairs that are ordered (%, surest first; log scale)",
         "in the right order (%, 95 % intervals)",
     )
-
-
-def label_sensitivity(label: dict) -> Figure:
-    """Draw the AUC for labels by other thresholds, and without the tracks around the median.
-
-    Parameters
-    ----------
-    label : dict, "label" of results
-
-    Returns
-    -------
-    Figure
-    """
-    figure, (threshold, middle) = plt.subplots(1, 2, figsize=(14, 4.2))
-    steps = label["by_threshold"]
-    # evenly: where many tracks lie, thresholds lie close together
-    best, aucs = _label_lines(
-        threshold,
-        range(len(steps)),
-        steps,
-        [f"{step['threshold']:.3g}\n({step['positive_share']:.0%})" for step in steps],
-    )
-    means, above = [auc["mean"] for auc in aucs], sum(auc["low"] > 0.5 for auc in aucs)
-    style.titled(
-        threshold,
-        f"{best}: AUC {min(means):.2f} to {max(means):.2f}, above chance at "
-        f"{above} of {len(steps)} thresholds",
-        "threshold (popularity, 0-100; share of popular tracks)",
-        f"AUC on {label['without_middle'][0]['tracks']:,} tracks (95 % intervals)",
-    )
-    steps = label["without_middle"]
-    x = [100 * step["left_out"] for step in steps]
-    best, aucs = _label_lines(
-        middle, x, steps, [f"{share:.0f}\n({step['tracks']:,})" for share, step in zip(x, steps)]
-    )
-    style.titled(
-        middle,
-        f"Without the middle {x[-1]:.0f} %, the AUC of {best} is "
-        f"{aucs[-1]['mean']:.2f} instead of {aucs[0]['mean']:.2f}",
-        "tracks around the median left out (%; tracks left)",
-        "AUC (95 % intervals)",
-    )
-    return figure
-
-
-def _label_lines(ax, x, steps, ticks):
-    """Draw the AUC of each model over some steps; return label and AUCs for the title."""
-    models = {name: (x, [step["models"][name] for step in steps]) for name in steps[0]["models"]}
-    width = (max(x) - min(x)) / 40 / max(len(models) - 1, 1)
-    ax.axhline(0.5, color=style.NEUTRAL, linestyle=":")
-    _auc_lines(ax, models, lambda at, moved: at + width * moved)
-    ax.set_xticks(x, ticks)
-    spoken_of = style.title_model(models)
-    return style.label_of(spoken_of), models[spoken_of][1]

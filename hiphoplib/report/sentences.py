@@ -11,7 +11,8 @@ from hiphoplib.explanation.segments import SegmentGrid
 from hiphoplib.explanation.swap_test import Part
 from hiphoplib.report.style import clock, label_of
 from hiphoplib.scoring.backtest import BackTest, songs_needed
-from hiphoplib.scoring.score import BEHIND, STANDS_OUT, Scored, TrainedModel
+from hiphoplib.scoring.score import BEHIND, STANDS_OUT, Scored
+from hiphoplib.scoring.trained_model import TrainedModel
 
 MAX_NAME = 40  # letters of a name in a sentence
 BANNER = (

@@ -35,8 +35,8 @@ from hiphoplib.report.sentences import (
 )
 from hiphoplib.report.style import clock, label_of
 from hiphoplib.scoring.backtest import BackTest
-from hiphoplib.scoring.model_folder import song_parts
 from hiphoplib.scoring.score import NO_ORDER, STANDS_OUT, TIERS, Scored
+from hiphoplib.scoring.trained_model import song_parts
 from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
 MAX_DETAILS = 10  # songs with a curve and a player: of more, a phone opens the page no longer
@@ -208,10 +208,9 @@ def _card(scored, number, least, most, in_detail, audio, passages):
     def part(start, end):
         return round(100 * start / length, 2), round(100 * (min(end, length) - start) / length, 2)
 
-    def span(start):
-        return f"{clock(start)} to {clock(min(start + grid.seconds, song.seconds))}"
-
     start, best = song.excerpt(margin), song.stands_out(margin) and not whole
+    stretch_of_it = "the best 30 seconds" if best else "30 seconds from the middle"
+    until = clock(min(start + grid.seconds, song.seconds))
     card = {
         "anchor": f"song-{number + 1}",
         "title": song.title,
@@ -228,10 +227,8 @@ def _card(scored, number, least, most, in_detail, audio, passages):
         "curve": "",
         "mp3": "",
         "best": part(start, start + grid.seconds) if best else None,
-        "best_text": span(start) if best else "",
-        "listen": ("the best 30 seconds" if best else "30 seconds from the middle")
-        if not whole
-        else "the song",
+        "best_text": f"{clock(start)} to {until}" if best else "",
+        "listen": "the song" if whole else stretch_of_it,
         "no_passage": passages.get(song.path) == [],
         "passages": [
             dict(
@@ -243,18 +240,21 @@ def _card(scored, number, least, most, in_detail, audio, passages):
         ],
     }
     if in_detail and not whole:
-
-        def down(score):
-            return round(100 * (most - score) / (most - least), 1)
-
-        times = 100 * (song.starts + grid.seconds / 2) / length
-        card |= {
-            "curve": " ".join(f"{x:.1f},{down(y)}" for x, y in zip(times, song.by_window)),
-            "middle": down(song.score),
-        }
+        card |= _curve(song, grid.seconds, length, least, most)
     if in_detail and audio:
         card["mp3"] = _mp3(song.path, start, grid.seconds)
     return card
+
+
+def _curve(song, window, length, least, most):
+    """Points of a song's curve and the height of its mean, in per cent from the upper left."""
+
+    def down(score):
+        return round(100 * (most - score) / (most - least), 1)
+
+    times = 100 * (song.starts + window / 2) / length
+    points = " ".join(f"{x:.1f},{down(y)}" for x, y in zip(times, song.by_window))
+    return {"curve": points, "middle": down(song.score)}
 
 
 def _mp3(path, start, seconds):

@@ -6,7 +6,7 @@ Red stands for popular and blue for unpopular in every figure. The colours are t
 
 import re
 import textwrap
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -102,6 +102,21 @@ TITLE_MODELS = ("stack", "rnn")
 NOT_FOR_USE = ("artist_mean", "upper_bound")  # know what nobody knows of an unreleased song
 LEVELS = (-60, 30)  # dB, the same for every clip, so that loud and quiet compare
 MAX_TITLE = 60  # letters in a title's line: what the narrowest figure holds
+
+
+def on_test(metric: str, tracks: int) -> str:
+    """Return the label of an axis: a metric, and on how many tracks.
+
+    Parameters
+    ----------
+    metric : str
+    tracks : int
+
+    Returns
+    -------
+    str
+    """
+    return f"{metric} on {tracks:,} test tracks (95 % intervals)"
 
 
 class Series(NamedTuple):
@@ -250,6 +265,32 @@ def interval_rows(
             handletextpad=0.3,
             columnspacing=1.2,
         )
+
+
+def auc_lines(
+    ax: Axes,
+    models: Mapping[str, tuple[Sequence[float], Sequence[dict]]],
+    shift: Callable[[float, float], float],
+) -> None:
+    """Draw AUCs along an axis as lines with their intervals, a line a model.
+
+    Parameters
+    ----------
+    ax : Axes
+    models : mapping of str to (x, estimates)
+    shift : callable
+        Moves an x by so many steps, so that models at one x stand side by side.
+    """
+    for number, name in enumerate(in_order(models)):
+        x, aucs = models[name]
+        x = [shift(each, number - (len(models) - 1) / 2) for each in x]
+        mean, low, high = ([auc[end] for auc in aucs] for end in ("mean", "low", "high"))
+        color, label = MODEL_COLORS.get(name), label_of(name)
+        (line,) = ax.plot(x, mean, "o-", markersize=5, color=color, label=label)
+        ax.vlines(x, low, high, color=line.get_color(), linewidth=1.5)
+    ax.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    if models:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def spectrogram(

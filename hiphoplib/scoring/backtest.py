@@ -6,33 +6,23 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from os.path import splitext
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from hiphoplib.audio.windows import find_songs
+from hiphoplib.audio.windows import SUFFIXES, find_songs
 from hiphoplib.errors import BadInput
 from hiphoplib.evaluation.bootstrap import Estimate
 from hiphoplib.scoring.score import Scored, displayable, score_tracks
 from hiphoplib.tracks.table import as_dates, as_numbers, read_table
 
-# names of columns, in lower case and with spaces; the first that is there is taken
-# of columns; the first that is there is taken
+# names of columns as `read_table` spells them; the first that is there is taken
 TITLES = (
-    "file",
-    "file_name",
-    "filename",
-    "title",
-    "song",
-    "song_title",
-    "song_name",
-    "track",
-    "track_title",
-    "track_name",
-    "name",
-)
+    "file file_name filename title song song_title song_name track track_title track_name name"
+).split()
 NUMBERS = ("streams", "total_streams", "all_time_streams", "plays", "listens", "popularity")
 DATES = ("release_date", "released", "first_release_date", "date_released")
 Z = norm.ppf(0.975)
@@ -224,14 +214,11 @@ def _unique(form: Callable[[str], str], names: Sequence[str]) -> dict[str, str]:
 
 def _plain(name):
     """Letters and digits in lower case, without accents and the file's ending."""
-    name = re.sub(r"\.(mp3|wav|flac|og[ga]|opus|m4a|aac|mp4|aiff?)$", "", name, flags=re.I)
-    name = unicodedata.normalize("NFKD", name).casefold()
-    return " ".join(
-        re.findall(
-            r"\w+",
-            "".join(char for char in name.replace("_", " ") if not unicodedata.combining(char)),
-        )
-    )
+    stem, ending = splitext(name)
+    name = stem if ending.lower() in SUFFIXES else name
+    name = unicodedata.normalize("NFKD", name).casefold().replace("_", " ")
+    letters = "".join(char for char in name if not unicodedata.combining(char))
+    return " ".join(re.findall(r"\w+", letters))
 
 
 def _without_number(name):

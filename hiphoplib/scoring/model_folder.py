@@ -14,14 +14,12 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from hiphoplib.audio.mel import STORE_VERSION, MelGrid, mel_spectrogram
+from hiphoplib.audio.mel import STORE_VERSION, MelGrid
 from hiphoplib.dataset.features import FEATURES, kinds_of, make_features
 from hiphoplib.dataset.store import Scaler
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.bootstrap import Estimate
-from hiphoplib.explanation.heard import hear
 from hiphoplib.explanation.segments import SegmentGrid
-from hiphoplib.explanation.swap_test import Part, read_donors, swap_test, write_donors
+from hiphoplib.explanation.swap_test import read_donors, write_donors
 from hiphoplib.io import replacing
 from hiphoplib.models.calibration import Domain, calibrated, fit_domain, log_odds
 from hiphoplib.models.comparison import MODELS, Scores
@@ -29,9 +27,8 @@ from hiphoplib.models.experiment import Experiment
 from hiphoplib.models.networks import MAX_BYTES, NETWORKS, load_network
 from hiphoplib.models.stack import CRNN, Head
 from hiphoplib.models.training import Run, load_run, versions
-from hiphoplib.scoring.score import Member, TrainedModel, Training, head_features
+from hiphoplib.scoring.trained_model import Member, TrainedModel, Training, card_text, head_features
 from hiphoplib.tracks.cleaning import read_clean
-from hiphoplib.tracks.synthetic.corpus import CAVEAT
 
 FORMAT, WITHOUT_DOMAIN = 3, 2
 MANIFEST, CARD, DOMAIN, DONORS = "model.json", "card.md", "domain.csv", "donors.npz"
@@ -118,7 +115,7 @@ def save_model(
             "donors": _file(new / DONORS),
             "trainings": trainings,
         }
-        (new / CARD).write_text(_card_text(manifest), encoding="utf-8")
+        (new / CARD).write_text(card_text(manifest), encoding="utf-8")
         text = json.dumps({**manifest, "sha256": _hash_of(manifest)}, indent=1) + "\n"
         (new / MANIFEST).write_text(text, encoding="utf-8")
     return folder
@@ -222,6 +219,35 @@ def load_model(folder: Path | str) -> TrainedModel:
         of a tagger that it needs are not installed.
     """
     folder = Path(folder)
+    card = _read_manifest(folder)
+    try:
+        trainings = [
+            Training(
+                [
+                    Member(_read_member(folder, card, member), member["weight"])
+                    for member in entry["members"]
+                ],
+                entry["offset"],
+                np.array(entry["reference"]),
+            )
+            for entry in _entries(card)
+        ]
+        domain = _read_domain(folder, card.pop("domain", None))
+        donors = _read_donors(folder, card, card.pop("donors", None), trainings)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(folder, f"{MANIFEST} lacks {error}") from error
+    except ValueError as error:  # of a number that is none; our own say it themselves
+        raise error if isinstance(error, BadInput) else _damaged(folder, str(error)) from error
+    if not trainings or not all(training.members for training in trainings):
+        raise _damaged(folder, "it holds no network and no head")
+    model = TrainedModel(trainings, card, domain, donors)
+    for kind in model.kinds:
+        FEATURES[kind].ready()
+    return model
+
+
+def _read_manifest(folder):
+    """The manifest, which is as it was written and of a version that can be read here."""
     if not (folder / MANIFEST).is_file():
         raise BadInput(
             f"{folder}: no model there (no {MANIFEST}); make one with "
@@ -230,11 +256,11 @@ def load_model(folder: Path | str) -> TrainedModel:
     try:
         card = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         expected, version = card.pop("sha256"), (card["format"], card["store_version"])
+        features = {kind: card.get("features", {}).get(kind) for kind in FEATURES}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(folder, f"{MANIFEST} cannot be read") from error
-    features = card.get("features", {})
     if version not in ((FORMAT, STORE_VERSION), (WITHOUT_DOMAIN, STORE_VERSION)) or any(
-        features.get(kind, way.version) != way.version for kind, way in FEATURES.items()
+        features[kind] not in (None, way.version) for kind, way in FEATURES.items()
     ):
         raise BadInput(
             f"{folder}: a model of another version of this project (format "
@@ -248,65 +274,22 @@ def load_model(folder: Path | str) -> TrainedModel:
             f"{folder}: a model named {card.get('model')!r}, which this version "
             f"does not know; it has {', '.join(saveable())}"
         )
-    try:
-        entries = (
-            card.pop("trainings")
-            if version[0] == FORMAT
-            else [_as_training(entry, card["model"]) for entry in card.pop("networks")]
-        )
-        trainings = [
-            Training(
-                [
-                    Member(_read_member(folder, card, member), member["weight"])
-                    for member in entry["members"]
-                ],
-                entry["offset"],
-                np.array(entry["reference"]),
-            )
-            for entry in entries
-        ]
-        domain = _read_domain(folder, card.pop("domain", None))
-        donors = _read_donors(folder, card, card.pop("donors", None), trainings)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise _damaged(folder, f"{MANIFEST} lacks {error}") from error
-    if not trainings or not all(training.members for training in trainings):
-        raise _damaged(folder, "it holds no network and no head")
-    model = TrainedModel(trainings, card, domain, donors)
-    for kind in model.kinds:
-        FEATURES[kind].ready()
-    return model
+    return card
 
 
-def song_parts(model: TrainedModel, y: np.ndarray, sr: int) -> list[Part] | None:
-    """Return the parts of 30 s of a song that move its score, by the swap test.
-
-    Parameters
-    ----------
-    model : TrainedModel
-    y : np.ndarray [shape=(samples,)]
-    sr : int, in Hz
-
-    Returns
-    -------
-    list of Part, or None
-        Strongest first, empty if no part decides; None if the model's folder is an older one,
-        without clips to swap with.
-    """
-    if model.donors is None:
-        return None
-    donors, S_db = model.donors, mel_spectrogram(y, sr, model.grid).astype(np.float32)
-    heard = hear(y, sr, donors.heard.kinds, donors.grid) if donors.heard else None
-    return swap_test(model.predict, S_db, donors, heard=heard)
-
-
-def _as_training(entry, name):
-    """An entry of an older folder as one of today's."""
-    slope, offset = entry["calibration"]
-    return {
-        "offset": offset,
-        "reference": entry["reference"],
-        "members": [entry | {"network": name, "weight": slope}],
-    }
+def _entries(card):
+    """Entries of the trainings; those of an older folder as they are written today."""
+    if card["format"] == FORMAT:
+        return card.pop("trainings")
+    return [
+        {
+            "offset": offset,
+            "reference": entry["reference"],
+            "members": [entry | {"network": card["model"], "weight": slope}],
+        }
+        for entry in card.pop("networks")
+        for slope, offset in [entry["calibration"]]
+    ]
 
 
 def _checked(folder, entry):
@@ -410,55 +393,3 @@ def _hash_of(manifest):
 
 def _damaged(folder, what):
     return BadInput(f"{folder}: the model is damaged ({what}); copy it again or train it again")
-
-
-def _card_text(manifest):
-    """Return the card for people, Markdown."""
-    corpus, protocol, results = (manifest[name] for name in ("corpus", "protocol", "results"))
-    grid, within = MelGrid(**manifest["grid"]), results["within_artist"]
-    auc, accuracy, skill = (
-        Estimate.read(results[name]) for name in ("auc", "accuracy", "brier_skill")
-    )
-    # what others wrote becomes code, in which no Markdown or HTML is read
-    name, kind = (
-        "`" + " ".join(corpus[key].replace("`", "'").split()) + "`"
-        for key in ("name", "popularity_kind")
-    )
-    folds = f"{protocol['folds']} folds" if protocol["folds"] else "one test set"
-    trainings = ", ".join(
-        f"seed {each['seed']} fold {each['fold']}" for each in manifest["trainings"]
-    )
-    order = results["order"]
-    return "\n\n".join(
-        [
-            f"# {manifest['model']}, trained on {name}",
-            f"The mean of {len(manifest['trainings'])} trainings ({trainings}) is the probability "
-            "that 30 s of a song are popular: a popularity of at least "
-            f"{manifest['threshold']:.4g}. `python -m hiphoplib score FOLDER --model THIS` uses "
-            "it.",
-            "## Trained on",
-            f"Data set {name}, {corpus['tracks']:,} tracks by {corpus['artists']:,} artists, "
-            f"fingerprint `{corpus['fingerprint']}`. What popularity is there: {kind}. Split by "
-            f"{protocol['split']}, {folds}; mel spectrograms of {grid.n_mels} bands × "
-            f"{grid.frames} frames.",
-            "## How good it is on tracks that it has not seen",
-            f"All seeds and folds: AUC {auc}, accuracy {accuracy}, Brier skill {skill} "
-            f"(95 % intervals over artists, {protocol['test_tracks']} tracks).",
-            f"Among the tracks of one artist: AUC {Estimate.read(within)}, {within['artists']} "
-            "artists."
-            if within
-            else "No artist has enough tracks to be judged within.",
-            f"Songs whose scores differ by {order['margin']:.0%} or more are put in order: of "
-            f"pairs like these of one artist, {Estimate.read(order['accuracy']):.2f} were right."
-            if order
-            else "No order of an artist's songs is reliable: none is given.",
-            "## What it is not for",
-            "- Deciding about a single song: the intervals above are about the order of many.\n- "
-            "Music of another kind than its data set, or another meaning of popular.\n- Saying "
-            "why a song is popular: it picks up what goes with popularity in that data set."
-            + (f"\n- {CAVEAT}" if manifest["synthetic"] else ""),
-            "## Versions",
-            ", ".join(f"{library} {version}" for library, version in manifest["versions"].items())
-            + f"; {manifest['made']}\n",
-        ]
-    )

@@ -1,12 +1,7 @@
-"""Score and rank unreleased songs: a trained model rates each 30 s of them.
-
-Whatever a model is, it has members, networks and heads on features, whose weighted log odds are
-added.
-"""
+"""Score and rank unreleased songs: a trained model rates each 30 s of them."""
 
 import os
 import unicodedata
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,157 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
-from hiphoplib.audio.mel import MelGrid
 from hiphoplib.audio.windows import HOP, SONG_SECONDS, find_songs, windows_or_reason
-from hiphoplib.dataset.features import FEATURES, kinds_of, song_features
+from hiphoplib.dataset.features import FEATURES, song_features
 from hiphoplib.errors import BadInput
-from hiphoplib.explanation.swap_test import Donors
 from hiphoplib.io import progress
-from hiphoplib.models.calibration import Domain, log_odds
-from hiphoplib.models.stack import Head
-from hiphoplib.models.training import Run
+from hiphoplib.models.calibration import together
 from hiphoplib.parallel import DIED, unordered
+from hiphoplib.scoring.model_folder import load_model
+from hiphoplib.scoring.trained_model import TrainedModel
 
 TIERS = STANDS_OUT, MIDDLE, BEHIND = "stands out", "in the middle", "behind"
 NO_ORDER = "no reliable difference"
 SPREAD = (0.1, 0.9)  # eight of ten windows lie between
 BATCH = 64  # windows that are scored at a time
 JOINERS = "\u200c\u200d"  # hold letters and emoji together; other invisible signs can deceive
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """A network or a head, and how much its log odds count."""
-
-    model: Run | Head
-    weight: float
-
-    def log_odds(self, S_db: np.ndarray, X: pd.DataFrame | None) -> np.ndarray:
-        """Return the weighted log odds of windows.
-
-        Parameters
-        ----------
-        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
-            For a network.
-        X : pd.DataFrame [shape=(n, features)]
-            For a head.
-
-        Returns
-        -------
-        np.ndarray [shape=(n,)]
-        """
-        odds = (
-            self.model.predict(X)
-            if isinstance(self.model, Head)
-            else log_odds(self.model.predict(S_db))
-        )
-        return self.weight * odds
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """What one seed learnt on one fold: members whose sum is calibrated."""
-
-    members: list[Member]
-    offset: float
-    reference: np.ndarray  # its scores of its test set, ascending
-
-    def predict(self, S_db: np.ndarray, X: pd.DataFrame | None = None) -> np.ndarray:
-        """Return the probability of being popular.
-
-        Parameters
-        ----------
-        S_db, X
-            As of `Member.log_odds`.
-
-        Returns
-        -------
-        np.ndarray [shape=(n,)]
-        """
-        return expit(sum(member.log_odds(S_db, X) for member in self.members) + self.offset)
-
-
-def together(probabilities: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
-    """Return the probabilities of several trainings as one: the mean of their log odds.
-
-    Parameters
-    ----------
-    probabilities : np.ndarray [shape=(n_trainings, n)], calibrated
-
-    Returns
-    -------
-    np.ndarray [shape=(n,)]
-
-    Examples
-    --------
-    >>> together([[0.2, 0.5], [0.8, 0.9]]).round(2)
-    array([0.5 , 0.75])
-    """
-    return expit(log_odds(np.asarray(probabilities)).mean(axis=0))
-
-
-def head_features(trainings: Sequence[Training]) -> set[str]:
-    """Return the names of the features that heads of some trainings read.
-
-    Parameters
-    ----------
-    trainings : sequence of Training
-
-    Returns
-    -------
-    set of str
-    """
-    return {
-        name
-        for each in trainings
-        for member in each.members
-        if isinstance(member.model, Head)
-        for name in member.model.table.index
-    }
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """A model to score with: its trainings, whose mean log odds count."""
-
-    trainings: list[Training]
-    card: dict  # the manifest, less trainings and hash
-    domain: Domain | None  # None of an older folder
-    donors: Donors | None = None  # clips to swap parts with; None of an older folder
-
-    @property
-    def grid(self) -> MelGrid:
-        """Mel grid of its spectrograms."""
-        return MelGrid(**self.card["grid"])
-
-    @property
-    def margin(self) -> float:
-        """Difference of scores from which on an order is reliable; infinite where none is."""
-        return (self.card["results"].get("order") or {"margin": np.inf})["margin"]
-
-    @property
-    def kinds(self) -> list[str]:
-        """Kinds of features that it needs of a song."""
-        return kinds_of(
-            head_features(self.trainings).union(self.domain.table.index if self.domain else [])
-        )
-
-    def predict(self, S_db: np.ndarray, X: pd.DataFrame | None = None) -> np.ndarray:
-        """Return the probability of being popular, `together` of all trainings.
-
-        Parameters
-        ----------
-        S_db : np.ndarray [shape=(n, n_mels, frames)], in dB
-        X : pd.DataFrame [shape=(n, features)], optional
-            For heads.
-
-        Returns
-        -------
-        np.ndarray [shape=(n,)]
-        """
-        return together([training.predict(S_db, X) for training in self.trainings])
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,8 +188,6 @@ def score_tracks(
         raise BadInput(f"hop of {hop} s: more than 0 is needed")
     paths, others = find_songs(folder)
     if not isinstance(model, TrainedModel):
-        from hiphoplib.scoring.model_folder import load_model  # which makes a TrainedModel
-
         model = load_model(model)
     songs, rejected, unlike = {}, {}, []
     tasks = ((path.absolute(), model.grid, hop, model.kinds) for path in paths)

@@ -7,7 +7,6 @@ import datetime
 import json
 import math
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,6 @@ from unittest.mock import patch
 import librosa
 import numpy as np
 import pandas as pd
-import psutil
 import soundfile as sf
 from threadpoolctl import threadpool_limits
 
@@ -34,13 +32,14 @@ from hiphoplib.audio.files import read_clip
 from hiphoplib.audio.mel import FULL, QUICK, mel_spectrogram
 from hiphoplib.dataset.store import MelStore, make_mels
 from hiphoplib.errors import BadInput
+from hiphoplib.evaluation.evaluate import write_results
 from hiphoplib.explanation.tracks import explain_track
 from hiphoplib.io import write_whole
 from hiphoplib.keras_backend import keras, tf
 from hiphoplib.models.experiment import prepare, train
 from hiphoplib.models.networks import BATCH, NETWORKS, build_model, clips_a_step
 from hiphoplib.models.training import Checkpoint, ClipBatches, Scaler, load_run
-from hiphoplib.studies.costs import TIMES, bench_markdown, machine, of_processes
+from hiphoplib.studies.costs import ROOT, TIMES, bench_markdown, costs_of_python, machine
 from hiphoplib.tracks.gather import gather
 from hiphoplib.tracks.table import normalise, read_tracks, write_tracks
 
@@ -48,10 +47,8 @@ RESULTS = Path("notebooks/results/bench.json")
 SO_FAR = Path("build/bench.json")  # while it runs: a stopped bench leaves `RESULTS` as it is
 _CLIPS = 40  # different ones, which larger corpora repeat
 DISK_GB = 7  # free disk that the part memory needs, in GB of 10⁹ bytes
-_ROOT = Path(__file__).resolve().parents[2]  # where `python -m hiphoplib` finds this project
 _EPOCH = 2.0  # s, about so long is an epoch in the part training
 _TRAINING = 10.0  # s of steps in the part memory, or an epoch if that is shorter
-_LOOK = 0.2  # s between two looks at the memory of a command
 # Dask would have its workers give memory back at once, and take it anew for the next clip
 _KEEP_FREED = {"MALLOC_TRIM_THRESHOLD_": "134217728", "MALLOC_MMAP_THRESHOLD_": "33554432"}
 
@@ -73,22 +70,14 @@ class _Bench:
         (folder / "audio").mkdir(parents=True)
         for clip in self.clips:
             shutil.copy(clip, folder / "audio")
-        write_tracks(
-            normalise(
-                pd.DataFrame(
-                    {
-                        "id": ids,
-                        "popularity": [row * 37 % 101 for row in range(rows)],
-                        "track": ids,
-                        "artists": [[f"Artist {row}"] for row in ids],
-                        "preview_url": [
-                            f"audio/{self.clips[row % len(self.clips)].name}" for row in range(rows)
-                        ],
-                    }
-                )
-            ),
-            folder,
-        )
+        table = {
+            "id": ids,
+            "popularity": np.arange(rows) * 37 % 101,
+            "track": ids,
+            "artists": [[f"Artist {row}"] for row in ids],
+            "preview_url": np.resize([f"audio/{clip.name}" for clip in self.clips], rows),
+        }
+        write_tracks(normalise(pd.DataFrame(table)), folder)
         return folder
 
 
@@ -101,8 +90,7 @@ def bench(
 
     Parameters
     ----------
-    only : sequence of str
-        Names in `PARTS`; none for all.
+    only : sequence of str, names in `PARTS`; none for all
     out : path-like, optional
         Where to write the results when all is measured; `RESULTS`, or `SO_FAR` of some parts.
     command : str, optional
@@ -139,11 +127,8 @@ def bench(
             "made": datetime.date.today().isoformat(),
         }
         for name in names:
-            print(
-                f"{datetime.datetime.now():%H:%M:%S}  {name}; results so far: {SO_FAR}",
-                file=sys.stderr,
-                flush=True,
-            )
+            now = datetime.datetime.now()
+            print(f"{now:%H:%M:%S}  {name}; results so far: {SO_FAR}", file=sys.stderr, flush=True)
             try:
                 results[name] = PARTS[name](this)
                 pairs = results[name].get("pairs", {})
@@ -153,7 +138,7 @@ def bench(
                 traceback.print_exc()
                 results["failed"][name] = f"{type(error).__name__}: {error}"
             results["minutes"] = (time.perf_counter() - began) / 60
-            write_whole(SO_FAR, json.dumps(results, indent=1) + "\n")
+            write_results(results, SO_FAR)
     print(bench_markdown(results))
     if results["failed"]:
         raise BadInput(f"could not be measured: {results['failed']}; the rest is in {SO_FAR}")
@@ -189,16 +174,13 @@ def _report(this):
 
 
 def _startup(this):
-    start = partial(subprocess.run, cwd=_ROOT, check=True, stdout=subprocess.DEVNULL)
-    return {
-        "starts": this.repeats,
-        "seconds": {
-            command: median(
-                _seconds(start, [sys.executable, *command.split()[1:]]) for _ in range(this.repeats)
-            )
-            for command in ("python -m hiphoplib --help", "python -m hiphoplib mels --help")
-        },
-    }
+    def start(command):
+        arguments = [sys.executable, *command.split()[1:]]
+        subprocess.run(arguments, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+    commands = "python -m hiphoplib --help", "python -m hiphoplib mels --help"
+    times = {of: [_seconds(start, of) for _ in range(this.repeats)] for of in commands}
+    return {"starts": this.repeats, "seconds": {of: median(times[of]) for of in commands}}
 
 
 def _decode(path):
@@ -246,11 +228,8 @@ def _workers(this):
     folder, few = (this.corpus(f"workers-{n}", n) for n in (this.rows, this.rows // 3))
     taken, own = ({"1": [], "2": [], "dask 2": []} for _ in range(2))
     for _ in range(this.repeats):
-        for name, workers in (
-            ("1", nullcontext({"jobs": 1})),
-            ("2", nullcontext({"jobs": 2})),
-            ("dask 2", _dask_workers()),
-        ):
+        own_processes = {str(jobs): nullcontext({"jobs": jobs}) for jobs in (1, 2)}
+        for name, workers in {**own_processes, "dask 2": _dask_workers()}.items():
             with workers as options:
                 _make_store(few, options)  # a worker takes a second or two to start and to import
                 began = time.process_time()
@@ -279,12 +258,8 @@ def _dask_workers():
     """Start two Dask workers; afterwards they and their settings in the environment are gone."""
     from distributed import LocalCluster
 
-    with (
-        patch.dict(os.environ, _KEEP_FREED),
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs="ERROR"
-        ) as cluster,
-    ):
+    two = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with patch.dict(os.environ, _KEEP_FREED), LocalCluster(**two, silence_logs="ERROR") as cluster:
         yield {"cluster": cluster.scheduler_address}
 
 
@@ -344,10 +319,8 @@ def _explain(this):
             _seconds(lambda path, run=run: run.predict(_our_mel(path, QUICK)[None]), path)
             for path in np.resize(this.clips, 11)
         ][1:]  # the first builds the graph
-        figures[model] = {
-            "score_ms": 1000 * median(scoring),
-            "explain_seconds": _seconds(explain, model),
-        }
+        seconds = _seconds(explain, model)
+        figures[model] = {"score_ms": 1000 * median(scoring), "explain_seconds": seconds}
     return figures
 
 
@@ -361,89 +334,34 @@ def _trained(this, name, models):
 
 
 def _memory(this):
-    figures = {
-        "sizes": list(this.sizes),
-        "mels": {},
-        "evaluate": {},
-        "training": {name: {} for name in this.models},
-    }
+    training = {name: {} for name in this.models}
+    figures = {"sizes": list(this.sizes), "mels": {}, "evaluate": {}, "training": training}
+    code = "import sys; from hiphoplib.studies import bench; bench._train_for(*sys.argv[1:])"
+    hiphoplib = partial(costs_of_python, "-m", "hiphoplib")
     for size in this.sizes:
         folder, key = this.corpus(f"memory-{size}", size), str(size)
-        figures["mels"][key] = _python(
-            "-m", "hiphoplib", "mels", folder, "--grid", "full", "--jobs", "2"
-        )
+        figures["mels"][key] = hiphoplib("mels", folder, "--grid", "full", "--jobs", "2")
         for name in this.models:
-            figures["training"][name][key] = _python(
-                "-c",
-                "import sys; from hiphoplib.studies import bench; bench._train_for(*sys.argv[1:])",
-                folder,
-                name,
-                _TRAINING,
-            )
+            training[name][key] = costs_of_python("-c", code, folder, name, _TRAINING)
         protocol = [folder, "--model", "crnn", "--grid", "full", "--folds", "3"]  # all scored once
-        _python("-m", "hiphoplib", "train", *protocol, "--epochs", "1")
-        figures["evaluate"][key] = _python("-m", "hiphoplib", "evaluate", *protocol)
+        hiphoplib("train", *protocol, "--epochs", "1")
+        figures["evaluate"][key] = hiphoplib("evaluate", *protocol)
         shutil.rmtree(folder)
     experiment = _trained(this, "memory-explain", ["rnn"])
-    figures["explain"] = {"clips": len(experiment.tracks), "model": "rnn"} | _python(
-        "-m",
-        "hiphoplib",
-        "explain",
-        experiment.folder,
-        experiment.tracks.index[0],
-        "--model",
-        "rnn",
-        "--folds",
-        "0",
-        "--out",
-        experiment.folder / "why.png",
-    )
+    track = [experiment.folder, experiment.tracks.index[0], "--model", "rnn", "--folds", "0"]
+    figures["explain"] = {"clips": len(experiment.tracks), "model": "rnn"}
+    figures["explain"] |= hiphoplib("explain", *track, "--out", experiment.folder / "why.png")
 
     def growth(of, who="parent_mb"):
         small, large = (of[str(size)][who] for size in this.sizes)
         return large / small
 
-    return figures | {
-        "ratios": {
-            "memory_parent_16000_vs_2000": growth(figures["mels"]),
-            "memory_worker_16000_vs_2000": growth(figures["mels"], "worker_mb"),
-            "memory_training_16000_vs_2000": max(map(growth, figures["training"].values())),
-        }
+    figures["ratios"] = {
+        "memory_parent_16000_vs_2000": growth(figures["mels"]),
+        "memory_worker_16000_vs_2000": growth(figures["mels"], "worker_mb"),
+        "memory_training_16000_vs_2000": max(map(growth, training.values())),
     }
-
-
-def _python(*arguments):
-    """Return wall time, peak memory of Python and of its largest worker, and the JSON it prints."""
-    command, peaks, output = [sys.executable, *map(str, arguments)], {}, None
-    began = time.perf_counter()
-    process = psutil.Popen(
-        command, cwd=_ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    try:
-        while output is None:
-            # The kernel keeps the peak of a process. The last look counts, not the highest: one
-            # that is just being started is a copy of its parent, whose peak `os.wait4` would give.
-            peaks |= dict(of_processes(_peak_mb, process))
-            with suppress(subprocess.TimeoutExpired):
-                output, errors = process.communicate(timeout=_LOOK)
-    except BaseException:
-        process.kill()
-        raise
-    costs = {"seconds": time.perf_counter() - began}
-    if process.returncode:
-        last = (errors.strip().splitlines() or ["no message"])[-1]
-        raise BadInput(f"{' '.join(command[1:4])}: ended with status {process.returncode} ({last})")
-    if process not in peaks:
-        raise BadInput("peak memory: only Linux keeps it; measure it there")
-    costs["parent_mb"] = peaks.pop(process)
-    if peaks:
-        costs["worker_mb"] = max(peaks.values())
-    return costs | (json.loads(output) if output.startswith("{") else {})
-
-
-def _peak_mb(process):
-    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8", errors="replace")
-    return process, int(re.findall(r"VmHWM:\s*(\d+)", status)[0]) * 1024 / 1e6
+    return figures
 
 
 def _train_for(folder, name, seconds):
@@ -460,20 +378,12 @@ def _train_for(folder, name, seconds):
         steps.append(time.monotonic())
         model.stop_training = steps[-1] - steps[0] > float(seconds)
 
-    model.fit(
-        clips,
-        validation_data=_some_clips(store, model, 2 * BATCH),
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.LambdaCallback(
-                on_train_batch_end=stop_in_time,
-                on_epoch_end=lambda epoch, logs: checkpoint.keep(
-                    {"epoch": epoch, **logs, "val_rank": 0.0}
-                ),
-            )
-        ],
-    )
+    def keep(epoch, logs):
+        checkpoint.keep({"epoch": epoch, **logs, "val_rank": 0.0})
+
+    each = keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time, on_epoch_end=keep)
+    validation = _some_clips(store, model, 2 * BATCH)
+    model.fit(clips, validation_data=validation, shuffle=False, verbose=0, callbacks=[each])
     model.set_weights(checkpoint.best)
     print(json.dumps({"trained_on": min(len(steps) * clips.batch, len(clips.labels))}))
 

@@ -1,7 +1,10 @@
 """Costs in time and memory: of stages, on which machine, as the tables of docs/performance.md."""
 
+import json
 import platform
 import re
+import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -19,18 +22,9 @@ from hiphoplib.evaluation.evaluate import read_results
 from hiphoplib.report.style import label_of
 
 TIMES = Path("build/report_times.json")  # of `make report`
-_PACKAGES = (
-    "numpy",
-    "scipy",
-    "librosa",
-    "soundfile",
-    "soxr",
-    "tensorflow",
-    "keras",
-    "joblib",
-    "dask",
-)
-_LOOK = 0.5  # s between two looks at the memory
+ROOT = Path(__file__).resolve().parents[2]  # where `python -m hiphoplib` finds this project
+_PACKAGES = "numpy scipy librosa soundfile soxr tensorflow keras joblib dask".split()
+_LOOK, _LOOK_AT_PEAK = 0.5, 0.2  # s between two looks at the memory
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"  # the page has the tables between them
 RATIOS = {  # what each is of, and the bar that it has to meet
     "mel_vs_librosa": (
@@ -138,6 +132,57 @@ def of_processes(what: Callable, root: psutil.Process | None = None) -> list:
     return results
 
 
+def costs_of_python(*arguments: object) -> dict:
+    """Return what running Python costs: wall time, peak memory of it and of its largest worker.
+
+    Parameters
+    ----------
+    *arguments
+        Of the command line.
+
+    Returns
+    -------
+    dict
+        ``seconds``, ``parent_mb``, ``worker_mb`` if there is one, and the JSON that it prints.
+
+    Raises
+    ------
+    BadInput
+        If it fails, or the system is not Linux.
+    """
+    command, output = [sys.executable, *map(str, arguments)], None
+    peaks: dict[psutil.Process, float] = {}
+    began = time.perf_counter()
+    process = psutil.Popen(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        while output is None:
+            # The kernel keeps the peak of a process. The last look counts, not the highest: one
+            # that is just being started is a copy of its parent, whose peak `os.wait4` would give.
+            peaks |= dict(of_processes(_peak_mb, process))
+            with suppress(subprocess.TimeoutExpired):
+                output, errors = process.communicate(timeout=_LOOK_AT_PEAK)
+    except BaseException:
+        process.kill()
+        raise
+    costs = {"seconds": time.perf_counter() - began}
+    if process.returncode:
+        last = (errors.strip().splitlines() or ["no message"])[-1]
+        raise BadInput(f"{' '.join(command[1:4])}: ended with status {process.returncode} ({last})")
+    if process not in peaks:
+        raise BadInput("peak memory: only Linux keeps it; measure it there")
+    costs["parent_mb"] = peaks.pop(process)
+    if peaks:
+        costs["worker_mb"] = max(peaks.values())
+    return costs | (json.loads(output) if output.startswith("{") else {})
+
+
+def _peak_mb(process):
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8", errors="replace")
+    return process, int(re.findall(r"VmHWM:\s*(\d+)", status)[0]) * 1024 / 1e6
+
+
 def machine() -> dict:
     """Return what this runs on: processor, cores that it may use, memory, system, packages."""
     try:
@@ -177,13 +222,8 @@ def bench_markdown(results: dict) -> str:
         "explain": _explain,
         "startup": _startup,
     }
-    return "\n\n".join(
-        [
-            _machine(results),
-            *_ratios(results),
-            *(part(results[name]) for name, part in parts.items() if name in results),
-        ]
-    )
+    tables = [table(results[name]) for name, table in parts.items() if name in results]
+    return "\n\n".join([_machine(results), *_ratios(results), *tables])
 
 
 def _machine(results):
@@ -247,15 +287,10 @@ def _workers(part):
         (workers, part["clips_per_second"][name], part["parent_cpu_ms_per_clip"][name])
         for name, workers in ways.items()
     ]
+    wanted, fed = part["workers_for_a_million_in_an_hour"], part["workers_that_one_writer_feeds"]
     computed = [
-        (
-            "Dask workers that a million clips in one hour want",
-            part["workers_for_a_million_in_an_hour"],
-        ),
-        (
-            "Dask workers that one writer keeps up with, by its own CPU time",
-            part["workers_that_one_writer_feeds"],
-        ),
+        ("Dask workers that a million clips in one hour want", wanted),
+        ("Dask workers that one writer keeps up with, by its own CPU time", fed),
         (
             "hours that it takes to write a million clips",
             f"{1e6 / part['writer_clips_per_second'] / 3600:.1f}",
@@ -270,24 +305,14 @@ def _workers(part):
 
 
 def _training(part):
+    cost = "ms_per_clip_epoch"
     rows = [
-        (
-            label_of(name),
-            of["parameters"],
-            part["quick"][name]["ms_per_clip_epoch"],
-            of["ms_per_clip_epoch"],
-        )
+        (label_of(name), of["parameters"], part["quick"][name][cost], of[cost])
         for name, of in part["full"].items()
     ]
-    return "Training:\n\n" + _table(
-        {
-            "parameters on full": ",",
-            "quick: ms a clip and epoch": ".1f",
-            "full: ms a clip and epoch": ".1f",
-        },
-        rows,
-        "model",
-    )
+    columns = {"parameters on full": ",", "quick: ms a clip and epoch": ".1f"}
+    columns["full: ms a clip and epoch"] = ".1f"
+    return "Training:\n\n" + _table(columns, rows, "model")
 
 
 def _memory(part):
@@ -295,15 +320,9 @@ def _memory(part):
 
     def row(what, of, bar, who="parent_mb"):
         small, large = (of[size][who] for size in sizes)
-        steps = of[sizes[1]].get("trained_on")
-        return (
-            what,
-            f"{small:,.0f}",
-            f"{large:,.0f}",
-            f"{large / small:.2f}",
-            bar,
-            f"{steps:,}" if steps else "–",
-        )
+        steps, ratio = of[sizes[1]].get("trained_on"), f"{large / small:.2f}"
+        trained_on = f"{steps:,}" if steps else "–"
+        return what, f"{small:,.0f}", f"{large:,.0f}", ratio, bar, trained_on
 
     mels, explain = part["mels"], part["explain"]
     rows = [
@@ -318,22 +337,11 @@ def _memory(part):
             f"explaining one track of {explain['clips']} by the {label_of(explain['model'])}, "
             "quick grid",
             f"{explain['parent_mb']:,.0f}",
-            "–",
-            "–",
-            "–",
-            "–",
+            *"––––",
         ),
     ]
-    return _table(
-        {
-            **{f"{int(size):,} clips": "" for size in sizes},
-            "ratio": "",
-            "bar": "",
-            "clips trained on": "",
-        },
-        rows,
-        "peak memory in MB, full grid",
-    )
+    columns = [*(f"{int(size):,} clips" for size in sizes), "ratio", "bar", "clips trained on"]
+    return _table(dict.fromkeys(columns, ""), rows, "peak memory in MB, full grid")
 
 
 def _explain(part):

@@ -12,9 +12,9 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from hiphoplib.dataset.splits import artist_groups
-from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Estimate
+from hiphoplib.evaluation.bootstrap import RESAMPLES, Bootstrap, Estimate, mean_over
 from hiphoplib.evaluation.evaluate import labels_on_test, read_results, write_results
-from hiphoplib.explanation.lime import area, curves, mean_over, rank_correlation, recovery, top_hit
+from hiphoplib.explanation.lime import area, curves, rank_correlation, recovery, top_hit
 from hiphoplib.explanation.segments import Fill, fills
 from hiphoplib.explanation.tracks import (
     example_tracks,
@@ -30,7 +30,7 @@ from hiphoplib.models.training import load_run, versions
 from hiphoplib.report.figures_explanation import explanation
 from hiphoplib.report.sentences import FOUR_KINDS, explanation_summary
 from hiphoplib.report.style import label_of, use_style
-from hiphoplib.studies.planted import PLANTED
+from hiphoplib.studies.planted_check import PLANTED
 
 _RANDOMISED = 12  # clips of the randomisation check
 _MIN_VALUE = 1.0  # standard deviations from which on a cause is turned clearly up or down
@@ -101,18 +101,23 @@ def check_explanations(
         "command": command,
     }
     if pictures:
-        use_style()
-        Path(pictures).mkdir(parents=True, exist_ok=True)
-        for kind, (found, S_db) in four.items():
-            title = f"{FOUR_KINDS[kind].capitalize()}: what the {label_of(model)} listens to"
-            explanation(S_db, found, title)
-            plt.savefig(Path(pictures, f"lime_{name}_{kind}.png"), dpi=80)  # for notebooks
-            plt.close()
+        title = f"what the {label_of(model)} listens to"
+        _draw(four, title, {kind: Path(pictures, f"lime_{name}_{kind}.png") for kind in four})
     for measure in ("deletion_minus_random", "insertion_minus_random", "stability"):
         print(f"{measure:22s} {Estimate.read(results[measure])}")
     if out:
         kept = read_results(Path(out)) if Path(out).is_file() else {}
         write_results({**{name: kept[name] for name in PLANTED if name in kept}, **results}, out)
+
+
+def _draw(four, title, paths):
+    """Draw an explanation of each kind of track, small enough for notebooks."""
+    use_style()
+    for kind, (found, S_db) in four.items():
+        paths[kind].parent.mkdir(parents=True, exist_ok=True)
+        explanation(S_db, found, f"{FOUR_KINDS[kind].capitalize()}: {title}")
+        plt.savefig(paths[kind], dpi=80)
+        plt.close()
 
 
 def _explained(experiment, model, track_id):

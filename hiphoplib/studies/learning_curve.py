@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import takewhile
 
 import numpy as np
@@ -169,11 +170,8 @@ def _gaps(tested, known, boot, rows):
     def auc(split, ids):
         table = tested[split].loc[ids]
         labels, folds = table.pop("label").to_numpy(), table.pop("fold").to_numpy()
-        return boot[rows.get_indexer(ids)].resample(
-            lambda y_true, score, weights: within_groups_auc(y_true, score, folds, weights),
-            labels,
-            table.to_numpy(),
-        )
+        metric = partial(within_groups_auc, groups=folds)
+        return boot[rows.get_indexer(ids)].resample(metric, labels, table.to_numpy())
 
     result = {split: asdict(auc(split, table.index).estimate()) for split, table in tested.items()}
     cases = {

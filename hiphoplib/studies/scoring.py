@@ -10,10 +10,9 @@ from scipy.stats import spearmanr
 
 from hiphoplib.audio.windows import HOP, find_songs, windows_or_reason
 from hiphoplib.dataset.features import make_features, song_features
-from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate
+from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate, mean_over
 from hiphoplib.evaluation.evaluate import read_results, write_results
 from hiphoplib.evaluation.selection import order_accuracy, selective_accuracy
-from hiphoplib.explanation.lime import mean_over
 from hiphoplib.models.calibration import fit_domain
 from hiphoplib.models.experiment import prepare
 from hiphoplib.models.training import versions

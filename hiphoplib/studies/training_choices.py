@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -117,25 +118,13 @@ def compare_training(
         artist_groups(experiment.tracks)[np.concatenate(list(ids.values()))], RESAMPLES
     )
 
-    def auc(scores):
-        return boot.resample(
-            lambda y_true, score, weights: within_groups_auc(y_true, score, folds, weights),
-            labels,
-            scores,
-        )
-
+    auc = partial(boot.resample, partial(within_groups_auc, groups=folds), labels)
     aucs, result = {}, {}
     for choice in choices:
-        odds = np.column_stack(
-            [
-                np.concatenate([trained[choice, seed, fold]["odds"] for fold in ids])
-                for seed in seeds
-            ]
-        )
+        by_seed = [[trained[choice, seed, fold] for fold in ids] for seed in seeds]
+        odds = np.column_stack([np.concatenate([run["odds"] for run in of]) for of in by_seed])
         aucs[choice] = auc(odds)
-        losses = pd.DataFrame(
-            [trained[choice, seed, fold]["loss"] for seed in seeds for fold in ids]
-        )
+        losses = pd.DataFrame([run["loss"] for of in by_seed for run in of])
         result[choice] = {
             "auc": asdict(aucs[choice].estimate()),
             "loss": losses.mean().round(4).tolist(),
@@ -151,24 +140,13 @@ def compare_training(
 
 def _trained(experiment, model, choice, seed, fold):
     """Log odds of the validation tracks, and losses by epoch, dict; from disk where it stands."""
-    path = (
-        experiment.folder
-        / "runs"
-        / experiment.protocol.name
-        / "training_choices"
-        / model
-        / f"{choice}-seed{seed}-fold{fold}.json"
-    )
+    runs = experiment.folder / "runs" / experiment.protocol.name
+    path = runs / "training_choices" / model / f"{choice}-seed{seed}-fold{fold}.json"
+    constants = [getattr(networks, of) for settings in _FORMER.values() for of in settings]
     wanted = {
         "networks": networks.VERSION,
         "fingerprint": experiment.fingerprint,
-        "settings": repr(
-            [
-                CHOICES[choice],
-                AUGMENT.get(model),
-                *(getattr(networks, of) for settings in _FORMER.values() for of in settings),
-            ]
-        ),
+        "settings": repr([CHOICES[choice], AUGMENT.get(model), *constants]),
     }
     if path.is_file():
         kept = json.loads(path.read_bytes())
@@ -189,7 +167,6 @@ def _trained(experiment, model, choice, seed, fold):
         "loss": run.history["val_loss"].round(5).tolist(),
         "seconds": float(run.history["seconds"].sum()),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(result))
     return result
 
@@ -250,9 +227,7 @@ def training_choices(
             for choice in choices
             if choice != BASE
         }
-        write_whole(
-            out, json.dumps({"command": command, "corpora": found, "mean": mean}, indent=1) + "\n"
-        )
+        write_results({"command": command, "corpora": found, "mean": mean}, out)
 
 
 def _mean(differences):

@@ -147,7 +147,7 @@ def test_who_says_the_same_of_all_ranks_no_folds(evaluated):
     assert scores["dummy"][0].nunique() == 1
 
 
-def test_real_results_are_those_without_an_oracle_one_a_corpus(evaluated, tmp_path):
+def test_real_results_are_those_without_an_upper_bound_one_a_corpus(evaluated, tmp_path):
     results, own = evaluated[0], tmp_path / "own"
     synthetic = results | {"models": results["models"] | {"upper_bound": {}}}
     write_results(results | {"made": "before"}, tmp_path / "tiny.json")

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiphoplib.evaluation.bootstrap import METRICS, Bootstrap, Estimate
-from hiphoplib.evaluation.evaluate import TestTracks, _judge, _share_of_gain
+from hiphoplib.evaluation.bootstrap import Bootstrap, Estimate
+from hiphoplib.evaluation.evaluate import TestTracks, _judge, _measure, _share_of_gain
 
 RNG = np.random.default_rng(0)
 ARTISTS = np.repeat([f"A{n}" for n in range(40)], 6)
@@ -27,10 +27,7 @@ def some_tracks(**columns):
 
 
 def judged(test, scores):
-    measured = {
-        metric: test.boot.resample(function, test.y_true, scores)
-        for metric, function in METRICS.items()
-    }
+    measured = _measure(test, scores)
     return _judge(test, scores, measured), measured
 
 
@@ -58,7 +55,7 @@ def test_where_no_artist_has_five_tracks_and_no_genre_is_known_there_is_none_to_
     assert told["within_artist"] is None and told["within_genre"] is None
 
 
-def test_the_oracle_recovers_all_of_its_lift_and_a_constant_none():
+def test_the_upper_bound_has_all_of_the_achievable_gain_and_a_constant_none():
     held = some_tracks()
     scores = {
         "upper_bound": held.y_true[:, None] * 0.5 + RNG.random((240, 1)) * 0.4,

@@ -93,8 +93,8 @@ def test_within_genre_only_pairs_of_one_genre_count():
         inside = genres == genre
         wins = score[inside & (y == 1)][:, None] - score[inside & (y == 0)][None]
         right, pairs = right + (wins > 0).sum() + (wins == 0).sum() / 2, pairs + wins.size
-    found = within_groups_auc(y, score, genres, weights)
+    found = within_groups_auc(y, score, weights, groups=genres)
     assert found[0] == pytest.approx(right / pairs)
     assert len(np.unique(found)) > 1
     unknown = np.where(genres == "jazz", None, genres)
-    assert np.isfinite(within_groups_auc(y, score, unknown, weights)).all()
+    assert np.isfinite(within_groups_auc(y, score, weights, groups=unknown)).all()

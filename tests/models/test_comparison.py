@@ -22,7 +22,7 @@ MIX = RNG.normal(size=(FEATURES, FEATURES))  # tracks of an artist differ along 
 
 @pytest.fixture(scope="module")
 def folder(trained, tmp_path_factory):
-    """A trained corpus with statistics and what is known without sound."""
+    """A trained corpus with hand-crafted features."""
     folder = shutil.copytree(trained, tmp_path_factory.mktemp("compared") / "tiny")
     tracks = read_tracks(folder)
     make_features(tracks, folder, "handcrafted", jobs=1)
@@ -90,7 +90,7 @@ def test_folds_are_calibrated_each_and_no_ranking_within_one_changes(experiment)
         assert raw.rank().equals(scores.loc[held, 0].rank())
 
 
-def test_context_is_what_is_known_before_a_release():
+def test_metadata_are_what_is_known_before_a_release():
     tracks = pd.DataFrame(
         {
             "artists": [["A"], ["A", "B"], ["A"], ["B"]],

@@ -31,16 +31,7 @@ RESAMPLES = 300
 NETWORK = "mlp"  # the others go the same way, and are tested where there is more time
 EPOCHS = {NETWORK: 8}  # the crnn hears artists but barely in 8: the others have 20
 # in 8 epochs, cnn2 and rnn did not hear them surely
-HEARING = (
-    "handcrafted",
-    "boosting",
-    "neighbours",
-    "musicnn",
-    "mlp",
-    "crnn",
-    "stack",
-    "artist_mean",
-)
+HEARING = "handcrafted boosting neighbours musicnn mlp crnn stack artist_mean".split()
 
 
 def installed():
@@ -224,7 +215,7 @@ def no_groups(folder, monkeypatch):
 
 
 def label_among_features(folder, monkeypatch):
-    """A column of the statistics is the popularity."""
+    """A column of the hand-crafted features is the popularity."""
     path, popularity = folder / "features-handcrafted.npz", read_tracks(folder).set_index("id")
     with np.load(path, allow_pickle=False) as table:
         parts = dict(table)

@@ -84,7 +84,7 @@ def test_a_band_that_never_changes_is_no_division_by_zero(experiment, own_corpus
     assert np.isfinite(Scaler.fit(store, store.ids)(store.batch(store.ids))).all()
 
 
-def test_the_holdout_is_not_read(experiment, corpus):
+def test_the_test_set_is_not_read(experiment, corpus):
     read = set()
 
     class Watched(MelStore):

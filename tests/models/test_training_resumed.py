@@ -126,19 +126,8 @@ def whole(corpus, tmp_path_factory):
     ids=["kill", "Ctrl-C"],
 )
 def test_a_stopped_training_ends_as_an_undisturbed_one(whole, own_corpus, how, status, said):
-    command = [
-        sys.executable,
-        "-m",
-        "hiphoplib",
-        "train",
-        str(own_corpus),
-        "--folds",
-        "3",
-        "--model",
-        "cnn1",
-        "--epochs",
-        "8",
-    ]
+    options = "--folds 3 --model cnn1 --epochs 8".split()
+    command = [sys.executable, "-m", "hiphoplib", "train", str(own_corpus), *options]
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, text=True, stderr=subprocess.PIPE
     )

@@ -26,8 +26,9 @@ from hiphoplib.models.comparison import MODELS, Entry, Scores
 from hiphoplib.models.experiment import prepare
 from hiphoplib.models.stack import stack_of_fold
 from hiphoplib.models.training import load_run
-from hiphoplib.scoring import model_folder
-from hiphoplib.scoring.model_folder import MANIFEST, load_model, save_model, song_parts
+from hiphoplib.scoring import model_folder, trained_model
+from hiphoplib.scoring.model_folder import MANIFEST, load_model, save_model
+from hiphoplib.scoring.trained_model import song_parts
 from hiphoplib.tracks.cleaning import read_clean
 from tests.paths import ROOT
 from tests.scored_songs import by_network
@@ -171,7 +172,7 @@ def test_parts_of_a_song_are_swapped_with_its_own_clips(experiment, saved, monke
     )
     assert model.donors.spread > 0
     assert model.donors.able == (model.card["results"]["auc"]["low"] > 0.5)
-    monkeypatch.setattr(model_folder, "swap_test", lambda *asked, heard: (*asked, heard))
+    monkeypatch.setattr(trained_model, "swap_test", lambda *asked, heard: (*asked, heard))
     predict, clip, lent, heard = song_parts(model, y, sr)
     assert np.array_equal(clip, mel_spectrogram(y, sr, model.grid)) and lent is model.donors
     assert np.allclose(predict(clip[None]), model.predict(clip[None])) and heard is None
@@ -318,6 +319,7 @@ def test_every_damage_is_found(own, name, damage):
         ({"trainings": None}, "damaged"),
         ({"results": None, "trainings": [3]}, "damaged"),
         ({"features": {"handcrafted": 0}}, "another version of this project"),
+        ({"features": [0]}, "damaged"),
         ({"grid": {}}, "damaged"),
         ({"format": 1}, r"another version of this project \(format 1, .* train it again"),
         ({"store_version": 1}, "another version of this project"),
@@ -328,6 +330,13 @@ def test_every_damage_is_found(own, name, damage):
 def test_a_manifest_that_cannot_be_used_says_why(own, change, message):
     edit(own, **change)
     with pytest.raises(BadInput, match=message):
+        load_model(own)
+
+
+def test_a_number_that_is_none_is_damage(own):
+    domain = json.loads((own / MANIFEST).read_text())["domain"]
+    edit(own, domain=domain | {"noise": "much"})
+    with pytest.raises(BadInput, match="damaged .*much"):
         load_model(own)
 
 

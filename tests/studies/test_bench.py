@@ -16,8 +16,17 @@ from hiphoplib.dataset.store import make_mels
 from hiphoplib.errors import BadInput
 from hiphoplib.models.training import CHECKPOINT
 from hiphoplib.studies import bench as module
-from hiphoplib.studies.bench import DISK_GB, PARTS, RESULTS, SO_FAR, _Bench, _python, bench
-from hiphoplib.studies.costs import BEGIN, END, RATIOS, bench_markdown, insert_bench, machine
+from hiphoplib.studies import costs
+from hiphoplib.studies.bench import DISK_GB, PARTS, RESULTS, SO_FAR, _Bench, bench
+from hiphoplib.studies.costs import (
+    BEGIN,
+    END,
+    RATIOS,
+    bench_markdown,
+    costs_of_python,
+    insert_bench,
+    machine,
+)
 from hiphoplib.tracks.cleaning import clean_tracks
 from hiphoplib.tracks.table import read_tracks
 from tests.paths import ROOT
@@ -44,38 +53,40 @@ def small(tmp_path, source_folder):
 
 def test_memory_of_a_command_and_of_its_worker_is_seen_apart():
     worker = HOLD.format(300) + "; del kept; time.sleep(0.4)"
-    costs = _python(
+    cost = costs_of_python(
         "-I",
         "-c",
         "import subprocess, sys, time; kept = b'x' * 200_000_000; "
         f"subprocess.run([sys.executable, '-I', '-c', {worker!r}]); time.sleep(0.5)",
     )
-    assert 200 < costs["parent_mb"] < 240
-    assert 300 < costs["worker_mb"] < 340, "the peak counts, not what is left at the end"
-    assert 0.8 < costs["seconds"] < 10
+    assert 200 < cost["parent_mb"] < 240
+    assert 300 < cost["worker_mb"] < 340, "the peak counts, not what is left at the end"
+    assert 0.8 < cost["seconds"] < 10
 
 
 def test_a_process_that_is_just_being_started_does_not_count_as_its_parent():
-    costs = _python(
+    cost = costs_of_python(
         "-I",
         "-c",
         "import os, sys, time\nkept = b'x' * 300_000_000\n"
         "if not os.fork():\n    time.sleep(0.5)\n    os.execv(sys.executable, "
         "[sys.executable, '-I', '-c', 'import time; time.sleep(0.5)'])\nos.wait()",
     )
-    assert costs["parent_mb"] > 300 and costs["worker_mb"] < 60
+    assert cost["parent_mb"] > 300 and cost["worker_mb"] < 60
 
 
 def test_what_a_command_prints_is_known_and_why_it_failed():
-    assert _python("-I", "-c", "import time; time.sleep(0.3); print('{\"n\": 3}')")["n"] == 3
+    assert (
+        costs_of_python("-I", "-c", "import time; time.sleep(0.3); print('{\"n\": 3}')")["n"] == 3
+    )
     with pytest.raises(BadInput, match="-m hiphoplib.nothing: .* status 1 .*No module named hipho"):
-        _python("-m", "hiphoplib.nothing")
+        costs_of_python("-m", "hiphoplib.nothing")
 
 
 def test_elsewhere_than_on_linux_memory_is_not_known(monkeypatch):
-    monkeypatch.setattr(module, "of_processes", lambda *_: [])
+    monkeypatch.setattr(costs, "of_processes", lambda *_: [])
     with pytest.raises(BadInput, match="only Linux keeps it"):
-        _python("-c", "pass")
+        costs_of_python("-c", "pass")
 
 
 def test_what_slows_both_of_a_pair_does_not_change_the_ratio():

@@ -11,10 +11,10 @@ import pytest
 from scipy.special import comb
 
 from hiphoplib.errors import BadInput
-from hiphoplib.evaluation.bootstrap import Bootstrap
+from hiphoplib.evaluation.bootstrap import Bootstrap, mean_over
 from hiphoplib.evaluation.evaluate import labels_on_test, read_results
 from hiphoplib.explanation import tracks
-from hiphoplib.explanation.lime import Attribution, mean_over
+from hiphoplib.explanation.lime import Attribution
 from hiphoplib.explanation.tracks import example_tracks
 from hiphoplib.models.experiment import prepare
 from hiphoplib.studies import explanations
@@ -103,10 +103,10 @@ def test_four_tracks_are_the_ends_of_both_classes():
     }
 
 
-def test_clips_are_drawn_from_those_held_out(measured):
+def test_clips_are_drawn_from_the_test_sets(measured):
     folder, _ = measured
-    heldout = labels_on_test(prepare(folder, folds=3))["label"].sort_index()
-    drawn = np.random.default_rng(0).permutation(heldout.index)[:2]
+    tested = labels_on_test(prepare(folder, folds=3))["label"].sort_index()
+    drawn = np.random.default_rng(0).permutation(tested.index)[:2]
     files = {
         json.loads(path.read_text())["id"]
         for path in folder.glob("runs/*/mlp/*/explanations/*.json")

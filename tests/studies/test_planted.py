@@ -6,22 +6,14 @@ from functools import partial
 import numpy as np
 import pytest
 
-from hiphoplib.explanation.lime import explain, rank_correlation, recovery
+from hiphoplib.explanation.lime import explain, lime_default, rank_correlation, recovery
 from hiphoplib.explanation.segments import SegmentGrid, fills
 from hiphoplib.explanation.tracks import _randomise_weights
 from hiphoplib.models.training import load_run, save_run
-from hiphoplib.studies import planted as module
-from hiphoplib.studies.planted import (
-    BANDS,
-    LOUDER,
-    PLANTED,
-    SMALL,
-    check_planted,
-    lime_default,
-    plant,
-    summarise,
-    write_planted,
-)
+from hiphoplib.studies import planted as planting
+from hiphoplib.studies import planted_check as module
+from hiphoplib.studies.planted import BANDS, LOUDER, SMALL, plant
+from hiphoplib.studies.planted_check import PLANTED, check_planted, summarise, write_planted
 from tests.known_models import constant_model
 
 GRID = SegmentGrid(SMALL)
@@ -46,10 +38,10 @@ def test_in_every_clip_that_is_judged_one_segment_decides(kind):
 
 
 @pytest.mark.parametrize("kind", BANDS)
-def test_only_that_cell_differs_and_only_as_its_kind_says(kind, monkeypatch):
+def test_only_that_segment_differs_and_only_as_its_kind_says(kind, monkeypatch):
     with_it = plant(kind, clips={"test": 8})
-    monkeypatch.setattr(module, "LOUDER", 0.0)
-    monkeypatch.setattr(module, "JUMP", 0.0)
+    monkeypatch.setattr(planting, "LOUDER", 0.0)
+    monkeypatch.setattr(planting, "JUMP", 0.0)
     difference = with_it.S_db - plant(kind, clips={"test": 8}).S_db
     inside = np.array([cell.ravel()[GRID.labels()] for cell in with_it.segments])
     assert np.allclose(difference[~inside], 0)
@@ -132,13 +124,13 @@ def test_rates_are_means_over_networks_by_kind():
 def test_a_network_is_kept_and_its_check_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_TESTED", 1)
     monkeypatch.setattr(module, "_COMPARED", 0)
-    monkeypatch.setitem(module.PATIENCE, "crnn", 1)
-    monkeypatch.setattr(module, "_CLIPS", {})
+    monkeypatch.setitem(planting.PATIENCE, "crnn", 1)
+    monkeypatch.setattr(planting, "_CLIPS", {})
     small = partial(plant, clips={"train": 60, "validation": 20, "test": 10})
     monkeypatch.setattr(module, "plant", lambda kind, *_, **options: small(kind, **options))
     case = module._Case("band", "crnn", 10)
     found = module._check(tmp_path, case)
-    monkeypatch.setattr(module, "fit", None)  # neither is trained nor tested again
+    monkeypatch.setattr(planting, "fit", None)  # neither is trained nor tested again
     monkeypatch.setattr(module, "swap_test", None)
     assert module._check(tmp_path, case) == found
     assert (tmp_path / case.name / "model.keras").is_file()
@@ -154,7 +146,7 @@ def test_results_are_written_beside_those_of_a_corpus(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("learnt", ["level"], indirect=True)
-def test_shuffled_weights_give_another_map_and_fewer_claims(learnt, tmp_path):
+def test_shuffled_weights_give_another_map_and_fewer_stable_segments(learnt, tmp_path):
     planted, run = learnt, learnt.run
     run.card["fold"] = 0
     save_run(run, tmp_path)
