@@ -46,7 +46,18 @@ class Content:
         self._corrections: dict[int, int] = {}  # bytes to read in place of its own, by place
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next bytes, as corrected."""
+        """Return the next bytes, as corrected.
+
+        Parameters
+        ----------
+        size : int
+            Below 0, all that are left.
+
+        Returns
+        -------
+        bytes
+            None where the file cannot be read.
+        """
         begin, content = self._file.tell(), b""
         try:
             content = self._file.read(size)
@@ -58,11 +69,28 @@ class Content:
         return content
 
     def correct(self, at: int, content: bytes) -> None:
-        """From now on, read this there."""
+        """From now on, read other bytes in the place of the file's own.
+
+        Parameters
+        ----------
+        at : int
+        content : bytes
+        """
         self._corrections.update(enumerate(content, at))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go there; return where that is, or -1."""
+        """Go to another place.
+
+        Parameters
+        ----------
+        offset, whence : int
+            As of the file.
+
+        Returns
+        -------
+        int
+            Where that is, or -1 if it is nowhere.
+        """
         try:
             return self._file.seek(offset, whence)
         except (OSError, ValueError):  # where a damaged number points
