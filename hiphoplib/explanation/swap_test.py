@@ -78,7 +78,9 @@ class Donors:
         -------
         np.ndarray of int [shape=(n,)]
         """
-        distances = (self.levels - band_levels(S_db[None], self.grid)) / self.levels.std(axis=0)
+        spread = self.levels.std(axis=0)
+        spread[spread == 0] = 1  # of a band that is silent in all of them
+        distances = (self.levels - band_levels(S_db[None], self.grid)) / spread
         return np.argsort((distances**2).sum(axis=1), kind="stable")[:n]
 
     def usual(self, band: int, n: int) -> np.ndarray:

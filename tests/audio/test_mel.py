@@ -81,6 +81,14 @@ def test_it_agrees_with_librosa_on_real_songs(liked_songs, grid):
 
 
 @both_grids
+def test_frames_and_bands_lie_where_librosa_says(grid):
+    frames = librosa.frames_to_time(range(grid.frames), sr=grid.sr, hop_length=grid.hop_length)
+    np.testing.assert_allclose(grid.times(), frames)
+    bands = librosa.mel_frequencies(grid.n_mels + 2, fmin=0, fmax=grid.sr / 2)
+    np.testing.assert_allclose(grid.mel_frequencies(), bands[1:-1], rtol=1e-6)
+
+
+@both_grids
 def test_the_filter_bank_is_that_of_librosa(grid):
     bank = _filter_bank(grid)
     plain = librosa.filters.mel(sr=grid.sr, n_fft=grid.n_fft, n_mels=grid.n_mels)

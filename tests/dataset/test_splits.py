@@ -11,6 +11,7 @@ from hiphoplib.dataset.splits import (
     artist_groups,
     default_folds,
     label_popular,
+    percentile,
     split_tracks,
 )
 from hiphoplib.errors import BadInput
@@ -52,7 +53,7 @@ def test_a_chain_of_guests_is_one_group():
     )
     groups = artist_groups(tracks)
     assert groups["a"] == groups["b"] == groups["c"]
-    assert groups.nunique() == 3
+    assert groups.nunique() == 3 and groups.index.name == "id"
 
 
 @pytest.mark.parametrize("folds", [0, 2, 5])
@@ -60,7 +61,7 @@ def test_a_chain_of_guests_is_one_group():
 def test_no_artist_stands_on_two_sides(folds, seed):
     tracks = table()
     sides = split_tracks(tracks, "artist", folds, seed)
-    assert sides.shape == (400, folds or 1)
+    assert sides.shape == (400, folds or 1) and sides.index.name == "id"
     for _, side in sides.items():
         assert (sides_of(tracks, side) == 1).all()
         assert set(side) == set(SETS)
@@ -115,7 +116,8 @@ def test_seeds_differ_and_repeat(by, folds):
     tracks = table()
     first, again, other = (split_tracks(tracks, by, folds, seed) for seed in (0, 0, 1))
     pd.testing.assert_frame_equal(first, again)
-    assert (first != other).mean().mean() > 0.1
+    for held in ("train", "test"):
+        assert ((first == held) != (other == held)).mean().mean() > 0.1
 
 
 @pytest.mark.parametrize("n, artists", [(30, 25), (40, 40), (60, 20)])
@@ -203,6 +205,20 @@ def test_one_class_among_the_training_tracks_is_told(popularity):
         label_popular(pd.Series(popularity), [True, True, True, False])
 
 
+def test_two_values_of_popularity_are_two_classes():
+    """As of songs that listeners liked or did not."""
+    popular, threshold = label_popular(pd.Series([0.0, 100, 0, 100, 0]), [True] * 5)
+    assert popular.tolist() == [0, 1, 0, 1, 0] and threshold == 100
+    assert popular.dtype == int
+
+
+def test_a_percentile_is_the_share_of_less_popular_training_tracks():
+    popularity = pd.Series([10, 20, 20, 40, 5, 20, 99, np.nan], index=list("abcdefgh"))
+    found = percentile(popularity, [True] * 4 + [False] * 3 + [True])
+    assert found[:-1].tolist() == [0.125, 0.5, 0.5, 0.875, 0, 0.5, 1]
+    assert found.index.equals(popularity.index)
+
+
 def test_small_corpora_get_folds():
     assert default_folds(400) == default_folds(10_000) == 5
     assert default_folds(10_001) == 0
@@ -241,8 +257,15 @@ def test_by_time_nothing_is_learnt_from_the_future(folds):
     assert set(held.index[held == 1]) == set(newest)
 
 
+def test_by_time_half_of_the_dates_or_three_of_them_are_enough():
+    split_tracks(dated(unknown=100), "time", 5)
+    months = dated()["release_date"].dt.year.clip(2015, 2017)
+    side = split_tracks(dated().assign(release_date=pd.to_datetime(months, format="%Y")), "time")[0]
+    assert set(side) == set(SETS)
+
+
 def test_by_time_without_dates_is_told():
-    for tracks in (dated(unknown=150), dated().assign(release_date=pd.Timestamp("2020-01-01"))):
+    for tracks in (dated(unknown=101), dated().assign(release_date=pd.Timestamp("2020-01-01"))):
         with pytest.raises(BadInput, match="by time: .* release date"):
             split_tracks(tracks, "time")
     with pytest.raises(BadInput, match="folds 6: a split by time has 5 at most"):

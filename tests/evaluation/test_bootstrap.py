@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import accuracy_score, brier_score_loss, roc_auc_score
 
 from hiphoplib.evaluation.bootstrap import (
@@ -12,6 +13,9 @@ from hiphoplib.evaluation.bootstrap import (
     Estimate,
     Resampled,
     holm,
+    mean_over,
+    over_networks,
+    verdict,
     weighted_auc,
 )
 from tests.delong import delong, width
@@ -215,3 +219,56 @@ def test_two_thousand_resamples_of_two_thousand_tracks_take_no_second():
             metric(y, score, weights)
         took.append(time.process_time() - begin)
     assert min(took) < 1
+
+
+def test_an_interval_holds_the_middle_95_of_100_resamples():
+    found = Resampled(0.5, np.r_[np.arange(1001.0), np.nan]).estimate()
+    assert (found.mean, found.low, found.high) == (0.5, 25, 975)
+    assert f"{found:.0f}" == "0 [25, 975]" and f"{found}" == "0.500 [25.000, 975.000]"
+    assert Estimate.read({"mean": 0.5, "low": 25, "high": 975, "p": 0.1}) == found
+
+
+def test_a_p_value_counts_the_resamples_on_the_other_side():
+    draws = np.r_[np.full(97, 0.5), -0.5, 0.0, np.nan]  # 2 of 99 are not above 0
+    assert Resampled(0.5, draws).p_value() == pytest.approx(2 * 3 / 100)
+    assert Resampled(0.5, -draws).p_value() == pytest.approx(2 * 3 / 100)
+    assert Resampled(0.0, np.zeros(9)).p_value() == 1
+
+
+def test_holm_multiplies_by_how_many_are_left_and_ends_at_1():
+    np.testing.assert_allclose(holm(np.array([0.04, 0.01, 0.9, 0.03])), [0.09, 0.04, 0.9, 0.09])
+    np.testing.assert_allclose(holm(np.array([0.7, 0.6])), [1, 1])
+
+
+@pytest.mark.parametrize(
+    "low, high, said", [(0.1, 0.2, "above"), (-0.2, -0.1, "below"), (-0.1, 0.1, "neither")]
+)
+def test_where_an_interval_lies_decides_what_is_said(low, high, said):
+    for line in (0, 5):
+        entry = {"low": low + line, "high": high + line}
+        assert verdict(entry, "above", "below", "neither", line) == said
+    assert verdict({"low": 0.0, "high": 0.0}, "above", "below", "neither") == "neither"
+
+
+def test_a_mean_over_networks_has_the_interval_of_students_t():
+    values = [0.5, 0.7, 0.6]
+    low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    assert over_networks(values) == pytest.approx({"mean": 0.6, "low": low, "high": high})
+    assert over_networks([0.0, 1.0]) == {"mean": 0.5, "low": 0.0, "high": 1.0}
+    assert over_networks([0.5]) == {"mean": 0.5, "low": 0.0, "high": 1.0}
+    assert over_networks([]) is None
+
+
+def test_a_mean_over_clips_leaves_out_those_without_a_value():
+    boot, rng = Bootstrap(np.arange(60), 400), np.random.default_rng(0)
+    values = rng.normal(5, 1, 60)
+    values[50:] = np.nan
+    one = mean_over(values, boot.weights)
+    assert one["mean"] == pytest.approx(values[:50].mean())
+    half = 1.96 * values[:50].std() / 50**0.5
+    assert one["high"] - one["low"] == pytest.approx(2 * half, rel=0.2)
+    curves = mean_over(np.stack([values, -values], axis=1), boot.weights)
+    for end in ("mean", "low", "high"):
+        mirrored = {"low": "high", "high": "low"}.get(end, end)
+        assert curves[end] == pytest.approx([one[end], -one[mirrored]])
+    assert mean_over([np.nan] * 60, boot.weights) is None

@@ -69,6 +69,36 @@ def test_the_segment_that_decides_is_said_with_its_sign(sign):
     assert np.sign(part.effect) == sign and part.agreeing == (CONFIRMED, CONFIRMED)
 
 
+def test_the_effect_is_by_how_much_the_log_odds_move_whatever_they_are():
+    mask, clip = places((HATS, 4)), louder(places((HATS, 4)), 8)
+    inside = mask.ravel()[LABELS]
+
+    def predict(S_db):
+        return 1 / (1 + np.exp(-2 - S_db[:, inside].mean(axis=1) / 10))
+
+    given = donors(predict)
+    (part,) = swap_test(predict, clip, given)
+    moves = (clip[inside].mean() - given.S_db[:, inside].mean(axis=1)) / 10
+    for changes in (part.taken_out, part.put_in):
+        assert np.abs(changes[:, None] - moves).min(axis=1).max() < 1e-4
+    assert part.effect == pytest.approx(min(part.taken_out.mean(), part.put_in.mean()))
+    (again,) = swap_test(predict, clip, given)
+    np.testing.assert_array_equal(part.taken_out, again.taken_out)
+
+
+def test_segments_of_two_bands_are_two_parts():
+    one, other = places((VOCALS, 4)), places((HATS, 4))
+    mask = one | other
+
+    def predict(S_db):
+        levels = [S_db[:, part.ravel()[LABELS]].mean(axis=1) for part in (one, other)]
+        return 1 / (1 + np.exp(-4 - sum(levels) / 20))
+
+    parts = swap_test(predict, louder(mask, 20), donors(predict))
+    assert sorted(part.mask.sum() for part in parts) == [1, 1]
+    assert np.array_equal(np.any([part.mask for part in parts], axis=0), mask)
+
+
 def test_neighbours_of_a_band_are_one_part():
     mask = places((VOCALS, 4), (VOCALS, 5))
     predict = hears(mask)
@@ -126,6 +156,22 @@ def test_donors_are_nearest_in_level_and_confirm_with_others():
     assert away[near].mean() < 0.8 * np.delete(away, near).mean()
 
 
+def test_a_band_that_varies_much_counts_less_for_what_is_near():
+    levels = np.zeros((20, 4))
+    levels[:, BASS], levels[:, HATS] = np.linspace(-30, 30, 20), np.linspace(-3, 3, 20)
+    levels[:2] = 0
+    levels[0, BASS], levels[1, HATS] = 9, 2.5  # half and nearly twice a standard deviation away
+    S_db = (levels[:, :, None].repeat(GRID.shape[1], axis=2).reshape(20, -1)[:, LABELS]) - 50
+    near = Donors(GRID, S_db, 1.0).nearest(np.full(LABELS.shape, -50.0), 20)
+    assert list(near).index(0) < list(near).index(1)
+
+
+def test_ten_donors_are_enough():
+    mask = places((HATS, 4))
+    predict = hears(mask)
+    assert swap_test(predict, louder(mask, 8), Donors(GRID, clips(10), donors(predict).spread))
+
+
 def test_too_few_donors_are_an_error():
     with pytest.raises(BadInput, match="9 clips to swap with, 10 are needed"):
         swap_test(hears(places((HATS, 4))), clips(1)[0], Donors(GRID, clips(9), 1.0))
@@ -167,6 +213,7 @@ def test_donors_that_hardly_move_do_not_disagree():
     mask = places((HATS, 4))
     assert Part(mask, rises(13), rises(13)).holds(SEGMENT, 1.0)
     assert not Part(mask, rises(25), rises(12)).holds(SEGMENT, 1.0)
+    assert not Part(mask, rises(12)[:24], rises(12)[:24]).holds(SEGMENT, 1.0)
 
 
 def test_directions_that_contradict_each_other_have_no_effect():

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
+from scipy.special import expit, log_expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
@@ -15,6 +15,7 @@ from hiphoplib.models.calibration import (
     brier_skill,
     calibration_intercept,
     calibration_slope,
+    fit_domain,
     fit_slope,
     log_odds,
     reliability,
@@ -101,6 +102,10 @@ def test_a_constant_has_some_slope(x):
 def test_bins_hold_as_many_tracks_each():
     y, score = overconfident(103)
     table = reliability(y, score)
+    order = np.argsort(score)
+    assert (
+        table["said"][0] == score[order[:11]].mean() and table["came"][9] == y[order[-10:]].mean()
+    )
     assert len(table) == 10 and set(table["tracks"]) == {10, 11} and table["tracks"].sum() == 103
     assert table["said"].is_monotonic_increasing
     assert len(reliability(y[:4], score[:4])) == 4
@@ -116,3 +121,57 @@ def test_skill_is_the_share_of_the_base_rates_error_that_goes():
             1 - brier_score_loss(y[rows], score[rows]) / brier_score_loss(y[rows], base)
         )
     assert brier_skill(y, y, weights).tolist() == [1] * 5
+
+
+def test_a_slope_draws_its_targets_in_by_the_number_of_tracks():
+    """Those of Platt; so that a model that is always right is not stretched without end."""
+    y, x = np.array([1, 1, 1, 0, 0]), np.array([2.0, 1.0, -0.5, -1.0, -1.5])
+    base = np.array([0.3, 0.3, 0.3, -0.4, -0.4])
+    targets = np.where(y == 1, 4 / 5, 1 / 4)
+    slopes = np.exp(np.linspace(np.log(0.01), np.log(100), 20_001))
+    z = slopes[:, None] * x + base
+    losses = -(targets * log_expit(z) + (1 - targets) * log_expit(-z)).sum(axis=1)
+    assert fit_slope(y, x, base) == pytest.approx(slopes[losses.argmin()], rel=1e-2)
+
+
+def test_log_odds_are_finite():
+    assert log_odds([0.0, 0.5, 1.0]) == pytest.approx([-13.8155, 0, 13.8155], abs=1e-3)
+
+
+def test_skill_is_missing_where_a_resample_has_one_class():
+    y, p = np.array([0, 0, 1]), np.array([0.2, 0.2, 0.8])
+    weights = np.array([[1, 1, 1], [1, 2, 0], [0, 0, 3]])
+    skill = brier_skill(y, p, weights)
+    assert skill[0] == pytest.approx(1 - 0.04 / (2 / 9)) and np.isnan(skill[1:]).all()
+
+
+def features(n, rng, away=0.0):
+    """Tracks of 12 features that vary along three directions, and little along all others."""
+    along = np.random.default_rng(9).normal(size=(3, 12))
+    X = rng.normal(size=(n, 3)) @ along + rng.normal(0, 0.1, (n, 12)) + away * np.eye(12)[0]
+    return pd.DataFrame(X * 50 + 200, [f"{i}" for i in range(n)]).add_prefix("f")
+
+
+def test_99_of_100_tracks_lie_within_a_domain_and_what_breaks_its_pattern_does_not():
+    rng = np.random.default_rng(0)
+    X = features(2000, rng)
+    domain = fit_domain(X, [(X.index[:1500], X.index[1500:])])
+    new = features(4000, rng)
+    assert (domain.distance(new) <= domain.limit).mean() == pytest.approx(0.99, abs=0.01)
+    other = features(100, rng, away=3.0)  # each feature alone is where those of others are
+    assert (domain.distance(other) > domain.limit).all() and domain.outside(other)
+    assert not domain.outside(pd.concat([other, new.head(20)]))
+    shuffled = new.iloc[:, ::-1].assign(another=7.0)
+    np.testing.assert_allclose(domain.distance(shuffled), domain.distance(new))
+
+
+def test_distances_from_a_domain_are_mahalanobis_where_all_axes_are_kept():
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame(rng.normal(size=(500, 4)) @ rng.normal(size=(4, 4))).add_prefix("f")
+    domain = fit_domain(X, [(X.index[:400], X.index[400:])])
+    train = X.iloc[:400]
+    centred, precision = X - train.mean(), np.linalg.inv(train.cov())
+    expected = np.einsum("ni,ij,nj->n", centred, precision, centred)
+    assert np.corrcoef(domain.distance(X), expected)[0, 1] > 0.999
+    assert domain.distance(X) == pytest.approx(expected, rel=0.01)
+    assert domain.limit == pytest.approx(np.quantile(expected[400:], 0.99), rel=0.01)
