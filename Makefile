@@ -4,6 +4,7 @@
 # make test          environment, linters, unit tests, every notebook executed on a tiny corpus
 # make slow          tests that take minutes: coverage of the intervals, leaks into every network
 # make coverage      the share of hiphoplib's branches that tests pass through; fails under 90 %
+# make mutation      which changes of splits, statistics, swap test and spectrogram no test notices
 # make stages        the notebooks in notebooks/ executed in place
 # make pictures      docs/example_report.html on ten rendered songs, and its pictures, by Chromium
 # make presentation  Presentation.pdf from the report's results
@@ -26,7 +27,7 @@ CAN_INSTALL := import platform, sys; here = platform.system(), platform.machine(
 	if not (3, 11) <= sys.version_info < (3, 14) else "TensorFlow is not there for Macs with an " \
 	+ "Intel processor; open the notebook on Colab" if here == ("Darwin", "x86_64") else 0)
 
-.PHONY: report stages test slow coverage pictures presentation hiphop real bench clean
+.PHONY: report stages test slow coverage mutation pictures presentation hiphop real bench clean
 
 report: $(VENV)/installed
 	$(BIN)/python -m hiphoplib notebooks $(if $(COMMIT),--commit)
@@ -45,11 +46,19 @@ test: $(VENV)/installed
 
 slow: $(VENV)/installed
 	$(BIN)/python -m pytest -q -m slow tests
-	HIPHOP_EXAMPLES=2000 $(BIN)/python -m pytest -q tests/tracks/test_any_table.py
+	HIPHOP_EXAMPLES=2000 $(BIN)/python -m pytest -q tests/tracks/test_any_table.py \
+		tests/audio/test_headers.py
 
-# branches of hiphoplib that tests pass through: at least 90 %, or it fails
+# without tests that measure time or limit the size of files, which coverage changes
 coverage: $(VENV)/installed
-	$(BIN)/python -m pytest -q -n auto --cov=hiphoplib tests
+	$(BIN)/python -m pytest -q -n auto --cov=hiphoplib -k "not full_disk and not take_seconds" tests
+
+# about 15 minutes; what is changed, and which tests have to notice it, stands in pyproject.toml
+mutation: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1 -c constraints.txt
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+	$(BIN)/mutmut export-cicd-stats && cat mutants/mutmut-cicd-stats.json
 
 pictures: $(VENV)/installed
 	$(BIN)/python -m hiphoplib pictures $(if $(MODEL),--model $(MODEL))

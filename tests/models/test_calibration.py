@@ -175,3 +175,13 @@ def test_distances_from_a_domain_are_mahalanobis_where_all_axes_are_kept():
     assert np.corrcoef(domain.distance(X), expected)[0, 1] > 0.999
     assert domain.distance(X) == pytest.approx(expected, rel=0.01)
     assert domain.limit == pytest.approx(np.quantile(expected[400:], 0.99), rel=0.01)
+
+
+def test_a_feature_that_never_varies_or_is_never_there_moves_nobody_out_of_a_domain():
+    rng = np.random.default_rng(2)
+    X = features(600, rng)
+    plain = fit_domain(X, [(X.index[:400], X.index[400:])])
+    more = X.assign(constant=3.0, absent=np.nan)
+    domain = fit_domain(more, [(X.index[:400], X.index[400:])])
+    assert np.isfinite(domain.limit) and np.isfinite(domain.distance(more)).all()
+    assert np.corrcoef(domain.distance(more), plain.distance(X))[0, 1] > 0.99
