@@ -53,7 +53,7 @@ slow: $(VENV)/installed
 coverage: $(VENV)/installed
 	$(BIN)/python -m pytest -q -n auto --cov=hiphoplib -k "not full_disk and not take_seconds" tests
 
-# about 15 minutes; what is changed, and which tests have to notice it, stands in pyproject.toml
+# about 10 minutes; what is changed, and which tests have to notice it, stands in pyproject.toml
 mutation: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1 -c constraints.txt
 	$(BIN)/mutmut run --max-children 2

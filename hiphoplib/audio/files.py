@@ -197,7 +197,7 @@ class Recording:
     def _frames(self):
         """All frames; of packets that cannot be decoded, the bytes are counted."""
         passed = 0  # bytes of the file up to the last fault
-        failed = False
+        failed, sync, begins = False, b"", b""  # how packets begin; a tag behind begins otherwise
         least = last = 0  # bytes of the smallest packet but the last one, and of that
         while len(self._lost) < MAX_LOST:
             try:
@@ -205,7 +205,8 @@ class Recording:
                     passed = self._file.tell()
                     if packet.size:  # the very last one has nothing, and flushes the decoder
                         least, last = min(least or last, last), packet.size
-                        failed = False
+                        failed, begins = False, bytes(memoryview(packet)[:2])
+                        sync = sync or begins
                     try:
                         frames = [_safe(frame) for frame in packet.decode()]
                     except (av.FFmpegError, ValueError):
@@ -213,7 +214,7 @@ class Recording:
                         failed = True
                         continue
                     yield from (frame for frame in frames if frame.samples)
-                if not self._promised:
+                if not self._promised and begins == sync:
                     self._torn |= failed or (self._stream.codec.name in FIXED and last < least - 4)
                 return
             except av.FFmpegError:  # between two packets: it goes on behind

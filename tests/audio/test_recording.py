@@ -19,6 +19,9 @@ from tests.audio.sounds import FORMATS, SR, by_ffmpeg, encoded, written
 from tests.mel_runs import posix
 
 RATE = {".opus": 48_000}
+# a tag that players write behind an mp3: one item, and a footer
+APE = bytes([5, 0, 0, 0, 0, 0, 0, 0]) + b"Title\0abcde" + b"APETAGEX" + bytes([208, 7, 0, 0, 51])
+APE += bytes([0, 0, 0, 1]) + bytes(15)
 
 
 def music(seconds, sr=SR, channels=2, seed=0):
@@ -95,6 +98,12 @@ def test_of_a_file_without_a_length_it_is_said_that_its_end_is_missing(parts, su
     assert seconds == pytest.approx(20, abs=1.5)
     assert note == "It may be cut off: its last part is incomplete."
     assert heard(whole) == (pytest.approx(40, abs=0.1), "")
+
+
+@pytest.mark.parametrize("tail", [b"TAG" + bytes(125), APE, bytes(100), b"\n"])
+def test_a_tag_behind_the_last_frame_is_no_part_of_it(parts, tail):
+    for whole in (encode(music(40).T, SR), *(parts[suffix][1] for suffix in (".aac", ".mp2"))):
+        assert heard(whole + tail) == (pytest.approx(40, abs=0.1), "")
 
 
 def test_lengths_that_were_never_filled_in_do_not_count(parts):
