@@ -30,8 +30,9 @@ SHORT = MelGrid(64, 2048, seconds=3.0, name="short")  # clips of 30 s would take
 RESAMPLES = 300
 NETWORK = "mlp"  # the others go the same way, and are tested where there is more time
 EPOCHS = {NETWORK: 8}  # the crnn hears artists but barely in 8: the others have 20
-# in 8 epochs, cnn2 and rnn did not hear them surely
-HEARING = "handcrafted boosting neighbours musicnn mlp crnn stack artist_mean".split()
+# of 48 artists the others do not hear enough to be sure: the mlp and the stack have an AUC of 0.61
+# and 0.60, with intervals from 0.47 and 0.48
+HEARING = "handcrafted boosting neighbours musicnn crnn artist_mean".split()
 
 
 def installed():
