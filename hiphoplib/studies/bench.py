@@ -183,11 +183,6 @@ def _startup(this):
     return {"starts": this.repeats, "seconds": {of: median(times[of]) for of in commands}}
 
 
-def _decode(path):
-    with sf.SoundFile(path) as clip:
-        return clip.read(int(FULL.seconds * clip.samplerate), dtype="float32")
-
-
 def _librosa_mel(path):
     y, sr = librosa.load(path, sr=FULL.sr, duration=FULL.seconds)
     S = librosa.feature.melspectrogram(
@@ -201,7 +196,7 @@ def _our_mel(path, grid=FULL):
 
 
 _WAYS = {
-    "decode": _decode,
+    "decode": partial(read_clip, seconds=FULL.seconds),
     "full": _our_mel,
     "quick": partial(_our_mel, grid=QUICK),
     "librosa": _librosa_mel,
