@@ -172,41 +172,36 @@ class Recording:
             raise BadInput(self._file.error or NO_AUDIO + HALF)
 
     def _joined(self):
-        """Blocks of frames of one rate and number of channels, at the rate of the first."""
-        held: list[np.ndarray] = []
-        rate = self.sr
-
-        def block():
-            y = np.concatenate(held, axis=1)
-            return y if rate == self.sr else soxr.resample(y.T, rate, self.sr).T
-
+        """Blocks of frames of one rate, format and number of channels, at the rate of the first."""
+        held, kind = av.AudioFifo(), None
         for frame in self._frames():
-            y = _floats(frame)
-            if held and (
-                rate != frame.sample_rate
-                or len(held[0]) != len(y)
-                or sum(each.shape[1] for each in held) >= BLOCK
-            ):
-                yield block()
-                held = []
-            rate = frame.sample_rate
-            held.append(y)
-        if held:
-            yield block()
+            now = frame.sample_rate, frame.layout.name, frame.format.name
+            if held.samples and (now != kind or held.samples >= BLOCK):
+                yield self._block(held.read())
+                held = av.AudioFifo()
+            frame.pts, kind = None, now  # times may have gaps, which are not heard
+            held.write(frame)
+        if held.samples:
+            yield self._block(held.read())
+
+    def _block(self, frame):
+        y, rate = frame.to_ndarray(), frame.sample_rate
+        y = _floats(y if frame.format.is_planar else y.reshape(-1, frame.layout.nb_channels).T)
+        return y if rate == self.sr else soxr.resample(y.T, rate, self.sr).T
 
     def _frames(self):
         """All frames; of packets that cannot be decoded, the bytes are counted."""
         passed = 0  # bytes of the file up to the last fault
-        failed, sync, begins = False, b"", b""  # how packets begin; a tag behind begins otherwise
-        least = last = 0  # bytes of the smallest packet but the last one, and of that
+        failed, first, last = False, None, None  # packets
+        least = 0  # bytes of the smallest packet before the last
         while len(self._lost) < MAX_LOST:
             try:
                 for packet in self._container.demux(self._stream):
                     passed = self._file.tell()
                     if packet.size:  # the very last one has nothing, and flushes the decoder
-                        least, last = min(least or last, last), packet.size
-                        failed, begins = False, bytes(memoryview(packet)[:2])
-                        sync = sync or begins
+                        if last:
+                            least = min(least or last.size, last.size)
+                        failed, first, last = False, first or packet, packet
                     try:
                         frames = [_safe(frame) for frame in packet.decode()]
                     except (av.FFmpegError, ValueError):
@@ -214,8 +209,10 @@ class Recording:
                         failed = True
                         continue
                     yield from (frame for frame in frames if frame.samples)
-                if not self._promised and begins == sync:
-                    self._torn |= failed or (self._stream.codec.name in FIXED and last < least - 4)
+                # a tag behind the last frame begins otherwise than a frame
+                if not self._promised and last and bytes(first)[:2] == bytes(last)[:2]:
+                    small = self._stream.codec.name in FIXED and last.size < least - 4
+                    self._torn |= failed or small
                 return
             except av.FFmpegError:  # between two packets: it goes on behind
                 self._lost.append(self._file.tell() - passed)
@@ -251,11 +248,8 @@ def _safe(frame):
     return packed.resample(frame)[0]
 
 
-def _floats(frame):
-    """Samples of a frame [shape=(channels, samples)], float32, full scale at 1."""
-    y = frame.to_ndarray()
-    if not frame.format.is_planar:
-        y = y.reshape(-1, frame.layout.nb_channels).T
+def _floats(y):
+    """Samples as float32, full scale at 1."""
     if y.dtype == np.uint8:
         return (y.astype(np.float32) - 128) / 128
     if y.dtype.kind == "i":
