@@ -235,7 +235,7 @@ def test_explanations_hold_where_there_is_a_bar():
 def test_notebooks_are_executed_in_order_clean_and_small(path):
     cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    assert all(len(cell.source.splitlines()) <= 40 for cell in cells)
+    assert all(len(cell.source.splitlines()) <= 25 for cell in cells)
     outputs = [output for cell in cells for output in cell.outputs]
     assert not [
         output
